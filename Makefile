@@ -1,0 +1,79 @@
+# `make demo` and `make test` need Python 3.10 or later, make and a network for the first run, and nothing else: the
+# first of them makes a virtual environment in .venv, and later runs find it there. `make clean` removes everything made.
+
+PYTHON ?= python3
+TORCH ?= 2.13.0
+WORKERS ?= auto
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+DEMO := build/demo
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+CPU_INDEX := https://download.pytorch.org/whl/cpu
+
+# One thread for each process: the tests run several at once, and sums are added up in the same order everywhere.
+export OMP_NUM_THREADS := 1
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types unit clean
+
+help:
+	@echo "make demo    convert a real training script, train both versions, and compare them"
+	@echo "make test    linter, type checker and all tests"
+	@echo "make lint    linter and formatter check only"
+	@echo "make types   type checker only"
+	@echo "make unit    tests only; make unit ARGS='tests/test_cli.py -k check' for some"
+	@echo "make clean   remove .venv and everything else that was made"
+
+# Converts a script that trains a classifier on the 1,797 handwritten digits of scikit-learn, shows the diff, then trains
+# both versions. The last line is the verdict, and the exit status follows it.
+demo: $(READY)
+	@rm -rf $(DEMO)
+	@mkdir -p $(DEMO)
+	@cp fixtures/digits.in.py $(DEMO)/train.py
+	@echo '$$ refactorer convert train.py'
+	@cd $(DEMO) && "$(CURDIR)/$(BIN)/refactorer" convert train.py
+	@echo
+	@echo '$$ refactorer convert train.py --output lit_train.py'
+	@cd $(DEMO) && "$(CURDIR)/$(BIN)/refactorer" convert train.py --output lit_train.py
+	@echo
+	@echo '$$ refactorer verify train.py lit_train.py'
+	@cd $(DEMO) && "$(CURDIR)/$(BIN)/refactorer" verify train.py lit_train.py
+
+test: lint types unit
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+unit: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The registry's own torch for Linux brings gigabytes of CUDA, so where there is no NVIDIA GPU a CPU build is taken: from
+# pip's configured sources when they have it, else from PyTorch's own index. If neither has one for this machine
+# (another processor, another Python), the registry's newest does the same job.
+$(READY): pyproject.toml Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "Python 3.10 or later is needed; name one with: make PYTHON=/path/to/python3"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@if $(BIN)/python -c 'import torch' 2>/dev/null; then :; \
+	elif [ "$$(uname -s)" = Linux ] && ! nvidia-smi -L >/dev/null 2>&1; then \
+		echo "Installing a CPU build of torch ..."; \
+		$(PIP) 'torch==$(TORCH)+cpu' 2>/dev/null \
+		|| $(PIP) 'torch==$(TORCH)+cpu' --extra-index-url $(CPU_INDEX) 2>/dev/null \
+		|| $(PIP) torch; \
+	else \
+		echo "Installing torch ..."; \
+		$(PIP) torch; \
+	fi
+	@echo "Installing refactorer and its tools ..."
+	@$(PIP) --editable '.[test]'
+	@touch $@

@@ -1,0 +1,330 @@
+"""Records what a training script computes, from inside its process, without a change to the script.
+
+The parent sets the environment:
+
+* REFACTORER_TRACE_DIR   folder that receives one `trace-PID.jsonl` per process that trains;
+* REFACTORER_TRACE_ROOT  the project's folder; places in the trace are files below it;
+* REFACTORER_TRACE_SEED  seed of random, numpy and torch, set when each is first imported (the script's own seeding
+                         comes later and wins);
+* REFACTORER_TRACE_LINKS not empty when some files of the scratch copy are links to the user's own;
+* REFACTORER_TRACE_STEPS end the process with status 0 after this many optimizer steps; 0 is no limit.
+
+Each event is one JSON line, written at once, so that a trace survives any kind of exit. Floats are written as hex.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import importlib.abc
+import importlib.util
+import io
+import json
+import os
+import random
+import sys
+import time
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+# Found beside this file, whose folder is on the path of the traced process.
+import refactorer_links  # type: ignore[import-not-found]
+import refactorer_state as state  # type: ignore[import-not-found]
+
+MAIN = "REFACTORER_TRACE_MAIN"
+
+
+Action = Callable[[Any], "contextlib.AbstractContextManager[None]"]
+
+
+class AroundImport(importlib.abc.MetaPathFinder):
+    """Loads a module, the first time, inside a context that is made from it."""
+
+    def __init__(self, actions: dict[str, Action]) -> None:
+        self.actions = actions
+        self.looking: set[str] = set()
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """The spec that other finders give, with the action put around its loading."""
+        if name not in self.actions or name in self.looking:
+            return None
+        self.looking.add(name)
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self.looking.discard(name)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def exec_module(module: Any) -> None:
+            # A library may look for the module without importing it, so the action stays until the module runs.
+            with self.actions.pop(name, contextlib.nullcontext)(module):
+                execute(module)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
+class Places:
+    """Finds the line of the project that is running."""
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.join(os.path.realpath(root), "")
+        self.known: dict[str, str | None] = {}
+
+    def here(self) -> str | None:
+        """`file:line` of the nearest calling frame whose file lies in the project."""
+        frame: types.FrameType | None = sys._getframe(1)
+        while frame is not None:
+            name = frame.f_code.co_filename
+            if name not in self.known:
+                full = os.path.realpath(name)
+                self.known[name] = full[len(self.root) :] if full.startswith(self.root) else None
+            if self.known[name] is not None:
+                return f"{self.known[name]}:{frame.f_lineno}"
+            frame = frame.f_back
+        return None
+
+
+class Stdout(io.TextIOWrapper):
+    """Standard output that notes which line of the script began each printed line."""
+
+    mode = "w"
+    note: Callable[[], None]
+    fresh = True
+
+    def write(self, text: str) -> int:
+        """Notes a line when it begins, then writes."""
+        if text and (self.fresh or text[0] == "\r"):
+            self.note()
+        if text:
+            self.fresh = text[-1] in "\r\n"
+        return super().write(text)
+
+
+class Tracer:
+    """Writes the events of this process; a forked child that trains starts a file of its own."""
+
+    def __init__(self, folder: str, root: str, limit: int, main: bool) -> None:
+        self.folder, self.limit, self.main = folder, limit, main
+        self.places = Places(root)
+        self.pid, self.file = 0, -1
+        self.steps = 0
+        self.spent = 0.0
+        self.busy = self.closed = False
+
+    def write(self, event: dict[str, Any]) -> None:
+        """Appends one event to the file of this process."""
+        if self.pid != os.getpid():
+            self.open()
+        if self.closed:
+            return
+        os.write(self.file, (json.dumps(event) + "\n").encode())
+
+    def open(self) -> None:
+        """Starts the file of this process."""
+        if self.pid:
+            self.steps, self.main, self.closed = 0, False, False
+        self.pid = os.getpid()
+        path = os.path.join(self.folder, f"trace-{self.pid}.jsonl")
+        self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.write({"e": "start", "pid": self.pid, "main": self.main, "t": time.time()})
+
+    def offset(self) -> int | None:
+        """Bytes printed so far; None when standard output is not a file."""
+        try:
+            sys.stdout.flush()
+            return os.lseek(1, 0, os.SEEK_CUR)
+        except (OSError, ValueError, AttributeError):
+            return None
+
+    def printed(self) -> None:
+        """A line begins to be printed."""
+        if self.main and self.pid == os.getpid():
+            self.write({"e": "out", "s": self.steps, "o": self.offset(), "at": self.places.here()})
+
+    def loss(self, kind: str, tensors: Any, weights: Any = None) -> None:
+        """`backward()` or `autograd.grad` is called on one tensor or several."""
+        began = time.perf_counter()
+        at, drawn = self.places.here(), state.generators()
+        weights = weights if isinstance(weights, (list, tuple)) else [weights]
+        for index, tensor in enumerate(tensors if isinstance(tensors, (list, tuple)) else [tensors]):
+            weight = weights[index] if index < len(weights) else None
+            self.write({"e": kind, "s": self.steps, "at": at, "r": drawn, **state.value(tensor, weight)})
+        self.spent += time.perf_counter() - began
+
+    def step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        """An optimizer has stepped; ends the process at the limit."""
+        began = time.perf_counter()
+        self.steps += 1
+        if self.steps == 1:
+            self.write({"e": "rank", "rank": state.rank()})
+        self.write(
+            {
+                "e": "step",
+                "s": self.steps,
+                "at": self.places.here(),
+                "o": self.offset(),
+                "r": state.generators(),
+                "opt": type(optimizer).__name__,
+                "t": began,
+                "own": self.spent,
+                **state.of_optimizer(optimizer),
+            }
+        )
+        self.spent += time.perf_counter() - began
+        if self.limit and self.steps >= self.limit:
+            self.end(cut=True)
+            leave(0)
+
+    def iterated(self, loader: Any) -> None:
+        """A DataLoader begins to be iterated."""
+        try:
+            size = len(loader)
+        except Exception:  # any data set may lack a length or fail to compute it
+            size = None
+        self.write({"e": "iter", "s": self.steps, "n": size, "at": self.places.here()})
+
+    def end(self, cut: bool = False) -> None:
+        """The process ends; `cut` when it is the limit on steps that ends it."""
+        if self.pid != os.getpid() or self.closed:
+            return
+        error = getattr(sys, "last_value", None)
+        said = f"{type(error).__name__}: {error}" if error is not None else None
+        self.write(
+            {"e": "end", "s": self.steps, "cut": cut, "error": said, "r": state.generators(), **state.peak_memory()}
+        )
+        self.closed = True
+
+
+leave = os._exit
+
+
+def watch_stdout(tracer: Tracer) -> None:
+    """Replaces the standard output by one that notes where each line is printed."""
+    old: Any = sys.stdout
+    if not hasattr(old, "detach"):
+        return
+    encoding, errors = old.encoding, old.errors
+    new = Stdout(old.detach(), encoding=encoding, errors=errors, line_buffering=True)
+    new.note = tracer.printed
+    sys.stdout = sys.__stdout__ = new  # type: ignore[misc]
+
+
+def watch_exit(tracer: Tracer) -> None:
+    """Writes the last event at a normal exit and at `os._exit`."""
+    atexit.register(tracer.end)
+
+    @functools.wraps(leave)
+    def _exit(status: int) -> None:
+        tracer.end()
+        leave(status)
+
+    os._exit = _exit  # type: ignore[assignment]
+
+
+def watch_torch(tracer: Tracer, torch: Any) -> None:
+    """Records every backward, gradient and optimizer step, and every iteration of a loader."""
+    from torch.optim.optimizer import register_optimizer_step_post_hook
+    from torch.utils.data import DataLoader
+
+    def outermost(kind: str, original: Callable[..., Any], named: str, position: int) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def call(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+            if tracer.busy:
+                return original(tensors, *args, **kwargs)
+            tracer.loss(kind, tensors, kwargs.get(named, args[position] if len(args) > position else None))
+            tracer.busy = True
+            try:
+                return original(tensors, *args, **kwargs)
+            finally:
+                tracer.busy = False
+
+        return call
+
+    torch.autograd.backward = outermost("loss", torch.autograd.backward, "grad_tensors", 0)
+    torch.autograd.grad = outermost("grad", torch.autograd.grad, "grad_outputs", 1)
+    iterate = DataLoader.__iter__
+
+    @functools.wraps(iterate)
+    def __iter__(self: Any) -> Any:
+        tracer.iterated(self)
+        return iterate(self)
+
+    DataLoader.__iter__ = __iter__  # type: ignore[method-assign]
+    register_optimizer_step_post_hook(tracer.step)
+    if tracer.main:
+        tracer.write({"e": "torch", "version": torch.__version__, "threads": torch.get_num_threads()})
+
+
+def undrawn() -> Action:
+    """Undoes what importing a module draws from `random`, as long as only the tracer has seeded it.
+
+    Without a seed of the script's own, such a draw changes nothing that the script could rely on.
+    """
+    seeded: list[bool] = []
+
+    def noting(original: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(original)
+        def call(*args: Any, **kwargs: Any) -> None:
+            seeded.append(True)
+            original(*args, **kwargs)
+
+        return call
+
+    restore = random.setstate
+    random.seed, random.setstate = noting(random.seed), noting(random.setstate)
+
+    @contextlib.contextmanager
+    def around(module: Any) -> Iterator[None]:
+        before = random.getstate()
+        yield
+        if not seeded:
+            restore(before)
+
+    return around
+
+
+def start() -> None:
+    """Seeds and traces this process as the environment says."""
+    seed = int(os.environ.get("REFACTORER_TRACE_SEED", "0"))
+    main = MAIN not in os.environ
+    os.environ.setdefault(MAIN, str(os.getpid()))
+    tracer = Tracer(
+        os.environ["REFACTORER_TRACE_DIR"],
+        os.environ["REFACTORER_TRACE_ROOT"],
+        int(os.environ.get("REFACTORER_TRACE_STEPS", "0")),
+        main,
+    )
+
+    @contextlib.contextmanager
+    def around_torch(torch: Any) -> Iterator[None]:
+        yield
+        torch.manual_seed(seed)
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False
+        watch_torch(tracer, torch)
+        if links is not None:
+            torch.save = links.before_saving(torch.save)
+
+    links = None
+    if os.environ.get("REFACTORER_TRACE_LINKS"):
+        links = refactorer_links.Links(os.environ["REFACTORER_TRACE_ROOT"])
+        sys.addaudithook(links.before_opening)
+
+    @contextlib.contextmanager
+    def around_numpy(numpy_random: Any) -> Iterator[None]:
+        yield
+        numpy_random.seed(seed % 2**32)
+
+    random.seed(seed)
+    # rich, which Lightning imports, names its styles by a random number.
+    actions = {"torch": around_torch, "numpy.random": around_numpy, "rich.style": undrawn()}
+    sys.meta_path.insert(0, AroundImport(actions))
+    watch_exit(tracer)
+    if main:
+        tracer.open()
+        watch_stdout(tracer)

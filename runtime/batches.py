@@ -1,0 +1,134 @@
+"""The loop over the batches of one training epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytorch_lightning.trainer.states import RunningStage
+
+from runtime import hooks
+from runtime.data import Passed, limit_of, transfer_function
+from runtime.steps import make_step
+
+if TYPE_CHECKING:
+    from runtime.trainer import Trainer
+
+
+class BatchLoop:
+    """Iterates as ``for batch in loader`` does: one ``iter``, no look-ahead, until StopIteration.
+
+    Everything that does not change during a fit is looked up once, here.
+
+    Attributes:
+        stop: Set to end the epoch after the current batch.
+        complete: Whether the epoch came to its regular end (also by ``stop``), after which schedulers step.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.loop = trainer.fit_loop.epoch_loop
+        self.stop = False
+        self.complete = False
+        self.skipped = False
+        self._transfer = transfer_function(trainer)
+        self._step = make_step(trainer)
+        self._on_start = hooks.resolve(trainer, "on_train_batch_start")
+        self._on_end = hooks.resolve(trainer, "on_train_batch_end")
+        automatic = trainer.lightning_module.automatic_optimization
+        configs = [config for config in trainer.lr_scheduler_configs if config.interval == "step"]
+        self._schedules = automatic and any(not config.reduce_on_plateau for config in configs)
+        self._watches = automatic and any(config.reduce_on_plateau for config in configs)
+
+    def reset(self) -> None:
+        """Begin an epoch: counters of the current epoch go to zero."""
+        self.stop = self.complete = self.skipped = False
+        loop = self.loop
+        loop.batch_progress.reset_on_run()
+        loop.scheduler_progress.reset_on_run()
+        loop.automatic_optimization.optim_progress.reset_on_run()
+        loop.val_loop.batch_progress.total.reset()
+
+    def validates(self) -> bool:
+        """Whether the epoch's end is one after which the validation comes, as in Lightning."""
+        stopped_early = self.trainer.should_stop and self.trainer.fit_loop._can_stop_early
+        return (self.complete and not self.skipped) or stopped_early
+
+    def run(self, passed: Passed) -> None:
+        """Train on the batches of one epoch."""
+        if self.stop:
+            self.complete = True
+            self.loop.batch_progress.is_last_batch = True
+            return
+        limit = limit_of(passed, self.trainer.limit_train_batches, RunningStage.TRAINING)
+        self._iterate(passed.loader, limit)
+        self.complete = self.complete or self.skipped
+        self.loop.batch_progress.is_last_batch = self.complete
+
+    def _skip_rest(self) -> None:
+        """``on_train_batch_start`` returned -1: as in Lightning, the epoch ends without validation."""
+        self.skipped = True
+        progress: Any = self.loop.batch_progress
+        for counter in (progress.total, progress.current):
+            counter.started = counter.processed = counter.completed = counter.ready
+
+    def _iterate(self, loader: Any, limit: int | float) -> None:
+        trainer, loop, step = self.trainer, self.loop, self._step
+        transfer, on_start, on_end = self._transfer, self._on_start, self._on_end
+        connector, results = trainer._logger_connector, loop._results
+        progress: Any = loop.batch_progress
+        total, current = progress.total, progress.current
+        bounded = loop.max_steps != -1
+        index = -1
+        for batch in loader:
+            index += 1
+            if transfer is not None:
+                batch = transfer(batch)
+            total.ready += 1
+            current.ready += 1
+            connector._first_loop_iter = index == 0
+            results.batch = batch
+            if on_start is not None and on_start(batch, index) == -1:
+                return self._skip_rest()
+            total.started += 1
+            current.started += 1
+            stepped, outputs = step(batch, index)
+            total.processed += 1
+            current.processed += 1
+            if stepped and self._schedules:
+                loop._update_learning_rates("step", update_plateau_schedulers=False)
+            if on_end is not None:
+                on_end(outputs, batch, index)
+            total.completed += 1
+            current.completed += 1
+            self._log(connector, results)
+            if stepped and self._watches:
+                loop._update_learning_rates("step", update_plateau_schedulers=True)
+            loop._batches_that_stepped += 1
+            asked = self.stop or trainer.should_stop or trainer.stopping
+            if (asked or bounded or index + 1 >= limit) and self._ends(index + 1, limit):
+                return None
+        self.complete = True
+        return None
+
+    def _log(self, connector: Any, results: Any) -> None:
+        if results:
+            connector.on_batch_end()
+            connector.update_train_step_metrics()
+        results.batch = None
+        results.batch_size = None
+
+    def _ends(self, done: int, limit: int | float) -> bool:
+        """Whether no further batch is fetched after ``done`` batches."""
+        trainer, fit = self.trainer, self.trainer.fit_loop
+        if self.stop or trainer.stopping or done >= limit:
+            self.complete = not trainer.stopping
+            return True
+        if fit.max_steps != -1 and self.loop.global_step >= fit.max_steps:
+            self.complete = done == fit.max_batches
+            return True
+        if trainer.should_stop and fit._can_stop_early:
+            for logger in trainer.loggers:
+                logger.save()
+            self.complete = done == fit.max_batches
+            return True
+        return False

@@ -1,0 +1,301 @@
+"""The fit loop. ``FitLoop.run`` reads as the script's loop over epochs does; Lightning's counters are kept up to date.
+
+Where a feature is asked for that it does not know, the inherited loop runs instead (see ``runtime.reasons``).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.loops.fit_loop import _FitLoop
+from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
+from pytorch_lightning.loops.utilities import _is_max_limit_reached
+from pytorch_lightning.trainer.states import RunningStage
+
+from runtime import hooks, reasons, sharing
+from runtime.batches import BatchLoop
+from runtime.data import Passed, hide_batches, limit_of, request
+from runtime.epochs import Epochs
+from runtime.evaluation import EvaluationLoop
+
+if TYPE_CHECKING:
+    from runtime.trainer import Trainer
+
+log = logging.getLogger(__name__)
+
+
+class EpochLoop(_TrainingEpochLoop):
+    """Lightning's epoch loop; the lean loop uses its counters, and it runs itself only when Lightning's loop does."""
+
+    trainer: Trainer
+    val_loop: EvaluationLoop
+
+    def _should_check_val_fx(self, data_fetcher: Any) -> bool:
+        return not self.trainer.stopping and super()._should_check_val_fx(data_fetcher)
+
+
+class FitLoop(_FitLoop):
+    """The loop over the epochs."""
+
+    trainer: Trainer
+    epoch_loop: EpochLoop
+    _combined_loader: Any
+    epoch_progress: Any
+
+    def __init__(self, trainer: Trainer, min_epochs: int | None = 0, max_epochs: int | None = None) -> None:
+        self._max_batches: int | float = float("inf")
+        super().__init__(trainer, min_epochs=min_epochs, max_epochs=max_epochs)
+        self._reason: tuple[str | None] | None = None
+        self._batches: BatchLoop | None = None
+        self._hooks: dict[str, hooks.Hook | None] = {}
+
+    # ---- which loop runs
+
+    def forget_reason(self) -> None:
+        """A new fit: decide anew which loop runs."""
+        self._reason = None
+
+    def note_reason(self) -> None:
+        """Look for a reason before any hook runs: callbacks of the tuner take themselves out of the list."""
+        reason = reasons.fit_reason(self.trainer)
+        if reason is not None:
+            self._reason = (reason,)
+
+    def lean_loop_reason(self) -> str | None:
+        """Why Lightning's own loop has to run, or None. Decided once per fit."""
+        if self.trainer.strategy.lightning_module is None:
+            return None
+        if self._reason is None:
+            self._reason = (reasons.fit_reason(self.trainer),)
+        return self._reason[0]
+
+    # ---- data
+
+    @property
+    def max_batches(self) -> int | float:
+        """Batches per epoch, infinite where unknown. The loader is asked for its length only when this is read."""
+        if not isinstance(self._combined_loader, Passed):
+            return self._max_batches
+        limit = limit_of(self._combined_loader, self.trainer.limit_train_batches, RunningStage.TRAINING)
+        return min(self._combined_loader.length(), limit)
+
+    @max_batches.setter
+    def max_batches(self, value: int | float) -> None:
+        self._max_batches = value
+
+    def setup_data(self) -> None:
+        """Take the training data as they are; nothing is iterated, counted or copied on a single process."""
+        if self.lean_loop_reason() is not None:
+            hide_batches(self._data_source)
+            return super().setup_data()
+        if self._combined_loader is not None or self.trainer.limit_train_batches == 0:
+            return None
+        loader = request(self.trainer, self._data_source)
+        self._combined_loader = sharing.for_training(self.trainer, loader)
+        self.trainer.val_check_batch = float("inf")
+        return None
+
+    # ---- the lean loop
+
+    def run(self) -> None:
+        """Train for all epochs."""
+        self._find_resume_point()
+        reason = self.lean_loop_reason()
+        if reason is not None:
+            log.debug("Lightning's own loop trains: %s", reason)
+            self._begin_epochs()
+            return super().run()
+        log.debug("the lean loop trains")
+        if self.trainer.limit_train_batches == 0 or self._finished():
+            return None
+        self._prepare()
+        self._call("on_train_start")
+        resumed = self._resume()
+        while resumed or (not self._finished() and self._next_epoch()):
+            self._epoch(resumed)
+            resumed = False
+        self._call("on_train_end")
+        return None
+
+    def _epoch(self, resumed: bool) -> None:
+        if not resumed:
+            self._start_epoch()
+            self._train()
+            self._validate()
+        if not self.trainer.stopping:
+            self._end_epoch(complete=resumed or self.batches.complete)
+
+    def _start_epoch(self) -> None:
+        self.batches.reset()
+        self.epoch_progress.increment_ready()
+        if isinstance(self._combined_loader, Passed):
+            sharing.start_epoch(self._combined_loader, self.epoch_progress.current.processed)
+        self._call("on_train_epoch_start")
+        self.epoch_progress.increment_started()
+
+    def _fresh_data(self) -> None:
+        """A ``train_dataloader`` method of the module is what the script's ``for`` evaluates in every epoch."""
+        if isinstance(self._data_source.instance, pl.LightningModule):
+            self._combined_loader = None
+            self.setup_data()
+            assert isinstance(self._combined_loader, Passed)
+            sharing.start_epoch(self._combined_loader, self.epoch_progress.current.processed)
+
+    def _train(self) -> None:
+        if self.trainer.stopping:
+            return
+        if not self.batches.stop:
+            self._fresh_data()
+        self.batches.run(self._combined_loader)
+
+    def _validate(self) -> None:
+        trainer = self.trainer
+        if trainer.stopping or not self.batches.validates() or not self.epoch_loop._should_check_val_epoch():
+            return
+        trainer.validating = True
+        if hooks.module_hook(trainer.lightning_module, "on_validation_model_zero_grad"):
+            trainer.lightning_module.on_validation_model_zero_grad()
+        with self._at_last_batch():
+            self.epoch_loop.val_loop.run()
+        trainer.training = True
+
+    def _end_epoch(self, complete: bool) -> None:
+        trainer, connector = self.trainer, self.trainer._logger_connector
+        connector.epoch_end_reached()
+        self.epoch_progress.increment_processed()
+        name = "on_train_epoch_end"
+        hook = self._hook(name, lambda: hooks.resolve(trainer, name, watching=False))
+        if hook is not None:
+            hook()
+        if trainer.stopping:
+            return
+        if complete:
+            self.epoch_loop._update_learning_rates("epoch", update_plateau_schedulers=False)
+            self.epoch_loop._update_learning_rates("epoch", update_plateau_schedulers=True)
+        hook = self._hook("watching", lambda: hooks.resolve(trainer, name, watching=True))
+        if hook is not None:
+            hook()
+        connector.on_epoch_end()
+        with self._at_last_batch():
+            connector.update_train_epoch_metrics()
+        self.epoch_progress.increment_completed()
+
+    @contextmanager
+    def _at_last_batch(self) -> Iterator[None]:
+        """Log with the step of the epoch's last batch, as loggers expect, and not with the next one's."""
+        before = self.epoch_loop._batches_that_stepped
+        self.epoch_loop._batches_that_stepped = max(0, before - 1)
+        try:
+            yield
+        finally:
+            self.epoch_loop._batches_that_stepped = before
+
+    # ---- beginning and end
+
+    @property
+    def batches(self) -> BatchLoop:
+        """The loop over the batches; there is one while the lean loop runs."""
+        assert self._batches is not None
+        return self._batches
+
+    def _prepare(self) -> None:
+        source = self._data_source.instance
+        if not isinstance(source, pl.LightningModule):
+            self.setup_data()
+        if self.trainer.enable_validation:
+            self.epoch_loop.val_loop.take_passed_data()
+        self._batches = BatchLoop(self.trainer)
+
+    def _find_resume_point(self) -> None:
+        """Continuing in the middle of an epoch is something that only Lightning's loop knows."""
+        progress = self.epoch_progress.current
+        unfinished = progress.started != progress.processed
+        if self.restarting and unfinished and not self._saved_after_batches() and self.lean_loop_reason() is None:
+            self._reason = ("the checkpoint was saved in the middle of an epoch",)
+            self._combined_loader = None
+
+    def _saved_after_batches(self) -> bool:
+        batch = self.epoch_loop.batch_progress
+        return bool(batch.is_last_batch) and batch.current.ready == batch.current.completed
+
+    def _resume(self) -> bool:
+        """Put the counters of a loaded checkpoint right; True when an epoch still has to be ended."""
+        progress, loaded = self.epoch_progress, self._loaded_from_state_dict
+        self._begin_epochs()
+        # not through the property, which turns False to True when max_steps is set
+        self._restarting = self._loaded_from_state_dict = self._resuming_from_checkpoint = False
+        self.epoch_loop.restarting = False
+        if not loaded:
+            return False
+        if progress.current.processed > progress.current.completed:
+            # saved by a callback at the end of an epoch: its schedulers had stepped already
+            progress.increment_completed()
+            return False
+        if progress.current.started > progress.current.processed:
+            self._next_epoch()
+            # saved during the validation, which counts as part of the last batch
+            self.epoch_loop._batches_that_stepped += 1
+            return True
+        return False
+
+    @property
+    def _epochs(self) -> Epochs | None:
+        return self.trainer._epochs
+
+    def _begin_epochs(self) -> None:
+        if self._epochs is not None:
+            self._epochs.begin(self.epoch_progress.current.processed)
+
+    def _next_epoch(self) -> bool:
+        return self._epochs is None or self._epochs.advance()
+
+    def _finished(self) -> bool:
+        trainer = self.trainer
+        return (
+            trainer.stopping
+            or _is_max_limit_reached(self.epoch_loop.global_step, self.max_steps)
+            or _is_max_limit_reached(self.epoch_progress.current.processed, self.max_epochs or 0)
+            or (trainer.should_stop and self._can_stop_early)
+        )
+
+    def stop_epoch(self) -> bool:
+        """End the epoch after the current batch; False when Lightning's own loop runs."""
+        if self.lean_loop_reason() is not None or self._batches is None:
+            return False
+        self._batches.stop = True
+        return True
+
+    def teardown(self) -> None:
+        """Let go of what belongs to this run."""
+        self._batches = None
+        self._hooks.clear()
+        self.trainer.__dict__.pop("_lean_backward", None)
+        super().teardown()
+
+    def _hook(self, name: str, make: Callable[[], hooks.Hook | None]) -> hooks.Hook | None:
+        if name not in self._hooks:
+            self._hooks[name] = make()
+        return self._hooks[name]
+
+    def _call(self, name: str) -> None:
+        """Call a hook on callbacks, module and strategy."""
+        hook = self._hook(name, lambda: hooks.resolve(self.trainer, name))
+        if hook is not None:
+            hook()
+
+    # ---- Lightning's own loop, with the script's epochs
+
+    def on_advance_start(self) -> None:
+        """Take the next of the script's epochs; without one, StopIteration ends Lightning's loop."""
+        if not self._next_epoch():
+            raise StopIteration
+        super().on_advance_start()
+
+    def on_advance_end(self) -> None:
+        """Lightning's end of an epoch, left out after ``stop_training``."""
+        if not self.trainer.stopping:
+            super().on_advance_end()

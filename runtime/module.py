@@ -1,0 +1,85 @@
+"""The module that a converted script trains."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import pytorch_lightning as pl
+from lightning_fabric.utilities.rank_zero import rank_zero_only
+from torch import Tensor
+
+from runtime import ranks
+
+
+class Module(pl.LightningModule):
+    """A LightningModule with the verbs of a hand-written loop: ``print``, ``break``, sums over all processes.
+
+    It runs under :class:`runtime.Trainer`, and under a plain :class:`pytorch_lightning.Trainer` with the
+    differences that the methods describe.
+    """
+
+    @property
+    def epoch(self) -> Any:
+        """The current item of ``Trainer(epochs=...)``; without it, and under a plain Trainer, ``current_epoch``."""
+        return getattr(self._trainer, "epoch", self.current_epoch)
+
+    def stop_epoch(self) -> None:
+        """End the current epoch like ``break`` in the loop over the batches.
+
+        The current step still finishes and no further batch is fetched; then the epoch ends as usual: validation,
+        epoch-end hooks, schedulers. Called while validating or testing, it ends that evaluation's batches instead.
+        Under a plain Lightning Trainer the following batch may already have been fetched.
+        """
+        stop = getattr(self.trainer, "_stop_epoch", None)
+        if stop is not None:
+            stop()
+        else:
+            end_epoch_early(self.trainer)
+
+    def stop_training(self) -> None:
+        """End the training like ``break`` in the loop over the epochs.
+
+        The current hook finishes, and the step of the loss that it returns; no further batch, validation, epoch-end
+        hook or scheduler step runs, except ``on_train_end``. Under a plain Lightning Trainer the epoch's validation
+        and epoch-end hooks still run once.
+        """
+        stop = getattr(self.trainer, "_stop_training", None)
+        if stop is not None:
+            stop()
+        else:
+            self.trainer.should_stop = True
+
+    def sum_across_ranks(self, *values: Any) -> Any:
+        """Add up numbers or tensors over all processes; on one process return the very same objects.
+
+        One value in gives one value out, several give a tuple. Integers stay integers, floats are added in float64,
+        tensors keep their dtype, shape and device.
+
+        Raises:
+            TypeError: a value is neither a number nor a tensor, on several processes.
+        """
+        strategy = self._trainer.strategy if self._trainer is not None else None
+        sums = ranks.sums(values, strategy)
+        return sums[0] if len(sums) == 1 else sums
+
+    def print(self, *args: Any, **kwargs: Any) -> None:
+        """Call ``print``, at once and with all its arguments, on the first process only."""
+        if getattr(rank_zero_only, "rank", 0) == 0:
+            builtins.print(*args, **kwargs)
+
+    def manual_backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Run the backward pass under manual optimization, through the Trainer's precision and strategy."""
+        backward = getattr(self._trainer, "_lean_backward", None)
+        if backward is None:
+            super().manual_backward(loss, *args, **kwargs)
+        else:
+            backward(loss, *args, **kwargs)
+
+
+def end_epoch_early(trainer: pl.Trainer) -> None:
+    """Make Lightning's own epoch loop take the current batch for the epoch's last one."""
+    trainer.fit_loop.epoch_loop.batch_progress.is_last_batch = True
+    if trainer.val_check_batch == trainer.fit_loop.max_batches:
+        # otherwise validation waits for that number of batches; infinite means after the last one, however many
+        trainer.val_check_batch = float("inf")

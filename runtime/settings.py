@@ -1,0 +1,162 @@
+"""Arguments of the Trainer: the faithful defaults, ``device=``, and the settings that come from outside.
+
+Later entries win: defaults, what the script passes, the environment variable ``REFACTORER_TRAINER`` (a JSON object).
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import pytorch_lightning as pl
+import torch
+
+ENVIRONMENT_VARIABLE = "REFACTORER_TRAINER"
+
+#: Every argument of Lightning's Trainer. All of them are passed on explicitly, because Lightning fills an argument
+#: that was left out from ``PL_TRAINER_*`` variables, which the script knows nothing about.
+LIGHTNING_DEFAULTS: dict[str, Any] = {
+    name: parameter.default
+    for name, parameter in inspect.signature(pl.Trainer.__init__).parameters.items()
+    if name != "self"
+}
+
+#: Where Lightning's own defaults would print, write files, draw random numbers or change global flags.
+FAITHFUL_DEFAULTS: dict[str, Any] = {
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "num_sanity_val_steps": 0,
+    "inference_mode": False,
+    "deterministic": None,
+    "benchmark": None,
+}
+
+_HARDWARE = ("accelerator", "devices", "strategy")
+_ACCELERATORS = {"cpu": "cpu", "cuda": "cuda", "mps": "mps", "xla": "tpu"}
+
+
+class SettingsError(SystemExit):
+    """Settings that cannot be used: ends the program with status 2 and one line on stderr, without a traceback."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(2)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def fail(message: str) -> NoReturn:
+    """Say what is wrong on stderr and raise SettingsError."""
+    print(f"error: {message}", file=sys.stderr)
+    raise SettingsError(message)
+
+
+def resolve(arguments: Mapping[str, Any], device: torch.device | str | None) -> dict[str, Any]:
+    """Return every argument for ``pytorch_lightning.Trainer``.
+
+    Raises:
+        TypeError: ``arguments`` holds a name that Lightning's Trainer does not have.
+        SettingsError: the environment variable, or ``device``, cannot be used.
+    """
+    unknown = sorted(set(arguments) - set(LIGHTNING_DEFAULTS))
+    if unknown:
+        raise TypeError(f"Trainer() got an unexpected keyword argument {unknown[0]!r}")
+    outside = from_environment()
+    given = {**arguments, **outside}
+    return {
+        **LIGHTNING_DEFAULTS,
+        **FAITHFUL_DEFAULTS,
+        **_implied(given),
+        **_hardware(arguments, outside, device),
+        **given,
+    }
+
+
+def from_environment() -> dict[str, Any]:
+    """Read the Trainer arguments in ``REFACTORER_TRAINER``; an empty or unset variable holds none.
+
+    Raises:
+        SettingsError: not a JSON object, or a name that Lightning's Trainer does not have.
+    """
+    text = os.environ.get(ENVIRONMENT_VARIABLE, "").strip()
+    if not text:
+        return {}
+    try:
+        settings = json.loads(text)
+    except json.JSONDecodeError as error:
+        fail(f"{ENVIRONMENT_VARIABLE} is not valid JSON: {error.msg} at column {error.colno}: {text}")
+    if not isinstance(settings, dict):
+        fail(f'{ENVIRONMENT_VARIABLE} must be a JSON object such as {{"devices": 2}}, not {text}')
+    unknown = sorted(set(settings) - set(LIGHTNING_DEFAULTS))
+    if unknown:
+        fail(f"{ENVIRONMENT_VARIABLE}: the Trainer has no argument {unknown[0]!r}")
+    return settings
+
+
+def blame_environment(error: Exception) -> None:
+    """Turn Lightning's complaint about its arguments into one line, when some of them came from outside.
+
+    Raises:
+        SettingsError: the environment variable is set.
+    """
+    settings = from_environment()
+    if settings:
+        reason = " ".join(str(error).split())
+        fail(f"{ENVIRONMENT_VARIABLE}={json.dumps(settings)} cannot be used here: {reason}")
+
+
+def _implied(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A callback that the script passes switches its own feature on, as the default None does in Lightning."""
+    callbacks = given.get("callbacks") or []
+    callbacks = [callbacks] if isinstance(callbacks, pl.Callback) else callbacks
+    return {
+        "enable_checkpointing": any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
+        "enable_progress_bar": any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks),
+    }
+
+
+def _hardware(
+    arguments: Mapping[str, Any], outside: Mapping[str, Any], device: torch.device | str | None
+) -> dict[str, Any]:
+    """Choose accelerator and devices where they were not given.
+
+    Nothing given stays on one CPU. ``device`` names the kind of accelerator and which one of them; as soon as the
+    settings from outside speak about hardware, only the kind is kept.
+    """
+    asked_outside = any(name in outside for name in _HARDWARE)
+    if device is not None:
+        chosen = _from_device(device)
+        if asked_outside:
+            del chosen["devices"]
+        return chosen
+    if asked_outside or any(name in arguments for name in _HARDWARE):
+        return {}
+    return {"accelerator": "cpu", "devices": 1}
+
+
+def _from_device(device: torch.device | str) -> dict[str, Any]:
+    try:
+        place = torch.device(device)
+    except RuntimeError:
+        fail(f"Trainer(device={str(device)!r}): not a device that torch knows")
+    if place.type not in _ACCELERATORS:
+        fail(f"Trainer(device={str(device)!r}): devices of type {place.type!r} are not supported; pass accelerator=...")
+    devices: Any = 1
+    if place.type == "cuda":
+        devices = [_cuda_index(place)]
+    return {"accelerator": _ACCELERATORS[place.type], "devices": devices}
+
+
+def _cuda_index(place: torch.device) -> int:
+    index: int | None = place.index
+    if index is not None:
+        return index
+    # asking for the current device would initialise CUDA; before that it can only be the first one
+    return torch.cuda.current_device() if torch.cuda.is_initialized() else 0

@@ -1,0 +1,225 @@
+"""The Trainer: Lightning's, with faithful defaults and loops."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
+from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
+from pytorch_lightning.trainer.states import RunningStage, TrainerFn
+from pytorch_lightning.utilities.exceptions import _TunerExitException
+from pytorch_lightning.utilities.seed import isolate_rng
+
+from runtime import leaving, quiet, settings
+from runtime.epochs import Epochs
+from runtime.evaluation import EvaluationLoop
+from runtime.fit_loop import EpochLoop, FitLoop
+from runtime.module import end_epoch_early
+
+quiet.install()
+
+
+class _ScriptsSignals(_SignalConnector):
+    """Leaves signals alone: what SIGTERM does is the script's choice."""
+
+    def register_signal_handlers(self) -> None:
+        """Register nothing."""
+
+
+class Trainer(pl.Trainer):
+    """Trains a module exactly as a plain Python loop would, with Lightning's strategies, precision and callbacks.
+
+    Args:
+        max_epochs: Number of epochs. Zero or less trains nothing, as an empty ``range`` would; -1 together with
+            ``max_steps`` or ``max_time`` is Lightning's "without limit".
+        epochs: Any iterable instead of a number; it is iterated once, lazily, and ``self.epoch`` is its current item.
+        device: The device that the script chose: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``, ``"xla"`` or a
+            ``torch.device``. With no device and no accelerator given, training stays on the CPU.
+        **lightning: Any argument of :class:`pytorch_lightning.Trainer`. Loggers, checkpoints, progress bar, summary
+            and sanity check are off unless they are asked for.
+
+    The environment variable ``REFACTORER_TRAINER``, a JSON object of these Lightning arguments, overrides them.
+
+    Raises:
+        SettingsError: the environment variable or ``device`` cannot be used (exit status 2, one line on stderr).
+        TypeError: an argument that Lightning's Trainer does not have.
+    """
+
+    fit_loop: FitLoop
+    callbacks: list[pl.Callback]
+
+    def __init__(
+        self,
+        *,
+        max_epochs: int | None = None,
+        epochs: Iterable[Any] | None = None,
+        device: torch.device | str | None = None,
+        **lightning: Any,
+    ) -> None:
+        arguments = settings.resolve({"max_epochs": max_epochs, **lightning}, device)
+        self._epochs = Epochs(epochs) if epochs is not None else None
+        self._leaving: BaseException | None = None
+        self.stopping = False
+        self._initialize(_limits(arguments, self._epochs))
+        self._use_faithful_loops(arguments["inference_mode"])
+        self._signal_connector = _ScriptsSignals(self)
+
+    def _initialize(self, arguments: dict[str, Any]) -> None:
+        try:
+            # what is unwrapped here is a decorator that would mix PL_TRAINER_* variables in
+            inspect.unwrap(pl.Trainer.__init__)(self, **arguments)
+        except (MisconfigurationException, TypeError, ValueError) as error:
+            settings.blame_environment(error)
+            raise
+
+    def _use_faithful_loops(self, inference_mode: bool) -> None:
+        fit, epoch = self.fit_loop, self.fit_loop.epoch_loop
+        self.fit_loop = FitLoop(self, min_epochs=fit.min_epochs, max_epochs=fit.max_epochs)
+        self.fit_loop.epoch_loop = EpochLoop(self, min_steps=epoch.min_steps, max_steps=epoch.max_steps)
+        self.fit_loop.epoch_loop.val_loop = EvaluationLoop(
+            self, TrainerFn.FITTING, RunningStage.VALIDATING, verbose=False, inference_mode=False
+        )
+        self.validate_loop = EvaluationLoop(
+            self, TrainerFn.VALIDATING, RunningStage.VALIDATING, inference_mode=inference_mode
+        )
+        self.test_loop = EvaluationLoop(self, TrainerFn.TESTING, RunningStage.TESTING, inference_mode=inference_mode)
+
+    @property
+    def epoch(self) -> Any:
+        """The current item of ``epochs``, or ``current_epoch`` when a number of epochs was given."""
+        return self.current_epoch if self._epochs is None else self._epochs.current
+
+    @property
+    def lean_loop_reason(self) -> str | None:
+        """Why Lightning's own loop trains instead of the faithful one; None when the faithful one does."""
+        return self.fit_loop.lean_loop_reason()
+
+    def fit(self, *args: Any, **kwargs: Any) -> None:
+        """Train; see :meth:`pytorch_lightning.Trainer.fit`. Exceptions of the script arrive unchanged."""
+        self.stopping = False
+        self.fit_loop.forget_reason()
+        super().fit(*args, **kwargs)
+        self._leave()
+
+    def validate(
+        self,
+        model: Any = None,
+        dataloaders: Any = None,
+        ckpt_path: Any = None,
+        verbose: bool = False,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """Evaluate on validation data; see :meth:`pytorch_lightning.Trainer.validate`."""
+        self.stopping = False
+        results = super().validate(model, dataloaders, ckpt_path, verbose, *args, **kwargs)
+        self._leave()
+        return results
+
+    def test(
+        self,
+        model: Any = None,
+        dataloaders: Any = None,
+        ckpt_path: Any = None,
+        verbose: bool = False,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """Evaluate on test data; see :meth:`pytorch_lightning.Trainer.test`."""
+        self.stopping = False
+        results = super().test(model, dataloaders, ckpt_path, verbose, *args, **kwargs)
+        self._leave()
+        return results
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """Predict; see :meth:`pytorch_lightning.Trainer.predict`."""
+        results = super().predict(*args, **kwargs)
+        self._leave()
+        return results
+
+    def _fit_impl(self, *args: Any, **kwargs: Any) -> Any:
+        return self._guarded(super()._fit_impl, *args, **kwargs)
+
+    def _validate_impl(self, *args: Any, **kwargs: Any) -> Any:
+        return self._guarded(super()._validate_impl, *args, **kwargs)
+
+    def _test_impl(self, *args: Any, **kwargs: Any) -> Any:
+        return self._guarded(super()._test_impl, *args, **kwargs)
+
+    def _predict_impl(self, *args: Any, **kwargs: Any) -> Any:
+        return self._guarded(super()._predict_impl, *args, **kwargs)
+
+    def _guarded(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Tidy up after an exception, and keep it: Lightning's handler would turn Ctrl-C into SystemExit."""
+        if isinstance(self.strategy.launcher, _MultiProcessingLauncher):
+            return run(*args, **kwargs)  # this is another process: it can hand over nothing but the exception
+        try:
+            return run(*args, **kwargs)
+        except _TunerExitException:
+            raise  # not an error: how Lightning's Tuner ends a trial run
+        except BaseException as exception:
+            leaving.tidy_up(self, exception)
+            self._leaving = exception
+            return None
+
+    def _leave(self) -> None:
+        exception, self._leaving = self._leaving, None
+        if exception is not None:
+            try:
+                raise exception
+            finally:
+                del exception
+
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        if self.state.fn == TrainerFn.FITTING:
+            self.fit_loop.note_reason()
+        return super()._run(*args, **kwargs)
+
+    def _run_stage(self) -> Any:
+        # unlike Lightning's: no gradient is cleared, no random state is touched, anomaly detection stays as found
+        leaving.prepare_exit(self)
+        self.strategy.barrier("run-stage")
+        if self.evaluating:
+            return self._evaluation_loop.run()
+        if self.predicting:
+            return self.predict_loop.run()
+        if self.num_sanity_val_steps > 0:
+            with isolate_rng():
+                self._run_sanity_check()
+        if not self._detect_anomaly:
+            return self.fit_loop.run()
+        with torch.autograd.set_detect_anomaly(True):
+            return self.fit_loop.run()
+
+    def _teardown(self) -> None:
+        leaving.teardown_in_place(self)
+
+    def _stop_epoch(self) -> None:
+        """What ``Module.stop_epoch`` asks for."""
+        loop = self._active_loop
+        if isinstance(loop, EvaluationLoop) and loop.stop_epoch():
+            return
+        if isinstance(loop, FitLoop) and not loop.stop_epoch():
+            end_epoch_early(self)
+
+    def _stop_training(self) -> None:
+        """What ``Module.stop_training`` asks for."""
+        self.stopping = True
+        if self.state.fn == TrainerFn.FITTING and self.lean_loop_reason is not None:
+            self.should_stop = True
+
+
+def _limits(arguments: dict[str, Any], epochs: Epochs | None) -> dict[str, Any]:
+    """Translate the number of epochs to what Lightning's loop understands."""
+    number = arguments["max_epochs"]
+    unlimited = arguments["max_steps"] != -1 or arguments["max_time"] is not None
+    if number is not None and number < 0:
+        number = -1 if unlimited and number == -1 else 0
+    if number is None and epochs is not None:
+        number = epochs.count
+    return {**arguments, "max_epochs": number}

@@ -1,0 +1,30 @@
+"""Options and fixtures that all tests share."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+ROOT = str(pathlib.Path(__file__).resolve().parent.parent)
+if ROOT not in sys.path:
+    sys.path.insert(0, ROOT)
+
+if TYPE_CHECKING:
+    from tests.fixtures_harness import Runner
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-goldens", action="store_true", help="rewrite fixtures/*.out.py")
+
+
+@pytest.fixture(scope="session")
+def runner() -> Iterator[Runner]:
+    """A warm process that runs scripts; one per test worker."""
+    from tests.fixtures_harness import Runner
+
+    with Runner() as running:
+        yield running

@@ -1,0 +1,77 @@
+"""Every code has a page, every page has its form, and `refactorer explain` shows them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from refactorer import pages
+from tests.cli_harness import CommandLine, command_line
+
+PACKAGE = Path(pages.__file__).parent
+PAGES = sorted((PACKAGE / "explain").glob("*.md"))
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> CommandLine:
+    return command_line(monkeypatch, capfdbinary)
+
+
+def codes_in_the_package() -> set[str]:
+    """Every code that is written as a string in the package's source."""
+    texts = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
+    return {code for text in texts for code in re.findall(r"[\"']([ERN]\d{3})[\"']", text)}
+
+
+def test_every_code_has_a_page() -> None:
+    missing = codes_in_the_package() - {path.stem for path in PAGES}
+    assert not missing
+
+
+def test_every_page_belongs_to_a_code() -> None:
+    unused = {path.stem for path in PAGES} - codes_in_the_package()
+    assert not unused
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_form_of_a_page(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert re.fullmatch(rf"# {path.stem}: \S.*[^.]", text.split("\n", 1)[0])
+    assert text.endswith("\n")
+    assert "\n## Example" in text
+    assert "\n## What to do" in text
+    page = pages.find(path.stem)
+    assert page is not None
+    assert len(page.first_paragraph) > 20
+    assert not page.first_paragraph.startswith("#")
+
+
+def test_explaining_a_code(cli: CommandLine) -> None:
+    done = cli("explain", "E002")
+    assert (done.status, done.stderr) == (0, "")
+    assert done.text == (PACKAGE / "explain" / "E002.md").read_text(encoding="utf-8")
+    assert cli("explain", " e002 ").text == done.text
+
+
+def test_without_a_code_all_are_listed(cli: CommandLine) -> None:
+    done = cli("explain")
+    assert done.status == 0
+    assert done.text.splitlines()[0] == "E001  the file or folder cannot be read"
+    assert [line[:4] for line in done.text.splitlines()] == [path.stem for path in PAGES]
+
+
+@pytest.mark.parametrize("code", ["E0", "X999", "", "../E001", "E001.md", "nonsense"])
+def test_unknown_codes(cli: CommandLine, code: str) -> None:
+    done = cli("explain", code)
+    assert (done.status, done.stdout) == (2, b"")
+    assert "there is no code" in done.stderr
+
+
+def test_a_similar_code_is_suggested(cli: CommandLine) -> None:
+    assert "Did you mean E900" in cli("explain", "E901").stderr
+
+
+def test_more_than_one_code_is_bad_usage(cli: CommandLine) -> None:
+    assert cli("explain", "E001", "E002").status == 2

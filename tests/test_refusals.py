@@ -1,0 +1,58 @@
+"""Scripts that cannot be converted soundly yet: refused with a code, the line, the reason and a way forward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from refactorer.convert import convert_text
+from refactorer.diagnostics import Severity
+from refactorer.result import Refused
+from tests.fixtures_harness import FIXTURES, ROOT, read
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
+
+FOLDER = FIXTURES / "refused"
+EXPECTED: dict[str, dict[str, Any]] = tomllib.loads((FOLDER / "expected.toml").read_text())
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+
+
+def refused(name: str) -> Refused:
+    result = convert_text(read(FOLDER / f"{name}.py"), path=f"{name}.py")
+    assert isinstance(result, Refused), f"{name} was not refused but {result.status}"
+    return result
+
+
+def test_every_script_is_listed() -> None:
+    assert sorted(EXPECTED) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_refused_with_the_expected_code(name: str) -> None:
+    codes = {d.code for d in refused(name).diagnostics if d.severity is Severity.REFUSAL}
+    assert codes
+    assert set(EXPECTED[name]["codes"]) == codes
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_diagnostic_says_where_why_and_what_to_do(name: str) -> None:
+    lines = read(FOLDER / f"{name}.py").splitlines()
+    for diagnostic in refused(name).diagnostics:
+        assert diagnostic.path == f"{name}.py"
+        assert 1 <= diagnostic.line <= len(lines)
+        assert 1 <= diagnostic.column <= len(lines[diagnostic.line - 1])
+        assert diagnostic.message and diagnostic.hint
+        assert "\n" not in diagnostic.message
+        assert (ROOT / "refactorer" / "explain" / f"{diagnostic.code}.md").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_points_at_the_cause(name: str) -> None:
+    lines = read(FOLDER / f"{name}.py").splitlines()
+    first = next(d for d in refused(name).diagnostics if d.severity is Severity.REFUSAL)
+    line = lines[first.line - 1]
+    assert any(piece in line for piece in EXPECTED[name]["at"]), f"points at line {first.line}: {line}"

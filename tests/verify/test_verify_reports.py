@@ -1,0 +1,139 @@
+"""Reports say the same in every format, and are well-formed whatever the script printed."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from rich.console import Console
+
+from refactorer.diagnostics import Diagnostic
+from refactorer.verify.report import write_report
+from refactorer.verify.report_text import render
+from refactorer.verify.verdict import Channel, Divergence, RunSummary, Verdict, exit_status
+
+
+def summary(*losses: float, **changes: object) -> RunSummary:
+    fields = {
+        "status": 0, "seconds": 2.5, "training_seconds": 0.5, "steps": len(losses), "losses": losses,
+        "peak_memory": 2**28, "peak_gpu_memory": None, "error": None, "stderr_tail": "", "torch": "2.13.0",
+        "threads": 1, **changes,
+    }  # fmt: skip
+    return RunSummary(**fields)  # type: ignore[arg-type]
+
+
+FIRST = Divergence("losses", 2, 1, "loss 2", "0.5 (float32)", "0.25 (float32)", -0.25, 8388608,
+                   "train.py:7", "lit.py:9", "loss.backward()", "return loss")  # fmt: skip
+SAME = Verdict(
+    "equivalent", "the same 2 losses", "train.py", "lit.py", channels=(Channel("losses", "equal", 2, 2),),
+    original=summary(1.0, 0.5), converted=summary(1.0, 0.5, training_seconds=0.75),
+)  # fmt: skip
+PRINTED = Divergence("printed lines", 2, 0, "printed line 1", "'<b>\x00[bold]'", None)
+DIFFERENT = Verdict(
+    "not equivalent", "the first difference is at step 2", "train.py", "lit.py", ("--lr", "1"), 3, None, 1e-3, None,
+    (
+        Channel("losses", "differs", 2, 3, FIRST),
+        Channel("printed lines", "differs", 1, 0, PRINTED),
+        Channel("files", "not compared", 1, 1, note="the runs were cut short"),
+        Channel("loader iterations", "differs", 1, 2, PRINTED, decisive=False),
+    ),
+    FIRST, ("a <usual> cause",), ("a note",), summary(1.0, 0.5),
+    summary(1.0, 0.25, math.nan, status=1, error="ValueError: x", stderr_tail="ValueError: x"),
+)  # fmt: skip
+REFUSED = Verdict("refused", "train.py was not converted", "train.py",
+                  diagnostics=(Diagnostic("R001", "two loops", "join them", "train.py", 3, 1),))  # fmt: skip
+BROKEN = Verdict("error", "the original fails: ValueError: <x>", "train.py", original=summary(status=1))
+NOTHING = Verdict("nothing to verify", "train.py has no training loop to convert", "train.py")
+ALL = [SAME, DIFFERENT, REFUSED, BROKEN, NOTHING]
+
+
+def text_of(verdict: Verdict) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    console.print(render(verdict))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("verdict", ALL, ids=lambda verdict: verdict.outcome)
+def test_the_terminal_ends_with_the_verdict(verdict: Verdict) -> None:
+    assert text_of(verdict).rstrip().splitlines()[-1].startswith(f"{verdict.outcome}: ")
+
+
+def test_the_terminal_shows_the_evidence() -> None:
+    text = text_of(DIFFERENT)
+    for part in (
+        "loss 2", "0.5 (float32)", "0.25 (float32)", "-0.25 (8388608 units in the last place)", "a <usual> cause",
+        "train.py:7   loss.backward()", "lit.py:9   return loss", "differs at step 2", "(loader iterations)",
+        "within rtol=0.001, atol=0", "seed 3", "--lr 1", "ValueError: x", "note: a note", "exit status 1",
+    ):  # fmt: skip
+        assert part in text
+    assert "1.50" in text_of(SAME)
+    assert "R001 two loops (join them)" in text_of(REFUSED)
+
+
+@pytest.mark.parametrize("verdict", ALL, ids=lambda verdict: verdict.outcome)
+def test_json(verdict: Verdict, tmp_path: Path) -> None:
+    write_report(verdict, tmp_path / "report.json")
+    read = json.loads((tmp_path / "report.json").read_text())
+    assert read["schema"] == "refactorer.verify/1"
+    assert read["outcome"] == verdict.outcome
+    assert read["exit_status"] == exit_status(verdict)
+    if verdict is DIFFERENT:
+        assert read["first"]["original"] == "0.5 (float32)"
+        assert read["converted"]["losses"] == [1.0, 0.25, "nan"]
+        assert read["channels"][0]["first"]["ulps"] == 8388608
+
+
+@pytest.mark.parametrize("verdict", ALL, ids=lambda verdict: verdict.outcome)
+def test_html(verdict: Verdict, tmp_path: Path) -> None:
+    write_report(verdict, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert verdict.outcome in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert "<b>" not in page
+    assert "<usual>" not in page
+    assert page.count("<svg") == (2 if verdict in (SAME, DIFFERENT) else 0)
+    assert ('class="verdict passed"' in page) == (exit_status(verdict) == 0)
+
+
+def test_the_curves_show_every_finite_loss(tmp_path: Path) -> None:
+    write_report(DIFFERENT, tmp_path / "report.html")
+    points = re.findall(r'class="(\w+)" points="([^"]*)"', (tmp_path / "report.html").read_text())
+    assert [(name, len(text.split())) for name, text in points] == [
+        ("original", 2),
+        ("converted", 2),
+        ("difference", 2),
+    ]
+    assert points[0][1] == "0.00,0.00 400.00,146.67"
+
+
+@pytest.mark.parametrize("verdict", ALL, ids=lambda verdict: verdict.outcome)
+def test_junit(verdict: Verdict, tmp_path: Path) -> None:
+    write_report(verdict, tmp_path / "report.xml")
+    suite = ElementTree.parse(tmp_path / "report.xml").getroot()[0]
+    numbers = tuple(int(suite.attrib[name]) for name in ("tests", "failures", "errors", "skipped"))
+    expected = {SAME: (1, 0, 0, 0), DIFFERENT: (3, 2, 0, 1), REFUSED: (1, 0, 0, 1), BROKEN: (1, 0, 1, 0)}
+    assert numbers == expected.get(verdict, (1, 0, 0, 0))
+    if verdict is DIFFERENT:
+        failure = suite[0].find("failure")
+        assert failure is not None
+        assert failure.text is not None
+        assert "a <usual> cause" in failure.text
+
+
+def test_other_endings_and_places_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"must end in \.json, \.html, \.xml"):
+        write_report(SAME, tmp_path / "report.txt")
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        write_report(SAME, tmp_path / "file" / "report.json")
+
+
+@pytest.mark.parametrize(("verdict", "status"), list(zip(ALL, (0, 1, 3, 2, 0), strict=True)))
+def test_exit_statuses(verdict: Verdict, status: int) -> None:
+    assert exit_status(verdict) == status
