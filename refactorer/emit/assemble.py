@@ -1,0 +1,296 @@
+"""The changed file: the class in its place, the Trainer where the loop was, what is no longer needed taken out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import libcst as cst
+from libcst.codemod import CodemodContext
+from libcst.codemod.visitors import AddImportsVisitor
+
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.emit.edits import Edit, apply
+from refactorer.emit.module_class import ClassWriter
+from refactorer.idioms.configure import Configuration
+from refactorer.idioms.device import is_move
+from refactorer.outline.epochs import Epochs
+from refactorer.outline.homes import Homes
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import STEP, VALIDATION_START, Outline
+from refactorer.outline.refusal import Refusal
+
+
+@dataclass
+class Names:
+    """Names of new things, chosen so that they collide with nothing in the file."""
+
+    module: str
+    trainer: str
+    base: str
+    trainer_class: str
+    instance: str
+
+
+def assemble(outline: Outline, roles: Roles, configuration: Configuration, homes: Homes, epochs: Epochs) -> cst.Module:
+    """The whole file with the training replaced."""
+    program = outline.program
+    names = choose_names(outline, roles)
+    writer = ClassWriter(outline, roles, configuration, homes)
+    edits: dict[cst.CSTNode, Edit] = {line: None for line in (*configuration.moved, *homes.initial.values())}
+    edits.update(_unmoved_model(outline, roles, configuration))
+    written = _with_comments(outline, writer.write(names.module, names.base))
+    edits.update({function: None for function in outline.consumed})
+    edits.update(_place_class(outline, written))
+    loop_lines = _training_lines(outline, roles, homes, epochs, names, edits)
+    edits[outline.site.epoch_loop] = loop_lines
+    module = apply(program.module, edits)
+    module = _two_blank_lines_after(module, names.module)
+    context = CodemodContext()
+    if names.base == "Module":
+        AddImportsVisitor.add_needed_import(context, "runtime", "Module")
+        AddImportsVisitor.add_needed_import(context, "runtime", "Trainer")
+    else:
+        AddImportsVisitor.add_needed_import(context, "runtime")
+    return AddImportsVisitor(context).transform_module(module)
+
+
+def choose_names(outline: Outline, roles: Roles) -> Names:
+    taken = {variable.name for variable in outline.program.variables.values()}
+    plain = not taken & {"Module", "Trainer"}
+    if not plain and "runtime" in taken:
+        raise Refusal("R403", outline.site.epoch_loop, "the names Module, Trainer and runtime are all used in the file",
+                      "rename one of them")  # fmt: skip
+
+    def free(name: str) -> str:
+        while name in taken:
+            name += "_"
+        return name
+
+    return Names(
+        module=free("Lit" + _model_class(outline, roles)),
+        trainer=free("trainer"),
+        base="Module" if plain else "runtime.Module",
+        trainer_class="Trainer" if plain else "runtime.Trainer",
+        instance=free("module"),
+    )
+
+
+def _model_class(outline: Outline, roles: Roles) -> str:
+    program, model = outline.program, roles.model
+    for seen in model.writes if model is not None else []:
+        assign = program.parent.get(program.parent[seen.node])
+        for node in walk(assign) if isinstance(assign, cst.Assign) else []:
+            if isinstance(node, cst.Call) and isinstance(node.func, cst.Name):
+                if isinstance(program.definition(program.variables.get(node.func)), cst.ClassDef):
+                    return node.func.value
+    text = model.name if model is not None else "model"
+    return "".join(part[:1].upper() + part[1:] for part in text.split("_") if part) or "Model"
+
+
+# --- the class ----------------------------------------------------------------------------------------------------
+
+
+def _with_comments(outline: Outline, written: cst.ClassDef) -> cst.ClassDef:
+    """Comments above and behind the loops go above the methods that run their bodies."""
+    above = {STEP: _loop_comments(outline.site.batch_loop)}
+    if outline.evaluation is not None:
+        above["validation_step"] = _loop_comments(outline.evaluation.loop)
+        functions = [f for f in outline.consumed if f is not outline.site.function]
+        if functions:
+            first = VALIDATION_START if outline.hooks.get(VALIDATION_START) else "validation_step"
+            above[first] = [*_comments(functions[0].leading_lines), *above.get(first, [])]
+    body = []
+    for method in written.body.body:
+        assert isinstance(method, cst.FunctionDef)
+        extra = above.get(method.name.value, [])
+        if method.name.value == STEP and outline.site.batch_loop.body.footer:  # type: ignore[attr-defined]
+            footer = outline.site.batch_loop.body.footer  # type: ignore[attr-defined]
+            method = method.with_changes(body=method.body.with_changes(footer=_comments(footer)))
+        body.append(method.with_changes(leading_lines=[*method.leading_lines, *extra]) if extra else method)
+    return written.with_changes(body=written.body.with_changes(body=body))
+
+
+def _loop_comments(loop: cst.For) -> list[cst.EmptyLine]:
+    lines = _comments(loop.leading_lines)
+    header = loop.body.header if isinstance(loop.body, cst.IndentedBlock) else None
+    if header is not None and header.comment is not None:
+        lines.append(cst.EmptyLine(comment=header.comment))
+    return lines
+
+
+def _comments(lines) -> list[cst.EmptyLine]:  # type: ignore[no-untyped-def]
+    return [line for line in lines if line.comment is not None]
+
+
+def _place_class(outline: Outline, written: cst.ClassDef) -> dict[cst.CSTNode, Edit]:
+    program, function = outline.program, outline.site.function
+    if function is not None and program.parent[function] is program.module:
+        return {function: written.with_changes(leading_lines=function.leading_lines)}
+    top = outline.site.epoch_loop if program.parent[outline.site.epoch_loop] is program.module else None
+    if top is None:
+        top = next(n for n in program.ancestors(outline.site.epoch_loop) if program.parent[n] is program.module)  # type: ignore[assignment]
+    spaced = written.with_changes(leading_lines=[cst.EmptyLine(indent=False), cst.EmptyLine(indent=False)])
+    if isinstance(top, cst.FunctionDef):
+        return {top: [written.with_changes(leading_lines=top.leading_lines), _spaced(top)]}
+    earlier = [
+        node for node in program.module.body
+        if isinstance(node, (cst.ClassDef, cst.FunctionDef)) and node not in outline.consumed
+        and program.order[node] < program.order[top]
+    ]  # fmt: skip
+    anchor = earlier[-1] if earlier else _line_before(outline, top)
+    return {anchor: [anchor, spaced]} if anchor is not None else {}
+
+
+def _line_before(outline: Outline, top: cst.CSTNode) -> cst.CSTNode | None:
+    """The last import in front of the training, or whatever stands first: new classes go behind it."""
+    body = outline.program.module.body
+    imports = [
+        n for n in body
+        if isinstance(n, cst.SimpleStatementLine) and any(isinstance(s, (cst.Import, cst.ImportFrom)) for s in n.body)
+        and outline.program.order[n] < outline.program.order[top]
+    ]  # fmt: skip
+    if not imports:
+        raise Refusal("R403", top, "there is no import in front of the training", "import torch at the top of the file")
+    return imports[-1]
+
+
+def _spaced(node: cst.CSTNode) -> cst.CSTNode:
+    return node.with_changes(leading_lines=[cst.EmptyLine(indent=False)] * 2)
+
+
+def _two_blank_lines_after(module: cst.Module, name: str) -> cst.Module:
+    body = list(module.body)
+    for index, node in enumerate(body[:-1]):
+        if isinstance(node, cst.ClassDef) and node.name.value == name:
+            following = body[index + 1]
+            lines = list(following.leading_lines)
+            blank = next((i for i, line in enumerate(lines) if line.comment is not None), len(lines))
+            missing = max(0, 2 - blank)
+            body[index + 1] = following.with_changes(leading_lines=[cst.EmptyLine(indent=False)] * missing + lines)
+    return module.with_changes(body=body)
+
+
+# --- the training -------------------------------------------------------------------------------------------------
+
+
+def _training_lines(
+    outline: Outline, roles: Roles, homes: Homes, epochs: Epochs, names: Names, edits: dict[cst.CSTNode, Edit]
+) -> list[cst.CSTNode]:
+    loop = outline.site.epoch_loop
+    settings = [_keyword(epochs.argument, epochs.value)]
+    device = _device(outline, roles)
+    if device is not None:
+        settings.append(_keyword("device", device))
+    trainer = cst.Call(cst.parse_expression(names.trainer_class), settings)
+    given = [cst.Arg(cst.Name(v.name)) for v in homes.arguments]
+    made = cst.Call(cst.Name(names.module), given)
+    after, needed = _reads_after(outline, homes, names, edits)
+    lines = [_assign(names.trainer, trainer)]
+    if needed:
+        lines.append(_assign(names.instance, made))
+    data: list[cst.BaseExpression] = []
+    if "train_dataloader" not in outline.hooks:
+        data.append(_plain_name(outline, outline.train.iterable))
+    if outline.evaluation is not None:
+        data.append(_plain_name(outline, outline.evaluation.iterable))
+    module = cst.Name(names.instance) if needed else made
+    arguments = [cst.Arg(module), *(cst.Arg(value) for value in data)]
+    if outline.evaluation is not None and len(data) == 1:
+        arguments[1] = _keyword("val_dataloaders", data[0])
+    fit = cst.Call(cst.Attribute(cst.Name(names.trainer), cst.Name("fit")), arguments)
+    lines.append(cst.SimpleStatementLine([cst.Expr(fit)]))
+    lead = list(loop.leading_lines)
+    if loop.body.header.comment is not None:  # type: ignore[attr-defined]
+        lead.append(cst.EmptyLine(comment=loop.body.header.comment))  # type: ignore[attr-defined]
+    lines[0] = lines[0].with_changes(leading_lines=lead)
+    return [*lines, *after]
+
+
+def _plain_name(outline: Outline, node: cst.BaseExpression) -> cst.BaseExpression:
+    variable = outline.variable(node)
+    assert variable is not None
+    return cst.Name(variable.name)
+
+
+def _keyword(name: str, value: cst.BaseExpression) -> cst.Arg:
+    tight = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+    return cst.Arg(value, keyword=cst.Name(name), equal=tight)
+
+
+def _assign(name: str, value: cst.BaseExpression) -> cst.SimpleStatementLine:
+    return cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(cst.Name(name))], value)])
+
+
+def _device(outline: Outline, roles: Roles) -> cst.BaseExpression | None:
+    if outline.device is not None:
+        variable = outline.variable(outline.device)
+        if variable is not None:
+            return cst.Name(variable.name)
+    moved = any(
+        isinstance(c.func, cst.Attribute) and (c.func.attr.value == "cuda" or c.func.attr.value == "to" and c.args)
+        for c in outline.program.calls
+    )
+    if moved and roles.model is not None:
+        return cst.parse_expression(f"next({roles.model.name}.parameters()).device")
+    return None
+
+
+def _reads_after(
+    outline: Outline, homes: Homes, names: Names, edits: dict[cst.CSTNode, Edit]
+) -> tuple[list[cst.CSTNode], bool]:
+    """Names read behind the training are read from the module; one that is also assigned there is fetched first."""
+    program = outline.program
+    end = program.last[outline.site.epoch_loop]
+    lines: list[cst.CSTNode] = []
+    for variable in homes.read_after:
+        attribute = homes.attribute[variable]
+        inside = [outline.site.epoch_loop, *outline.consumed]
+        outer = [n for n in program.ancestors(outline.site.epoch_loop) if isinstance(n, (cst.For, cst.While))]
+        later = [
+            seen for seen in variable.occurrences
+            if seen.order > end and not any(program.contains(part, seen.node) for part in inside)
+        ]  # fmt: skip
+        direct = all(s.access == "read" and s.scope.function is outline.site.driver for s in later) and not outer
+        if direct and len(later) <= 3:
+            for seen in later:
+                edits[seen.node] = cst.parse_expression(f"{names.instance}.{attribute}")
+        else:
+            lines.append(_assign(variable.name, cst.parse_expression(f"{names.instance}.{attribute}")))
+    return lines, bool(homes.read_after)
+
+
+def _unmoved_model(outline: Outline, roles: Roles, configuration: Configuration) -> dict[cst.CSTNode, Edit]:
+    """`model.to(device)` in front of the training goes to the Trainer when nothing else touches the model there."""
+    program, model = outline.program, roles.model
+    device = outline.variable(outline.device) if outline.device is not None else None
+    if model is None or device is None or not configuration.moved:
+        return {}
+    edits: dict[cst.CSTNode, Edit] = {}
+    allowed: list[cst.CSTNode] = list(configuration.moved)
+    for call in program.calls:
+        if not is_move(outline, call, device) or program.order[call] > program.order[outline.site.epoch_loop]:
+            continue
+        line = program.statement(call)
+        small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+        receiver = call.func.value  # type: ignore[attr-defined]
+        if isinstance(small, cst.Expr) and small.value is call and outline.variable(receiver) is model:
+            edits[line] = None
+        elif isinstance(small, cst.Assign) and small.value is call and _binds(outline, small, model):
+            if outline.variable(receiver) is model:
+                edits[line] = None
+            else:
+                edits[call] = receiver
+        else:
+            continue
+        allowed.append(line)
+    inside = [outline.site.epoch_loop, *outline.consumed, *allowed]
+    for seen in model.occurrences:
+        early = 0 <= seen.order < program.order[outline.site.epoch_loop] or seen.scope is not model.owner
+        if early and seen.access == "read" and not any(program.contains(part, seen.node) for part in inside):
+            return {}
+    return edits
+
+
+def _binds(outline: Outline, small: cst.Assign, variable: Variable) -> bool:
+    return len(small.targets) == 1 and outline.variable(small.targets[0].target) is variable

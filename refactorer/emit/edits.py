@@ -1,0 +1,92 @@
+"""Edits by identity: a new tree that shares every untouched node with the old one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, Union, cast
+
+import libcst as cst
+
+from refactorer.analysis.walk import child_fields
+
+Edit = Union[cst.CSTNode, Sequence[cst.CSTNode], None]
+Edits = Mapping[cst.CSTNode, Edit]
+Node = TypeVar("Node", bound=cst.CSTNode)
+
+
+def apply(node: Node, edits: Edits) -> Node:
+    """The tree with every edited node replaced: by a node, by several statements, or by nothing (None).
+
+    Replacements are searched for edits too, so a statement can be replaced by one that holds parts of the original.
+    """
+    return cast(Node, _rebuild(node, edits)) if edits else node
+
+
+def _rebuild(node: cst.CSTNode, edits: Edits) -> cst.CSTNode:
+    changes: dict[str, Any] = {}
+    for name in child_fields(type(node)):
+        value = getattr(node, name)
+        if isinstance(value, cst.CSTNode):
+            new = _edited(value, edits)
+            if new is not value:
+                changes[name] = new
+        elif isinstance(value, (list, tuple)) and value:
+            items = _sequence(value, edits)
+            if items is not None:
+                changes[name] = items
+    return node.with_changes(**changes) if changes else node
+
+
+def _edited(node: cst.CSTNode, edits: Edits) -> Any:
+    if node not in edits:
+        return _rebuild(node, edits)
+    replacement = edits[node]
+    if isinstance(replacement, cst.CSTNode):
+        return _rebuild(replacement, edits)
+    raise TypeError(f"{type(node).__name__} stands alone and can only be replaced by one node")
+
+
+def _sequence(items: Sequence[Any], edits: Edits) -> list[Any] | None:
+    result: list[Any] = []
+    orphans: list[cst.EmptyLine] = []
+    changed = False
+    for item in items:
+        new = _replacements(item, edits) if isinstance(item, cst.CSTNode) else [item]
+        changed = changed or len(new) != 1 or new[0] is not item
+        if _is_paragraph_start(item):
+            orphans = []
+        if not new:
+            orphans += _comments(item)
+        elif orphans and isinstance(new[0], (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
+            first = new[0]
+            new = [first.with_changes(leading_lines=[*orphans, *first.leading_lines]), *new[1:]]
+            orphans = []
+        result += new
+    if not changed:
+        return None
+    if not result and items and isinstance(items[0], (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
+        result.append(cst.SimpleStatementLine([cst.Pass()]))
+    return result
+
+
+def _replacements(item: cst.CSTNode, edits: Edits) -> list[cst.CSTNode]:
+    if item in edits:
+        replacement = edits[item]
+        found = [] if replacement is None else [replacement] if isinstance(replacement, cst.CSTNode) else replacement
+        return [_rebuild(node, edits) for node in found]
+    if isinstance(item, cst.SimpleStatementLine) and any(edits.get(small, ...) is None for small in item.body):
+        kept = [_edited(small, edits) for small in item.body if edits.get(small, ...) is not None]
+        if kept:
+            kept[-1] = kept[-1].with_changes(semicolon=cst.MaybeSentinel.DEFAULT)
+        return [item.with_changes(body=kept)] if kept else []
+    return [_rebuild(item, edits)]
+
+
+def _is_paragraph_start(item: Any) -> bool:
+    """A comment or blank line above a statement starts a new paragraph: earlier comments belong to the last one."""
+    return bool(getattr(item, "leading_lines", ()))
+
+
+def _comments(item: Any) -> list[cst.EmptyLine]:
+    """What a removed statement leaves to the rest of its paragraph: its blank lines and comments."""
+    return list(getattr(item, "leading_lines", ()))

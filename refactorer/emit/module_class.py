@@ -1,0 +1,173 @@
+"""Writing the module class: constructor, hooks in the customary order, `configure_optimizers`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.emit.edits import Edit, apply
+from refactorer.idioms.configure import Configuration
+from refactorer.outline.homes import Homes
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import STEP, VALIDATION_STEP, Outline
+
+_ORDER = (
+    "on_train_epoch_start", "train_dataloader", "training_step", "on_before_optimizer_step",
+    "on_validation_epoch_start", "validation_step", "on_validation_epoch_end", "on_train_epoch_end",
+)  # fmt: skip
+_PARAMETERS = {
+    STEP: "self, {batch}, batch_idx",
+    VALIDATION_STEP: "self, {batch}, batch_idx",
+    "on_before_optimizer_step": "self, optimizer",
+}
+_ATOMS = (cst.Arg, cst.Index, cst.FormattedStringExpression, cst.AssignTarget, cst.Assign, cst.Return, cst.Element)
+
+
+class ClassWriter:
+    """Writes one module; `name_edits` places the names of a hook."""
+
+    def __init__(self, outline: Outline, roles: Roles, configuration: Configuration, homes: Homes) -> None:
+        self.outline, self.roles, self.configuration, self.homes = outline, roles, configuration, homes
+        self.program = outline.program
+
+    def write(self, name: str, base: str) -> cst.ClassDef:
+        configure = self._configure()
+        hooks = [self._hook(h) for h in _ORDER if self.outline.hooks.get(h) or h == STEP]
+        methods = [self._constructor(), *hooks, configure]
+        parsed = cst.parse_statement(f"class {name}({base}):\n    pass\n")
+        assert isinstance(parsed, cst.ClassDef)
+        spaced = [methods[0], *(_space_above(method) for method in methods[1:])]
+        return parsed.with_changes(body=cst.IndentedBlock(spaced))
+
+    def placed(self, hook: str, node: cst.CSTNode) -> cst.CSTNode:
+        """A copy of an expression or statement with every name in its home."""
+        edits = self.name_edits(hook, [node])
+        return edits[node] if node in edits else apply(node, edits)  # type: ignore[return-value]
+
+    # --- names ----------------------------------------------------------------------------------------------------
+
+    def name_edits(self, hook: str, nodes: Sequence[cst.CSTNode]) -> dict[cst.CSTNode, Edit]:
+        edits: dict[cst.CSTNode, Edit] = {}
+        for node, raw in self.program.used(nodes):
+            assert isinstance(node, cst.Name)
+            expression = self.outline.bindings.expression.get(raw)
+            if expression is not None:
+                placed = self.placed(hook, expression)
+                edits[node] = self._fitting(node, placed)
+                continue
+            new = self._home(hook, node, self.outline.bindings.canonical(raw))
+            if new is not None:
+                edits[node] = self._fitting(node, new)
+        return edits
+
+    def _home(self, hook: str, node: cst.Name, variable: Variable) -> cst.BaseExpression | None:
+        if variable is self.roles.optimizer and hook == STEP and not self.outline.automatic:
+            return None if variable.name == node.value else cst.Name(variable.name)
+        expression = self.homes.expression.get(variable)
+        if expression is not None:
+            return expression
+        local = self.homes.local_name.get((hook, variable), variable.name)
+        if local != node.value:
+            return cst.Name(local)
+        if variable.owner is None and node.value == "print":
+            call = self.program.parent.get(node)
+            to_file = isinstance(call, cst.Call) and any(a.keyword and a.keyword.value == "file" for a in call.args)
+            if isinstance(call, cst.Call) and call.func is node and not to_file:
+                return cst.parse_expression("self.print")
+        return None
+
+    def _fitting(self, node: cst.Name, new: cst.CSTNode) -> cst.CSTNode:
+        """Keeps the parentheses of the name and adds those that an operation needs where the name stood."""
+        assert isinstance(new, cst.BaseExpression)
+        compound = isinstance(new, (cst.BinaryOperation, cst.UnaryOperation))
+        if compound and not new.lpar and not isinstance(self.program.parent.get(node), _ATOMS):
+            new = new.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+        if node.lpar:
+            new = new.with_changes(lpar=[*node.lpar, *new.lpar], rpar=[*new.rpar, *node.rpar])
+        return new
+
+    # --- methods --------------------------------------------------------------------------------------------------
+
+    def _constructor(self) -> cst.FunctionDef:
+        arguments = self.homes.arguments
+        names = ", ".join(["self", *(v.name for v in arguments)])
+        lines: list[cst.CSTNode] = [cst.parse_statement("super().__init__()")]
+        for variable in arguments:
+            lines.append(cst.parse_statement(f"self.{self.homes.attribute[variable]} = {variable.name}"))
+        for variable, line in self.homes.initial.items():
+            small = line.body[0]
+            assert isinstance(small, cst.Assign)
+            target = cst.AssignTarget(cst.parse_expression(f"self.{self.homes.attribute[variable]}"))  # type: ignore[arg-type]
+            lines.append(line.with_changes(body=[small.with_changes(targets=[target])], leading_lines=_comments(line)))
+        if not self.outline.automatic:
+            lines.append(cst.parse_statement("self.automatic_optimization = False"))
+        return _method("__init__", names, lines)
+
+    def _hook(self, hook: str) -> cst.FunctionDef:
+        body = list(self.outline.hooks[hook])
+        if hook in self.homes.batch_name:
+            body = [line for line in body if not self._names_itself(hook, line)]
+        edits = self.name_edits(hook, body)
+        block = apply(cst.IndentedBlock(body), edits)  # type: ignore[arg-type]
+        lines: list[cst.CSTNode] = list(block.body)
+        if hook == STEP and not self.outline.automatic:
+            lines.insert(0, cst.parse_statement(f"{self.roles.optimizer.name} = self.optimizers()"))
+        if self.homes.global_names.get(hook):
+            lines.insert(0, cst.parse_statement("global " + ", ".join(sorted(self.homes.global_names[hook]))))
+        if hook in self.outline.docstrings:
+            lines.insert(0, self.outline.docstrings[hook])
+        parameters = _PARAMETERS.get(hook, "self").format(batch=self.homes.batch_name.get(hook, "batch"))
+        return _method(hook, parameters, lines)
+
+    def _names_itself(self, hook: str, line: cst.CSTNode) -> bool:
+        """The line `batch = batch`, when the loop variable is the parameter itself."""
+        small = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
+        if not isinstance(small, cst.Assign) or not isinstance(small.value, cst.Name):
+            return False
+        if small.value in self.program.variables or not isinstance(small.targets[0].target, cst.Name):
+            return False
+        target = small.targets[0].target
+        variable = self.outline.variable(target)
+        if variable is None or variable in self.homes.expression:
+            return False
+        return self.homes.local_name.get((hook, variable), target.value) == small.value.value
+
+    def _configure(self) -> cst.FunctionDef:
+        optimizer, stepped = self.roles.optimizer, self.configuration.stepped
+        if self.configuration.moved:
+            lines = [self.placed("configure_optimizers", line) for line in self.configuration.moved]
+            lines = [line.with_changes(leading_lines=_comments(line)) for line in lines]  # type: ignore[attr-defined]
+            made = optimizer.name
+            schedulers = ", ".join(v.name for v in stepped)
+        else:
+            lines, made = [], f"self.{self.homes.attribute[optimizer]}"
+            schedulers = ", ".join(f"self.{self.homes.attribute[v]}" for v in stepped)
+        result = f"return [{made}], [{schedulers}]" if stepped else f"return {made}"
+        return _method("configure_optimizers", "self", [*lines, cst.parse_statement(result)])
+
+
+def _method(name: str, parameters: str, lines: Sequence[cst.CSTNode]) -> cst.FunctionDef:
+    parsed = cst.parse_statement(f"def {name}({parameters}):\n    pass\n")
+    assert isinstance(parsed, cst.FunctionDef)
+    body = list(lines) or [cst.parse_statement("pass")]
+    body[0] = body[0].with_changes(leading_lines=_comments(body[0]))
+    return parsed.with_changes(body=cst.IndentedBlock(body))  # type: ignore[arg-type]
+
+
+def _comments(line: cst.CSTNode) -> list[cst.EmptyLine]:
+    """The leading lines from the first comment on."""
+    lines = list(getattr(line, "leading_lines", ()))
+    while lines and lines[0].comment is None:
+        lines.pop(0)
+    return lines
+
+
+def _space_above(method: cst.FunctionDef) -> cst.FunctionDef:
+    return method.with_changes(leading_lines=[cst.EmptyLine(indent=False), *method.leading_lines])
+
+
+def uses_name(name: str, node: cst.CSTNode) -> bool:
+    return any(isinstance(part, cst.Name) and part.value == name for part in walk(node))

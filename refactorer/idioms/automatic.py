@@ -1,0 +1,275 @@
+"""Automatic optimization: `training_step` returns the loss, and the Trainer does zero_grad, backward and step.
+
+Sound when the three calls stand once each, directly in the body, in an order that means the same, and when nothing
+that is left in the body can see whether the optimizer has already stepped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.emit.edits import Edit
+from refactorer.idioms.jumps import leave_step, on_lines
+from refactorer.idioms.shapes import method_calls, method_line, names_in, only_call
+from refactorer.outline.control import loop_jumps
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import STEP, Outline
+
+BEFORE_STEP = "on_before_optimizer_step"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Indices of the three calls in the body of the step, and the clipping lines between backward and step."""
+
+    zero: int
+    backward: int
+    step: int
+    loss: cst.BaseExpression
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """A condition that fails, and where."""
+
+    node: cst.CSTNode
+    reason: str
+
+
+def apply(outline: Outline, roles: Roles) -> None:
+    """Makes the step automatic, or literal (manual) with a note that says why."""
+    found = detect(outline, roles)
+    if isinstance(found, Obstacle):
+        outline.note("N101", found.node, f"manual optimization is kept: {found.reason}",
+                     "nothing to do; the literal form trains the same")  # fmt: skip
+        _manual(outline)
+    else:
+        _automatic(outline, found)
+
+
+def detect(outline: Outline, roles: Roles) -> Places | Obstacle:
+    body = outline.hooks[STEP]
+    loop = outline.site.batch_loop
+    zeros = [i for i, line in enumerate(body) if _zero_grad(outline, roles, line)]
+    steps = [i for i, line in enumerate(body) if method_line(outline, line, roles.optimizer, "step")]
+    backwards = [i for i, line in enumerate(body) if _plain_backward(line) is not None]
+    if len(outline.site.backwards) != 1 or len(backwards) != 1 or len(steps) != 1 or len(zeros) != 1:
+        return Obstacle(loop, "zero_grad, backward and step do not stand once each, directly in the loop")
+    if _mentions_elsewhere(outline, roles.optimizer, "step", "zero_grad"):
+        return Obstacle(loop, "the optimizer is stepped or cleared in more than one place")
+    zero, backward, step = zeros[0], backwards[0], steps[0]
+    if not (zero < backward < step or backward < step < zero):
+        return Obstacle(body[zero], "zero_grad does not stand before backward or after step")
+    reader = _gradient_reader(outline)
+    if reader is not None:
+        return Obstacle(reader, "the script reads gradients itself")
+    call = _plain_backward(body[backward])
+    assert call is not None and isinstance(call.func, cst.Attribute)
+    loss = call.func.value
+    for line in body[backward + 1 : step]:
+        if not _is_clipping(outline, roles, line):
+            return Obstacle(line, "something happens between backward and step")
+    tail = [line for i, line in enumerate(body[backward + 1 :], backward + 1) if i > step and i != zero]
+    obstacle = _sensitive(outline, roles, tail, body[:backward], loss)
+    if obstacle is not None:
+        return obstacle
+    if not isinstance(loss, cst.Name) and tail:
+        return Obstacle(body[backward], "the loss has no name")
+    return Places(zero, backward, step, loss)
+
+
+def _zero_grad(outline: Outline, roles: Roles, line: cst.CSTNode) -> bool:
+    call = method_line(outline, line, roles.optimizer, "zero_grad")
+    if call is None and _owns_all_parameters(outline, roles):
+        call = method_line(outline, line, roles.model, "zero_grad")
+    if call is None:
+        return False
+    return not call.args or (
+        len(call.args) == 1 and isinstance(call.args[0].value, cst.Name) and call.args[0].value.value == "True"
+    )
+
+
+def _owns_all_parameters(outline: Outline, roles: Roles) -> bool:
+    value = outline.program.assigned_value(roles.optimizer)
+    first = value.args[0].value if isinstance(value, cst.Call) and value.args else None
+    return (
+        roles.model is not None
+        and isinstance(first, cst.Call)
+        and isinstance(first.func, cst.Attribute)
+        and first.func.attr.value == "parameters"
+        and outline.variable(first.func.value) is roles.model
+    )
+
+
+def _plain_backward(line: cst.CSTNode) -> cst.Call | None:
+    call = only_call(line)
+    plain = call is not None and isinstance(call.func, cst.Attribute) and call.func.attr.value == "backward"
+    return call if plain and call is not None and not call.args else None
+
+
+def _mentions_elsewhere(outline: Outline, optimizer: Variable, *methods: str) -> bool:
+    for method in methods:
+        calls = [c for c in method_calls(outline, method) if outline.variable(c.func.value) is optimizer]  # type: ignore[attr-defined]
+        if len(calls) > 1:
+            return True
+    return False
+
+
+def _gradient_reader(outline: Outline) -> cst.CSTNode | None:
+    for node in walk(outline.program.module):
+        if isinstance(node, cst.Attribute) and node.attr.value == "grad":
+            if outline.program.qualified_name(node) != "torch.autograd.grad":
+                return node
+    return None
+
+
+def _is_clipping(outline: Outline, roles: Roles, line: cst.CSTNode) -> bool:
+    """`clip_grad_norm_(model.parameters(), 1.0)`: it needs nothing of the step and gives nothing back."""
+    call = only_call(line)
+    name = outline.program.qualified_name(call.func) if call is not None else None
+    if call is None or name is None or not name.startswith("torch.nn.utils.clip_grad"):
+        return False
+    written = {v for body in outline.hooks.values() for n, v in outline.uses(*body) if outline.is_write(n)}
+    return not any(variable in written for _, variable in outline.uses(line))
+
+
+def _tainted(outline: Outline, roles: Roles) -> set[Variable]:
+    """Variables through which the model, the optimizer or a scheduler can be seen."""
+    program = outline.program
+    tainted = {v for v in (roles.model, roles.optimizer, *roles.schedulers) if v is not None}
+    forward = set(outline.hooks[STEP])
+    assigns = [n for n in walk(program.module) if isinstance(n, (cst.Assign, cst.AnnAssign, cst.For, cst.With))]
+    grown = True
+    while grown:
+        grown = False
+        for node in assigns:
+            in_step = any(program.contains(outline.site.batch_loop, node) for _ in forward)
+            pairs = _assigned_pairs(node)
+            for target, value in pairs:
+                if not _passes_on(outline, value, tainted, results_too=not in_step):
+                    continue
+                for name in names_in(target):
+                    variable = outline.variable(name)
+                    if variable is not None and variable not in tainted:
+                        tainted.add(variable)
+                        grown = True
+    return tainted
+
+
+def _assigned_pairs(node: cst.CSTNode) -> list[tuple[cst.CSTNode, cst.CSTNode]]:
+    if isinstance(node, cst.Assign):
+        return [(target.target, node.value) for target in node.targets]
+    if isinstance(node, cst.AnnAssign):
+        return [(node.target, node.value)] if node.value else []
+    if isinstance(node, cst.For):
+        return [(node.target, node.iter)]
+    assert isinstance(node, cst.With)
+    return [(item.asname.name, item.item) for item in node.items if item.asname]
+
+
+def _passes_on(outline: Outline, value: cst.CSTNode, tainted: set[Variable], results_too: bool) -> bool:
+    """Whether a value may hold the model: it names it otherwise than by calling it (the result is a new tensor)."""
+    called = {n.func for n in walk(value) if isinstance(n, cst.Call)} if not results_too else set()
+    return any(v in tainted and node not in called for node, v in outline.uses(value))
+
+
+def _sensitive(
+    outline: Outline, roles: Roles, tail: list[cst.CSTNode], head: list[cst.CSTNode], loss: cst.BaseExpression
+) -> Obstacle | None:
+    """The first thing in the code after step() that might behave differently before step()."""
+    if not tail:
+        return None
+    program, tainted = outline.program, _tainted(outline, roles)
+    losses = {variable for _, variable in outline.uses(loss)}
+    graph = {v for n, v in outline.uses(*head) if outline.is_write(n)} | {
+        variable for name in names_in(outline.train.target) if (variable := outline.variable(name)) is not None
+    }
+    if _returns_own_state(outline, roles):
+        return Obstacle(tail[0], "the model returns its own state, and code behind step() may look at it")
+    for node, variable in outline.uses(*tail):
+        if variable in tainted:
+            return Obstacle(node, f"{variable.name} is used behind step()")
+        if variable in losses and outline.is_write(node):
+            return Obstacle(node, f"{variable.name} is assigned behind step()")
+        function = program.definition(variable)
+        if isinstance(function, (cst.FunctionDef, cst.ClassDef)) and _reaches(outline, function, tainted, set()):
+            return Obstacle(node, f"{variable.name} may use the model, and is called behind step()")
+    for node in walk(*tail):
+        changed = _changed_in_place(node)
+        if changed is not None:
+            hit = {v for _, v in outline.uses(changed)} & graph
+            if hit:
+                return Obstacle(node, f"{next(iter(hit)).name} is changed in place behind step()")
+    return None
+
+
+def _changed_in_place(node: cst.CSTNode) -> cst.CSTNode | None:
+    if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+        name = node.func.attr.value
+        return node.func.value if name.endswith("_") and not name.endswith("__") else None
+    if isinstance(node, cst.AugAssign):
+        return node.target
+    if isinstance(node, cst.AssignTarget) and isinstance(node.target, (cst.Subscript, cst.Attribute)):
+        return node.target.value
+    return None
+
+
+def _reaches(outline: Outline, function: cst.CSTNode, tainted: set[Variable], seen: set[cst.CSTNode]) -> bool:
+    if function in seen:
+        return False
+    seen.add(function)
+    for _, variable in outline.uses(function):
+        if variable in tainted:
+            return True
+        inner = outline.program.definition(variable)
+        if isinstance(inner, cst.FunctionDef) and _reaches(outline, inner, tainted, seen):
+            return True
+    return False
+
+
+def _returns_own_state(outline: Outline, roles: Roles) -> bool:
+    """Whether a method of a class of this file returns an attribute itself, which a step may change in place."""
+    for node in walk(outline.program.module):
+        if isinstance(node, cst.Return) and node.value is not None:
+            values = [e.value for e in node.value.elements] if isinstance(node.value, cst.Tuple) else [node.value]
+            for value in values:
+                base = value
+                while isinstance(base, (cst.Attribute, cst.Subscript)):
+                    base = base.value
+                owner = outline.program.enclosing_function(node)
+                if (
+                    base is not value and isinstance(base, cst.Name) and base.value == "self"
+                    and owner is not None and owner.name.value in ("forward", "__call__")
+                ):  # fmt: skip
+                    return True
+    return False
+
+
+def _automatic(outline: Outline, places: Places) -> None:
+    body = outline.hooks[STEP]
+    head, tail = body[: places.backward], body[places.backward + 1 :]
+    clipping = [line for line in tail[: places.step - places.backward - 1]]
+    edits: dict[cst.CSTNode, Edit] = {body[i]: None for i in (places.zero, places.backward, places.step)}
+    edits.update({line: None for line in clipping})
+    edits.update(on_lines(head, leave_step(head, cst.Name("None"), is_end=False)))
+    edits.update(on_lines(tail, leave_step(tail, places.loss, is_end=True)))
+    outline.edit(STEP, edits)
+    outline.hooks[STEP].append(cst.SimpleStatementLine([cst.Return(places.loss)]))
+    if clipping:
+        outline.hooks[BEFORE_STEP] = list(clipping)
+    outline.automatic = True
+
+
+def _manual(outline: Outline) -> None:
+    body = outline.hooks[STEP]
+    edits: dict[cst.CSTNode, Edit] = dict(on_lines(body, leave_step(body, None, is_end=True)))
+    for call in outline.site.backwards:
+        assert isinstance(call.func, cst.Attribute)
+        loss = cst.Arg(call.func.value)
+        edits[call] = cst.Call(cst.parse_expression("self.manual_backward"), [loss, *call.args])
+    outline.edit(STEP, edits)
+    assert not loop_jumps(outline.hooks[STEP])

@@ -1,0 +1,168 @@
+"""Optimizer and schedulers are made in `configure_optimizers`; epoch schedulers are stepped by the Trainer.
+
+Sound when making them later means the same (simple arguments that nothing changes in between), when only the training
+uses them, and, for a scheduler, when nothing behind its step in the epoch can see the learning rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.idioms.shapes import method_calls, method_line
+from refactorer.outline.control import loop_jumps
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import EPOCH_END, STEP, VALIDATION_END, Outline
+
+
+@dataclass
+class Configuration:
+    """What `configure_optimizers` holds: the moved lines, or nothing when the script makes the optimizer itself."""
+
+    moved: list[cst.SimpleStatementLine] = field(default_factory=list)
+    stepped: list[Variable] = field(default_factory=list)
+    made: set[Variable] = field(default_factory=set)
+
+
+def apply(outline: Outline, roles: Roles) -> Configuration:
+    configuration = Configuration()
+    for scheduler in roles.schedulers:
+        if _step_by_trainer(outline, roles, scheduler):
+            configuration.stepped.append(scheduler)
+    optimizer_line = _movable(outline, roles, roles.optimizer, allowed=set())
+    if optimizer_line is None or not outline.automatic or _used_in_hooks(outline, roles.optimizer):
+        return configuration
+    lines = [optimizer_line]
+    for scheduler in roles.schedulers:
+        line = _movable(outline, roles, scheduler, allowed={roles.optimizer})
+        if line is None or scheduler not in configuration.stepped or _used_in_hooks(outline, scheduler):
+            return configuration
+        lines.append(line)
+    if _other_uses(outline, roles, lines):
+        return configuration
+    configuration.moved = sorted(lines, key=lambda line: outline.program.order[line])
+    configuration.made = {roles.optimizer, *roles.schedulers}
+    return configuration
+
+
+def _step_by_trainer(outline: Outline, roles: Roles, scheduler: Variable) -> bool:
+    """Takes `scheduler.step()` out of the end of the epoch when nothing behind it can tell."""
+    if not outline.automatic:
+        return False
+    last = VALIDATION_END if outline.evaluation is not None else EPOCH_END
+    steps = [c for c in method_calls(outline, "step") if outline.variable(c.func.value) is scheduler]  # type: ignore[attr-defined]
+    if len(steps) != 1 or steps[0].args:
+        return False
+    for hook in outline.hooks:
+        for index, line in enumerate(outline.hooks[hook]):
+            if method_line(outline, line, scheduler, "step") is None:
+                continue
+            later = outline.hooks[hook][index + 1 :]
+            if hook != last or loop_jumps(outline.hooks[last]):
+                return False
+            if any(_sees_rate(outline, roles, part) for part in later):
+                return False
+            outline.edit(hook, {line: None})
+            return True
+    return False
+
+
+def _sees_rate(outline: Outline, roles: Roles, line: cst.CSTNode) -> bool:
+    hidden = {roles.optimizer, *roles.schedulers}
+    for _, variable in outline.uses(line):
+        if variable in hidden:
+            return True
+        function = outline.program.definition(variable)
+        if isinstance(function, cst.FunctionDef) and any(outline.mentions(v, function) for v in hidden):
+            return True
+    return False
+
+
+def _used_in_hooks(outline: Outline, variable: Variable) -> bool:
+    return any(outline.mentions(variable, *body) for body in outline.hooks.values())
+
+
+def _movable(
+    outline: Outline, roles: Roles, variable: Variable, allowed: set[Variable]
+) -> cst.SimpleStatementLine | None:
+    """The line that makes a variable, if it may be made later: known class, simple arguments, nothing in between."""
+    program, loop = outline.program, outline.site.epoch_loop
+    value = program.assigned_value(variable)
+    if not isinstance(value, cst.Call) or not (program.qualified_name(value.func) or "").startswith("torch.optim."):
+        return None
+    if variable.owner is not outline.site.driver:
+        return None
+    line = program.statement(value)
+    block = program.parent[line]
+    if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
+        return None
+    if block is not program.parent[loop] or program.order[line] > program.order[loop]:
+        return None
+    if not _simple_arguments(outline, roles, value):
+        return None
+    used = {v for _, v in outline.uses(value)} - allowed
+    if any(_changed_between(outline, roles, other, line) for other in used):
+        return None
+    return line
+
+
+def _simple_arguments(outline: Outline, roles: Roles, value: cst.Call) -> bool:
+    for node in walk(*(arg.value for arg in value.args)):
+        if isinstance(node, (cst.Lambda, cst.BaseComp, cst.Await, cst.Yield, cst.NamedExpr, cst.Subscript)):
+            return False
+        if isinstance(node, cst.Call):
+            func = node.func
+            if not isinstance(func, cst.Attribute) or func.attr.value != "parameters" or node.args:
+                return False
+            base = func.value
+            while isinstance(base, cst.Attribute):
+                base = base.value
+            if outline.variable(base) is not roles.model:
+                return False
+    return True
+
+
+def _changed_between(outline: Outline, roles: Roles, variable: Variable, line: cst.CSTNode) -> bool:
+    """Whether a variable, or an attribute of it, may be different at the training."""
+    program, loop = outline.program, outline.site.epoch_loop
+    for seen in variable.writes:
+        if program.order[seen.node] > program.order[line]:
+            return True
+        if seen.scope is not variable.owner:
+            return True
+    for node in variable.reads:
+        at = program.order[node.node]
+        parent = program.parent[node.node]
+        between = program.order[line] < at < program.order[loop] and not program.contains(line, node.node)
+        if between and variable is roles.model and not _keeps_parameters(outline, parent):
+            return True
+        stored = isinstance(parent, cst.Attribute) and isinstance(
+            program.parent.get(parent), (cst.AssignTarget, cst.AugAssign)
+        )
+        if stored and at > program.order[line]:
+            return True
+    return False
+
+
+def _keeps_parameters(outline: Outline, parent: cst.CSTNode) -> bool:
+    kept = ("parameters", "state_dict", "load_state_dict", "train", "eval", "named_parameters", "zero_grad")
+    return isinstance(parent, cst.Attribute) and parent.attr.value in kept
+
+
+def _other_uses(outline: Outline, roles: Roles, lines: list[cst.SimpleStatementLine]) -> bool:
+    """Whether anything but the training and the moved lines uses the optimizer or a scheduler."""
+    program = outline.program
+    inside: list[cst.CSTNode] = [outline.site.epoch_loop, *outline.consumed, *lines]
+    for variable in (roles.optimizer, *roles.schedulers):
+        for seen in variable.occurrences:
+            if not any(program.contains(part, seen.node) for part in inside):
+                return True
+    return False
+
+
+def loose_step(outline: Outline) -> bool:
+    """Whether the step hook still names its optimizer (manual optimization)."""
+    return not outline.automatic and bool(outline.hooks[STEP])

@@ -1,0 +1,245 @@
+"""An evaluation loop of every epoch becomes `validation_step` with its hooks.
+
+Sound when the loop runs without gradients and in evaluation mode, once per epoch behind the batches, and when nothing
+between it and the next `train()` can see that the Trainer switches the mode back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.idioms.shapes import method_calls, method_line
+from refactorer.outline.control import loop_jumps
+from refactorer.outline.inline import enter
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import (
+    EPOCH_END,
+    EPOCH_START,
+    VALIDATION_END,
+    VALIDATION_START,
+    VALIDATION_STEP,
+    Outline,
+    batch_source,
+    is_docstring,
+    returned_statement,
+)
+from refactorer.outline.refusal import Refusal
+
+_NO_GRAD = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
+
+
+@dataclass
+class Evaluation:
+    """An evaluation, taken apart; `index` is its place among the statements behind the batches."""
+
+    index: int
+    before: list[cst.CSTNode]
+    loop: cst.For
+    after: list[cst.CSTNode]
+    function: cst.FunctionDef | None = None
+
+
+def apply(outline: Outline, roles: Roles) -> None:
+    """Moves the first evaluation that qualifies; the others stay where they are, as calls or loops in a hook."""
+    for index, line in enumerate(outline.hooks[EPOCH_END]):
+        found = _take_apart(outline, index, line)
+        if found is None:
+            continue
+        reason = _obstacle(outline, roles, found)
+        if reason is None:
+            _move(outline, roles, found)
+            return
+        outline.note("N102", found.loop, f"the evaluation stays in {EPOCH_END}: {reason}",
+                     "nothing to do; the literal form evaluates the same")  # fmt: skip
+
+
+def _take_apart(outline: Outline, index: int, line: cst.CSTNode) -> Evaluation | None:
+    inline = _loop_without_gradients(outline, [line])
+    if inline is not None:
+        return Evaluation(index, inline[0], inline[1], inline[2])
+    if not isinstance(line, cst.SimpleStatementLine):
+        return None
+    for call in walk(line):
+        if isinstance(call, cst.Call):
+            function = outline.program.function(call.func)
+            if function is not None and function not in outline.consumed:
+                parts = _loop_without_gradients(outline, list(function.body.body), _is_decorated(outline, function))
+                if parts is not None:
+                    return Evaluation(index, parts[0], parts[1], parts[2], function)
+    return None
+
+
+def _is_decorated(outline: Outline, function: cst.FunctionDef) -> bool:
+    return any(_is_no_grad(outline, decorator.decorator) for decorator in function.decorators)
+
+
+def _is_no_grad(outline: Outline, node: cst.CSTNode) -> bool:
+    func = node.func if isinstance(node, cst.Call) and not node.args else node
+    return outline.program.qualified_name(func) in _NO_GRAD
+
+
+def _loop_without_gradients(
+    outline: Outline, body: list[cst.CSTNode], bare: bool = False
+) -> tuple[list[cst.CSTNode], cst.For, list[cst.CSTNode]] | None:
+    """(before, loop, after) of the one loop under `no_grad` in a body."""
+    for i, line in enumerate(body):
+        if bare and isinstance(line, cst.For):
+            return body[:i], line, body[i + 1 :]
+        if isinstance(line, cst.With) and len(line.items) == 1 and _is_no_grad(outline, line.items[0].item):
+            inner = list(line.body.body)
+            loops = [k for k, part in enumerate(inner) if isinstance(part, cst.For)]
+            if len(loops) == 1:
+                loop = inner[loops[0]]
+                assert isinstance(loop, cst.For)
+                return [*body[:i], *inner[: loops[0]]], loop, [*inner[loops[0] + 1 :], *body[i + 1 :]]
+    return None
+
+
+def _obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
+    program, model = outline.program, roles.model
+    lines = outline.hooks[EPOCH_END]
+    earlier, later = lines[: found.index], lines[found.index + 1 :]
+    if model is None:
+        return "the model is not known"
+    if loop_jumps(found.loop.body.body) or found.loop.orelse is not None:
+        return "the loop is left early"
+    source = batch_source(program, found.loop)
+    if not isinstance(source.iterable, cst.Name) or source.start:
+        return "it does not simply iterate over a loader"
+    if loop_jumps(earlier):
+        return "the epoch is left before it"
+    if found.function is not None:
+        uses = program.variables[found.function.name].reads
+        if len(uses) != 1 or any(not _is_no_grad(outline, d.decorator) for d in found.function.decorators):
+            return f"{found.function.name.value}() is used elsewhere too"
+    if len(method_calls(outline, "eval")) != 1 or _eval_line(outline, model, found) is None:
+        return "the model is not simply switched to evaluation mode in front of it"
+    trains = [line for line in outline.hooks[EPOCH_START] if method_line(outline, line, model, "train")]
+    if len(trains) != 1 or len(method_calls(outline, "train")) != 1:
+        return "the model is not simply switched back to training mode in front of the batches"
+    rest = [line for line in found.before if _eval_line(outline, model, found) is not line]
+    for line in (*earlier, *rest, *found.after, *later):
+        if _uses_mode(outline, model, line):
+            return "the model is used around it, where its mode counts"
+    return _later_use(outline, model, found)
+
+
+def _eval_line(outline: Outline, model: Variable, found: Evaluation) -> cst.CSTNode | None:
+    earlier = outline.hooks[EPOCH_END][: found.index]
+    if found.function is not None:
+        call = _call_of(outline, found)
+        alias = dict(outline.bindings.alias)
+        try:
+            enter(outline.program, _plain(found.function), call, outline.bindings, outline.site.epoch_loop)
+            return next((n for n in (*earlier, *found.before) if method_line(outline, n, model, "eval")), None)
+        except Refusal:
+            return None
+        finally:
+            outline.bindings.alias = alias
+    return next((n for n in (*earlier, *found.before) if method_line(outline, n, model, "eval")), None)
+
+
+def _call_of(outline: Outline, found: Evaluation) -> cst.Call:
+    assert found.function is not None
+    use = outline.program.variables[found.function.name].reads[0]
+    call = outline.program.parent[use.node]
+    assert isinstance(call, cst.Call)
+    return call
+
+
+def _plain(function: cst.FunctionDef) -> cst.FunctionDef:
+    return function.with_changes(decorators=()) if function.decorators else function
+
+
+def _uses_mode(outline: Outline, model: Variable, *lines: cst.CSTNode) -> bool:
+    """Whether code does more with the model than to take its state_dict or parameters."""
+    for node, variable in outline.uses(*lines):
+        if variable is model and not _is_harmless(outline, node):
+            return True
+        function = outline.program.definition(variable)
+        if isinstance(function, cst.FunctionDef) and outline.mentions(model, function):
+            return True
+    return False
+
+
+def _is_harmless(outline: Outline, node: cst.CSTNode) -> bool:
+    parent = outline.program.parent.get(node)
+    return isinstance(parent, cst.Attribute) and parent.attr.value in ("state_dict", "parameters", "load_state_dict")
+
+
+def _later_use(outline: Outline, model: Variable, found: Evaluation) -> str | None:
+    """The mode after training must not matter: later code may only take the state of the model."""
+    program, loop = outline.program, outline.site.epoch_loop
+    inside = [loop, *outline.consumed, *([found.function] if found.function is not None else [])]
+    for node, raw in program.variables.items():
+        if outline.bindings.canonical(raw) is not model or any(program.contains(part, node) for part in inside):
+            continue
+        before = program.order[node] < program.order[loop] and program.scope_of(node) is outline.site.driver
+        if not before and not _is_harmless(outline, node) and not _is_parameter(program.parent[node]):
+            return "the model is used after the training, where its mode may count"
+    return None
+
+
+def _is_parameter(node: cst.CSTNode) -> bool:
+    return isinstance(node, cst.Param)
+
+
+def _move(outline: Outline, roles: Roles, found: Evaluation) -> None:
+    lines = outline.hooks[EPOCH_END]
+    earlier, line, later = lines[: found.index], lines[found.index], lines[found.index + 1 :]
+    before, after = list(found.before), list(found.after)
+    if found.function is not None:
+        call = _call_of(outline, found)
+        entered = enter(
+            outline.program, _plain(found.function), call, outline.bindings, outline.site.epoch_loop
+        )
+        statements = list(entered.statements)
+        extra = len(statements) - len(found.function.body.body)
+        before = [*statements[: max(extra, 0)], *before] if extra > 0 else before
+        result = returned_statement(outline.program, line, call, entered.value)
+        after = [n for n in after if not _is_return(n)] + result
+        outline.consumed.append(found.function)
+    assert roles.model is not None
+    eval_line = next(n for n in (*earlier, *before) if method_line(outline, n, roles.model, "eval"))
+    docstring = next((n for n in before if is_docstring(n)), None)
+    if docstring is not None:
+        outline.docstrings[VALIDATION_STEP] = docstring
+    outline.evaluation = batch_source(outline.program, found.loop)
+    outline.hooks[VALIDATION_START] = [*earlier, *(n for n in before if n is not docstring)]
+    outline.edit(VALIDATION_START, {eval_line: None})
+    outline.hooks[VALIDATION_STEP] = list(found.loop.body.body)
+    outline.hooks[VALIDATION_END] = [*after, *later]
+    outline.hooks[EPOCH_END] = []
+    if _starts_in_training_mode(outline, roles.model):
+        train = next(n for n in outline.hooks[EPOCH_START] if method_line(outline, n, roles.model, "train"))
+        outline.edit(EPOCH_START, {train: None})
+
+
+def _is_return(line: cst.CSTNode) -> bool:
+    return isinstance(line, cst.SimpleStatementLine) and isinstance(line.body[-1], cst.Return)
+
+
+def _starts_in_training_mode(outline: Outline, model: Variable) -> bool:
+    """A freshly made module is in training mode; one that something else hands out may not be."""
+    program = outline.program
+    for seen in model.writes:
+        target = program.parent[seen.node]
+        assign = program.parent.get(target)
+        if not isinstance(assign, cst.Assign):
+            return False
+        value = assign.value
+        while isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute):
+            if value.func.attr.value not in ("to", "cuda", "cpu", "float", "double"):
+                break
+            value = value.func.value
+        if isinstance(value, cst.Name) and outline.variable(value) is model:
+            continue
+        made = value.func if isinstance(value, cst.Call) else None
+        own = isinstance(made, cst.Name) and isinstance(program.definition(program.variables.get(made)), cst.ClassDef)
+        if not own and not (program.qualified_name(made) or "").startswith("torch.nn."):
+            return False
+    return bool(model.writes)

@@ -1,0 +1,72 @@
+"""`break` and `continue` of a loop become a return from the hook that runs its body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from refactorer.analysis.walk import children
+from refactorer.emit.edits import Edit
+from refactorer.outline.control import loop_jumps
+
+
+def leave_step(statements: Sequence[cst.CSTNode], value: cst.BaseExpression | None, is_end: bool) -> dict[cst.CSTNode, Edit]:
+    """Edits for the body of a step: `continue` returns, `break` also ends the epoch; `value` is what is returned.
+
+    `is_end` says that the statements are the end of the step, so that nothing need be jumped over behind the last.
+    """
+    last = _last_jumps(statements) if is_end else []
+    return {jump: _leaving(jump, "stop_epoch", value, jump in last) for jump in loop_jumps(statements)}
+
+
+def leave_epoch(statements: Sequence[cst.CSTNode]) -> dict[cst.CSTNode, Edit]:
+    """Edits for the last hook of an epoch: `continue` returns, `break` also ends the training."""
+    last = _last_jumps(statements)
+    return {jump: _leaving(jump, "stop_training", None, jump in last) for jump in loop_jumps(statements)}
+
+
+def _last_jumps(statements: Sequence[cst.CSTNode]) -> list[cst.CSTNode]:
+    """The `break` that stand where the code ends anyway: last in a body, or in the branches of a last `if`."""
+    if not statements:
+        return []
+    last = statements[-1]
+    if isinstance(last, cst.SimpleStatementLine):
+        return [last.body[-1]] if isinstance(last.body[-1], cst.Break) else []
+    if not isinstance(last, (cst.If, cst.Else)):
+        return []
+    found = _last_jumps(list(last.body.body))
+    return found + (_last_jumps([last.orelse]) if isinstance(last, cst.If) and last.orelse is not None else [])
+
+
+def _leaving(jump: cst.CSTNode, verb: str, value: cst.BaseExpression | None, last: bool) -> list[cst.CSTNode]:
+    leave = cst.Return(value)
+    if isinstance(jump, cst.Continue):
+        return [leave]
+    stop = cst.Expr(cst.parse_expression(f"self.{verb}()"))
+    return [stop] if last else [stop, leave]
+
+
+def on_lines(statements: Sequence[cst.CSTNode], edits: dict[cst.CSTNode, Edit]) -> dict[cst.CSTNode, Edit]:
+    """Turns edits of jumps into edits of their lines, so that each new statement stands on its own line."""
+    result: dict[cst.CSTNode, Edit] = {}
+    pending = list(statements)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, cst.SimpleStatementLine):
+            small = next((s for s in node.body if s in edits), None)
+            if small is not None:
+                result[node] = _split(node, small, edits[small])
+        else:
+            pending.extend(children(node))
+    return result
+
+
+def _split(line: cst.SimpleStatementLine, small: cst.CSTNode, replacement: Edit) -> list[cst.CSTNode]:
+    assert isinstance(replacement, list)
+    before = [s for s in line.body if s is not small]
+    smalls = [*before, *replacement]
+    lines = [cst.SimpleStatementLine([s.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)]) for s in smalls]
+    lines[0] = lines[0].with_changes(leading_lines=line.leading_lines)
+    lines[-1] = lines[-1].with_changes(trailing_whitespace=line.trailing_whitespace)
+    return list(lines)

@@ -1,0 +1,49 @@
+"""Small shapes that several idioms look for."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.outline.outline import Outline
+
+
+def only_call(line: cst.CSTNode) -> cst.Call | None:
+    """The call that a line consists of: `x.step()`."""
+    if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 and isinstance(line.body[0], cst.Expr):
+        value = line.body[0].value
+        return value if isinstance(value, cst.Call) else None
+    return None
+
+
+def method_line(outline: Outline, line: cst.CSTNode, variable: Variable | None, method: str) -> cst.Call | None:
+    """The call of a line `variable.method(...)`."""
+    call = only_call(line)
+    if call is None or variable is None or not isinstance(call.func, cst.Attribute):
+        return None
+    same = outline.variable(call.func.value) is variable and call.func.attr.value == method
+    return call if same else None
+
+
+def method_calls(outline: Outline, method: str) -> list[cst.Call]:
+    """Every call of a method of this name in the file, on whatever object."""
+    return [
+        call for call in outline.program.calls
+        if isinstance(call.func, cst.Attribute) and call.func.attr.value == method
+    ]  # fmt: skip
+
+
+def names_in(target: cst.CSTNode) -> list[cst.Name]:
+    """The names that an assignment target binds."""
+    if isinstance(target, cst.Name):
+        return [target]
+    if isinstance(target, (cst.Tuple, cst.List)):
+        return [name for element in target.elements for name in names_in(element.value)]
+    return []
+
+
+def statement(code: str) -> cst.SimpleStatementLine:
+    """One line of new code."""
+    line = cst.parse_statement(code)
+    assert isinstance(line, cst.SimpleStatementLine)
+    return line

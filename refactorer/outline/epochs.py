@@ -1,0 +1,57 @@
+"""How the Trainer counts the epochs: by a number where the loop is a plain `range`, else by the script's own iterable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import libcst as cst
+
+from refactorer.outline.outline import Outline
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """`argument=value` of the Trainer, and the expression for the loop variable inside the module."""
+
+    argument: str
+    value: cst.BaseExpression
+    current: cst.BaseExpression
+
+
+def epochs_of(outline: Outline) -> Epochs:
+    loop = outline.site.epoch_loop
+    counted = _plain_range(outline, loop.iter)
+    if counted is not None and isinstance(loop.target, cst.Name):
+        number, start = counted
+        current = "self.current_epoch" + (f" + {start}" if start else "")
+        return Epochs("max_epochs", number, cst.parse_expression(current))
+    return Epochs("epochs", loop.iter, cst.parse_expression("self.epoch"))
+
+
+def _plain_range(outline: Outline, node: cst.BaseExpression) -> tuple[cst.BaseExpression, int] | None:
+    """(count, first value) of `range(n)`, `range(1, 11)` and `range(1, n + 1)`."""
+    if not isinstance(node, cst.Call) or outline.program.qualified_name(node.func) != "builtins.range":
+        return None
+    values = [arg.value for arg in node.args]
+    if any(arg.star or arg.keyword for arg in node.args) or not 1 <= len(values) <= 2:
+        return None
+    if len(values) == 1:
+        return (values[0], 0) if _countable(values[0]) else None
+    first, end = values
+    if not isinstance(first, cst.Integer):
+        return None
+    start = first.evaluated_value
+    if isinstance(end, cst.Integer) and end.evaluated_value >= start:
+        return cst.Integer(str(end.evaluated_value - start)), start
+    if isinstance(end, cst.BinaryOperation) and isinstance(end.operator, cst.Add):
+        for number, extra in ((end.left, end.right), (end.right, end.left)):
+            if isinstance(extra, cst.Integer) and extra.evaluated_value == start and _countable(number):
+                return number, start
+    return None
+
+
+def _countable(node: cst.BaseExpression) -> bool:
+    """A number, a name or an attribute; anything else keeps the script's own `range`."""
+    while isinstance(node, cst.Attribute):
+        node = node.value
+    return isinstance(node, (cst.Integer, cst.Name))

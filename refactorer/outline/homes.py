@@ -1,0 +1,415 @@
+"""A home for every variable: local to a hook, attribute, constructor argument, module global, or the Trainer's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from refactorer.analysis.flow import NOTHING, Flow, flow_of
+from refactorer.analysis.scopes import Access, Occurrence, Variable
+from refactorer.analysis.walk import walk
+from refactorer.emit.reserved import RESERVED
+from refactorer.idioms.configure import Configuration
+from refactorer.idioms.shapes import names_in
+from refactorer.outline.epochs import Epochs
+from refactorer.outline.optimizers import Roles, assigned_class
+from refactorer.outline.outline import (
+    EPOCH_START,
+    HOOK_ORDER,
+    STEP,
+    VALIDATION_STEP,
+    BatchSource,
+    Outline,
+)
+from refactorer.outline.refusal import Refusal
+
+TRAIN_DATA = "train_dataloader"
+
+
+@dataclass
+class Homes:
+    """Where each variable of the hooks lives, seen through parameters."""
+
+    expression: dict[Variable, cst.BaseExpression] = field(default_factory=dict)
+    attribute: dict[Variable, str] = field(default_factory=dict)
+    arguments: list[Variable] = field(default_factory=list)
+    local_name: dict[tuple[str, Variable], str] = field(default_factory=dict)
+    global_names: dict[str, set[str]] = field(default_factory=dict)
+    initial: dict[Variable, cst.SimpleStatementLine] = field(default_factory=dict)
+    read_after: list[Variable] = field(default_factory=list)
+    batch_name: dict[str, str] = field(default_factory=dict)
+
+    def attribute_for(self, variable: Variable) -> str:
+        """A free attribute name: the variable's own where possible."""
+        if variable not in self.attribute:
+            name = variable.name
+            taken = set(self.attribute.values())
+            while name in RESERVED or name in taken or (name.startswith("__") and not name.endswith("__")):
+                name = name.lstrip("_") + "_" if name.startswith("__") else name + "_"
+            self.attribute[variable] = name
+        return self.attribute[variable]
+
+
+class Placing:
+    """Works out the homes of one outline; `homes` is the result."""
+
+    def __init__(self, outline: Outline, roles: Roles, configuration: Configuration, epochs: Epochs) -> None:
+        self.outline, self.roles, self.configuration, self.epochs = outline, roles, configuration, epochs
+        self.program, self.site = outline.program, outline.site
+        self.homes = Homes()
+        self.module_scope = self.program.scope[self.program.module]
+
+    def run(self) -> Homes:
+        self._supplied_loaders()
+        self._unpack(STEP, self.outline.train)
+        if self.outline.evaluation is not None:
+            self._unpack(VALIDATION_STEP, self.outline.evaluation)
+        self._epoch_variable()
+        self.flows = {hook: self._flow(body) for hook, body in self._ordered()}
+        self.epoch_early = self._epoch_flow().early
+        self.live_out = self._live_out()
+        seen = dict.fromkeys(v for _, body in self._ordered() for _, v in self.outline.uses(*body))
+        for variable in seen:
+            self._place(variable)
+        self._rename_locals()
+        return self.homes
+
+    # --- what the Trainer supplies --------------------------------------------------------------------------------
+
+    def _supplied_loaders(self) -> None:
+        written = {v for _, body in self._ordered() for v in self._flow(body).may}
+        train = self._loader(self.outline.train, written)
+        if train is None:
+            iterable = self.outline.train.iterable
+            self.outline.hooks[TRAIN_DATA] = [cst.SimpleStatementLine([cst.Return(iterable)])]
+        else:
+            self.homes.expression[train] = cst.parse_expression("self.trainer.train_dataloader")
+        if self.outline.evaluation is not None:
+            loader = self._loader(self.outline.evaluation, written)
+            if loader is None:
+                raise Refusal("R404", self.outline.evaluation.loop, "the evaluation's loader is replaced while training",
+                              "give the loader of every epoch a name of its own")  # fmt: skip
+            self.homes.expression.setdefault(loader, cst.parse_expression("self.trainer.val_dataloaders"))
+
+    def _loader(self, source: BatchSource, written: set[Variable]) -> Variable | None:
+        variable = self.outline.variable(source.iterable) if isinstance(source.iterable, cst.Name) else None
+        visible = variable is not None and variable.owner in (self.site.driver, self.module_scope)
+        if variable is None or not visible or variable in written:
+            return None
+        return None if self._is_global_elsewhere_written(variable) else variable
+
+    def _is_global_elsewhere_written(self, variable: Variable) -> bool:
+        return any(seen.scope is not variable.owner for seen in variable.writes)
+
+    def _unpack(self, hook: str, source: BatchSource) -> None:
+        """Lines at the top of a step that bind what the loop bound."""
+        lines: list[cst.CSTNode] = []
+        self.homes.batch_name[hook] = "batch"
+        if source.index is not None and not self._supplies_index(hook, source):
+            start = f"batch_idx + {source.start}" if source.start else "batch_idx"
+            lines.append(assign(source.index, cst.parse_expression(start)))
+        if isinstance(source.target, cst.Name):
+            self.homes.batch_name[hook] = source.target.value
+        lines.append(assign(source.target, cst.Name(self.homes.batch_name[hook])))
+        self.outline.hooks[hook] = [*lines, *self.outline.hooks[hook]]
+
+    def _supplies_index(self, hook: str, source: BatchSource) -> bool:
+        variable = self.outline.variable(source.index) if source.index is not None else None
+        assert variable is not None
+        elsewhere = any(self.outline.mentions(variable, *body) for h, body in self._ordered() if h != hook)
+        writes = [v for v in variable.writes if v.node is not source.index]
+        if elsewhere or any(self.program.contains(source.loop, seen.node) for seen in writes):
+            return False
+        if any(v is variable for v in self._live_out()):
+            return False
+        if variable.owner is self.module_scope and self._shared(variable):
+            return False
+        text = f"batch_idx + {source.start}" if source.start else "batch_idx"
+        self.homes.expression[variable] = cst.parse_expression(text)
+        return True
+
+    def _epoch_variable(self) -> None:
+        target = self.site.epoch_loop.target
+        variables = [v for name in names_in(target) if (v := self.outline.variable(name)) is not None]
+        if len(variables) == 1 and isinstance(target, cst.Name):
+            variable = variables[0]
+            written = any(variable in self._flow(body).may for _, body in self._ordered())
+            if not written and variable not in self._live_out() and not self._shared(variable):
+                self.homes.expression[variable] = self.epochs.current
+                return
+        line = assign(target, self.epochs.current)
+        self.outline.hooks[EPOCH_START] = [line, *self.outline.hooks[EPOCH_START]]
+
+    # --- flow -----------------------------------------------------------------------------------------------------
+
+    def _ordered(self) -> list[tuple[str, list[cst.CSTNode]]]:
+        order = [EPOCH_START, TRAIN_DATA, "on_before_optimizer_step", *HOOK_ORDER[1:]]
+        return [(hook, self.outline.hooks[hook]) for hook in order if hook in self.outline.hooks]
+
+    def _flow(self, body: Iterable[cst.CSTNode]) -> Flow:
+        raw = flow_of(self.program, body)
+        return Flow(self._seen(raw.early), self._seen(raw.sure), self._seen(raw.may), raw.ends)
+
+    def _seen(self, variables: Iterable[Variable]) -> frozenset[Variable]:
+        found: set[Variable] = set()
+        for variable in variables:
+            expression = self.outline.bindings.expression.get(variable)
+            if expression is None:
+                found.add(self.outline.bindings.canonical(variable))
+            else:
+                found.update(v for _, v in self.outline.uses(expression))
+        return frozenset(found)
+
+    def _epoch_flow(self) -> Flow:
+        total = NOTHING
+        for hook, body in self._ordered():
+            one = self._flow(body)
+            one = Flow(one.early, one.sure, one.may)
+            total = total.then(one.maybe() if hook in (STEP, VALIDATION_STEP) else one)
+        return total
+
+    def _live_out(self) -> frozenset[Variable]:
+        """Variables of the driver that may be read after the training before they are written again."""
+        node: cst.CSTNode = self.site.epoch_loop
+        total = NOTHING
+        looped: set[Variable] = set()
+        while node is not self.site.driver.node and node in self.program.parent:
+            parent = self.program.parent[node]
+            if isinstance(parent, (cst.IndentedBlock, cst.Module)):
+                at = list(parent.body).index(node)  # type: ignore[arg-type]
+                total = total.then(self._flow(parent.body[at + 1 :]))
+            elif isinstance(parent, (cst.Try, cst.TryStar)):
+                others = [part for part in (*parent.handlers, parent.orelse, parent.finalbody) if part is not None]
+                looped |= {v for _, v in self.outline.uses(*others)}
+            elif isinstance(parent, (cst.For, cst.While)):
+                looped |= {v for _, v in self.outline.uses(parent) if self._read_outside(v, parent)}
+            node = parent
+        return total.early | looped
+
+    def _read_outside(self, variable: Variable, loop: cst.CSTNode) -> bool:
+        return any(
+            self.program.contains(loop, seen.node) and not self._inside(seen.node)
+            for seen in variable.reads if seen.order >= 0
+        )  # fmt: skip
+
+    def _inside(self, node: cst.CSTNode) -> bool:
+        """Whether a node of the original text belongs to the training."""
+        if node not in self.program.order:
+            return True
+        places = [self.site.epoch_loop, *self.outline.consumed, *self.configuration.moved]
+        return any(self.program.contains(place, node) for place in places)
+
+    def _shared(self, variable: Variable) -> bool:
+        """Whether functions that stay functions see the variable."""
+        return any(
+            seen.scope.function is not variable.owner and not self._inside(seen.node)
+            for seen in variable.occurrences
+        )  # fmt: skip
+
+    # --- placing --------------------------------------------------------------------------------------------------
+
+    def _place(self, variable: Variable) -> None:
+        owner = variable.owner
+        if owner is None or variable in self.homes.expression or self._is_definition(variable):
+            return
+        if owner.kind == "comprehension" or (owner.kind != "module" and self._is_inner(variable)):
+            return
+        if variable is self.outline.variable(self.outline.device) if self.outline.device is not None else False:
+            if self._only_moves(variable):
+                self.homes.expression[variable] = cst.parse_expression("self.device")
+                return
+        if any(variable in flow.may for flow in self.flows.values()):
+            self._place_written(variable)
+        elif owner is not self.module_scope or self._is_object(variable):
+            self._argument(variable)
+
+    def _is_definition(self, variable: Variable) -> bool:
+        kinds = (cst.FunctionDef, cst.ClassDef, cst.ImportAlias)
+        parents = [self.program.parent.get(seen.node) for seen in variable.writes]
+        named = all(isinstance(p, (*kinds, cst.Attribute)) for p in parents) and bool(parents)
+        return named and variable.owner is self.module_scope
+
+    def _is_inner(self, variable: Variable) -> bool:
+        assert variable.owner is not None
+        node = variable.owner.node
+        consumed = node in self.outline.consumed
+        return not consumed and node is not self.site.driver.node and self._inside(node)
+
+    def _is_object(self, variable: Variable) -> bool:
+        """Models and criteria are given to the module; plain values stay globals."""
+        if variable in (self.roles.model, self.roles.optimizer, *self.roles.schedulers):
+            return True
+        name = assigned_class(self.program, variable) or ""
+        return name.startswith("torch.nn.")
+
+    def _argument(self, variable: Variable) -> None:
+        if self.site.driver.lookup(variable.name) is not variable:
+            if variable.owner is self.module_scope and variable is not self.roles.model:
+                return
+            raise Refusal("R403", variable.occurrences[0].node, f"{variable.name} cannot be reached from the training loop",
+                          "pass it to the function that trains")  # fmt: skip
+        if variable not in self.homes.arguments:
+            self.homes.arguments.append(variable)
+        self._attribute(variable)
+
+    def _attribute(self, variable: Variable) -> None:
+        name = self.homes.attribute_for(variable)
+        self.homes.expression[variable] = cst.Attribute(cst.Name("self"), cst.Name(name))
+
+    def _place_written(self, variable: Variable) -> None:
+        if variable in (self.roles.model, self.roles.optimizer, *self.roles.schedulers):
+            at = next((s.node for s in variable.writes if self._inside(s.node)), self.site.batch_loop)
+            raise Refusal("R206", at, f"{variable.name} is replaced during the training",
+                          "change the object in place, or train in two steps")  # fmt: skip
+        hooks = [hook for hook, body in self._ordered() if self.outline.mentions(variable, *body)]
+        if variable.owner is self.module_scope and self._shared(variable):
+            for hook in hooks:
+                self.homes.global_names.setdefault(hook, set()).add(variable.name)
+            return
+        if self._shared(variable):
+            raise Refusal("R402", variable.writes[0].node, f"a nested function shares {variable.name} with the training",
+                          "pass it to the function as an argument")  # fmt: skip
+        early = any(variable in flow.early for flow in self.flows.values())
+        out = variable in self.live_out
+        if len(hooks) == 1 and not early and not out:
+            return
+        self._attribute(variable)
+        outside = [seen for seen in variable.writes if not self._inside(seen.node)]
+        before = [seen for seen in outside if seen.order < self.program.order[self.site.epoch_loop]]
+        if out:
+            self.homes.read_after.append(variable)
+        if before and (variable in self.epoch_early or out):
+            line = self._plain_start(variable, before)
+            if line is not None:
+                self.homes.initial[variable] = line
+            else:
+                self.homes.arguments.append(variable)
+
+    def _plain_start(self, variable: Variable, before: list[Occurrence]) -> cst.SimpleStatementLine | None:
+        """The line `x = 0` in front of the training that can move into the constructor."""
+        if len(before) != 1:
+            return None
+        line = self.program.statement(before[0].node)
+        small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+        if not isinstance(small, cst.Assign) or len(small.targets) != 1 or not is_plain(small.value):
+            return None
+        if self.program.parent[line] is not self.program.parent[self.site.epoch_loop]:
+            return None
+        end = self.program.last[self.site.epoch_loop]
+        between = [s for s in variable.occurrences if not self._inside(s.node) and 0 <= s.order < end]
+        return line if between == before and isinstance(line, cst.SimpleStatementLine) else None
+
+    def _only_moves(self, variable: Variable) -> bool:
+        for _, body in self._ordered():
+            for node, used in self.outline.uses(*body):
+                parent = self.program.parent.get(node)
+                if used is not variable:
+                    continue
+                call = self.program.parent.get(parent) if isinstance(parent, cst.Arg) else None
+                if not isinstance(call, cst.Call) or not isinstance(parent, cst.Arg):
+                    return False
+                keyword = parent.keyword.value if parent.keyword else ""
+                moves = isinstance(call.func, cst.Attribute) and call.func.attr.value == "to"
+                if keyword != "device" and not moves:
+                    return False
+        return True
+
+    # --- names ----------------------------------------------------------------------------------------------------
+
+    def _rename_locals(self) -> None:
+        """No two variables may share a name in one hook, and none may take the name of a parameter."""
+        for hook, body in self._ordered():
+            left = dict.fromkeys(
+                v for _, v in self.outline.uses(*body) if v not in self.homes.expression and not self._nested(v)
+            )
+            taken: dict[str, Variable | None] = {"self": None}
+            if hook in (STEP, VALIDATION_STEP):
+                taken["batch_idx"] = None
+            if any(v.name == "self" for v in left):
+                raise Refusal("R107", body[0], "the training uses a variable named self", "rename it")
+            outer = [v for v in left if not self._is_local(v)]
+            for variable in outer:
+                taken[variable.name] = variable
+            name = self.homes.batch_name.get(hook)
+            if name is not None and name in taken:
+                self._rename_batch(hook, taken)
+            for variable in left:
+                if variable in outer:
+                    continue
+                new = variable.name
+                while new in taken and taken[new] is not variable:
+                    new += "_"
+                taken[new] = variable
+                self.homes.local_name[hook, variable] = new
+
+    def _rename_batch(self, hook: str, taken: dict[str, Variable | None]) -> None:
+        old = self.homes.batch_name[hook]
+        new = old + "_"
+        while new in taken:
+            new += "_"
+        self.homes.batch_name[hook] = new
+        for index, line in enumerate(self.outline.hooks[hook][:2]):
+            small = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
+            if isinstance(small, cst.Assign) and isinstance(small.value, cst.Name) and small.value.value == old:
+                if small.value not in self.program.variables:
+                    self.outline.hooks[hook][index] = assign(small.targets[0].target, cst.Name(new))
+
+    def _nested(self, variable: Variable) -> bool:
+        owner = variable.owner
+        return owner is not None and (
+            owner.kind == "comprehension" or (owner.kind != "module" and self._is_inner(variable))
+        )
+
+    def _is_local(self, variable: Variable) -> bool:
+        if variable.owner is None or self._is_definition(variable):
+            return False
+        shared = any(variable.name in names for names in self.homes.global_names.values())
+        return not shared and any(variable in flow.may for flow in self.flows.values())
+
+
+def assign(target: cst.BaseExpression, value: cst.BaseExpression) -> cst.SimpleStatementLine:
+    """The line `target = value`; the target keeps its identity, and so its variables."""
+    if isinstance(target, cst.Tuple):
+        target = target.with_changes(lpar=(), rpar=())
+    return cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(target)], value)])  # type: ignore[arg-type]
+
+
+def is_plain(node: cst.CSTNode) -> bool:
+    """A literal that can be written anywhere: numbers, strings, None, empty containers, float('inf')."""
+    if isinstance(node, cst.Call):
+        text = cst.Module([]).code_for_node(node)
+        return text.replace('"', "'") in ("float('inf')", "float('-inf')", "float('Inf')", "-float('inf')")
+    if isinstance(node, cst.UnaryOperation):
+        return is_plain(node.expression)
+    if isinstance(node, cst.Name):
+        return node.value in ("None", "True", "False")
+    if isinstance(node, (cst.List, cst.Tuple)):
+        return all(is_plain(element.value) for element in node.elements)
+    return isinstance(node, (cst.Integer, cst.Float, cst.SimpleString)) or isinstance(node, cst.Dict) and not node.elements
+
+
+def new_name(outline: Outline, variable: Variable, access: Access = "read") -> cst.Name:
+    """A name node for new code that means a known variable."""
+    node = cst.Name(variable.name)
+    outline.program.variables[node] = variable
+    variable.occurrences.append(Occurrence(node, variable.name, access, outline.site.driver, -1, None))
+    return node
+
+
+def accumulators(outline: Outline, start: list[cst.CSTNode], step: list[cst.CSTNode]) -> list[Variable]:
+    """Variables set to a number at the start of an evaluation and only added to in its steps."""
+    zeros: list[Variable] = []
+    for line in start:
+        small = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
+        if isinstance(small, cst.Assign) and all(isinstance(t.target, cst.Name) for t in small.targets):
+            if isinstance(small.value, (cst.Integer, cst.Float)):
+                zeros += [v for t in small.targets if (v := outline.variable(t.target)) is not None]
+    found = []
+    for variable in zeros:
+        writes = [node for node in walk(*step) if isinstance(node, cst.AugAssign) and outline.variable(node.target) is variable]
+        all_writes = [n for n, v in outline.uses(*step) if v is variable and outline.is_write(n)]
+        if writes and len(writes) == len(all_writes) and all(isinstance(w.operator, cst.AddAssign) for w in writes):
+            found.append(variable)
+    return found

@@ -1,0 +1,129 @@
+"""Entering a function through its only call: parameters become the caller's variables or expressions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.outline.control import returns
+from refactorer.outline.refusal import Refusal
+
+_CONSTANTS = (cst.Integer, cst.Float, cst.SimpleString)
+
+
+@dataclass
+class Bindings:
+    """What the names of entered functions stand for: another variable, or an expression of the caller."""
+
+    alias: dict[Variable, Variable] = field(default_factory=dict)
+    expression: dict[Variable, cst.BaseExpression] = field(default_factory=dict)
+
+    def canonical(self, variable: Variable) -> Variable:
+        while variable in self.alias:
+            variable = self.alias[variable]
+        return variable
+
+
+@dataclass(frozen=True)
+class Entered:
+    """The statements of a function body and the expression it returns at its end."""
+
+    statements: tuple[cst.CSTNode, ...]
+    value: cst.BaseExpression | None
+
+
+def enter(
+    program: Program, function: cst.FunctionDef, call: cst.Call, bindings: Bindings, loop: cst.For
+) -> Entered:
+    """Binds the parameters of a function to the arguments of a call; its body can then stand in the caller.
+
+    Raises:
+        Refusal: the call or the function has a form whose binding is not known for certain.
+    """
+    prelude: list[cst.CSTNode] = []
+    for parameter, value in _arguments(function, call).items():
+        variable = program.variables[parameter.name]
+        own = len(variable.writes) == 1
+        if own and isinstance(value, cst.Name) and not _written_within(program, value, function):
+            bindings.alias[variable] = program.variables[value]
+        elif own and is_stable(program, value) and not _changes(program, value, loop, function):
+            bindings.expression[variable] = value
+        else:
+            target = cst.AssignTarget(parameter.name)
+            prelude.append(cst.SimpleStatementLine([cst.Assign([target], value)]))
+    body = list(function.body.body)
+    value = None
+    left = returns(body)
+    if left:
+        last = body[-1]
+        if len(left) > 1 or not isinstance(last, cst.SimpleStatementLine) or last.body[-1] is not left[0]:
+            raise Refusal(
+                "R302", left[0], f"`return` leaves {function.name.value}() before its end",
+                "return once, in the last line",
+            )  # fmt: skip
+        value = left[0].value
+        kept = last.body[:-1]
+        body = [*body[:-1], last.with_changes(body=kept)] if kept else body[:-1]
+    return Entered((*prelude, *_without_declarations(body)), value)
+
+
+def _written_within(program: Program, value: cst.CSTNode, place: cst.CSTNode) -> bool:
+    variables = {variable for _, variable in program.used([value])}
+    return any(program.contains(place, seen.node) for variable in variables for seen in variable.writes)
+
+
+def _changes(program: Program, value: cst.CSTNode, loop: cst.For, function: cst.FunctionDef) -> bool:
+    """Whether anything that an argument is made of is bound again during the epoch, apart from the epoch itself."""
+    return _written_within(program, value, loop.body) or _written_within(program, value, function)
+
+
+def _without_declarations(body: list[cst.CSTNode]) -> list[cst.CSTNode]:
+    """Global statements are made anew where they are needed."""
+    return [
+        line for line in body
+        if not (isinstance(line, cst.SimpleStatementLine) and all(isinstance(s, cst.Global) for s in line.body))
+    ]  # fmt: skip
+
+
+def is_stable(program: Program, node: cst.CSTNode) -> bool:
+    """Whether an expression may be evaluated again, later: constants, and attributes of names, and their arithmetic."""
+    return all(
+        isinstance(
+            part,
+            (cst.Name, *_CONSTANTS, cst.BinaryOperation, cst.BaseBinaryOp, cst.UnaryOperation, cst.BaseUnaryOp),
+        )
+        or isinstance(part, cst.Attribute) and isinstance(part.value, cst.Name)
+        for part in walk(node)
+    )  # fmt: skip
+
+
+def _arguments(function: cst.FunctionDef, call: cst.Call) -> dict[cst.Param, cst.BaseExpression]:
+    name, params = function.name.value, function.params
+    if function.decorators or isinstance(params.star_arg, cst.Param) or params.star_kwarg:
+        raise Refusal("R106", function, f"{name}() is decorated or takes any number of arguments",
+                      "give the function plain parameters and no decorator")  # fmt: skip
+    positional = [*params.posonly_params, *params.params]
+    by_name = {p.name.value: p for p in [*params.params, *params.kwonly_params]}
+    bound: dict[cst.Param, cst.BaseExpression] = {}
+    for index, arg in enumerate(call.args):
+        target = by_name.get(arg.keyword.value) if arg.keyword else (positional[index : index + 1] or [None])[0]
+        if arg.star or target is None:
+            raise Refusal("R106", call, f"the arguments of {name}() cannot be matched with its parameters",
+                          "pass each argument by position or by name")  # fmt: skip
+        bound[target] = arg.value
+    for parameter in [*positional, *params.kwonly_params]:
+        if parameter in bound:
+            continue
+        default = parameter.default
+        constant = isinstance(default, _CONSTANTS) or (
+            isinstance(default, cst.Name) and default.value in ("None", "True", "False")
+        )
+        if default is None or not constant:
+            raise Refusal("R106", call, f"the parameter {parameter.name.value} of {name}() has no constant value here",
+                          "pass the argument in the call")  # fmt: skip
+        bound[parameter] = default
+    return {p: bound[p] for p in [*positional, *params.kwonly_params]}

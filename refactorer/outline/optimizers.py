@@ -1,0 +1,109 @@
+"""The optimizer, the schedulers and the model of a training, found by what the names are assigned from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.outline.outline import Outline
+from refactorer.outline.refusal import Refusal
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Who is who: variables seen through parameters."""
+
+    optimizer: Variable
+    model: Variable | None
+    schedulers: tuple[Variable, ...]
+
+
+def find_roles(outline: Outline) -> Roles:
+    """The one optimizer of a training, its model and its schedulers.
+
+    Raises:
+        Refusal: there is no optimizer, or more than one, or gradients are scaled by hand.
+    """
+    program = outline.program
+    stepped: dict[Variable, cst.Call] = {}
+    for call in program.calls:
+        func = call.func
+        if isinstance(func, cst.Attribute) and isinstance(func.value, cst.Name):
+            variable = outline.variable(func.value)
+            if variable is not None and _is_scaler(program, variable):
+                raise Refusal("R204", call, "gradients are scaled by hand (GradScaler)",
+                              "train in full precision; the Trainer scales by argument")  # fmt: skip
+            if variable is not None and func.attr.value == "step" and not is_scheduler(program, variable):
+                stepped.setdefault(variable, call)
+    optimizers = [v for v in stepped if _is_optimizer(outline, v)]
+    if len(optimizers) > 1:
+        raise Refusal("R201", stepped[optimizers[1]], "there is more than one optimizer",
+                      "trainings with one optimizer are converted so far")  # fmt: skip
+    if not optimizers:
+        raise Refusal("R202", outline.site.backwards[0], "no optimizer steps in this training",
+                      "make an optimizer of torch.optim and call its step()")  # fmt: skip
+    optimizer = optimizers[0]
+    for call in program.calls:
+        steps = isinstance(call.func, cst.Attribute) and call.func.attr.value == "step"
+        if steps and call.args and outline.variable(call.func.value) is optimizer:  # type: ignore[attr-defined]
+            raise Refusal("R203", call, "the optimizer's step takes a closure",
+                          "optimizers that call a closure, such as LBFGS, are not converted yet")  # fmt: skip
+    if any(not program.contains(outline.site.batch_loop, seen.node) for seen in _receivers(outline, optimizer, "step")):
+        raise Refusal("R205", stepped[optimizer], "the optimizer also steps outside the loop over the batches",
+                      "step inside the loop over the batches")  # fmt: skip
+    schedulers = tuple(
+        dict.fromkeys(
+            v for body in outline.hooks.values() for _, v in outline.uses(*body) if is_scheduler(program, v)
+        )
+    )
+    return Roles(optimizer, model_of(program, outline, optimizer), schedulers)
+
+
+def _receivers(outline: Outline, variable: Variable, method: str):  # type: ignore[no-untyped-def]
+    program = outline.program
+    for name, found in program.variables.items():
+        parent = program.parent.get(name)
+        if outline.bindings.canonical(found) is variable and isinstance(parent, cst.Attribute):
+            if parent.attr.value == method and isinstance(program.parent.get(parent), cst.Call):
+                yield next(seen for seen in found.occurrences if seen.node is name)
+
+
+def assigned_class(program: Program, variable: Variable) -> str | None:
+    """The qualified name of the class or function whose call a variable is assigned from."""
+    for seen in variable.writes:
+        target = program.parent.get(seen.node)
+        assign = program.parent.get(target) if isinstance(target, cst.AssignTarget) else None
+        if isinstance(assign, cst.Assign) and isinstance(assign.value, cst.Call):
+            return program.qualified_name(assign.value.func)
+    return None
+
+
+def is_scheduler(program: Program, variable: Variable) -> bool:
+    return (assigned_class(program, variable) or "").startswith("torch.optim.lr_scheduler.")
+
+
+def _is_scaler(program: Program, variable: Variable) -> bool:
+    return (assigned_class(program, variable) or "").endswith(".GradScaler")
+
+
+def _is_optimizer(outline: Outline, variable: Variable) -> bool:
+    name = assigned_class(outline.program, variable) or ""
+    return name.startswith("torch.optim.") or any(True for _ in _receivers(outline, variable, "zero_grad"))
+
+
+def model_of(program: Program, outline: Outline, optimizer: Variable) -> Variable | None:
+    """The variable whose `parameters()` the optimizer was given."""
+    for seen in optimizer.writes:
+        for call in walk(program.statement(seen.node)):
+            if (
+                isinstance(call, cst.Call)
+                and isinstance(call.func, cst.Attribute)
+                and call.func.attr.value in ("parameters", "named_parameters")
+                and isinstance(call.func.value, cst.Name)
+            ):
+                return outline.variable(call.func.value)
+    return None

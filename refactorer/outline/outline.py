@@ -1,0 +1,213 @@
+"""The literal structure: which statements each hook runs, in the order in which the script ran them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.emit.edits import Edit, apply
+from refactorer.outline.control import loop_jumps, suspensions
+from refactorer.outline.inline import Bindings, enter
+from refactorer.outline.refusal import Refusal
+from refactorer.outline.site import Site
+
+REFLECTION = {"exec", "eval", "locals", "globals", "vars", "dir"}
+EPOCH_START, STEP, EPOCH_END = "on_train_epoch_start", "training_step", "on_train_epoch_end"
+VALIDATION_START, VALIDATION_STEP = "on_validation_epoch_start", "validation_step"
+VALIDATION_END = "on_validation_epoch_end"
+HOOK_ORDER = (EPOCH_START, STEP, VALIDATION_START, VALIDATION_STEP, VALIDATION_END, EPOCH_END)
+
+
+@dataclass
+class BatchSource:
+    """What a loop over batches iterates over: `iterable` yields batches; `target` receives each one.
+
+    `index` is the target of an `enumerate` and `start` its first value.
+    """
+
+    loop: cst.For
+    iterable: cst.BaseExpression
+    target: cst.BaseExpression
+    index: cst.BaseExpression | None = None
+    start: int = 0
+
+
+@dataclass
+class Outline:
+    """Everything that is known about the module to be written, before and while the idioms refine it."""
+
+    program: Program
+    site: Site
+    bindings: Bindings
+    hooks: dict[str, list[cst.CSTNode]]
+    train: BatchSource
+    evaluation: BatchSource | None = None
+    consumed: list[cst.FunctionDef] = field(default_factory=list)
+    device: cst.BaseExpression | None = None
+    automatic: bool = False
+    notes: list[tuple[str, cst.CSTNode, str, str]] = field(default_factory=list)
+    overrides: list[str] = field(default_factory=list)
+    docstrings: dict[str, cst.CSTNode] = field(default_factory=dict)
+
+    def variable(self, node: cst.CSTNode) -> Variable | None:
+        """The variable that a name node of a hook means, seen through parameters."""
+        found = self.program.variables.get(node)
+        return self.bindings.canonical(found) if found is not None else None
+
+    def uses(self, *statements: cst.CSTNode) -> list[tuple[cst.CSTNode, Variable]]:
+        """Every name in the statements with its variable, seen through parameters and their expressions."""
+        found: list[tuple[cst.CSTNode, Variable]] = []
+        for node, variable in self.program.used(statements):
+            expression = self.bindings.expression.get(variable)
+            if expression is not None:
+                found += self.uses(expression)
+            else:
+                found.append((node, self.bindings.canonical(variable)))
+        return found
+
+    def is_write(self, node: cst.CSTNode) -> bool:
+        """Whether a name node binds its variable (or deletes it)."""
+        variable = self.program.variables[node]
+        return any(seen.node is node and seen.access != "read" for seen in variable.occurrences)
+
+    def mentions(self, variable: Variable, *statements: cst.CSTNode) -> bool:
+        return any(used is variable for _, used in self.uses(*statements))
+
+    def edit(self, hook: str, edits: dict[cst.CSTNode, Edit]) -> None:
+        """Applies edits to the statements of one hook."""
+        block = apply(cst.IndentedBlock(self.hooks[hook]), edits)  # type: ignore[arg-type]
+        kept = [line for line in block.body if not _is_pass(line)]
+        self.hooks[hook] = list(kept)
+
+    def note(self, code: str, node: cst.CSTNode, message: str, hint: str) -> None:
+        self.notes.append((code, node, message, hint))
+
+
+def _is_pass(line: cst.CSTNode) -> bool:
+    return isinstance(line, cst.SimpleStatementLine) and all(isinstance(small, cst.Pass) for small in line.body)
+
+
+def build(program: Program, site: Site) -> Outline:
+    """The literal outline of a site.
+
+    Raises:
+        Refusal: something in the training cannot be placed.
+    """
+    bindings = Bindings()
+    body = list(site.epoch_loop.body.body)
+    if site.function is None or site.call is None:
+        at = body.index(site.batch_loop)  # type: ignore[arg-type]
+        before: list[cst.CSTNode] = body[:at]
+        after: list[cst.CSTNode] = body[at + 1 :]
+    else:
+        line = program.statement(site.call)
+        at = body.index(line)  # type: ignore[arg-type]
+        entered = enter(program, site.function, site.call, bindings, site.epoch_loop)
+        inner = list(entered.statements)
+        where = inner.index(site.batch_loop)
+        result = returned_statement(program, line, site.call, entered.value)
+        before = [*body[:at], *inner[:where]]
+        after = [*inner[where + 1 :], *result, *body[at + 1 :]]
+    hooks = {EPOCH_START: before, STEP: list(site.batch_loop.body.body), EPOCH_END: after}
+    outline = Outline(program, site, bindings, hooks, batch_source(program, site.batch_loop))
+    if site.function is not None:
+        outline.consumed.append(site.function)
+        _move_docstring(outline, EPOCH_START, STEP)
+    _check_contents(outline)
+    return outline
+
+
+def _move_docstring(outline: Outline, hook: str, to: str) -> None:
+    for line in outline.hooks[hook]:
+        if is_docstring(line):
+            outline.docstrings[to] = line
+            outline.hooks[hook].remove(line)
+            return
+
+
+def is_docstring(line: cst.CSTNode) -> bool:
+    return (
+        isinstance(line, cst.SimpleStatementLine)
+        and isinstance(line.body[0], cst.Expr)
+        and isinstance(line.body[0].value, (cst.SimpleString, cst.ConcatenatedString))
+    )
+
+
+def returned_statement(
+    program: Program, line: cst.CSTNode, call: cst.Call, value: cst.BaseExpression | None
+) -> list[cst.CSTNode]:
+    """The calling statement with the returned expression in the place of the call; nothing if no one wants it."""
+    assert isinstance(line, cst.SimpleStatementLine)
+    if len(line.body) == 1 and isinstance(line.body[0], cst.Expr) and line.body[0].value is call:
+        if value is None or not any(isinstance(part, (cst.Call, cst.Await)) for part in walk(value)):
+            return []
+        return [line.with_changes(body=[cst.Expr(value)])]
+    small = line.body[0]
+    if len(line.body) > 1 or not isinstance(small, (cst.Assign, cst.Expr, cst.AugAssign)):
+        raise Refusal("R104", call, "the call that trains stands inside a larger statement",
+                      "assign its result to a variable first")  # fmt: skip
+    for part in walk(small):
+        early = isinstance(part, (cst.Call, cst.Subscript, cst.Lambda, cst.BaseComp, cst.IfExp, cst.BooleanOperation))
+        if early and not program.contains(call, part) and part is not _only_call_around(small, call):
+            raise Refusal("R104", call, "the call that trains stands inside a larger expression",
+                          "assign its result to a variable first")  # fmt: skip
+    return [apply(line, {call: value if value is not None else cst.Name("None")})]
+
+
+def _only_call_around(small: cst.CSTNode, call: cst.Call) -> cst.CSTNode | None:
+    """`history.append(train(...))`: the call has nothing but a plain method around it."""
+    outer = small.value if isinstance(small, cst.Expr) else None
+    if isinstance(outer, cst.Call) and any(arg.value is call for arg in outer.args[:1]):
+        return outer
+    return None
+
+
+def batch_source(program: Program, loop: cst.For) -> BatchSource:
+    """Takes `enumerate` off the iterable of a loop over batches."""
+    call = loop.iter
+    pair = loop.target
+    if (
+        isinstance(call, cst.Call)
+        and program.qualified_name(call.func) == "builtins.enumerate"
+        and isinstance(pair, cst.Tuple)
+        and len(pair.elements) == 2
+        and isinstance(pair.elements[0].value, cst.Name)
+        and not any(arg.star for arg in call.args)
+    ):
+        rest = call.args[1:]
+        if not rest:
+            return BatchSource(loop, call.args[0].value, pair.elements[1].value, pair.elements[0].value)
+        if len(rest) == 1 and isinstance(rest[0].value, cst.Integer):
+            start = rest[0].value.evaluated_value
+            return BatchSource(loop, call.args[0].value, pair.elements[1].value, pair.elements[0].value, start)
+    return BatchSource(loop, loop.iter, loop.target)
+
+
+def _check_contents(outline: Outline) -> None:
+    program = outline.program
+    statements = [node for body in outline.hooks.values() for node in body]
+    held = suspensions(statements)
+    if held:
+        raise Refusal("R303", held[0], "the training yields or awaits", "let it run to the end without yielding")
+    for node, variable in program.used([*statements, outline.site.epoch_loop.iter, outline.site.batch_loop.iter]):
+        if variable.owner is None and variable.name in REFLECTION:
+            raise Refusal(
+                "R401", node, f"{variable.name}() in the training sees or changes variables by name",
+                "name the variables; they live in different places after the conversion",
+            )  # fmt: skip
+    for node in walk(*statements):
+        if isinstance(node, (cst.Del, cst.Nonlocal)):
+            raise Refusal("R403", node, "a variable is deleted or declared nonlocal in the training",
+                          "assign None instead of deleting; return values instead of nonlocal")  # fmt: skip
+    for node in (outline.site.epoch_loop.target, outline.train.target):
+        if any(isinstance(part, (cst.Attribute, cst.Subscript)) for part in walk(node)):
+            raise Refusal("R404", node, "the loop assigns to an attribute or an element",
+                          "loop over a plain variable")  # fmt: skip
+    first = loop_jumps(outline.hooks[EPOCH_START])
+    if first:
+        raise Refusal("R301", first[0], "the epoch is left or skipped before its batches",
+                      "decide it before the loop, or behind the batches")  # fmt: skip

@@ -1,0 +1,16 @@
+"""The way out of a conversion that cannot be proven sound."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+
+class Refusal(Exception):
+    """Raised inside the converter only; `convert_text` turns it into a `Refused` value.
+
+    `node` is the place in the original tree that the diagnostic points at.
+    """
+
+    def __init__(self, code: str, node: cst.CSTNode | None, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.code, self.node, self.message, self.hint = code, node, message, hint
