@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import dataclass
 
 import libcst as cst
@@ -99,6 +100,7 @@ class _Conversion:
             raise Refusal("R501", site.epoch_loop, "scripts are not yet written for pytorch_lightning alone",
                           "use --target runtime")  # fmt: skip
         evaluation.apply(outline, roles)
+        outline.without_globals()
         device.apply(outline, roles)
         _end_of_epoch(outline)
         automatic.apply(outline, roles)
@@ -122,7 +124,7 @@ class _Conversion:
         """A result is given out only if it is Python, is stable, and uses no name that nothing binds."""
         compile(after, self.path, "exec", dont_inherit=True)
         second = Program(cst.parse_module(after))
-        unknown = set(second.unbound) - set(program.unbound) - {"super"}
+        unknown = set(second.unbound) - set(program.unbound) - set(dir(builtins))
         if unknown or find_site(second) is not None:
             name = ", ".join(sorted(unknown)) or "a second training loop"
             raise Refusal("R900", None, f"the result did not pass the final check ({name})",

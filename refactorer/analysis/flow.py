@@ -151,13 +151,16 @@ def _try(program: Program, node: cst.Try | cst.TryStar) -> Flow:
 def _definition(program: Program, node: cst.FunctionDef | cst.ClassDef) -> Flow:
     """A definition reads what its body uses from outside, at any later time: count it as read here."""
     early, own = set(), _targets(program, node.name)
+    names = set(walk(node))
     for inner in walk(node):
         variable = program.variables.get(inner)
-        if variable is not None and inner is not node.name and not _owned_within(program, node, variable):
+        if variable is not None and inner is not node.name and not _owned_within(names, variable):
             early.add(variable)
-    written = {v for v in early if any(program.contains(node, seen.node) for seen in v.writes)}
+    written = {v for v in early if any(seen.node in names for seen in v.writes)}
     return Flow(frozenset(early), own.sure, own.may | frozenset(written))
 
 
-def _owned_within(program: Program, node: cst.CSTNode, variable: Variable) -> bool:
-    return variable.owner is not None and variable.owner.kind != "module" and program.contains(node, variable.owner.node)
+def _owned_within(names: set[cst.CSTNode], variable: Variable) -> bool:
+    """Whether everything that binds a variable is among these nodes: then the variable lives in there too."""
+    inner = variable.owner is not None and variable.owner.kind != "module"
+    return inner and bool(variable.writes) and all(seen.node in names for seen in variable.writes)

@@ -17,7 +17,7 @@ from refactorer.idioms.device import is_move
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import STEP, VALIDATION_START, Outline
+from refactorer.outline.outline import Outline
 from refactorer.outline.refusal import Refusal
 
 
@@ -92,35 +92,16 @@ def _model_class(outline: Outline, roles: Roles) -> str:
 
 
 def _with_comments(outline: Outline, written: cst.ClassDef) -> cst.ClassDef:
-    """Comments above and behind the loops go above the methods that run their bodies."""
-    above = {STEP: _loop_comments(outline.site.batch_loop)}
-    if outline.evaluation is not None:
-        above["validation_step"] = _loop_comments(outline.evaluation.loop)
-        functions = [f for f in outline.consumed if f is not outline.site.function]
-        if functions:
-            first = VALIDATION_START if outline.hooks.get(VALIDATION_START) else "validation_step"
-            above[first] = [*_comments(functions[0].leading_lines), *above.get(first, [])]
+    """Puts the comments that were kept above the methods, and at the ends of their bodies."""
     body = []
     for method in written.body.body:
         assert isinstance(method, cst.FunctionDef)
-        extra = above.get(method.name.value, [])
-        if method.name.value == STEP and outline.site.batch_loop.body.footer:  # type: ignore[attr-defined]
-            footer = outline.site.batch_loop.body.footer  # type: ignore[attr-defined]
-            method = method.with_changes(body=method.body.with_changes(footer=_comments(footer)))
-        body.append(method.with_changes(leading_lines=[*method.leading_lines, *extra]) if extra else method)
+        above = outline.above.get(method.name.value, [])
+        footer = outline.footers.get(method.name.value, [])
+        if footer:
+            method = method.with_changes(body=method.body.with_changes(footer=footer))
+        body.append(method.with_changes(leading_lines=[*method.leading_lines, *above]) if above else method)
     return written.with_changes(body=written.body.with_changes(body=body))
-
-
-def _loop_comments(loop: cst.For) -> list[cst.EmptyLine]:
-    lines = _comments(loop.leading_lines)
-    header = loop.body.header if isinstance(loop.body, cst.IndentedBlock) else None
-    if header is not None and header.comment is not None:
-        lines.append(cst.EmptyLine(comment=header.comment))
-    return lines
-
-
-def _comments(lines) -> list[cst.EmptyLine]:  # type: ignore[no-untyped-def]
-    return [line for line in lines if line.comment is not None]
 
 
 def _place_class(outline: Outline, written: cst.ClassDef) -> dict[cst.CSTNode, Edit]:

@@ -53,9 +53,7 @@ def _sequence(items: Sequence[Any], edits: Edits) -> list[Any] | None:
     for item in items:
         new = _replacements(item, edits) if isinstance(item, cst.CSTNode) else [item]
         changed = changed or len(new) != 1 or new[0] is not item
-        if _is_paragraph_start(item):
-            orphans = []
-        if not new:
+        if not new and not isinstance(item, cst.FunctionDef):
             orphans += _comments(item)
         elif orphans and isinstance(new[0], (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
             first = new[0]
@@ -82,11 +80,12 @@ def _replacements(item: cst.CSTNode, edits: Edits) -> list[cst.CSTNode]:
     return [_rebuild(item, edits)]
 
 
-def _is_paragraph_start(item: Any) -> bool:
-    """A comment or blank line above a statement starts a new paragraph: earlier comments belong to the last one."""
-    return bool(getattr(item, "leading_lines", ()))
-
-
 def _comments(item: Any) -> list[cst.EmptyLine]:
-    """What a removed statement leaves to the rest of its paragraph: its blank lines and comments."""
-    return list(getattr(item, "leading_lines", ()))
+    """What a removed statement leaves to the one behind it: its comments, with the blank lines above them."""
+    lines = list(getattr(item, "leading_lines", ()))
+    while lines and lines[-1].comment is None:
+        lines.pop()
+    behind = getattr(item, "trailing_whitespace", None)
+    if behind is not None and behind.comment is not None:
+        lines.append(cst.EmptyLine(comment=behind.comment))
+    return lines

@@ -51,6 +51,9 @@ class ClassWriter:
 
     def name_edits(self, hook: str, nodes: Sequence[cst.CSTNode]) -> dict[cst.CSTNode, Edit]:
         edits: dict[cst.CSTNode, Edit] = {}
+        for node in walk(*nodes):
+            if isinstance(node, cst.FormattedStringExpression) and node.equal is not None:
+                edits[node] = _spelled_out(node)
         for node, raw in self.program.used(nodes):
             assert isinstance(node, cst.Name)
             expression = self.outline.bindings.expression.get(raw)
@@ -147,6 +150,15 @@ class ClassWriter:
             schedulers = ", ".join(f"self.{self.homes.attribute[v]}" for v in stepped)
         result = f"return [{made}], [{schedulers}]" if stepped else f"return {made}"
         return _method("configure_optimizers", "self", [*lines, cst.parse_statement(result)])
+
+
+def _spelled_out(node: cst.FormattedStringExpression) -> list[cst.CSTNode]:
+    """`{x=}` prints the text of its expression, which changes: the text is written in front instead."""
+    shown = cst.Module([]).code_for_node(node.with_changes(conversion=None, format_spec=None))
+    text = shown[1:-1].replace("{", "{{").replace("}", "}}")
+    plain = node.conversion is None and node.format_spec is None
+    bare = node.with_changes(equal=None, conversion="r" if plain else node.conversion)
+    return [cst.FormattedStringText(text), bare]
 
 
 def _method(name: str, parameters: str, lines: Sequence[cst.CSTNode]) -> cst.FunctionDef:

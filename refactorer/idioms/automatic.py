@@ -20,6 +20,7 @@ from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, Outline
 
 BEFORE_STEP = "on_before_optimizer_step"
+_EXITS = {"builtins.exit", "builtins.quit", "builtins.next", "sys.exit", "os._exit", "os.kill", "os.abort"}
 
 
 @dataclass(frozen=True)
@@ -141,16 +142,13 @@ def _tainted(outline: Outline, roles: Roles) -> set[Variable]:
     """Variables through which the model, the optimizer or a scheduler can be seen."""
     program = outline.program
     tainted = {v for v in (roles.model, roles.optimizer, *roles.schedulers) if v is not None}
-    forward = set(outline.hooks[STEP])
     assigns = [n for n in walk(program.module) if isinstance(n, (cst.Assign, cst.AnnAssign, cst.For, cst.With))]
     grown = True
     while grown:
         grown = False
         for node in assigns:
-            in_step = any(program.contains(outline.site.batch_loop, node) for _ in forward)
-            pairs = _assigned_pairs(node)
-            for target, value in pairs:
-                if not _passes_on(outline, value, tainted, results_too=not in_step):
+            for target, value in _assigned_pairs(node):
+                if not _passes_on(outline, value, tainted):
                     continue
                 for name in names_in(target):
                     variable = outline.variable(name)
@@ -171,9 +169,9 @@ def _assigned_pairs(node: cst.CSTNode) -> list[tuple[cst.CSTNode, cst.CSTNode]]:
     return [(item.asname.name, item.item) for item in node.items if item.asname]
 
 
-def _passes_on(outline: Outline, value: cst.CSTNode, tainted: set[Variable], results_too: bool) -> bool:
+def _passes_on(outline: Outline, value: cst.CSTNode, tainted: set[Variable]) -> bool:
     """Whether a value may hold the model: it names it otherwise than by calling it (the result is a new tensor)."""
-    called = {n.func for n in walk(value) if isinstance(n, cst.Call)} if not results_too else set()
+    called = {n.func for n in walk(value) if isinstance(n, cst.Call)}
     return any(v in tainted and node not in called for node, v in outline.uses(value))
 
 
@@ -199,12 +197,31 @@ def _sensitive(
         if isinstance(function, (cst.FunctionDef, cst.ClassDef)) and _reaches(outline, function, tainted, set()):
             return Obstacle(node, f"{variable.name} may use the model, and is called behind step()")
     for node in walk(*tail):
+        leaving = _may_leave(outline, node, set())
+        if leaving:
+            return Obstacle(node, f"{leaving} stands behind step()")
         changed = _changed_in_place(node)
         if changed is not None:
             hit = {v for _, v in outline.uses(changed)} & graph
             if hit:
                 return Obstacle(node, f"{next(iter(hit)).name} is changed in place behind step()")
     return None
+
+
+def _may_leave(outline: Outline, node: cst.CSTNode, seen: set[cst.CSTNode]) -> str | None:
+    """What in a piece of code may end the training, or draw random numbers, before the step that it follows."""
+    if isinstance(node, (cst.Raise, cst.Assert, cst.Try, cst.With, cst.Yield, cst.Await)):
+        return f"`{type(node).__name__.lower()}`"
+    if not isinstance(node, cst.Call):
+        return None
+    name = outline.program.qualified_name(node.func) or ""
+    if name in _EXITS or any(word in name.lower() for word in ("rand", "seed", "normal", "bernoulli", "shuffle")):
+        return f"{name.removeprefix('builtins.')}()"
+    function = outline.program.function(node.func)
+    if function is None or function in seen:
+        return None
+    inner = (_may_leave(outline, part, {*seen, function}) for part in walk(function.body))
+    return next((found for found in inner if found), None)
 
 
 def _changed_in_place(node: cst.CSTNode) -> cst.CSTNode | None:
@@ -257,8 +274,8 @@ def _automatic(outline: Outline, places: Places) -> None:
     edits.update({line: None for line in clipping})
     edits.update(on_lines(head, leave_step(head, cst.Name("None"), is_end=False)))
     edits.update(on_lines(tail, leave_step(tail, places.loss, is_end=True)))
+    outline.hooks[STEP] = [*body, cst.SimpleStatementLine([cst.Return(places.loss)])]
     outline.edit(STEP, edits)
-    outline.hooks[STEP].append(cst.SimpleStatementLine([cst.Return(places.loss)]))
     if clipping:
         outline.hooks[BEFORE_STEP] = list(clipping)
     outline.automatic = True

@@ -137,6 +137,8 @@ def _changed_between(outline: Outline, roles: Roles, variable: Variable, line: c
         at = program.order[node.node]
         parent = program.parent[node.node]
         between = program.order[line] < at < program.order[loop] and not program.contains(line, node.node)
+        if any(program.contains(function, node.node) for function in outline.consumed):
+            continue
         if between and variable is roles.model and not _keeps_parameters(outline, parent):
             return True
         stored = isinstance(parent, cst.Attribute) and isinstance(

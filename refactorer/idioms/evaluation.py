@@ -24,6 +24,9 @@ from refactorer.outline.outline import (
     VALIDATION_STEP,
     Outline,
     batch_source,
+    block_lines,
+    comments_of,
+    footer_of,
     is_docstring,
     returned_statement,
 )
@@ -134,7 +137,7 @@ def _eval_line(outline: Outline, model: Variable, found: Evaluation) -> cst.CSTN
         call = _call_of(outline, found)
         alias = dict(outline.bindings.alias)
         try:
-            enter(outline.program, _plain(found.function), call, outline.bindings, outline.site.epoch_loop)
+            enter(outline.program, found.function, call, outline.bindings, outline.site.epoch_loop, True)
             return next((n for n in (*earlier, *found.before) if method_line(outline, n, model, "eval")), None)
         except Refusal:
             return None
@@ -149,10 +152,6 @@ def _call_of(outline: Outline, found: Evaluation) -> cst.Call:
     call = outline.program.parent[use.node]
     assert isinstance(call, cst.Call)
     return call
-
-
-def _plain(function: cst.FunctionDef) -> cst.FunctionDef:
-    return function.with_changes(decorators=()) if function.decorators else function
 
 
 def _uses_mode(outline: Outline, model: Variable, *lines: cst.CSTNode) -> bool:
@@ -195,7 +194,7 @@ def _move(outline: Outline, roles: Roles, found: Evaluation) -> None:
     if found.function is not None:
         call = _call_of(outline, found)
         entered = enter(
-            outline.program, _plain(found.function), call, outline.bindings, outline.site.epoch_loop
+            outline.program, found.function, call, outline.bindings, outline.site.epoch_loop, True
         )
         statements = list(entered.statements)
         extra = len(statements) - len(found.function.body.body)
@@ -205,18 +204,34 @@ def _move(outline: Outline, roles: Roles, found: Evaluation) -> None:
         outline.consumed.append(found.function)
     assert roles.model is not None
     eval_line = next(n for n in (*earlier, *before) if method_line(outline, n, roles.model, "eval"))
+    _keep_comments(outline, found, line, [*after, *later])
     docstring = next((n for n in before if is_docstring(n)), None)
     if docstring is not None:
         outline.docstrings[VALIDATION_STEP] = docstring
     outline.evaluation = batch_source(outline.program, found.loop)
     outline.hooks[VALIDATION_START] = [*earlier, *(n for n in before if n is not docstring)]
     outline.edit(VALIDATION_START, {eval_line: None})
-    outline.hooks[VALIDATION_STEP] = list(found.loop.body.body)
+    outline.hooks[VALIDATION_STEP] = block_lines(found.loop.body)
     outline.hooks[VALIDATION_END] = [*after, *later]
     outline.hooks[EPOCH_END] = []
     if _starts_in_training_mode(outline, roles.model):
         train = next(n for n in outline.hooks[EPOCH_START] if method_line(outline, n, roles.model, "train"))
         outline.edit(EPOCH_START, {train: None})
+
+
+def _keep_comments(outline: Outline, found: Evaluation, line: cst.CSTNode, end: list[cst.CSTNode]) -> None:
+    """Comments on the evaluation's function, call, `with` and loop go above the step or to the end of a hook."""
+    around = [n for n in outline.program.ancestors(found.loop) if isinstance(n, cst.With)]
+    wrapper = around[:1] if around and not outline.program.contains(around[0], outline.site.epoch_loop) else []
+    above = [part for with_ in wrapper for part in comments_of(with_)]
+    if found.function is not None:
+        above = [*comments_of(line), *comments_of(found.function), *above]
+    outline.above[VALIDATION_STEP] = [*above, *comments_of(found.loop)]
+    last = VALIDATION_END if end else VALIDATION_STEP
+    outline.footers.setdefault(VALIDATION_STEP, []).extend(footer_of(found.loop))
+    moved = outline.footers.pop(EPOCH_END, [])
+    inner = [part for node in (*wrapper, found.function) if node is not None for part in footer_of(node)]
+    outline.footers.setdefault(last, []).extend([*inner, *moved])
 
 
 def _is_return(line: cst.CSTNode) -> bool:

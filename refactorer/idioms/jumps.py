@@ -57,6 +57,11 @@ def on_lines(statements: Sequence[cst.CSTNode], edits: dict[cst.CSTNode, Edit]) 
             small = next((s for s in node.body if s in edits), None)
             if small is not None:
                 result[node] = _split(node, small, edits[small])
+        elif isinstance(node, cst.SimpleStatementSuite):
+            small = next((s for s in node.body if s in edits), None)
+            if small is not None:
+                line = cst.SimpleStatementLine(node.body, trailing_whitespace=node.trailing_whitespace)
+                result[node] = cst.IndentedBlock(_split(line, small, edits[small]))  # type: ignore[arg-type]
         else:
             pending.extend(children(node))
     return result

@@ -26,6 +26,7 @@ from refactorer.outline.outline import (
 from refactorer.outline.refusal import Refusal
 
 TRAIN_DATA = "train_dataloader"
+_EAGER = {f"builtins.{name}" for name in ("sum", "any", "all", "min", "max", "list", "tuple", "set", "dict", "sorted")}
 
 
 @dataclass
@@ -73,6 +74,9 @@ class Placing:
         seen = dict.fromkeys(v for _, body in self._ordered() for _, v in self.outline.uses(*body))
         for variable in seen:
             self._place(variable)
+        for _, variable in self.outline.uses(*self.configuration.moved):
+            if variable not in self.configuration.made:
+                self._place(variable)
         self._rename_locals()
         return self.homes
 
@@ -124,7 +128,7 @@ class Placing:
             return False
         if any(v is variable for v in self._live_out()):
             return False
-        if variable.owner is self.module_scope and self._shared(variable):
+        if variable.owner is self.module_scope and self._shared(variable) or self._captured(variable):
             return False
         text = f"batch_idx + {source.start}" if source.start else "batch_idx"
         self.homes.expression[variable] = cst.parse_expression(text)
@@ -136,7 +140,8 @@ class Placing:
         if len(variables) == 1 and isinstance(target, cst.Name):
             variable = variables[0]
             written = any(variable in self._flow(body).may for _, body in self._ordered())
-            if not written and variable not in self._live_out() and not self._shared(variable):
+            kept = self._shared(variable) or self._captured(variable)
+            if not written and variable not in self._live_out() and not kept:
                 self.homes.expression[variable] = self.epochs.current
                 return
         line = assign(target, self.epochs.current)
@@ -198,15 +203,36 @@ class Placing:
         """Whether a node of the original text belongs to the training."""
         if node not in self.program.order:
             return True
+        if self.program.contains(self.site.epoch_loop.iter, node):
+            return False
         places = [self.site.epoch_loop, *self.outline.consumed, *self.configuration.moved]
         return any(self.program.contains(place, node) for place in places)
 
     def _shared(self, variable: Variable) -> bool:
-        """Whether functions that stay functions see the variable."""
+        """Whether code that stays where it is sees what the training writes: other functions, or other callers."""
+        if variable.owner is self.module_scope and self.site.driver is not self.module_scope:
+            reads = [seen for seen in variable.reads if not self._inside(seen.node)]
+            elsewhere = [seen for seen in variable.writes if seen.scope.function is not variable.owner]
+            return bool(reads) or any(not self._inside(seen.node) for seen in elsewhere)
         return any(
             seen.scope.function is not variable.owner and not self._inside(seen.node)
             for seen in variable.occurrences
         )  # fmt: skip
+
+    def _captured(self, variable: Variable) -> bool:
+        """Whether a function, lambda or generator inside the training may look at the variable later."""
+        for _, body in self._ordered():
+            for node in walk(*body):
+                late = isinstance(node, (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.GeneratorExp))
+                inner = node.body if isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.Lambda)) else node
+                if late and not self._used_at_once(node) and self.outline.mentions(variable, inner):
+                    return True
+        return False
+
+    def _used_at_once(self, node: cst.CSTNode) -> bool:
+        call = self.program.parent.get(self.program.parent.get(node, node))
+        name = self.program.qualified_name(call.func) if isinstance(call, cst.Call) else None
+        return name in _EAGER
 
     # --- placing --------------------------------------------------------------------------------------------------
 
@@ -214,6 +240,9 @@ class Placing:
         owner = variable.owner
         if owner is None or variable in self.homes.expression or self._is_definition(variable):
             return
+        if variable.name == "self":
+            raise Refusal("R107", variable.occurrences[0].node, "the training uses a variable named self",
+                          "give it another name")  # fmt: skip
         if owner.kind == "comprehension" or (owner.kind != "module" and self._is_inner(variable)):
             return
         if variable is self.outline.variable(self.outline.device) if self.outline.device is not None else False:
@@ -229,7 +258,8 @@ class Placing:
         kinds = (cst.FunctionDef, cst.ClassDef, cst.ImportAlias)
         parents = [self.program.parent.get(seen.node) for seen in variable.writes]
         named = all(isinstance(p, (*kinds, cst.Attribute)) for p in parents) and bool(parents)
-        return named and variable.owner is self.module_scope
+        inside = any(self._inside(seen.node) for seen in variable.writes)
+        return named and variable.owner is self.module_scope and not inside
 
     def _is_inner(self, variable: Variable) -> bool:
         assert variable.owner is not None
@@ -273,8 +303,9 @@ class Placing:
                           "pass it to the function as an argument")  # fmt: skip
         early = any(variable in flow.early for flow in self.flows.values())
         out = variable in self.live_out
-        if len(hooks) == 1 and not early and not out:
+        if len(hooks) == 1 and not early and not out and not self._captured(variable):
             return
+        self._require_assignable(variable)
         self._attribute(variable)
         outside = [seen for seen in variable.writes if not self._inside(seen.node)]
         before = [seen for seen in outside if seen.order < self.program.order[self.site.epoch_loop]]
@@ -287,6 +318,19 @@ class Placing:
             else:
                 self.homes.arguments.append(variable)
 
+    def _require_assignable(self, variable: Variable) -> None:
+        """Only a plain target can become an attribute: not a walrus, an import, a definition or a match capture."""
+        for seen in variable.writes:
+            parent = self.program.parent.get(seen.node)
+            if isinstance(parent, cst.AsName):
+                parent = self.program.parent[parent]
+                plain = not isinstance(parent, cst.ExceptHandler)
+            else:
+                plain = not isinstance(parent, _NOT_TARGETS)
+            if self._inside(seen.node) and seen.order >= 0 and not plain:
+                raise Refusal("R403", seen.node, f"{variable.name} lives longer than a step but is bound in a special way",
+                              "bind it with a plain assignment")  # fmt: skip
+
     def _plain_start(self, variable: Variable, before: list[Occurrence]) -> cst.SimpleStatementLine | None:
         """The line `x = 0` in front of the training that can move into the constructor."""
         if len(before) != 1:
@@ -294,6 +338,8 @@ class Placing:
         line = self.program.statement(before[0].node)
         small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
         if not isinstance(small, cst.Assign) or len(small.targets) != 1 or not is_plain(small.value):
+            return None
+        if not isinstance(small.targets[0].target, cst.Name):
             return None
         if self.program.parent[line] is not self.program.parent[self.site.epoch_loop]:
             return None
@@ -327,8 +373,6 @@ class Placing:
             taken: dict[str, Variable | None] = {"self": None}
             if hook in (STEP, VALIDATION_STEP):
                 taken["batch_idx"] = None
-            if any(v.name == "self" for v in left):
-                raise Refusal("R107", body[0], "the training uses a variable named self", "rename it")
             outer = [v for v in left if not self._is_local(v)]
             for variable in outer:
                 taken[variable.name] = variable
@@ -367,6 +411,12 @@ class Placing:
             return False
         shared = any(variable.name in names for names in self.homes.global_names.values())
         return not shared and any(variable in flow.may for flow in self.flows.values())
+
+
+_NOT_TARGETS = (
+    cst.NamedExpr, cst.ImportAlias, cst.Attribute, cst.FunctionDef, cst.ClassDef, cst.MatchAs, cst.MatchStar,
+    cst.MatchMapping,
+)  # fmt: skip
 
 
 def assign(target: cst.BaseExpression, value: cst.BaseExpression) -> cst.SimpleStatementLine:

@@ -37,7 +37,12 @@ class Entered:
 
 
 def enter(
-    program: Program, function: cst.FunctionDef, call: cst.Call, bindings: Bindings, loop: cst.For
+    program: Program,
+    function: cst.FunctionDef,
+    call: cst.Call,
+    bindings: Bindings,
+    loop: cst.For,
+    decorators_known: bool = False,
 ) -> Entered:
     """Binds the parameters of a function to the arguments of a call; its body can then stand in the caller.
 
@@ -45,12 +50,12 @@ def enter(
         Refusal: the call or the function has a form whose binding is not known for certain.
     """
     prelude: list[cst.CSTNode] = []
-    for parameter, value in _arguments(function, call).items():
+    for parameter, value in _arguments(function, call, decorators_known).items():
         variable = program.variables[parameter.name]
-        own = len(variable.writes) == 1
-        if own and isinstance(value, cst.Name) and not _written_within(program, value, function):
+        own = len(variable.writes) == 1 and not _changes(program, value, loop, function)
+        if own and isinstance(value, cst.Name) and value in program.variables:
             bindings.alias[variable] = program.variables[value]
-        elif own and is_stable(program, value) and not _changes(program, value, loop, function):
+        elif own and is_stable(program, value):
             bindings.expression[variable] = value
         else:
             target = cst.AssignTarget(parameter.name)
@@ -68,25 +73,17 @@ def enter(
         value = left[0].value
         kept = last.body[:-1]
         body = [*body[:-1], last.with_changes(body=kept)] if kept else body[:-1]
-    return Entered((*prelude, *_without_declarations(body)), value)
-
-
-def _written_within(program: Program, value: cst.CSTNode, place: cst.CSTNode) -> bool:
-    variables = {variable for _, variable in program.used([value])}
-    return any(program.contains(place, seen.node) for variable in variables for seen in variable.writes)
+    return Entered((*prelude, *body), value)
 
 
 def _changes(program: Program, value: cst.CSTNode, loop: cst.For, function: cst.FunctionDef) -> bool:
-    """Whether anything that an argument is made of is bound again during the epoch, apart from the epoch itself."""
-    return _written_within(program, value, loop.body) or _written_within(program, value, function)
-
-
-def _without_declarations(body: list[cst.CSTNode]) -> list[cst.CSTNode]:
-    """Global statements are made anew where they are needed."""
-    return [
-        line for line in body
-        if not (isinstance(line, cst.SimpleStatementLine) and all(isinstance(s, cst.Global) for s in line.body))
-    ]  # fmt: skip
+    """Whether anything that an argument is made of may be bound again during the epoch, the epoch itself aside."""
+    for variable in {variable for _, variable in program.used([value])}:
+        for seen in variable.writes:
+            by_others = seen.scope.function is not variable.owner
+            if by_others or program.contains(loop.body, seen.node) or program.contains(function, seen.node):
+                return True
+    return False
 
 
 def is_stable(program: Program, node: cst.CSTNode) -> bool:
@@ -96,14 +93,29 @@ def is_stable(program: Program, node: cst.CSTNode) -> bool:
             part,
             (cst.Name, *_CONSTANTS, cst.BinaryOperation, cst.BaseBinaryOp, cst.UnaryOperation, cst.BaseUnaryOp),
         )
-        or isinstance(part, cst.Attribute) and isinstance(part.value, cst.Name)
+        or isinstance(part, cst.Attribute) and _is_settings(program, part)
         for part in walk(node)
     )  # fmt: skip
 
 
-def _arguments(function: cst.FunctionDef, call: cst.Call) -> dict[cst.Param, cst.BaseExpression]:
+def _is_settings(program: Program, node: cst.Attribute) -> bool:
+    """Whether an attribute is that of parsed arguments, and is assigned nowhere in the file."""
+    value = program.assigned_value(program.variables.get(node.value))
+    parsed = isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute)
+    if not parsed or value.func.attr.value != "parse_args":  # type: ignore[union-attr]
+        return False
+    return not any(
+        isinstance(other, cst.Attribute) and other.attr.value == node.attr.value
+        and isinstance(program.parent.get(other), (cst.AssignTarget, cst.AugAssign, cst.AnnAssign))
+        for other in walk(program.module)
+    )  # fmt: skip
+
+
+def _arguments(
+    function: cst.FunctionDef, call: cst.Call, decorators_known: bool
+) -> dict[cst.Param, cst.BaseExpression]:
     name, params = function.name.value, function.params
-    if function.decorators or isinstance(params.star_arg, cst.Param) or params.star_kwarg:
+    if (function.decorators and not decorators_known) or isinstance(params.star_arg, cst.Param) or params.star_kwarg:
         raise Refusal("R106", function, f"{name}() is decorated or takes any number of arguments",
                       "give the function plain parameters and no decorator")  # fmt: skip
     positional = [*params.posonly_params, *params.params]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import libcst as cst
@@ -52,6 +53,8 @@ class Outline:
     notes: list[tuple[str, cst.CSTNode, str, str]] = field(default_factory=list)
     overrides: list[str] = field(default_factory=list)
     docstrings: dict[str, cst.CSTNode] = field(default_factory=dict)
+    above: dict[str, list[cst.EmptyLine]] = field(default_factory=dict)
+    footers: dict[str, list[cst.EmptyLine]] = field(default_factory=dict)
 
     def variable(self, node: cst.CSTNode) -> Variable | None:
         """The variable that a name node of a hook means, seen through parameters."""
@@ -77,14 +80,43 @@ class Outline:
     def mentions(self, variable: Variable, *statements: cst.CSTNode) -> bool:
         return any(used is variable for _, used in self.uses(*statements))
 
+    def without_globals(self) -> None:
+        """Takes `global` statements out of the hooks; they are made anew where they are needed."""
+        for hook, body in self.hooks.items():
+            found = [node for node in walk(*body) if isinstance(node, cst.Global)]
+            if found:
+                self.edit(hook, {node: None for node in found})
+
     def edit(self, hook: str, edits: dict[cst.CSTNode, Edit]) -> None:
         """Applies edits to the statements of one hook."""
-        block = apply(cst.IndentedBlock(self.hooks[hook]), edits)  # type: ignore[arg-type]
-        kept = [line for line in block.body if not _is_pass(line)]
-        self.hooks[hook] = list(kept)
+        end = cst.SimpleStatementLine([cst.Pass()])
+        block = apply(cst.IndentedBlock([*self.hooks[hook], end]), edits)  # type: ignore[list-item]
+        lines = list(block.body)
+        self.footers.setdefault(hook, []).extend(comment_lines(lines.pop().leading_lines))
+        self.hooks[hook] = [line for line in lines if not _is_pass(line)]
 
     def note(self, code: str, node: cst.CSTNode, message: str, hint: str) -> None:
         self.notes.append((code, node, message, hint))
+
+
+def comment_lines(lines: Iterable[cst.EmptyLine]) -> list[cst.EmptyLine]:
+    """The lines that hold a comment, at the indentation of the place where they go."""
+    return [cst.EmptyLine(comment=line.comment) for line in lines if line.comment is not None]
+
+
+def comments_of(node: cst.CSTNode) -> list[cst.EmptyLine]:
+    """The comments above a statement, behind it or behind its header."""
+    found = comment_lines(getattr(node, "leading_lines", ()))
+    for owner, name in ((node, "trailing_whitespace"), (getattr(node, "body", None), "header")):
+        space = getattr(owner, name, None)
+        if isinstance(space, cst.TrailingWhitespace) and space.comment is not None:
+            found.append(cst.EmptyLine(comment=space.comment))
+    return found
+
+
+def footer_of(node: cst.CSTNode) -> list[cst.EmptyLine]:
+    """The comments at the end of the body of a compound statement."""
+    return comment_lines(getattr(getattr(node, "body", None), "footer", ()))
 
 
 def _is_pass(line: cst.CSTNode) -> bool:
@@ -98,10 +130,11 @@ def build(program: Program, site: Site) -> Outline:
         Refusal: something in the training cannot be placed.
     """
     bindings = Bindings()
-    body = list(site.epoch_loop.body.body)
+    body = block_lines(site.epoch_loop.body)
     if site.function is None or site.call is None:
         at = body.index(site.batch_loop)  # type: ignore[arg-type]
         before: list[cst.CSTNode] = body[:at]
+        result: list[cst.CSTNode] = []
         after: list[cst.CSTNode] = body[at + 1 :]
     else:
         line = program.statement(site.call)
@@ -112,13 +145,37 @@ def build(program: Program, site: Site) -> Outline:
         result = returned_statement(program, line, site.call, entered.value)
         before = [*body[:at], *inner[:where]]
         after = [*inner[where + 1 :], *result, *body[at + 1 :]]
-    hooks = {EPOCH_START: before, STEP: list(site.batch_loop.body.body), EPOCH_END: after}
+    hooks = {EPOCH_START: before, STEP: block_lines(site.batch_loop.body), EPOCH_END: after}
     outline = Outline(program, site, bindings, hooks, batch_source(program, site.batch_loop))
+    _keep_comments(outline, after, result)
     if site.function is not None:
         outline.consumed.append(site.function)
         _move_docstring(outline, EPOCH_START, STEP)
     _check_contents(outline)
     return outline
+
+
+def _keep_comments(outline: Outline, after: list[cst.CSTNode], result: list[cst.CSTNode]) -> None:
+    """Comments on what disappears (loops, the call, the function) go above the step or to the end of a hook."""
+    site = outline.site
+    above: list[cst.EmptyLine] = []
+    last = EPOCH_END if after else STEP
+    footer = [*footer_of(site.epoch_loop)]
+    if site.function is not None and site.call is not None:
+        if not result:
+            above += comments_of(outline.program.statement(site.call))
+        above += comments_of(site.function)[len(comment_lines(site.function.leading_lines)) :]
+        footer = [*footer_of(site.function), *footer]
+    outline.above[STEP] = [*above, *comments_of(site.batch_loop)]
+    outline.footers.setdefault(STEP, []).extend(footer_of(site.batch_loop))
+    outline.footers.setdefault(last, []).extend(footer)
+
+
+def block_lines(block: cst.BaseSuite) -> list[cst.CSTNode]:
+    """The lines of a block; one for each part of a suite that stands on the line of its header."""
+    if isinstance(block, cst.SimpleStatementSuite):
+        return [cst.SimpleStatementLine([small.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)]) for small in block.body]
+    return list(block.body)
 
 
 def _move_docstring(outline: Outline, hook: str, to: str) -> None:
@@ -200,6 +257,9 @@ def _check_contents(outline: Outline) -> None:
                 "name the variables; they live in different places after the conversion",
             )  # fmt: skip
     for node in walk(*statements):
+        if isinstance(node, cst.Match):
+            raise Refusal("R305", node, "a `match` statement in the training may bind names in its patterns",
+                          "write it with `if` and `elif`")  # fmt: skip
         if isinstance(node, (cst.Del, cst.Nonlocal)):
             raise Refusal("R403", node, "a variable is deleted or declared nonlocal in the training",
                           "assign None instead of deleting; return values instead of nonlocal")  # fmt: skip

@@ -26,7 +26,7 @@ def check(text: str, runner: Runner) -> Outcome:
     try:
         result = convert_text(text, path="script.py")
     except Exception as error:  # the converter must never raise
-        return "crashed", f"{type(error).__name__}: {error}", ""
+        return "crashed", f"{type(error).__name__}: {error}".splitlines()[0][:200], ""
     if isinstance(result, Refused):
         codes = ",".join(sorted({d.code for d in result.diagnostics}))
         return ("refused", codes, "") if codes else ("silent refusal", "no diagnostic", "")
