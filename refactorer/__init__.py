@@ -18,15 +18,15 @@ __all__ = [
 
 
 def convert(text: str, *, path: str = "<string>", target: str = "runtime") -> Result:
-    """Converts the text of one script; see `refactorer.convert.convert_text`."""
-    from refactorer.convert import convert_text
+    """Converts the text of one script; see `refactorer.converter.convert_text`."""
+    from refactorer.converter import convert_text
 
     return convert_text(text, path=path, target=target)
 
 
 def analyze(text: str, *, path: str = "<string>") -> Any:
-    """What the converter sees in a script; see `refactorer.convert.analyze_text`."""
-    from refactorer.convert import analyze_text
+    """What the converter sees in a script; see `refactorer.converter.analyze_text`."""
+    from refactorer.converter import analyze_text
 
     return analyze_text(text, path=path)
 

@@ -87,7 +87,7 @@ def _unless_unwritten(report: FileReport, path: str, problems: dict[str, Diagnos
 
 def _convert(path: str, *, target: str, with_findings: bool) -> FileReport:
     def work(source: Source) -> FileReport:
-        from refactorer.convert import analyze_text, convert_text
+        from refactorer.converter import analyze_text, convert_text
 
         result = convert_text(source.text, path=source.path, target=target)
         findings = tuple(analyze_text(source.text, path=source.path).findings) if with_findings else ()
@@ -101,7 +101,7 @@ def _convert(path: str, *, target: str, with_findings: bool) -> FileReport:
 
 def _analyze(path: str) -> FileReport:
     def work(source: Source) -> FileReport:
-        from refactorer.convert import analyze_text
+        from refactorer.converter import analyze_text
 
         analysis = analyze_text(source.text, path=source.path)
         result = replace(analysis.result, diagnostics=tuple(analysis.diagnostics))

@@ -7,8 +7,15 @@ this package's: nothing is printed, written or drawn at random that the script d
 
 from __future__ import annotations
 
-from runtime.module import Module
-from runtime.settings import SettingsError
-from runtime.trainer import Trainer
+import random
+
+_state = random.getstate()  # importing Lightning draws from this generator
+
+from runtime.module import Module  # noqa: E402
+from runtime.settings import SettingsError  # noqa: E402
+from runtime.trainer import Trainer  # noqa: E402
+
+random.setstate(_state)
+del random, _state
 
 __all__ = ["Module", "SettingsError", "Trainer"]

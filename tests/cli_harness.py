@@ -68,10 +68,10 @@ CommandLine = Callable[..., Outcome]
 
 def install_stub(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the converter above in the place of the real one."""
-    stub = types.ModuleType("refactorer.convert")
+    stub = types.ModuleType("refactorer.converter")
     stub.convert_text = convert_text  # type: ignore[attr-defined]
     stub.analyze_text = analyze_text  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "refactorer.convert", stub)
+    monkeypatch.setitem(sys.modules, "refactorer.converter", stub)
 
 
 def command_line(monkeypatch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[bytes]) -> CommandLine:

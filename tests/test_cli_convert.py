@@ -450,9 +450,9 @@ def script(tmp_path: Path, body: str) -> list[str]:
     path = tmp_path / "harness_main.py"
     path.write_text(
         "import sys, types\nfrom tests import cli_harness as h\n"
-        "stub = types.ModuleType('refactorer.convert')\n"
+        "stub = types.ModuleType('refactorer.converter')\n"
         "stub.convert_text, stub.analyze_text = h.convert_text, h.analyze_text\n"
-        f"sys.modules['refactorer.convert'] = stub\n{body}\nsys.exit(h.main())\n"
+        f"sys.modules['refactorer.converter'] = stub\n{body}\nsys.exit(h.main())\n"
     )
     return [sys.executable, str(path)]
 
@@ -471,7 +471,7 @@ def test_real_interrupt(tmp_path: Path, jobs: str) -> None:
         (work / f"{number}.py").write_text("LOOP\n")
     slow = (
         "import time, pathlib\ndef slow(text, **o):\n    pathlib.Path('started').touch()\n    time.sleep(1)\n"
-        "    return h.convert_text(text, **o)\nstub.convert_text = slow"
+        "    return h.convert(text, **o)\nstub.convert_text = slow"
     )
     process = subprocess.Popen(
         [*script(tmp_path, slow), "convert", "work", "-i", "--jobs", jobs],

@@ -11,7 +11,7 @@ from functools import cache
 
 import pytest
 
-from refactorer.convert import convert_text
+from refactorer import convert
 from refactorer.result import Converted, Unchanged
 from tests.fixtures_harness import FIXTURES, Run, Runner, comments, first_difference, read, undefined_names
 
@@ -38,7 +38,7 @@ def original(name: str) -> str:
 
 @cache
 def converted(name: str) -> str:
-    result = convert_text(original(name), path=f"{name}.in.py")
+    result = convert(original(name), path=f"{name}.in.py")
     assert isinstance(result, Converted), "\n".join(map(str, result.diagnostics))
     return result.after
 
@@ -58,7 +58,7 @@ def test_no_name_is_left_undefined(name: str) -> None:
 
 @every_fixture
 def test_converting_again_changes_nothing(name: str) -> None:
-    assert isinstance(convert_text(converted(name), path=f"{name}.out.py"), Unchanged)
+    assert isinstance(convert(converted(name), path=f"{name}.out.py"), Unchanged)
 
 
 @every_fixture
@@ -104,7 +104,7 @@ DEFECTS = {
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_the_comparison_sees(defect: str, runner: Runner) -> None:
     """The comparison that the tests above rely on is not blind."""
-    text = original("nested_closures")
+    text = read(FIXTURES / "refused" / "nested_closures.py")
     old, new = DEFECTS[defect]
     assert old in text
     before, after = runner.run(text), runner.run(text.replace(old, new))

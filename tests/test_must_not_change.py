@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from refactorer.convert import convert_text
+from refactorer import convert
 from refactorer.result import Unchanged
 from tests.fixtures_harness import FIXTURES, read
 
@@ -13,7 +13,7 @@ NAMES = sorted(path.stem for path in (FIXTURES / "unchanged").glob("*.py"))
 
 @pytest.mark.parametrize("name", NAMES)
 def test_unchanged(name: str) -> None:
-    result = convert_text(read(FIXTURES / "unchanged" / f"{name}.py"), path=f"{name}.py")
+    result = convert(read(FIXTURES / "unchanged" / f"{name}.py"), path=f"{name}.py")
     assert isinstance(result, Unchanged), [str(d) for d in result.diagnostics]
     assert not result.diagnostics
 

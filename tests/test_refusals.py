@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from refactorer.convert import convert_text
+from refactorer import convert
 from refactorer.diagnostics import Severity
 from refactorer.result import Refused
 from tests.fixtures_harness import FIXTURES, ROOT, read
@@ -22,7 +22,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 
 
 def refused(name: str) -> Refused:
-    result = convert_text(read(FOLDER / f"{name}.py"), path=f"{name}.py")
+    result = convert(read(FOLDER / f"{name}.py"), path=f"{name}.py")
     assert isinstance(result, Refused), f"{name} was not refused but {result.status}"
     return result
 

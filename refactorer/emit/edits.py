@@ -55,7 +55,7 @@ def _sequence(items: Sequence[Any], edits: Edits) -> list[Any] | None:
         changed = changed or len(new) != 1 or new[0] is not item
         if not new and not isinstance(item, cst.FunctionDef):
             orphans += _comments(item)
-        elif orphans and isinstance(new[0], (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
+        elif new and orphans and isinstance(new[0], (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
             first = new[0]
             new = [first.with_changes(leading_lines=[*orphans, *first.leading_lines]), *new[1:]]
             orphans = []

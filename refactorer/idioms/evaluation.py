@@ -6,16 +6,18 @@ between it and the next `train()` can see that the Trainer switches the mode bac
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.shapes import method_calls, method_line
+from refactorer.idioms.shapes import method_calls, mode_line
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.inline import enter
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.optimizers import Roles, may_be_module
 from refactorer.outline.outline import (
     EPOCH_END,
     EPOCH_START,
@@ -52,7 +54,10 @@ def apply(outline: Outline, roles: Roles) -> None:
         found = _take_apart(outline, index, line)
         if found is None:
             continue
-        reason = _obstacle(outline, roles, found)
+        try:
+            reason = _obstacle(outline, roles, found)
+        except Refusal as refusal:
+            reason = refusal.message
         if reason is None:
             _move(outline, roles, found)
             return
@@ -121,9 +126,13 @@ def _obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
             return f"{found.function.name.value}() is used elsewhere too"
     if len(method_calls(outline, "eval")) != 1 or _eval_line(outline, model, found) is None:
         return "the model is not simply switched to evaluation mode in front of it"
-    trains = [line for line in outline.hooks[EPOCH_START] if method_line(outline, line, model, "train")]
+    trains = [line for line in outline.hooks[EPOCH_START] if mode_line(outline, line, model, "train")]
     if len(trains) != 1 or len(method_calls(outline, "train")) != 1:
         return "the model is not simply switched back to training mode in front of the batches"
+    with _entered(outline, found):
+        other = _other_module(outline, roles, found)
+    if other is not None:
+        return f"the Trainer would switch the mode of {other.name} too"
     rest = [line for line in found.before if _eval_line(outline, model, found) is not line]
     for line in (*earlier, *rest, *found.after, *later):
         if _uses_mode(outline, model, line):
@@ -131,19 +140,40 @@ def _obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
     return _later_use(outline, model, found)
 
 
+def _other_module(outline: Outline, roles: Roles, found: Evaluation) -> Variable | None:
+    """Something besides the model that may be a module whose mode matters, and that the module would hold."""
+    source = batch_source(outline.program, found.loop)
+    aside = {roles.model, outline.variable(outline.train.iterable), outline.variable(source.iterable)}
+    lines = [*(line for body in outline.hooks.values() for line in body), found.loop, *found.before, *found.after]
+    for node, variable in outline.uses(*lines):
+        if variable in aside or variable.owner is None:
+            continue
+        parent = outline.program.parent.get(node)
+        if isinstance(parent, cst.Attribute):
+            node, parent = parent, outline.program.parent.get(parent)
+        used = isinstance(parent, cst.Arg) or isinstance(parent, cst.Call) and parent.func is node
+        if used and may_be_module(outline, variable, found.function):
+            return variable
+    return None
+
+
 def _eval_line(outline: Outline, model: Variable, found: Evaluation) -> cst.CSTNode | None:
     earlier = outline.hooks[EPOCH_END][: found.index]
-    if found.function is not None:
-        call = _call_of(outline, found)
-        alias = dict(outline.bindings.alias)
-        try:
+    with _entered(outline, found):
+        return next((n for n in (*earlier, *found.before) if mode_line(outline, n, model, "eval")), None)
+
+
+@contextmanager
+def _entered(outline: Outline, found: Evaluation) -> Iterator[None]:
+    """Looks at the evaluation's function as if it had been entered; its bindings are taken back afterwards."""
+    kept = outline.bindings.alias.copy(), outline.bindings.expression.copy()
+    try:
+        if found.function is not None:
+            call = _call_of(outline, found)
             enter(outline.program, found.function, call, outline.bindings, outline.site.epoch_loop, True)
-            return next((n for n in (*earlier, *found.before) if method_line(outline, n, model, "eval")), None)
-        except Refusal:
-            return None
-        finally:
-            outline.bindings.alias = alias
-    return next((n for n in (*earlier, *found.before) if method_line(outline, n, model, "eval")), None)
+        yield
+    finally:
+        outline.bindings.alias, outline.bindings.expression = kept
 
 
 def _call_of(outline: Outline, found: Evaluation) -> cst.Call:
@@ -203,7 +233,7 @@ def _move(outline: Outline, roles: Roles, found: Evaluation) -> None:
         after = [n for n in after if not _is_return(n)] + result
         outline.consumed.append(found.function)
     assert roles.model is not None
-    eval_line = next(n for n in (*earlier, *before) if method_line(outline, n, roles.model, "eval"))
+    eval_line = next(n for n in (*earlier, *before) if mode_line(outline, n, roles.model, "eval"))
     _keep_comments(outline, found, line, [*after, *later])
     docstring = next((n for n in before if is_docstring(n)), None)
     if docstring is not None:
@@ -215,7 +245,7 @@ def _move(outline: Outline, roles: Roles, found: Evaluation) -> None:
     outline.hooks[VALIDATION_END] = [*after, *later]
     outline.hooks[EPOCH_END] = []
     if _starts_in_training_mode(outline, roles.model):
-        train = next(n for n in outline.hooks[EPOCH_START] if method_line(outline, n, roles.model, "train"))
+        train = next(n for n in outline.hooks[EPOCH_START] if mode_line(outline, n, roles.model, "train"))
         outline.edit(EPOCH_START, {train: None})
 
 

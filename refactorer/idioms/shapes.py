@@ -25,6 +25,12 @@ def method_line(outline: Outline, line: cst.CSTNode, variable: Variable | None, 
     return call if same else None
 
 
+def mode_line(outline: Outline, line: cst.CSTNode, variable: Variable | None, method: str) -> bool:
+    """Whether a line is `variable.train()` or `variable.eval()`, without an argument that would change its meaning."""
+    call = method_line(outline, line, variable, method)
+    return call is not None and not call.args
+
+
 def method_calls(outline: Outline, method: str) -> list[cst.Call]:
     """Every call of a method of this name in the file, on whatever object."""
     return [

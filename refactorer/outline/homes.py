@@ -14,7 +14,7 @@ from refactorer.emit.reserved import RESERVED
 from refactorer.idioms.configure import Configuration
 from refactorer.idioms.shapes import names_in
 from refactorer.outline.epochs import Epochs
-from refactorer.outline.optimizers import Roles, assigned_class
+from refactorer.outline.optimizers import Roles, assigned_class, is_module_class, names_module_class
 from refactorer.outline.outline import (
     EPOCH_START,
     HOOK_ORDER,
@@ -271,8 +271,7 @@ class Placing:
         """Models and criteria are given to the module; plain values stay globals."""
         if variable in (self.roles.model, self.roles.optimizer, *self.roles.schedulers):
             return True
-        name = assigned_class(self.program, variable) or ""
-        return name.startswith("torch.nn.")
+        return names_module_class(assigned_class(self.program, variable))
 
     def _argument(self, variable: Variable) -> None:
         if self.site.driver.lookup(variable.name) is not variable:
@@ -303,9 +302,15 @@ class Placing:
                           "pass it to the function as an argument")  # fmt: skip
         early = any(variable in flow.early for flow in self.flows.values())
         out = variable in self.live_out
-        if len(hooks) == 1 and not early and not out and not self._captured(variable):
+        captured = self._captured(variable)
+        if captured and variable.owner.node in self.outline.consumed:  # type: ignore[union-attr]
+            raise Refusal("R402", variable.occurrences[0].node,
+                          f"a nested function may keep {variable.name}, which every call of the function makes anew",
+                          "pass the value to the nested function as an argument")  # fmt: skip
+        if len(hooks) == 1 and not early and not out and not captured:
             return
         self._require_assignable(variable)
+        self._require_plain(variable)
         self._attribute(variable)
         outside = [seen for seen in variable.writes if not self._inside(seen.node)]
         before = [seen for seen in outside if seen.order < self.program.order[self.site.epoch_loop]]
@@ -330,6 +335,24 @@ class Placing:
             if self._inside(seen.node) and seen.order >= 0 and not plain:
                 raise Refusal("R403", seen.node, f"{variable.name} lives longer than a step but is bound in a special way",
                               "bind it with a plain assignment")  # fmt: skip
+
+    def _require_plain(self, variable: Variable) -> None:
+        """A module holds its submodules and parameters in a special way: such an attribute takes nothing else later."""
+        name = assigned_class(self.program, variable) or ""
+        made = [v for v in self._made_by(variable) if isinstance(v, cst.ClassDef)]
+        if names_module_class(name) or any(is_module_class(self.program, v) for v in made):
+            at = next((s.node for s in variable.writes if self._inside(s.node)), self.site.batch_loop)
+            raise Refusal("R206", at, f"{variable.name} holds a module or parameter and is replaced during the training",
+                          "change the object in place")  # fmt: skip
+
+    def _made_by(self, variable: Variable) -> list[cst.CSTNode | None]:
+        """The definitions of what is called to make the values of a variable."""
+        found = []
+        for seen in variable.writes:
+            assign_ = self.program.parent.get(self.program.parent.get(seen.node, seen.node))
+            if isinstance(assign_, cst.Assign) and isinstance(assign_.value, cst.Call):
+                found.append(self.program.definition(self.program.variables.get(assign_.value.func)))
+        return found
 
     def _plain_start(self, variable: Variable, before: list[Occurrence]) -> cst.SimpleStatementLine | None:
         """The line `x = 0` in front of the training that can move into the constructor."""

@@ -95,6 +95,64 @@ def _is_optimizer(outline: Outline, variable: Variable) -> bool:
     return name.startswith("torch.optim.") or any(True for _ in _receivers(outline, variable, "zero_grad"))
 
 
+_PLAIN_CALLS = ("torch.optim.", "torch.utils.", "torch.device", "torch.Generator", "torch.tensor", "builtins.", "numpy.")
+
+
+def may_be_module(outline: Outline, variable: Variable, function: cst.FunctionDef | None = None) -> bool:
+    """Whether a variable that the module would hold may be an `nn.Module` whose mode matters (losses have none)."""
+    program = outline.program
+    inside = [outline.site.epoch_loop, *outline.consumed, *([function] if function is not None else [])]
+    for seen in variable.writes:
+        target = program.parent.get(seen.node)
+        if isinstance(target, (cst.FunctionDef, cst.ClassDef, cst.ImportAlias, cst.Attribute)):
+            continue
+        if any(program.contains(part, seen.node) for part in inside if seen.node in program.order):
+            continue
+        assign = program.parent.get(target) if isinstance(target, cst.AssignTarget) else None
+        value = assign.value if isinstance(assign, cst.Assign) else None
+        if _may_make_module(program, value, variable.owner is program.scope[program.module]):
+            return True
+    return False
+
+
+def names_module_class(name: str | None) -> bool:
+    """Whether a qualified name is that of a module or parameter class of torch, not of a function."""
+    return bool(name) and name.startswith("torch.nn.") and name.rsplit(".", 1)[1][:1].isupper()
+
+
+def _may_make_module(program: Program, value: cst.CSTNode | None, is_global: bool) -> bool:
+    if isinstance(value, (cst.BaseNumber, cst.SimpleString, cst.FormattedString, cst.BinaryOperation, cst.Comparison)):
+        return False
+    if isinstance(value, cst.Name) and value.value in ("None", "True", "False"):
+        return False
+    if isinstance(value, (cst.List, cst.Dict, cst.Tuple, cst.Set)):
+        return False  # modules inside plain containers are not switched
+    if isinstance(value, cst.IfExp):
+        return any(_may_make_module(program, part, is_global) for part in (value.body, value.orelse))
+    if not isinstance(value, cst.Call):
+        return not is_global
+    name = program.qualified_name(value.func) or ""
+    if name.startswith("torch.nn."):
+        return names_module_class(name) and not name.endswith("Loss")
+    own = program.definition(program.variables.get(value.func))
+    if isinstance(own, cst.ClassDef):
+        return is_module_class(program, own)
+    parsed = isinstance(value.func, cst.Attribute) and value.func.attr.value == "parse_args"
+    return not (is_global or parsed or name.startswith(_PLAIN_CALLS))
+
+
+def is_module_class(program: Program, node: cst.ClassDef) -> bool:
+    """Whether a class of the file may be an `nn.Module`: by a base of torch, or one that is not known."""
+    for base in node.bases:
+        own = program.definition(program.variables.get(base.value))
+        if isinstance(own, cst.ClassDef):
+            if is_module_class(program, own):
+                return True
+        elif not (program.qualified_name(base.value) or "").startswith(("builtins.", "typing.", "abc.")):
+            return True
+    return False
+
+
 def model_of(program: Program, outline: Outline, optimizer: Variable) -> Variable | None:
     """The variable whose `parameters()` the optimizer was given."""
     for seen in optimizer.writes:

@@ -54,7 +54,7 @@ def find_site(program: Program) -> Site | None:
         Refusal: there is a training, but not of a shape that can be entered.
     """
     calls = backward_calls(program)
-    if not calls:
+    if not calls or not _trains(program, calls):
         return None
     _refuse_other_tools(program, calls[0])
     loops = {tuple(_loops(program, call)) for call in calls}
@@ -77,6 +77,14 @@ def find_site(program: Program) -> Site | None:
             "move the body of the function into the loop over the batches",
         )  # fmt: skip
     return _called_site(program, calls, function, shared[0])
+
+
+def _trains(program: Program, calls: list[cst.Call]) -> bool:
+    """Whether the file works with PyTorch, and does more than to ask for a gradient once."""
+    if not program.star_imports and not any(full.split(".")[0] == "torch" for full in program.imports.values()):
+        return False
+    steps = any(isinstance(c.func, cst.Attribute) and c.func.attr.value == "step" for c in program.calls)
+    return steps or any(_loops(program, call) for call in calls)
 
 
 def _loops(program: Program, node: cst.CSTNode) -> list[cst.CSTNode]:

@@ -105,7 +105,7 @@ def _folder(keep: Path | str | None) -> Iterator[Path]:
 
 def _convert(path: Path, target: str, report: Verdict) -> tuple[bytes | None, Verdict]:
     """The content of the converted version, None when there is none, and the report with what was said about it."""
-    from refactorer.convert import convert_text
+    from refactorer.converter import convert_text
     from refactorer.files import read_source
     from refactorer.source import SourceError
 

@@ -13,7 +13,7 @@ import pathlib
 import sys
 import threading
 
-from refactorer.convert import convert_text
+from refactorer import convert
 from refactorer.result import Converted, Refused, Unchanged
 from tests.fixtures_harness import Runner, comments, first_difference, undefined_names
 from tests.fuzz.generator import program
@@ -24,7 +24,7 @@ Outcome = tuple[str, str, str]
 def check(text: str, runner: Runner) -> Outcome:
     """(outcome, detail, converted text); outcomes other than "equal" and "refused" are failures."""
     try:
-        result = convert_text(text, path="script.py")
+        result = convert(text, path="script.py")
     except Exception as error:  # the converter must never raise
         return "crashed", f"{type(error).__name__}: {error}".splitlines()[0][:200], ""
     if isinstance(result, Refused):
@@ -49,7 +49,7 @@ def static_problem(text: str, after: str) -> tuple[str, str] | None:
         return "invalid", str(error)
     if names:
         return "undefined names", ", ".join(sorted(names))
-    again = convert_text(after, path="script.py")
+    again = convert(after, path="script.py")
     if not isinstance(again, Unchanged):
         return "not idempotent", f"{again.status} {[str(d) for d in again.diagnostics]}"
     lost = comments(text) - comments(after)

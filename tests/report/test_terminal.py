@@ -14,8 +14,8 @@ ROOT = Path(__file__).parent.parent.parent
 
 MAIN = (
     "import sys, types\nfrom tests import cli_harness as h\n"
-    "stub = types.ModuleType('refactorer.convert')\nstub.convert_text = h.convert_text\n"
-    "stub.analyze_text = h.analyze_text\nsys.modules['refactorer.convert'] = stub\nsys.exit(h.main())\n"
+    "stub = types.ModuleType('refactorer.converter')\nstub.convert_text = h.convert_text\n"
+    "stub.analyze_text = h.analyze_text\nsys.modules['refactorer.converter'] = stub\nsys.exit(h.main())\n"
 )
 
 

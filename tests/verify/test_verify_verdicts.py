@@ -35,9 +35,9 @@ def snapshot(folder: Path) -> dict[str, str]:
 
 def converter(monkeypatch: pytest.MonkeyPatch, result: Result) -> None:
     """Makes the conversion return this."""
-    module = types.ModuleType("refactorer.convert")
+    module = types.ModuleType("refactorer.converter")
     module.convert_text = lambda text, *, path, target: result  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "refactorer.convert", module)
+    monkeypatch.setitem(sys.modules, "refactorer.converter", module)
 
 
 PROJECT = """\
