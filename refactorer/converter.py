@@ -144,7 +144,9 @@ def _end_of_epoch(outline: Outline) -> None:
     for hook in (VALIDATION_START, VALIDATION_STEP):
         found = loop_jumps(outline.hooks.get(hook, []))
         if found:
-            raise Refusal("R301", found[0], "the epoch is left before its end", "leave it in the last lines of the epoch")
+            raise Refusal(
+                "R301", found[0], "the epoch is left before its end", "leave it in the last lines of the epoch"
+            )
 
 
 def _leave_epoch(outline: Outline) -> None:

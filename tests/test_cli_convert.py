@@ -471,7 +471,7 @@ def test_real_interrupt(tmp_path: Path, jobs: str) -> None:
         (work / f"{number}.py").write_text("LOOP\n")
     slow = (
         "import time, pathlib\ndef slow(text, **o):\n    pathlib.Path('started').touch()\n    time.sleep(1)\n"
-        "    return h.convert(text, **o)\nstub.convert_text = slow"
+        "    return h.convert_text(text, **o)\nstub.convert_text = slow"
     )
     process = subprocess.Popen(
         [*script(tmp_path, slow), "convert", "work", "-i", "--jobs", jobs],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from refactorer import pages
-from refactorer import convert
+from refactorer.converter import convert_text
 from refactorer.result import Converted, Refused
 from tests.cli_harness import CommandLine, command_line
 
@@ -65,7 +65,7 @@ def test_an_example_is_reported_where_the_page_says(code: str) -> None:
     """The line with the mark `<-- CODE` is the one that the diagnostic names, and there is no other diagnostic."""
     script = SCRIPTS[code]
     marked = [number for number, line in enumerate(script.splitlines(), 1) if line.endswith(f"# <-- {code}")]
-    result = convert(script)
+    result = convert_text(script)
     assert isinstance(result, Refused if code.startswith("R") else Converted)
     assert [(found.code, found.line) for found in result.diagnostics] == [(code, *marked)]
 

@@ -37,10 +37,9 @@ class Flow:
 
     def or_else(self, other: Flow) -> Flow:
         """Either this code or the other code."""
-        if self.ends or other.ends:
+        sure = self.sure & other.sure
+        if self.ends != other.ends:
             sure = other.sure if self.ends else self.sure
-        else:
-            sure = self.sure & other.sure
         return Flow(self.early | other.early, sure, self.may | other.may, self.ends and other.ends)
 
     def maybe(self) -> Flow:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Sequence
-from typing import Union
+from typing import Any, Union
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
@@ -140,7 +140,7 @@ class _Builder:
         before = self.statement
         if isinstance(node, _STATEMENTS):
             self.statement = node
-        method = _VISIT.get(type(node))
+        method: Any = _VISIT.get(type(node))
         if method is not None:
             method(self, node, scope)
         else:
@@ -175,7 +175,7 @@ class _Builder:
 
     def comprehension(self, node: cst.BaseComp, scope: Scope) -> None:
         inner = self.open("comprehension", node, scope)
-        loop: cst.CompFor | None = node.for_in  # type: ignore[attr-defined]
+        loop: cst.CompFor | None = node.for_in
         outer, around = scope, node
         while loop is not None:
             self.enter(loop, around)

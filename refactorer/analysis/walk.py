@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from functools import lru_cache
+from functools import cache
 
 import libcst as cst
 
@@ -16,13 +16,13 @@ _PUNCTUATION = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=None)
+@cache
 def child_fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
     """The names of the fields of a node class that can hold meaningful nodes."""
     return tuple(
         field.name
         for field in fields(kind)
-        if field.name not in _PUNCTUATION and not field.name.startswith(("whitespace", "_", "star"))
+        if (field.name not in _PUNCTUATION and not field.name.startswith(("whitespace", "_", "star")))
         or field.name in ("star_arg", "star_kwarg", "starred_argument")
     )
 

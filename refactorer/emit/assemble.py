@@ -37,10 +37,10 @@ def assemble(outline: Outline, roles: Roles, configuration: Configuration, homes
     program = outline.program
     names = choose_names(outline, roles)
     writer = ClassWriter(outline, roles, configuration, homes)
-    edits: dict[cst.CSTNode, Edit] = {line: None for line in (*configuration.moved, *homes.initial.values())}
+    edits: dict[cst.CSTNode, Edit] = dict.fromkeys((*configuration.moved, *homes.initial.values()))
     edits.update(_unmoved_model(outline, roles, configuration))
     written = _with_comments(outline, writer.write(names.module, names.base))
-    edits.update({function: None for function in outline.consumed})
+    edits.update(dict.fromkeys(outline.consumed))
     edits.update(_place_class(outline, written))
     loop_lines = _training_lines(outline, roles, homes, epochs, names, edits)
     edits[outline.site.epoch_loop] = loop_lines
@@ -56,6 +56,11 @@ def assemble(outline: Outline, roles: Roles, configuration: Configuration, homes
 
 
 def choose_names(outline: Outline, roles: Roles) -> Names:
+    """Names that the file does not use yet.
+
+    Raises:
+        Refusal: Module, Trainer and runtime are all taken.
+    """
     taken = {variable.name for variable in outline.program.variables.values()}
     plain = not taken & {"Module", "Trainer"}
     if not plain and "runtime" in taken:
@@ -81,9 +86,10 @@ def _model_class(outline: Outline, roles: Roles) -> str:
     for seen in model.writes if model is not None else []:
         assign = program.parent.get(program.parent[seen.node])
         for node in walk(assign) if isinstance(assign, cst.Assign) else []:
-            if isinstance(node, cst.Call) and isinstance(node.func, cst.Name):
-                if isinstance(program.definition(program.variables.get(node.func)), cst.ClassDef):
-                    return node.func.value
+            if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Name):
+                continue
+            if isinstance(program.definition(program.variables.get(node.func)), cst.ClassDef):
+                return node.func.value
     text = model.name if model is not None else "model"
     return "".join(part[:1].upper() + part[1:] for part in text.split("_") if part) or "Model"
 
@@ -108,9 +114,9 @@ def _place_class(outline: Outline, written: cst.ClassDef) -> dict[cst.CSTNode, E
     program, function = outline.program, outline.site.function
     if function is not None and program.parent[function] is program.module:
         return {function: written.with_changes(leading_lines=function.leading_lines)}
-    top = outline.site.epoch_loop if program.parent[outline.site.epoch_loop] is program.module else None
-    if top is None:
-        top = next(n for n in program.ancestors(outline.site.epoch_loop) if program.parent[n] is program.module)  # type: ignore[assignment]
+    top: cst.CSTNode = outline.site.epoch_loop
+    while program.parent[top] is not program.module:
+        top = program.parent[top]
     spaced = written.with_changes(leading_lines=[cst.EmptyLine(indent=False), cst.EmptyLine(indent=False)])
     if isinstance(top, cst.FunctionDef):
         return {top: [written.with_changes(leading_lines=top.leading_lines), _spaced(top)]}
@@ -209,7 +215,7 @@ def _device(outline: Outline, roles: Roles) -> cst.BaseExpression | None:
         if variable is not None:
             return cst.Name(variable.name)
     moved = any(
-        isinstance(c.func, cst.Attribute) and (c.func.attr.value == "cuda" or c.func.attr.value == "to" and c.args)
+        isinstance(c.func, cst.Attribute) and (c.func.attr.value == "cuda" or (c.func.attr.value == "to" and c.args))
         for c in outline.program.calls
     )
     if moved and roles.model is not None:

@@ -142,7 +142,7 @@ class ClassWriter:
         optimizer, stepped = self.roles.optimizer, self.configuration.stepped
         if self.configuration.moved:
             lines = [self.placed("configure_optimizers", line) for line in self.configuration.moved]
-            lines = [line.with_changes(leading_lines=_comments(line)) for line in lines]  # type: ignore[attr-defined]
+            lines = [line.with_changes(leading_lines=_comments(line)) for line in lines]
             made = optimizer.name
             schedulers = ", ".join(v.name for v in stepped)
         else:
@@ -179,7 +179,3 @@ def _comments(line: cst.CSTNode) -> list[cst.EmptyLine]:
 
 def _space_above(method: cst.FunctionDef) -> cst.FunctionDef:
     return method.with_changes(leading_lines=[cst.EmptyLine(indent=False), *method.leading_lines])
-
-
-def uses_name(name: str, node: cst.CSTNode) -> bool:
-    return any(isinstance(part, cst.Name) and part.value == name for part in walk(node))

@@ -53,6 +53,7 @@ def apply(outline: Outline, roles: Roles) -> None:
 
 
 def detect(outline: Outline, roles: Roles) -> Places | Obstacle:
+    """Where the three calls stand, or the first condition that fails."""
     body = outline.hooks[STEP]
     loop = outline.site.batch_loop
     zeros = [i for i, line in enumerate(body) if _zero_grad(outline, roles, line)]
@@ -122,9 +123,9 @@ def _mentions_elsewhere(outline: Outline, optimizer: Variable, *methods: str) ->
 
 def _gradient_reader(outline: Outline) -> cst.CSTNode | None:
     for node in walk(outline.program.module):
-        if isinstance(node, cst.Attribute) and node.attr.value == "grad":
-            if outline.program.qualified_name(node) != "torch.autograd.grad":
-                return node
+        is_gradient = isinstance(node, cst.Attribute) and node.attr.value == "grad"
+        if is_gradient and outline.program.qualified_name(node) != "torch.autograd.grad":
+            return node
     return None
 
 
@@ -269,9 +270,9 @@ def _returns_own_state(outline: Outline, roles: Roles) -> bool:
 def _automatic(outline: Outline, places: Places) -> None:
     body = outline.hooks[STEP]
     head, tail = body[: places.backward], body[places.backward + 1 :]
-    clipping = [line for line in tail[: places.step - places.backward - 1]]
+    clipping = list(tail[: places.step - places.backward - 1])
     edits: dict[cst.CSTNode, Edit] = {body[i]: None for i in (places.zero, places.backward, places.step)}
-    edits.update({line: None for line in clipping})
+    edits.update(dict.fromkeys(clipping))
     edits.update(on_lines(head, leave_step(head, cst.Name("None"), is_end=False)))
     edits.update(on_lines(tail, leave_step(tail, places.loss, is_end=True)))
     outline.hooks[STEP] = [*body, cst.SimpleStatementLine([cst.Return(places.loss)])]

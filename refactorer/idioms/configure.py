@@ -15,7 +15,7 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.shapes import method_calls, method_line
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import EPOCH_END, STEP, VALIDATION_END, Outline
+from refactorer.outline.outline import EPOCH_END, VALIDATION_END, Outline
 
 
 @dataclass
@@ -28,6 +28,7 @@ class Configuration:
 
 
 def apply(outline: Outline, roles: Roles) -> Configuration:
+    """Decides what `configure_optimizers` makes, and which schedulers the Trainer steps."""
     configuration = Configuration()
     for scheduler in roles.schedulers:
         if _step_by_trainer(outline, roles, scheduler):
@@ -163,8 +164,3 @@ def _other_uses(outline: Outline, roles: Roles, lines: list[cst.SimpleStatementL
             if not any(program.contains(part, seen.node) for part in inside):
                 return True
     return False
-
-
-def loose_step(outline: Outline) -> bool:
-    """Whether the step hook still names its optimizer (manual optimization)."""
-    return not outline.automatic and bool(outline.hooks[STEP])

@@ -37,7 +37,11 @@ def find_device(outline: Outline, roles: Roles) -> cst.Name | None:
             variable = outline.variable(name)
             made = outline.program.assigned_value(variable)
             is_device = variable is not None and ("device" in variable.name.lower() or _makes_device(outline, made))
-            if is_device and variable is not None and variable.owner in (outline.site.driver, outline.program.scope[outline.program.module]):
+            if (
+                is_device
+                and variable is not None
+                and variable.owner in (outline.site.driver, outline.program.scope[outline.program.module])
+            ):
                 found.append(name)
     if not found or len({outline.variable(name) for name in found}) != 1:
         return None

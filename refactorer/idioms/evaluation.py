@@ -151,7 +151,7 @@ def _other_module(outline: Outline, roles: Roles, found: Evaluation) -> Variable
         parent = outline.program.parent.get(node)
         if isinstance(parent, cst.Attribute):
             node, parent = parent, outline.program.parent.get(parent)
-        used = isinstance(parent, cst.Arg) or isinstance(parent, cst.Call) and parent.func is node
+        used = isinstance(parent, cst.Arg) or (isinstance(parent, cst.Call) and parent.func is node)
         if used and may_be_module(outline, variable, found.function):
             return variable
     return None
@@ -223,9 +223,7 @@ def _move(outline: Outline, roles: Roles, found: Evaluation) -> None:
     before, after = list(found.before), list(found.after)
     if found.function is not None:
         call = _call_of(outline, found)
-        entered = enter(
-            outline.program, found.function, call, outline.bindings, outline.site.epoch_loop, True
-        )
+        entered = enter(outline.program, found.function, call, outline.bindings, outline.site.epoch_loop, True)
         statements = list(entered.statements)
         extra = len(statements) - len(found.function.body.body)
         before = [*statements[: max(extra, 0)], *before] if extra > 0 else before

@@ -11,7 +11,9 @@ from refactorer.emit.edits import Edit
 from refactorer.outline.control import loop_jumps
 
 
-def leave_step(statements: Sequence[cst.CSTNode], value: cst.BaseExpression | None, is_end: bool) -> dict[cst.CSTNode, Edit]:
+def leave_step(
+    statements: Sequence[cst.CSTNode], value: cst.BaseExpression | None, is_end: bool
+) -> dict[cst.CSTNode, Edit]:
     """Edits for the body of a step: `continue` returns, `break` also ends the epoch; `value` is what is returned.
 
     `is_end` says that the statements are the end of the step, so that nothing need be jumped over behind the last.

@@ -1,4 +1,4 @@
-"""How the Trainer counts the epochs: by a number where the loop is a plain `range`, else by the script's own iterable."""
+"""How the Trainer counts the epochs: by a number for a plain `range`, else by the script's own iterable."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Epochs:
 
 
 def epochs_of(outline: Outline) -> Epochs:
+    """The count or the iterable of the loop over the epochs."""
     loop = outline.site.epoch_loop
     counted = _plain_range(outline, loop.iter)
     if counted is not None and isinstance(loop.target, cst.Name):

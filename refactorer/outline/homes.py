@@ -14,7 +14,7 @@ from refactorer.emit.reserved import RESERVED
 from refactorer.idioms.configure import Configuration
 from refactorer.idioms.shapes import names_in
 from refactorer.outline.epochs import Epochs
-from refactorer.outline.optimizers import Roles, assigned_class, is_module_class, names_module_class
+from refactorer.outline.optimizers import Roles, assigned_class, makes_module, names_module_class
 from refactorer.outline.outline import (
     EPOCH_START,
     HOOK_ORDER,
@@ -93,7 +93,7 @@ class Placing:
         if self.outline.evaluation is not None:
             loader = self._loader(self.outline.evaluation, written)
             if loader is None:
-                raise Refusal("R404", self.outline.evaluation.loop, "the evaluation's loader is replaced while training",
+                raise Refusal("R404", self.outline.evaluation.loop, "the evaluation's loader is replaced in training",
                               "give the loader of every epoch a name of its own")  # fmt: skip
             self.homes.expression.setdefault(loader, cst.parse_expression("self.trainer.val_dataloaders"))
 
@@ -128,7 +128,7 @@ class Placing:
             return False
         if any(v is variable for v in self._live_out()):
             return False
-        if variable.owner is self.module_scope and self._shared(variable) or self._captured(variable):
+        if (variable.owner is self.module_scope and self._shared(variable)) or self._captured(variable):
             return False
         text = f"batch_idx + {source.start}" if source.start else "batch_idx"
         self.homes.expression[variable] = cst.parse_expression(text)
@@ -245,10 +245,10 @@ class Placing:
                           "give it another name")  # fmt: skip
         if owner.kind == "comprehension" or (owner.kind != "module" and self._is_inner(variable)):
             return
-        if variable is self.outline.variable(self.outline.device) if self.outline.device is not None else False:
-            if self._only_moves(variable):
-                self.homes.expression[variable] = cst.parse_expression("self.device")
-                return
+        device = self.outline.variable(self.outline.device) if self.outline.device is not None else None
+        if variable is device and self._only_moves(variable):
+            self.homes.expression[variable] = cst.parse_expression("self.device")
+            return
         if any(variable in flow.may for flow in self.flows.values()):
             self._place_written(variable)
         elif owner is not self.module_scope or self._is_object(variable):
@@ -277,7 +277,7 @@ class Placing:
         if self.site.driver.lookup(variable.name) is not variable:
             if variable.owner is self.module_scope and variable is not self.roles.model:
                 return
-            raise Refusal("R403", variable.occurrences[0].node, f"{variable.name} cannot be reached from the training loop",
+            raise Refusal("R403", variable.occurrences[0].node, f"{variable.name} cannot be reached from the loop",
                           "pass it to the function that trains")  # fmt: skip
         if variable not in self.homes.arguments:
             self.homes.arguments.append(variable)
@@ -298,12 +298,12 @@ class Placing:
                 self.homes.global_names.setdefault(hook, set()).add(variable.name)
             return
         if self._shared(variable):
-            raise Refusal("R402", variable.writes[0].node, f"a nested function shares {variable.name} with the training",
+            raise Refusal("R402", variable.writes[0].node, f"a nested function shares {variable.name} with the loop",
                           "pass it to the function as an argument")  # fmt: skip
         early = any(variable in flow.early for flow in self.flows.values())
         out = variable in self.live_out
         captured = self._captured(variable)
-        if captured and variable.owner.node in self.outline.consumed:  # type: ignore[union-attr]
+        if captured and variable.owner is not None and variable.owner.node in self.outline.consumed:
             raise Refusal("R402", variable.occurrences[0].node,
                           f"a nested function may keep {variable.name}, which every call of the function makes anew",
                           "pass the value to the nested function as an argument")  # fmt: skip
@@ -333,26 +333,16 @@ class Placing:
             else:
                 plain = not isinstance(parent, _NOT_TARGETS)
             if self._inside(seen.node) and seen.order >= 0 and not plain:
-                raise Refusal("R403", seen.node, f"{variable.name} lives longer than a step but is bound in a special way",
+                raise Refusal("R403", seen.node, f"{variable.name} outlives a step but is bound in a special way",
                               "bind it with a plain assignment")  # fmt: skip
 
     def _require_plain(self, variable: Variable) -> None:
         """A module holds its submodules and parameters in a special way: such an attribute takes nothing else later."""
-        name = assigned_class(self.program, variable) or ""
-        made = [v for v in self._made_by(variable) if isinstance(v, cst.ClassDef)]
-        if names_module_class(name) or any(is_module_class(self.program, v) for v in made):
+        kinds = {makes_module(self.program, seen) for seen in variable.writes if seen.order >= 0}
+        if len(kinds) > 1:
             at = next((s.node for s in variable.writes if self._inside(s.node)), self.site.batch_loop)
-            raise Refusal("R206", at, f"{variable.name} holds a module or parameter and is replaced during the training",
-                          "change the object in place")  # fmt: skip
-
-    def _made_by(self, variable: Variable) -> list[cst.CSTNode | None]:
-        """The definitions of what is called to make the values of a variable."""
-        found = []
-        for seen in variable.writes:
-            assign_ = self.program.parent.get(self.program.parent.get(seen.node, seen.node))
-            if isinstance(assign_, cst.Assign) and isinstance(assign_.value, cst.Call):
-                found.append(self.program.definition(self.program.variables.get(assign_.value.func)))
-        return found
+            raise Refusal("R206", at, f"{variable.name} holds a module or parameter and then something else",
+                          "use two variables")  # fmt: skip
 
     def _plain_start(self, variable: Variable, before: list[Occurrence]) -> cst.SimpleStatementLine | None:
         """The line `x = 0` in front of the training that can move into the constructor."""
@@ -419,9 +409,10 @@ class Placing:
         self.homes.batch_name[hook] = new
         for index, line in enumerate(self.outline.hooks[hook][:2]):
             small = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
-            if isinstance(small, cst.Assign) and isinstance(small.value, cst.Name) and small.value.value == old:
-                if small.value not in self.program.variables:
-                    self.outline.hooks[hook][index] = assign(small.targets[0].target, cst.Name(new))
+            if not isinstance(small, cst.Assign) or not isinstance(small.value, cst.Name):
+                continue
+            if small.value.value == old and small.value not in self.program.variables:
+                self.outline.hooks[hook][index] = assign(small.targets[0].target, cst.Name(new))
 
     def _nested(self, variable: Variable) -> bool:
         owner = variable.owner
@@ -444,7 +435,7 @@ _NOT_TARGETS = (
 
 def assign(target: cst.BaseExpression, value: cst.BaseExpression) -> cst.SimpleStatementLine:
     """The line `target = value`; the target keeps its identity, and so its variables."""
-    if isinstance(target, cst.Tuple):
+    if isinstance(target, cst.Tuple) and "\n" not in cst.Module([]).code_for_node(target):
         target = target.with_changes(lpar=(), rpar=())
     return cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(target)], value)])  # type: ignore[arg-type]
 
@@ -460,7 +451,9 @@ def is_plain(node: cst.CSTNode) -> bool:
         return node.value in ("None", "True", "False")
     if isinstance(node, (cst.List, cst.Tuple)):
         return all(is_plain(element.value) for element in node.elements)
-    return isinstance(node, (cst.Integer, cst.Float, cst.SimpleString)) or isinstance(node, cst.Dict) and not node.elements
+    return isinstance(node, (cst.Integer, cst.Float, cst.SimpleString)) or (
+        isinstance(node, cst.Dict) and not node.elements
+    )
 
 
 def new_name(outline: Outline, variable: Variable, access: Access = "read") -> cst.Name:
@@ -476,12 +469,17 @@ def accumulators(outline: Outline, start: list[cst.CSTNode], step: list[cst.CSTN
     zeros: list[Variable] = []
     for line in start:
         small = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
-        if isinstance(small, cst.Assign) and all(isinstance(t.target, cst.Name) for t in small.targets):
-            if isinstance(small.value, (cst.Integer, cst.Float)):
-                zeros += [v for t in small.targets if (v := outline.variable(t.target)) is not None]
+        if not isinstance(small, cst.Assign) or not isinstance(small.value, (cst.Integer, cst.Float)):
+            continue
+        if all(isinstance(t.target, cst.Name) for t in small.targets):
+            zeros += [v for t in small.targets if (v := outline.variable(t.target)) is not None]
     found = []
     for variable in zeros:
-        writes = [node for node in walk(*step) if isinstance(node, cst.AugAssign) and outline.variable(node.target) is variable]
+        writes = [
+            node
+            for node in walk(*step)
+            if isinstance(node, cst.AugAssign) and outline.variable(node.target) is variable
+        ]
         all_writes = [n for n, v in outline.uses(*step) if v is variable and outline.is_write(n)]
         if writes and len(writes) == len(all_writes) and all(isinstance(w.operator, cst.AddAssign) for w in writes):
             found.append(variable)

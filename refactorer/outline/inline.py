@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import libcst as cst
 
@@ -60,8 +61,8 @@ def enter(
         else:
             target = cst.AssignTarget(parameter.name)
             prelude.append(cst.SimpleStatementLine([cst.Assign([target], value)]))
-    body = list(function.body.body)
-    value = None
+    body: list[Any] = list(function.body.body)
+    returned: cst.BaseExpression | None = None
     left = returns(body)
     if left:
         last = body[-1]
@@ -70,10 +71,10 @@ def enter(
                 "R302", left[0], f"`return` leaves {function.name.value}() before its end",
                 "return once, in the last line",
             )  # fmt: skip
-        value = left[0].value
+        returned = left[0].value
         kept = last.body[:-1]
         body = [*body[:-1], last.with_changes(body=kept)] if kept else body[:-1]
-    return Entered((*prelude, *body), value)
+    return Entered((*prelude, *body), returned)
 
 
 def _changes(program: Program, value: cst.CSTNode, loop: cst.For, function: cst.FunctionDef) -> bool:
@@ -93,7 +94,7 @@ def is_stable(program: Program, node: cst.CSTNode) -> bool:
             part,
             (cst.Name, *_CONSTANTS, cst.BinaryOperation, cst.BaseBinaryOp, cst.UnaryOperation, cst.BaseUnaryOp),
         )
-        or isinstance(part, cst.Attribute) and _is_settings(program, part)
+        or (isinstance(part, cst.Attribute) and _is_settings(program, part))
         for part in walk(node)
     )  # fmt: skip
 
@@ -122,7 +123,8 @@ def _arguments(
     by_name = {p.name.value: p for p in [*params.params, *params.kwonly_params]}
     bound: dict[cst.Param, cst.BaseExpression] = {}
     for index, arg in enumerate(call.args):
-        target = by_name.get(arg.keyword.value) if arg.keyword else (positional[index : index + 1] or [None])[0]
+        by_place = positional[index] if index < len(positional) else None
+        target = by_name.get(arg.keyword.value) if arg.keyword else by_place
         if arg.star or target is None:
             raise Refusal("R106", call, f"the arguments of {name}() cannot be matched with its parameters",
                           "pass each argument by position or by name")  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.analysis.scopes import Variable
+from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.outline import Outline
 from refactorer.outline.refusal import Refusal
@@ -56,9 +56,7 @@ def find_roles(outline: Outline) -> Roles:
         raise Refusal("R205", stepped[optimizer], "the optimizer also steps outside the loop over the batches",
                       "step inside the loop over the batches")  # fmt: skip
     schedulers = tuple(
-        dict.fromkeys(
-            v for body in outline.hooks.values() for _, v in outline.uses(*body) if is_scheduler(program, v)
-        )
+        dict.fromkeys(v for body in outline.hooks.values() for _, v in outline.uses(*body) if is_scheduler(program, v))
     )
     return Roles(optimizer, model_of(program, outline, optimizer), schedulers)
 
@@ -67,9 +65,10 @@ def _receivers(outline: Outline, variable: Variable, method: str):  # type: igno
     program = outline.program
     for name, found in program.variables.items():
         parent = program.parent.get(name)
-        if outline.bindings.canonical(found) is variable and isinstance(parent, cst.Attribute):
-            if parent.attr.value == method and isinstance(program.parent.get(parent), cst.Call):
-                yield next(seen for seen in found.occurrences if seen.node is name)
+        if outline.bindings.canonical(found) is not variable or not isinstance(parent, cst.Attribute):
+            continue
+        if parent.attr.value == method and isinstance(program.parent.get(parent), cst.Call):
+            yield next(seen for seen in found.occurrences if seen.node is name)
 
 
 def assigned_class(program: Program, variable: Variable) -> str | None:
@@ -83,6 +82,7 @@ def assigned_class(program: Program, variable: Variable) -> str | None:
 
 
 def is_scheduler(program: Program, variable: Variable) -> bool:
+    """Whether a variable is made by a class of `torch.optim.lr_scheduler`."""
     return (assigned_class(program, variable) or "").startswith("torch.optim.lr_scheduler.")
 
 
@@ -95,7 +95,8 @@ def _is_optimizer(outline: Outline, variable: Variable) -> bool:
     return name.startswith("torch.optim.") or any(True for _ in _receivers(outline, variable, "zero_grad"))
 
 
-_PLAIN_CALLS = ("torch.optim.", "torch.utils.", "torch.device", "torch.Generator", "torch.tensor", "builtins.", "numpy.")
+_PLAIN_CALLS = ("torch.", "builtins.", "numpy.")
+_MODULE_CALLS = ("torch.nn.", "torch.jit.", "torch.hub.", "torch.load", "torch.compile", "torch.fx.", "torch.ao.")
 
 
 def may_be_module(outline: Outline, variable: Variable, function: cst.FunctionDef | None = None) -> bool:
@@ -107,6 +108,8 @@ def may_be_module(outline: Outline, variable: Variable, function: cst.FunctionDe
         if isinstance(target, (cst.FunctionDef, cst.ClassDef, cst.ImportAlias, cst.Attribute)):
             continue
         if any(program.contains(part, seen.node) for part in inside if seen.node in program.order):
+            if makes_module(program, seen) and not (assigned_class(program, variable) or "").endswith("Loss"):
+                return True
             continue
         assign = program.parent.get(target) if isinstance(target, cst.AssignTarget) else None
         value = assign.value if isinstance(assign, cst.Assign) else None
@@ -117,7 +120,7 @@ def may_be_module(outline: Outline, variable: Variable, function: cst.FunctionDe
 
 def names_module_class(name: str | None) -> bool:
     """Whether a qualified name is that of a module or parameter class of torch, not of a function."""
-    return bool(name) and name.startswith("torch.nn.") and name.rsplit(".", 1)[1][:1].isupper()
+    return name is not None and name.startswith("torch.nn.") and name.rsplit(".", 1)[1][:1].isupper()
 
 
 def _may_make_module(program: Program, value: cst.CSTNode | None, is_global: bool) -> bool:
@@ -138,7 +141,18 @@ def _may_make_module(program: Program, value: cst.CSTNode | None, is_global: boo
     if isinstance(own, cst.ClassDef):
         return is_module_class(program, own)
     parsed = isinstance(value.func, cst.Attribute) and value.func.attr.value == "parse_args"
-    return not (is_global or parsed or name.startswith(_PLAIN_CALLS))
+    plain = name.startswith(_PLAIN_CALLS) and not name.startswith(_MODULE_CALLS)
+    return not (is_global or parsed or plain)
+
+
+def makes_module(program: Program, seen: Occurrence) -> bool:
+    """Whether a write gives a variable an object of a known module or parameter class."""
+    assign = program.parent.get(program.parent.get(seen.node, seen.node))
+    if not isinstance(assign, cst.Assign) or not isinstance(assign.value, cst.Call):
+        return False
+    own = program.definition(program.variables.get(assign.value.func))
+    known = isinstance(own, cst.ClassDef) and is_module_class(program, own)
+    return known or names_module_class(program.qualified_name(assign.value.func))
 
 
 def is_module_class(program: Program, node: cst.ClassDef) -> bool:

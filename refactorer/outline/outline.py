@@ -85,14 +85,14 @@ class Outline:
         for hook, body in self.hooks.items():
             found = [node for node in walk(*body) if isinstance(node, cst.Global)]
             if found:
-                self.edit(hook, {node: None for node in found})
+                self.edit(hook, dict.fromkeys(found))
 
     def edit(self, hook: str, edits: dict[cst.CSTNode, Edit]) -> None:
         """Applies edits to the statements of one hook."""
         end = cst.SimpleStatementLine([cst.Pass()])
         block = apply(cst.IndentedBlock([*self.hooks[hook], end]), edits)  # type: ignore[list-item]
         lines = list(block.body)
-        self.footers.setdefault(hook, []).extend(comment_lines(lines.pop().leading_lines))
+        self.footers.setdefault(hook, []).extend(comment_lines(getattr(lines.pop(), "leading_lines", ())))
         self.hooks[hook] = [line for line in lines if not _is_pass(line)]
 
     def note(self, code: str, node: cst.CSTNode, message: str, hint: str) -> None:
@@ -132,13 +132,13 @@ def build(program: Program, site: Site) -> Outline:
     bindings = Bindings()
     body = block_lines(site.epoch_loop.body)
     if site.function is None or site.call is None:
-        at = body.index(site.batch_loop)  # type: ignore[arg-type]
+        at = body.index(site.batch_loop)
         before: list[cst.CSTNode] = body[:at]
         result: list[cst.CSTNode] = []
         after: list[cst.CSTNode] = body[at + 1 :]
     else:
         line = program.statement(site.call)
-        at = body.index(line)  # type: ignore[arg-type]
+        at = body.index(line)
         entered = enter(program, site.function, site.call, bindings, site.epoch_loop)
         inner = list(entered.statements)
         where = inner.index(site.batch_loop)
@@ -174,7 +174,9 @@ def _keep_comments(outline: Outline, after: list[cst.CSTNode], result: list[cst.
 def block_lines(block: cst.BaseSuite) -> list[cst.CSTNode]:
     """The lines of a block; one for each part of a suite that stands on the line of its header."""
     if isinstance(block, cst.SimpleStatementSuite):
-        return [cst.SimpleStatementLine([small.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)]) for small in block.body]
+        return [
+            cst.SimpleStatementLine([small.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)]) for small in block.body
+        ]
     return list(block.body)
 
 
@@ -187,6 +189,7 @@ def _move_docstring(outline: Outline, hook: str, to: str) -> None:
 
 
 def is_docstring(line: cst.CSTNode) -> bool:
+    """Whether a line is a string on its own."""
     return (
         isinstance(line, cst.SimpleStatementLine)
         and isinstance(line.body[0], cst.Expr)

@@ -131,7 +131,7 @@ def _refuse_odd_function(program: Program, at: cst.CSTNode, function: cst.Functi
         )  # fmt: skip
     if any(isinstance(outer, (cst.For, cst.While)) for outer in program.ancestors(function)):
         raise Refusal(
-            "R203", at, f"backward() is called in {function.name.value}(), which is defined inside the loop (a closure)",
+            "R203", at, f"backward() is called in {function.name.value}(), a closure that is defined inside the loop",
             "optimizers that call a closure, such as LBFGS, are not converted yet",
         )  # fmt: skip
     held = suspensions(function.body.body)
