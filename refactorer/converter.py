@@ -60,13 +60,14 @@ def analyze_text(text: str, *, path: str = "<string>") -> Analysis:
     """What the converter sees in a script, with the outcome of a conversion."""
     conversion = _Conversion(text, path, "runtime")
     result = conversion.result()
-    return Analysis(tuple(conversion.findings), result.diagnostics, result)
+    return Analysis(conversion.findings(), result.diagnostics, result)
 
 
 class _Conversion:
     def __init__(self, text: str, path: str, target: str) -> None:
         self.text, self.path, self.target = text, path, target
-        self.findings: list[Finding] = []
+        self.seen: list[tuple[str, str, cst.CSTNode]] = []
+        self.program: Program | None = None
 
     def result(self) -> Result:
         if "backward" not in self.text:
@@ -92,8 +93,11 @@ class _Conversion:
         site = find_site(program)
         if site is None:
             return Unchanged(self.path)
-        self._find("training-loop", "training loop over epochs", program, site.epoch_loop)
-        self._find("batch-loop", "loop over the batches", program, site.batch_loop)
+        self.seen = [
+            ("training-loop", "training loop over epochs", site.epoch_loop),
+            ("batch-loop", "loop over the batches", site.batch_loop),
+        ]
+        self.program = program
         outline = build(program, site)
         roles = find_roles(outline)
         if self.target == "lightning":
@@ -131,8 +135,11 @@ class _Conversion:
                           "please report this script")  # fmt: skip
         return Converted(self.path, self.text, after, notes)
 
-    def _find(self, kind: str, message: str, program: Program, node: cst.CSTNode) -> None:
-        self.findings.append(Finding(kind, message, *program.position(node)))
+    def findings(self) -> tuple[Finding, ...]:
+        """What was recognised; positions take time, so a conversion does not ask for them."""
+        if self.program is None:
+            return ()
+        return tuple(Finding(kind, message, *self.program.position(node)) for kind, message, node in self.seen)
 
     def _diagnostic(self, program: Program, refusal: Refusal) -> Diagnostic:
         line, column = program.position(refusal.node) if refusal.node is not None else (0, 0)

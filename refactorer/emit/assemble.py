@@ -46,13 +46,21 @@ def assemble(outline: Outline, roles: Roles, configuration: Configuration, homes
     edits[outline.site.epoch_loop] = loop_lines
     module = apply(program.module, edits)
     module = _two_blank_lines_after(module, names.module)
+    return _with_import(module, names)
+
+
+def _with_import(module: cst.Module, names: Names) -> cst.Module:
+    """Lets LibCST add the import to the head of the file; it need not walk the rest."""
     context = CodemodContext()
     if names.base == "Module":
         AddImportsVisitor.add_needed_import(context, "runtime", "Module")
         AddImportsVisitor.add_needed_import(context, "runtime", "Trainer")
     else:
         AddImportsVisitor.add_needed_import(context, "runtime")
-    return AddImportsVisitor(context).transform_module(module)
+    body = list(module.body)
+    size = next((i for i, line in enumerate(body) if not isinstance(line, cst.SimpleStatementLine)), len(body))
+    head = AddImportsVisitor(context).transform_module(module.with_changes(body=body[:size]))
+    return module.with_changes(header=head.header, body=[*head.body, *body[size:]])
 
 
 def choose_names(outline: Outline, roles: Roles) -> Names:

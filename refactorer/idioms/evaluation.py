@@ -15,6 +15,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.shapes import method_calls, mode_line
+from refactorer.outline.comments import comments_of, footer_of, with_comments
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.inline import enter
 from refactorer.outline.optimizers import Roles, may_be_module
@@ -27,8 +28,6 @@ from refactorer.outline.outline import (
     Outline,
     batch_source,
     block_lines,
-    comments_of,
-    footer_of,
     is_docstring,
     returned_statement,
 )
@@ -228,6 +227,10 @@ def _move(outline: Outline, roles: Roles, found: Evaluation) -> None:
         extra = len(statements) - len(found.function.body.body)
         before = [*statements[: max(extra, 0)], *before] if extra > 0 else before
         result = returned_statement(outline.program, line, call, entered.value)
+        if result and entered.closing:
+            result = [with_comments(result[0], entered.closing), *result[1:]]
+        elif entered.closing:
+            outline.footers.setdefault(VALIDATION_END, []).extend(entered.closing)
         after = [n for n in after if not _is_return(n)] + result
         outline.consumed.append(found.function)
     assert roles.model is not None

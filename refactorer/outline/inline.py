@@ -10,6 +10,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.outline.comments import comments_of
 from refactorer.outline.control import returns
 from refactorer.outline.refusal import Refusal
 
@@ -31,10 +32,11 @@ class Bindings:
 
 @dataclass(frozen=True)
 class Entered:
-    """The statements of a function body and the expression it returns at its end."""
+    """The statements of a function body, the expression it returns at its end, and the comments on that `return`."""
 
     statements: tuple[cst.CSTNode, ...]
     value: cst.BaseExpression | None
+    closing: list[cst.EmptyLine]
 
 
 def enter(
@@ -63,6 +65,7 @@ def enter(
             prelude.append(cst.SimpleStatementLine([cst.Assign([target], value)]))
     body: list[Any] = list(function.body.body)
     returned: cst.BaseExpression | None = None
+    closing: list[cst.EmptyLine] = []
     left = returns(body)
     if left:
         last = body[-1]
@@ -73,8 +76,9 @@ def enter(
             )  # fmt: skip
         returned = left[0].value
         kept = last.body[:-1]
+        closing = [] if kept else comments_of(last)
         body = [*body[:-1], last.with_changes(body=kept)] if kept else body[:-1]
-    return Entered((*prelude, *body), returned)
+    return Entered((*prelude, *body), returned, closing)
 
 
 def _changes(program: Program, value: cst.CSTNode, loop: cst.For, function: cst.FunctionDef) -> bool:

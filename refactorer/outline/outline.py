@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import libcst as cst
@@ -11,6 +10,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
+from refactorer.outline.comments import comment_lines, comments_of, footer_of, with_comments
 from refactorer.outline.control import loop_jumps, suspensions
 from refactorer.outline.inline import Bindings, enter
 from refactorer.outline.refusal import Refusal
@@ -99,26 +99,6 @@ class Outline:
         self.notes.append((code, node, message, hint))
 
 
-def comment_lines(lines: Iterable[cst.EmptyLine]) -> list[cst.EmptyLine]:
-    """The lines that hold a comment, at the indentation of the place where they go."""
-    return [cst.EmptyLine(comment=line.comment) for line in lines if line.comment is not None]
-
-
-def comments_of(node: cst.CSTNode) -> list[cst.EmptyLine]:
-    """The comments above a statement, behind it or behind its header."""
-    found = comment_lines(getattr(node, "leading_lines", ()))
-    for owner, name in ((node, "trailing_whitespace"), (getattr(node, "body", None), "header")):
-        space = getattr(owner, name, None)
-        if isinstance(space, cst.TrailingWhitespace) and space.comment is not None:
-            found.append(cst.EmptyLine(comment=space.comment))
-    return found
-
-
-def footer_of(node: cst.CSTNode) -> list[cst.EmptyLine]:
-    """The comments at the end of the body of a compound statement."""
-    return comment_lines(getattr(getattr(node, "body", None), "footer", ()))
-
-
 def _is_pass(line: cst.CSTNode) -> bool:
     return isinstance(line, cst.SimpleStatementLine) and all(isinstance(small, cst.Pass) for small in line.body)
 
@@ -135,6 +115,7 @@ def build(program: Program, site: Site) -> Outline:
         at = body.index(site.batch_loop)
         before: list[cst.CSTNode] = body[:at]
         result: list[cst.CSTNode] = []
+        closing: list[cst.EmptyLine] = []
         after: list[cst.CSTNode] = body[at + 1 :]
     else:
         line = program.statement(site.call)
@@ -143,11 +124,15 @@ def build(program: Program, site: Site) -> Outline:
         inner = list(entered.statements)
         where = inner.index(site.batch_loop)
         result = returned_statement(program, line, site.call, entered.value)
+        closing = entered.closing
+        if result and closing:
+            result, closing = [with_comments(result[0], closing), *result[1:]], []
         before = [*body[:at], *inner[:where]]
         after = [*inner[where + 1 :], *result, *body[at + 1 :]]
     hooks = {EPOCH_START: before, STEP: block_lines(site.batch_loop.body), EPOCH_END: after}
     outline = Outline(program, site, bindings, hooks, batch_source(program, site.batch_loop))
     _keep_comments(outline, after, result)
+    outline.footers.setdefault(EPOCH_END if after else STEP, [])[:0] = closing
     if site.function is not None:
         outline.consumed.append(site.function)
         _move_docstring(outline, EPOCH_START, STEP)

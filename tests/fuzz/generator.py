@@ -33,6 +33,7 @@ class Generator(Loops):
         self.classify = self.maybe(0.6)
         self.uses_device = self.maybe(0.4)
         self.uses_tqdm = self.maybe(0.2)
+        self.uses_aux = self.maybe(0.15)
         self.functional_loss = self.maybe(0.3)
         self.evaluation = self.rng.choice(EVALUATIONS)
         self.schedule = self.rng.choice(SCHEDULES)
@@ -50,7 +51,15 @@ class Generator(Loops):
     # --- above the training -------------------------------------------------------------------------------------------
 
     def imports(self) -> Lines:
-        lines = ["import random", "", "import numpy as np", "import torch", "import torch.nn as nn"]
+        lines = [
+            "import random",
+            "import sys",
+            "from types import SimpleNamespace",
+            "",
+            "import numpy as np",
+            "import torch",
+            "import torch.nn as nn",
+        ]
         lines += ["import torch.nn.functional as F", "from torch.utils.data import DataLoader, Dataset, TensorDataset"]
         return lines + (["from tqdm import tqdm, trange"] if self.uses_tqdm else [])
 
@@ -74,6 +83,8 @@ class Generator(Loops):
         lines.append(f"$epochs = {self.rng.choice([2, 3])}  # epochs")
         lines += self.loaders()
         lines.append("$model = $Net()" + ".to($device)" * self.uses_device)
+        lines.append("$args = SimpleNamespace(scale=1.0, seen=0, bad=0)")
+        lines += ["$aux = nn.Dropout(0.3)"] * self.uses_aux
         if not self.functional_loss:
             lines.append(f"$criterion = {'nn.CrossEntropyLoss()' if self.classify else 'nn.MSELoss()'}")
         lines += self.rng.choice(s.OPTIMIZERS)

@@ -27,8 +27,10 @@ class Loops:
     uses_device: bool
     functional_loss: bool
     uses_tqdm: bool
+    uses_aux: bool
     train_call: str = ""
     train_returns: bool = False
+    returns_pair: bool = False
     evaluate_call: str = ""
 
     def maybe(self, p: float) -> bool:
@@ -50,11 +52,14 @@ class Loops:
             return f"F.cross_entropy({out}, {y})" if self.classify else f"F.mse_loss({out}, {y})"
         return f"$criterion({out}, {y})"
 
+    def forward(self, x: str) -> str:
+        return f"$model($aux({x}))" if self.uses_aux else f"$model({x})"
+
     # --- one epoch of training ----------------------------------------------------------------------------------------
 
     def train_body(self, n: dict[str, str]) -> Lines:
         """From `model.train()` to the report."""
-        lines = ["$model.train()"] if self.maybe(0.75) else []
+        lines = [self.rng.choice(s.TRAIN_MODE)] if self.maybe(0.75) else []
         lines += [m.init for m in self.metrics if not m.shared]
         header = self.rng.choice(s.HEADERS)
         loader = self.rng.choice(s.LOADERS) if self.uses_tqdm else "$loader"
@@ -68,7 +73,7 @@ class Loops:
         lines = ["$x, $y = $x.to($device), $y.to($device)"] if self.uses_device else []
         lines += self.some(s.BEFORE_FORWARD, 0.2)
         lines += zero if place == "first" else []
-        lines += ["$out = $model($x)", f"$loss = {self.loss_of('$out', '$y')}"]
+        lines += [f"$out = {self.forward('$x')}", f"$loss = {self.loss_of('$out', '$y')}"]
         lines += self.some(s.BEFORE_BACKWARD, 0.2)
         lines += zero if place == "mid" else []
         lines += ["$loss.backward()", *self.some(s.AFTER_BACKWARD, 0.3), "$optimizer.step()"]
@@ -92,7 +97,7 @@ class Loops:
         """Leaves the value in `result`."""
         total, index = self.rng.choice(["val_total", "$running"]), self.rng.choice(["k", "$i"])
         x, y, value = ("$x", "$y", "$loss") if self.maybe(0.6) else ("vx", "vy", "vl")
-        compute = f"{value} = {self.loss_of(f'$model({x})', y)}"
+        compute = f"{value} = {self.loss_of(self.forward(x), y)}"
         update = f"{total} += {value}.item()" + self.rng.choice(["", f" * len({x})"])
         indexed = f"for {index}, ({x}, {y}) in enumerate($val_loader):"
         header = self.rng.choice([f"for {x}, {y} in $val_loader:", indexed])
@@ -103,7 +108,7 @@ class Loops:
         if self.maybe(0.1):
             inner += [f"if {total} > 2:", f"    {self.rng.choice(['break', 'continue'])}", "print('small')"]
         loop = [f"{total} = 0.0", header, *indent(inner)]
-        lines = ["$model.eval()"] if self.maybe(0.75) else []
+        lines = [self.rng.choice(s.EVAL_MODE)] if self.maybe(0.75) else []
         lines += ["with torch.no_grad():", *indent(loop)] if kind == "block" else loop
         lines.append(f"$result = {total} / len($val_loader)")
         lines += ["print('evaluation', $result)"] if self.maybe(0.6) else []
@@ -120,9 +125,14 @@ class Loops:
 
     def function(self, kind: str, by_parameter: float, declare: str) -> tuple[str, Lines]:
         """`declare` is the statement for outer names that are assigned: global or nonlocal."""
-        roles = ["model"] + ["device"] * self.uses_device + ["criterion"] * (not self.functional_loss)
+        roles = (
+            ["model"]
+            + ["device"] * self.uses_device
+            + ["aux"] * self.uses_aux
+            + ["criterion"] * (not self.functional_loss)
+        )
         if kind == "train":
-            roles += ["loader", "optimizer", "epoch", "history"] + ["scheduler"] * (self.schedule == "batch")
+            roles += ["loader", "optimizer", "epoch", "history", "args"] + ["scheduler"] * (self.schedule == "batch")
         else:
             roles += ["val_loader"]
         passed = [role for role in roles if self.maybe(by_parameter)]
@@ -135,7 +145,9 @@ class Loops:
             body.append(f"return {inner['result']}")
         elif self.maybe(0.4):
             self.train_returns = True
-            body.append(f"return {inner['loss']}.item()")
+            more = self.rng.choice(["", "", f", {inner['epoch']}"])
+            body.append(f"return {inner['loss']}.item(){more}")
+            self.returns_pair = bool(more)
         return self.signature(kind, passed, inner, body)
 
     def signature(self, kind: str, passed: list[str], inner: dict[str, str], body: Lines) -> tuple[str, Lines]:
@@ -145,7 +157,7 @@ class Loops:
             arguments[k:] = [f"{p}={a}" for p, a in zip(parameters[k:], arguments[k:], strict=True)]
         if self.maybe(0.2):
             parameters.append("verbose=True")
-            body = [*body[:-1], "if verbose:", "    print('verbose')", body[-1]]
+            body = ["if verbose:", "    print('verbose')", *body]
         head = ['"""What it does."""'] if self.maybe(0.2) else []
         decorator = ["@torch.no_grad()"] if kind == "evaluate" and self.maybe(0.3) else []
         name = self.names[kind]
@@ -162,6 +174,10 @@ class Loops:
         call = self.train_call
         if not self.train_returns or self.maybe(0.2):
             return [call]
+        if self.returns_pair:
+            return filled(
+                [f"train_loss, of_epoch = {call}", "print('trained', $epoch, train_loss, of_epoch)"], self.names
+            )
         return filled(self.rng.choice([
             [f"train_loss = {call}", "print('trained', $epoch, train_loss)"],
             [f"print('trained', $epoch, {call})"],

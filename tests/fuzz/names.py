@@ -31,6 +31,8 @@ USUAL = {
     "main": ["main", "run", "fit"],
     "Net": ["Net", "Model", "MLP", "Classifier"],
     "extra": ["value", "last", "previous", "carried"],
+    "aux": ["noise_layer", "teacher", "augment"],
+    "args": ["args", "opt_", "config", "hp"],
 }
 
 NASTY = {
@@ -60,6 +62,8 @@ NASTY = {
     "main": ["Main", "trainer_main"],
     "Net": ["LitNet", "LightningNet", "Module", "Trainer"],
     "extra": ["hparams", "device_", "prepare_data", "print_"],
+    "aux": ["layer", "teacher", "backbone"],
+    "args": ["hparams", "self_args", "cfg"],
 }
 
 

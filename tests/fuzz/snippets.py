@@ -200,6 +200,8 @@ assert len($x) == len($y), 'sizes'
 """)
 
 BEFORE_BACKWARD = variants("""
+$loss = $loss * $args.scale
+---
 $loss = $loss + 1e-3 * sum(p.pow(2).sum() for p in $model.parameters())
 ---
 print('before', $loss.item())
@@ -273,6 +275,24 @@ try:
     print(1 / (len($x) - 3))
 except ZeroDivisionError:
     print('three')
+---
+noise = torch.rand(1).item() + random.random()
+---
+if $epoch == 1 and len($history) >= 0:
+    print('leaving')
+    sys.exit(3)
+---
+for k in range(3):
+    if k == 1: continue
+    if k == 2: break
+print('k', k)
+---
+$args.seen += 1
+print('seen', $args.seen)
+---
+$loss, last_x = $loss.detach(), $x
+---
+assert $loss.item() < 1e6
 """)
 
 INDEXED_END = variants("""
@@ -324,7 +344,19 @@ torch.manual_seed($epoch + 100)
 random.seed($epoch)
 ---
 $optimizer.zero_grad()
+---
+$args.scale *= 0.9
+print('scale', $args.scale)
 """)
+
+TRAIN_MODE = ["$model.train()"] * 6 + [
+    "$model.train(True)",
+    "$model.train(mode=$epoch % 2 == 0)",
+    "$model.first.train()",
+    "$model.train(); $model.drop.eval()",
+]
+
+EVAL_MODE = ["$model.eval()"] * 6 + ["$model.train(False)", "$model.drop.eval()"]
 
 END_OF_EPOCH = variants("""
 print('lr', [g['lr'] for g in $optimizer.param_groups])
@@ -366,6 +398,17 @@ is_best = $result < $best
 $best = min($result, $best)
 if is_best: print('best so far', $best)
 else: print('no better')
+---
+if $result < $best:
+    $best, $args.bad = $result, 0
+else:
+    $args.bad += 1
+    if $args.bad > 1:
+        print('patience is over')
+        break
+---
+$best, before = min($best, $result), $best
+print('from', before, 'to', $best)
 """)
 
 AFTERWARDS = variants("""
@@ -384,4 +427,8 @@ print('random', torch.rand(1).item(), random.random())
 print('state', len($optimizer.state), next($model.parameters()).device)
 ---
 $epoch = None
+---
+print('predict', $model(torch.ones(2, 4)).sum().item(), torch.rand(1).item())
+---
+print('args', $args)
 """)
