@@ -67,6 +67,8 @@ def _expression(program: Program, *nodes: cst.CSTNode | None) -> Flow:
     early: set[Variable] = set()
     written: set[Variable] = set()
     for node, variable in program.used([n for n in nodes if n is not None]):
+        if variable.owner is not None and variable.owner.kind == "comprehension":
+            continue
         access = next(seen.access for seen in variable.occurrences if seen.node is node)
         if access in ("read", "update", "delete"):
             early.add(variable)
