@@ -117,12 +117,23 @@ def _statement(program: Program, node: cst.CSTNode) -> Flow:
         for item in node.items:
             total = total.then(_expression(program, item.item))
             total = total.then(_targets(program, item.asname.name) if item.asname else NOTHING)
-        return total.then(_body(program, node.body))
+        body = _body(program, node.body)
+        return total.then(body if _passes_errors_on(program, node) else body.maybe())
     if isinstance(node, (cst.Try, cst.TryStar)):
         return _try(program, node)
     if isinstance(node, (cst.FunctionDef, cst.ClassDef)):
         return _definition(program, node)
     return _expression(program, node).maybe()
+
+
+def _passes_errors_on(program: Program, node: cst.With) -> bool:
+    """Whether a `with` is known not to swallow an exception in its body."""
+    for item in node.items:
+        manager = item.item.func if isinstance(item.item, cst.Call) else item.item
+        name = program.qualified_name(manager) or ""
+        if not name.startswith(("torch.", "builtins.open", "tqdm.")):
+            return False
+    return True
 
 
 def _loop(program: Program, node: cst.For | cst.While) -> Flow:

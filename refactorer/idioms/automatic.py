@@ -13,12 +13,14 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
+from refactorer.idioms.harmless import harm_in
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.shapes import method_calls, method_line, names_in, only_call
 from refactorer.outline.control import loop_jumps
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.optimizers import Roles, may_be_module
 from refactorer.outline.outline import STEP, Outline
 
+_KEEPING = {"append", "extend", "add", "insert", "update", "setdefault", "register", "put"}
 BEFORE_STEP = "on_before_optimizer_step"
 _EXITS = {"builtins.exit", "builtins.quit", "builtins.next", "sys.exit", "os._exit", "os.kill", "os.abort"}
 
@@ -79,6 +81,15 @@ def detect(outline: Outline, roles: Roles) -> Places | Obstacle:
     obstacle = _sensitive(outline, roles, tail, body[:backward], loss)
     if obstacle is not None:
         return obstacle
+    hook = next(iter(method_calls(outline, "register_forward_hook")), None)
+    if hook is not None:
+        return Obstacle(hook, "a forward hook may keep what it sees")
+    if zero > step and _clips_elsewhere(outline) is not None:
+        return Obstacle(body[zero], "the gradients of the last step are used later")
+    if len(body) > max(step, zero) + 1 and _is_guarded(outline):
+        return Obstacle(body[step], "an exception behind step() is caught outside the loop")
+    if zero > step and loop_jumps(body[step:zero]):
+        return Obstacle(body[zero], "the batch may be left between step and zero_grad")
     if not isinstance(loss, cst.Name) and tail:
         return Obstacle(body[backward], "the loss has no name")
     return Places(zero, backward, step, loss)
@@ -139,14 +150,15 @@ def _is_clipping(outline: Outline, roles: Roles, line: cst.CSTNode) -> bool:
     return not any(variable in written for _, variable in outline.uses(line))
 
 
-def _tainted(outline: Outline, roles: Roles) -> set[Variable]:
+def tainted_by_training(outline: Outline, roles: Roles) -> set[Variable]:
     """Variables through which the model, the optimizer or a scheduler can be seen."""
     program = outline.program
     tainted = {v for v in (roles.model, roles.optimizer, *roles.schedulers) if v is not None}
+    tainted |= _given_parameters(outline, roles)
     assigns = [n for n in walk(program.module) if isinstance(n, (cst.Assign, cst.AnnAssign, cst.For, cst.With))]
     grown = True
     while grown:
-        grown = False
+        grown = _taint_holders(outline, tainted)
         for node in assigns:
             for target, value in _assigned_pairs(node):
                 if not _passes_on(outline, value, tainted):
@@ -157,6 +169,58 @@ def _tainted(outline: Outline, roles: Roles) -> set[Variable]:
                         tainted.add(variable)
                         grown = True
     return tainted
+
+
+def _taint_holders(outline: Outline, tainted: set[Variable]) -> bool:
+    """Containers and objects that are given something tainted: `box.model = model`, `kept.append(model.weight)`."""
+    before = len(tainted)
+    for node in walk(outline.program.module):
+        if isinstance(node, cst.Assign) and _passes_on(outline, node.value, tainted):
+            holders = [t.target for t in node.targets if isinstance(t.target, (cst.Attribute, cst.Subscript))]
+        elif isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+            given = any(_passes_on(outline, arg, tainted) for arg in node.args)
+            holders = [node.func] if given and node.func.attr.value in _KEEPING else []
+        else:
+            continue
+        for holder in holders:
+            base: cst.CSTNode = holder
+            while isinstance(base, (cst.Attribute, cst.Subscript)):
+                base = base.value
+            variable = outline.variable(base)
+            if variable is not None and variable.owner is not None and variable.name != "self":
+                tainted.add(variable)
+    return len(tainted) > before
+
+
+def _given_parameters(outline: Outline, roles: Roles) -> set[Variable]:
+    """Tensors and layers that the optimizer or the model was made of."""
+    program = outline.program
+    found: set[Variable] = set()
+    for owner in (roles.optimizer, roles.model):
+        for seen in owner.writes if owner is not None else []:
+            assign = program.parent.get(program.parent.get(seen.node, seen.node))
+            value = assign.value if isinstance(assign, cst.Assign) else None
+            for index, arg in enumerate(value.args if isinstance(value, cst.Call) else []):
+                given = owner is roles.optimizer and index == 0
+                found |= {v for _, v in outline.uses(arg) if given or may_be_module(outline, v)}
+    return {v for v in found if not isinstance(program.definition(v), (cst.FunctionDef, cst.ImportAlias))}
+
+
+def _is_guarded(outline: Outline) -> bool:
+    """Whether a `try` around the training catches more than Ctrl-C."""
+    for outer in outline.program.ancestors(outline.site.epoch_loop):
+        for handler in outer.handlers if isinstance(outer, cst.Try) else []:
+            if outline.program.qualified_name(handler.type) != "builtins.KeyboardInterrupt":
+                return True
+    return False
+
+
+def _clips_elsewhere(outline: Outline) -> cst.CSTNode | None:
+    for call in outline.program.calls:
+        clips = (outline.program.qualified_name(call.func) or "").startswith("torch.nn.utils.clip_grad")
+        if clips and not outline.program.contains(outline.site.batch_loop, call):
+            return call
+    return None
 
 
 def _assigned_pairs(node: cst.CSTNode) -> list[tuple[cst.CSTNode, cst.CSTNode]]:
@@ -173,7 +237,10 @@ def _assigned_pairs(node: cst.CSTNode) -> list[tuple[cst.CSTNode, cst.CSTNode]]:
 def _passes_on(outline: Outline, value: cst.CSTNode, tainted: set[Variable]) -> bool:
     """Whether a value may hold the model: it names it otherwise than by calling it (the result is a new tensor)."""
     called = {n.func for n in walk(value) if isinstance(n, cst.Call)}
-    return any(v in tainted and node not in called for node, v in outline.uses(value))
+    if any(v in tainted and node not in called for node, v in outline.uses(value)):
+        return True
+    functions = [outline.program.function(f) for f in called]
+    return any(f is not None and _reaches(outline, f, tainted, set()) for f in functions)
 
 
 def _sensitive(
@@ -182,7 +249,7 @@ def _sensitive(
     """The first thing in the code after step() that might behave differently before step()."""
     if not tail:
         return None
-    program, tainted = outline.program, _tainted(outline, roles)
+    program, tainted = outline.program, tainted_by_training(outline, roles)
     losses = {variable for _, variable in outline.uses(loss)}
     graph = {v for n, v in outline.uses(*head) if outline.is_write(n)} | {
         variable for name in names_in(outline.train.target) if (variable := outline.variable(name)) is not None
@@ -197,7 +264,13 @@ def _sensitive(
         function = program.definition(variable)
         if isinstance(function, (cst.FunctionDef, cst.ClassDef)) and _reaches(outline, function, tainted, set()):
             return Obstacle(node, f"{variable.name} may use the model, and is called behind step()")
+    harm = harm_in(outline, tail, tainted)
+    if harm is not None:
+        return Obstacle(harm, "code behind step() may depend on it")
+    bound = {v for n, v in outline.uses(*tail) if outline.is_write(n)}
     for node in walk(*tail):
+        if isinstance(node, cst.AugAssign) and outline.variable(node.target) in _assigned(outline, tail) & bound:
+            return Obstacle(node, "a value is changed in place behind step()")
         leaving = _may_leave(outline, node, set())
         if leaving:
             return Obstacle(node, f"{leaving} stands behind step()")
@@ -207,6 +280,12 @@ def _sensitive(
             if hit:
                 return Obstacle(node, f"{next(iter(hit)).name} is changed in place behind step()")
     return None
+
+
+def _assigned(outline: Outline, tail: list[cst.CSTNode]) -> set[Variable | None]:
+    """Variables that a plain assignment in the tail binds; they may stand for a tensor of the step."""
+    found = [n for n in walk(*tail) if isinstance(n, cst.AssignTarget)]
+    return {outline.variable(name) for node in found for name in names_in(node.target)}
 
 
 def _may_leave(outline: Outline, node: cst.CSTNode, seen: set[cst.CSTNode]) -> str | None:
@@ -250,7 +329,10 @@ def _reaches(outline: Outline, function: cst.CSTNode, tainted: set[Variable], se
 
 
 def _returns_own_state(outline: Outline, roles: Roles) -> bool:
-    """Whether a method of a class of this file returns an attribute itself, which a step may change in place."""
+    """Whether a class of this file may return an attribute itself, or a view of it, which a step changes in place."""
+    for kept in walk(outline.program.module):
+        if isinstance(kept, cst.ClassDef) and _uses_state(kept):
+            return True
     for node in walk(outline.program.module):
         if isinstance(node, cst.Return) and node.value is not None:
             values = [e.value for e in node.value.elements] if isinstance(node.value, cst.Tuple) else [node.value]
@@ -264,6 +346,21 @@ def _returns_own_state(outline: Outline, roles: Roles) -> bool:
                     and owner is not None and owner.name.value in ("forward", "__call__")
                 ):  # fmt: skip
                     return True
+    return False
+
+
+def _uses_state(node: cst.ClassDef) -> bool:
+    """Whether a `forward` reads an attribute made by a call (a parameter, a buffer) without calling it."""
+    made = {
+        target.target.attr.value
+        for assign in walk(node) if isinstance(assign, cst.Assign) and isinstance(assign.value, cst.Call)
+        for target in assign.targets if isinstance(target.target, cst.Attribute)
+    }  # fmt: skip
+    for part in walk(node):
+        if isinstance(part, cst.FunctionDef) and part.name.value in ("forward", "__call__"):
+            called = {call.func for call in walk(part) if isinstance(call, cst.Call)}
+            if any(isinstance(n, cst.Attribute) and n.attr.value in made and n not in called for n in walk(part)):
+                return True
     return False
 
 

@@ -12,6 +12,8 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.automatic import tainted_by_training
+from refactorer.idioms.harmless import harm_in
 from refactorer.idioms.shapes import method_calls, method_line
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.optimizers import Roles
@@ -66,8 +68,21 @@ def _step_by_trainer(outline: Outline, roles: Roles, scheduler: Variable) -> boo
                 return False
             if any(_sees_rate(outline, roles, part) for part in later):
                 return False
+            if later and _calls_functions(outline, scheduler):
+                return False
+            if harm_in(outline, later, tainted_by_training(outline, roles)) is not None:
+                return False
             outline.edit(hook, {line: None})
             return True
+    return False
+
+
+def _calls_functions(outline: Outline, scheduler: Variable) -> bool:
+    """Whether a step of the scheduler runs functions of the script, which may print or draw."""
+    for seen in scheduler.writes:
+        for node in walk(outline.program.statement(seen.node)):
+            if isinstance(node, cst.Lambda) or outline.program.function(node) is not None:
+                return True
     return False
 
 
@@ -113,6 +128,9 @@ def _movable(
 def _simple_arguments(outline: Outline, roles: Roles, value: cst.Call) -> bool:
     for node in walk(*(arg.value for arg in value.args)):
         if isinstance(node, (cst.Lambda, cst.BaseComp, cst.Await, cst.Yield, cst.NamedExpr, cst.Subscript)):
+            return False
+        made = outline.program.definition(outline.program.variables.get(node))
+        if isinstance(node, cst.Name) and isinstance(made, cst.FunctionDef):
             return False
         if isinstance(node, cst.Call):
             func = node.func

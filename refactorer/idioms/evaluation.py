@@ -207,9 +207,28 @@ def _later_use(outline: Outline, model: Variable, found: Evaluation) -> str | No
         if outline.bindings.canonical(raw) is not model or any(program.contains(part, node) for part in inside):
             continue
         before = program.order[node] < program.order[loop] and program.scope_of(node) is outline.site.driver
+        if before and node in program.variables and _hands_on(outline, node):
+            return "the model is known by another name too"
         if not before and not _is_harmless(outline, node) and not _is_parameter(program.parent[node]):
             return "the model is used after the training, where its mode may count"
     return None
+
+
+_KNOWN_USES = {
+    "parameters", "named_parameters", "state_dict", "load_state_dict", "to", "cuda", "cpu", "train", "apply", "float",
+    "double", "modules", "named_modules", "children", "zero_grad",
+}  # fmt: skip
+
+
+def _hands_on(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a use of the model in front of the training may give it to something else."""
+    parent = outline.program.parent.get(node)
+    if outline.is_write(node):
+        return False
+    if isinstance(parent, cst.Attribute):
+        return parent.attr.value not in _KNOWN_USES
+    call = outline.program.parent.get(parent) if isinstance(parent, cst.Arg) else None
+    return not (isinstance(call, cst.Call) and outline.program.qualified_name(call.func) == "builtins.print")
 
 
 def _is_parameter(node: cst.CSTNode) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from tests.fuzz import names as naming
 from tests.fuzz import snippets as s
-from tests.fuzz.snippets import Lines, Metric, filled
+from tests.fuzz.metrics import HITS, OTHER, RUNNING, Metric
+from tests.fuzz.snippets import Lines, filled
 
 
 def indent(lines: Lines) -> Lines:
@@ -41,9 +42,9 @@ class Loops:
         return list(self.rng.choice(pool)) if self.maybe(p) else []
 
     def choose_metrics(self) -> list[Metric]:
-        hits = s.HITS[self.classify]
-        chosen = [self.rng.choice(s.RUNNING)] if self.maybe(0.8) else []
-        chosen += self.rng.sample(s.OTHER, k=self.rng.choice([0, 1, 1, 2]))
+        hits = HITS[self.classify]
+        chosen = [self.rng.choice(RUNNING)] if self.maybe(0.8) else []
+        chosen += self.rng.sample(OTHER, k=self.rng.choice([0, 1, 1, 2]))
         metrics = {m.role: replace(m, update=m.update.replace("HITS", hits)) for m in chosen}
         return [replace(m, shared=m.shared or (m.role == "extra" and self.maybe(0.5))) for m in metrics.values()]
 

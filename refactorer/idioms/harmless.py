@@ -1,0 +1,171 @@
+"""Code that may run before the optimizer's step instead of behind it: only forms that are known to be harmless.
+
+Harmless code changes nothing that backward or the step needs, draws no random numbers, cannot see the parameters, and
+does not leave the loop by itself. Whatever is not on the lists here is taken to be harmful.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import children, walk
+from refactorer.idioms.shapes import names_in
+from refactorer.outline.optimizers import is_module_class, may_be_module
+from refactorer.outline.outline import Outline
+
+_BUILTINS = """
+print len int float str round bool min max sum abs format range isinstance repr list tuple zip sorted
+"""
+_TORCH = "max min argmax argmin sum mean eq sigmoid softmax exp log sqrt abs round topk numel is_tensor isnan"
+_NUMPY = "mean sum exp log sqrt array argmax round"
+_READING = """
+item detach cpu numpy tolist size dim numel float long int double argmax argmin max min eq ne ge gt le lt sum mean std
+view view_as reshape squeeze unsqueeze t clone topk exp log sqrt abs pow round sigmoid softmax norm type_as expand_as
+byte bool all any equal to format join strip append extend set_description set_postfix set_description_str
+set_postfix_str add_scalar add_scalars write flush
+"""
+_FUNCTIONS = {
+    f"{module}.{name}"
+    for module, names in (("builtins", _BUILTINS), ("torch", _TORCH), ("numpy", _NUMPY))
+    for name in names.split()
+}
+_MODULES = ("math.", "time.", "datetime.", "os.path.", "sys.stdout.", "logging.")
+_METHODS = frozenset(_READING.split())
+_EXPRESSIONS = (
+    cst.Name, cst.BaseNumber, cst.BaseString, cst.FormattedStringExpression, cst.BaseFormattedStringContent,
+    cst.Attribute, cst.BinaryOperation, cst.BaseBinaryOp, cst.BooleanOperation, cst.BaseBooleanOp, cst.UnaryOperation,
+    cst.BaseUnaryOp, cst.Comparison, cst.ComparisonTarget, cst.BaseCompOp, cst.Subscript, cst.SubscriptElement,
+    cst.Index, cst.Slice, cst.Tuple, cst.List, cst.Dict, cst.Element, cst.DictElement, cst.IfExp, cst.Arg, cst.Call,
+)  # fmt: skip
+_STATEMENTS = (
+    cst.SimpleStatementLine, cst.SimpleStatementSuite, cst.IndentedBlock, cst.If, cst.Else, cst.Expr, cst.Assign,
+    cst.AssignTarget, cst.AugAssign, cst.BaseAugOp, cst.Break, cst.Continue, cst.Pass, cst.Return,
+)  # fmt: skip
+
+
+def harm_in(outline: Outline, lines: list[cst.CSTNode], tainted: set[Variable]) -> cst.CSTNode | None:
+    """The first part of some lines that is not known to be harmless."""
+    return next((found for line in lines if (found := _harm(outline, line, tainted, False)) is not None), None)
+
+
+def _harm(outline: Outline, node: cst.CSTNode, tainted: set[Variable], method: bool) -> cst.CSTNode | None:
+    if not isinstance(node, (*_EXPRESSIONS, *_STATEMENTS)):
+        return node
+    variable = outline.variable(node) if isinstance(node, cst.Name) else None
+    if variable is not None and (variable in tainted or not _is_plain(outline, variable)):
+        return node
+    if isinstance(node, cst.AssignTarget) and not _binds_names(node.target, method):
+        return node
+    if isinstance(node, cst.AugAssign) and not _binds_names(node.target, method):
+        return node
+    if isinstance(node, cst.Call):
+        harm = _call(outline, node, tainted)
+        if harm is not None:
+            return harm
+    for child in children(node):
+        if (isinstance(node, cst.Attribute) and child is node.attr) or (
+            isinstance(node, cst.Arg) and child is node.keyword
+        ):
+            continue
+        found = _harm(outline, child, tainted, method)
+        if found is not None:
+            return found
+    return None
+
+
+def _binds_names(target: cst.CSTNode, method: bool) -> bool:
+    own = isinstance(target, cst.Attribute) and isinstance(target.value, cst.Name) and target.value.value == "self"
+    return bool(names_in(target)) or (method and own)
+
+
+def _call(outline: Outline, node: cst.Call, tainted: set[Variable]) -> cst.CSTNode | None:
+    if any(arg.keyword is not None and arg.keyword.value in ("out", "inplace") for arg in node.args):
+        return node
+    name = outline.program.qualified_name(node.func) or ""
+    if name in _FUNCTIONS or name.startswith(_MODULES):
+        return None
+    function = outline.program.function(node.func)
+    if function is not None:
+        return None if _is_harmless_function(outline, function, tainted, False) else node
+    if isinstance(node.func, cst.Attribute) and not name:
+        method = _own_method(outline, node.func)
+        if method is not None:
+            return None if _is_harmless_function(outline, method, tainted, True) else node
+        return None if node.func.attr.value in _METHODS else node
+    imported = bool(name) and not name.startswith(("torch.", "numpy.", "random.", "builtins.", "sys.", "os."))
+    return None if imported and _takes_plain_values(outline, node) else node
+
+
+def _is_harmless_function(outline: Outline, function: cst.FunctionDef, tainted: set[Variable], method: bool) -> bool:
+    lines = function.body.body
+    return all(not _is_inner_harm(outline, line, tainted, method) for line in lines)
+
+
+def _is_inner_harm(outline: Outline, line: cst.CSTNode, tainted: set[Variable], method: bool) -> bool:
+    if any(isinstance(part, cst.Call) and outline.program.function(part.func) is not None for part in walk(line)):
+        return True
+    return _harm(outline, line, tainted, method) is not None
+
+
+def _own_method(outline: Outline, func: cst.Attribute) -> cst.FunctionDef | None:
+    """The method of a class of the file, when the receiver can only be an object of that class."""
+    program, variable = outline.program, outline.variable(func.value)
+    for seen in variable.writes if variable is not None else []:
+        assign = program.parent.get(program.parent.get(seen.node, seen.node))
+        value = assign.value if isinstance(assign, cst.Assign) else None
+        made = program.definition(program.variables.get(value.func)) if isinstance(value, cst.Call) else None
+        if not isinstance(made, cst.ClassDef) or is_module_class(program, made):
+            continue
+        for part in made.body.body:
+            if isinstance(part, cst.FunctionDef) and part.name.value == func.attr.value:
+                return part
+    return None
+
+
+def _takes_plain_values(outline: Outline, node: cst.Call) -> bool:
+    """Whether an imported function is given no result of the step as it is."""
+    for arg in node.args:
+        if arg.star or (isinstance(arg.value, (cst.Name, cst.Attribute)) and _is_result(outline, arg.value)):
+            return False
+    return True
+
+
+def _is_result(outline: Outline, node: cst.CSTNode) -> bool:
+    while isinstance(node, cst.Attribute):
+        node = node.value
+    variable = outline.variable(node)
+    loop = outline.site.batch_loop
+    plain = variable is None or (variable is outline.variable(outline.train.index or node) and node is not None)
+    if outline.train.index is not None and variable is outline.variable(outline.train.index):
+        return False
+    return not plain or (variable is not None and any(outline.program.contains(loop, s.node) for s in variable.writes))
+
+
+def _is_plain(outline: Outline, variable: Variable) -> bool:
+    """Whether a variable from outside the step holds a plain value, a loader or a function, and not a model."""
+    program = outline.program
+    if variable is outline.variable(outline.train.iterable):
+        return True
+    places = [outline.site.epoch_loop, *outline.consumed]
+    for seen in variable.writes:
+        parent = program.parent.get(seen.node)
+        if isinstance(parent, (cst.FunctionDef, cst.ClassDef, cst.ImportAlias, cst.Attribute, cst.Param)):
+            continue
+        if any(program.contains(place, seen.node) for place in places if seen.node in program.order):
+            continue
+        assign = program.parent.get(parent) if isinstance(parent, cst.AssignTarget) else None
+        value = assign.value if isinstance(assign, cst.Assign) else None
+        if isinstance(value, (cst.List, cst.Dict)) and not value.elements:
+            continue
+        if isinstance(value, (cst.List, cst.Dict, cst.Tuple, cst.Set)):
+            if not all(isinstance(e.value, (cst.BaseNumber, cst.SimpleString)) for e in value.elements):
+                return False
+            continue
+        if may_be_module(outline, variable) or not isinstance(value, _VALUES):
+            return False
+    return True
+
+
+_VALUES = (cst.BaseNumber, cst.BaseString, cst.BinaryOperation, cst.UnaryOperation, cst.Comparison, cst.Call, cst.Name,
+           cst.IfExp, cst.BooleanOperation, cst.Attribute, cst.Subscript)  # fmt: skip
