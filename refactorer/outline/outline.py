@@ -149,7 +149,9 @@ def _keep_comments(outline: Outline, after: list[cst.CSTNode], result: list[cst.
     if site.function is not None and site.call is not None:
         if not result:
             above += comments_of(outline.program.statement(site.call))
-        above += comments_of(site.function)[len(comment_lines(site.function.leading_lines)) :]
+        kept = comments_of(site.function)
+        top = outline.program.parent[site.function] is outline.program.module
+        above += kept[len(comment_lines(site.function.leading_lines)) :] if top else kept
         footer = [*footer_of(site.function), *footer]
     outline.above[STEP] = [*above, *comments_of(site.batch_loop)]
     outline.footers.setdefault(STEP, []).extend(footer_of(site.batch_loop))
