@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -153,9 +154,25 @@ def _each_in_processes(work: Callable[[str], FileReport], paths: Sequence[str], 
 
     pool = ProcessPoolExecutor(jobs, initializer=_leave_interrupt_to_parent)
     try:
-        return list(pool.map(work, paths, chunksize=max(1, len(paths) // (4 * jobs))))
+        # The processes start here. One that an interrupt reaches before it ignores them would show a traceback.
+        with _interrupts_held_back():
+            reports = pool.map(work, paths, chunksize=max(1, len(paths) // (4 * jobs)))
+        return list(reports)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """An interrupt that comes meanwhile is delivered at the end; processes that start inside never see it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave_interrupt_to_parent() -> None:
