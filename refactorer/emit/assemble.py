@@ -17,7 +17,7 @@ from refactorer.idioms.device import is_move
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import Outline
+from refactorer.outline.outline import EPOCHS, TRAIN_DATA, Outline
 from refactorer.outline.refusal import Refusal
 
 
@@ -173,33 +173,45 @@ def _training_lines(
     outline: Outline, roles: Roles, homes: Homes, epochs: Epochs, names: Names, edits: dict[cst.CSTNode, Edit]
 ) -> list[cst.CSTNode]:
     loop = outline.site.epoch_loop
-    settings = [_keyword(epochs.argument, epochs.value)]
-    device = _device(outline, roles)
-    if device is not None:
-        settings.append(_keyword("device", device))
-    trainer = cst.Call(cst.parse_expression(names.trainer_class), settings)
     given = [cst.Arg(cst.Name(v.name)) for v in homes.arguments]
     made = cst.Call(cst.Name(names.module), given)
     after, needed = _reads_after(outline, homes, names, edits)
-    lines = [_assign(names.trainer, trainer)]
-    if needed:
-        lines.append(_assign(names.instance, made))
-    data: list[cst.BaseExpression] = []
-    if "train_dataloader" not in outline.hooks:
-        data.append(_plain_name(outline, outline.train.iterable))
-    if outline.evaluation is not None:
-        data.append(_plain_name(outline, outline.evaluation.iterable))
-    module = cst.Name(names.instance) if needed else made
-    arguments = [cst.Arg(module), *(cst.Arg(value) for value in data)]
-    if outline.evaluation is not None and len(data) == 1:
-        arguments[1] = _keyword("val_dataloaders", data[0])
-    fit = cst.Call(cst.Attribute(cst.Name(names.trainer), cst.Name("fit")), arguments)
+    value = epochs.value
+    if value is None:
+        value, needed = cst.parse_expression(f"{names.instance}.{EPOCHS}()"), True
+    settings = [_keyword(epochs.argument, value)]
+    device = _device(outline, roles)
+    if device is not None:
+        settings.append(_keyword("device", device))
+    trainer = _assign(names.trainer, cst.Call(cst.parse_expression(names.trainer_class), settings))
+    module = _assign(names.instance, made)
+    first = [module, trainer] if epochs.value is None else [trainer, module]
+    lines = first if needed else [trainer]
+    fit = cst.Call(
+        cst.Attribute(cst.Name(names.trainer), cst.Name("fit")),
+        [cst.Arg(cst.Name(names.instance) if needed else made), *_data(outline)],
+    )
     lines.append(cst.SimpleStatementLine([cst.Expr(fit)]))
     lead = list(loop.leading_lines)
     if loop.body.header.comment is not None:  # type: ignore[attr-defined]
         lead.append(cst.EmptyLine(comment=loop.body.header.comment))  # type: ignore[attr-defined]
     lines[0] = lines[0].with_changes(leading_lines=lead)
     return [*lines, *after]
+
+
+def _data(outline: Outline) -> list[cst.Arg]:
+    """What `fit` is given to iterate over, where the module does not make it itself."""
+    data: list[cst.BaseExpression] = []
+    iterable = outline.train.iterable
+    if outline.site.form == "whole":
+        data.append(cst.parse_expression("[None]"))
+    elif TRAIN_DATA not in outline.hooks and iterable is not None:
+        data.append(_plain_name(outline, iterable) if outline.variable(iterable) is not None else iterable)
+    arguments = [cst.Arg(value) for value in data]
+    if outline.evaluation is not None and outline.evaluation.iterable is not None:
+        loader = _plain_name(outline, outline.evaluation.iterable)
+        arguments.append(cst.Arg(loader) if data else _keyword("val_dataloaders", loader))
+    return arguments
 
 
 def _plain_name(outline: Outline, node: cst.BaseExpression) -> cst.BaseExpression:
@@ -226,8 +238,8 @@ def _device(outline: Outline, roles: Roles) -> cst.BaseExpression | None:
         isinstance(c.func, cst.Attribute) and (c.func.attr.value == "cuda" or (c.func.attr.value == "to" and c.args))
         for c in outline.program.calls
     )
-    if moved and roles.model is not None:
-        return cst.parse_expression(f"next({roles.model.name}.parameters()).device")
+    if moved and roles.models:
+        return cst.parse_expression(f"next({roles.models[0].name}.parameters()).device")
     return None
 
 

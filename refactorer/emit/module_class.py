@@ -9,13 +9,13 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
-from refactorer.idioms.configure import Configuration
+from refactorer.idioms.configure import Configuration, is_stepped
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, VALIDATION_STEP, Outline
 
 _ORDER = (
-    "on_train_epoch_start", "train_dataloader", "training_step", "on_before_optimizer_step",
+    "epochs", "on_train_epoch_start", "train_dataloader", "training_step", "on_before_optimizer_step",
     "on_validation_epoch_start", "validation_step", "on_validation_epoch_end", "on_train_epoch_end",
 )  # fmt: skip
 _PARAMETERS = {
@@ -36,7 +36,7 @@ class ClassWriter:
     def write(self, name: str, base: str) -> cst.ClassDef:
         configure = self._configure()
         hooks = [self._hook(h) for h in _ORDER if self.outline.hooks.get(h) or h == STEP]
-        methods = [self._constructor(), *hooks, configure]
+        methods = [self._constructor(), *hooks, *([configure] if configure is not None else [])]
         parsed = cst.parse_statement(f"class {name}({base}):\n    pass\n")
         assert isinstance(parsed, cst.ClassDef)
         spaced = [methods[0], *(_space_above(method) for method in methods[1:])]
@@ -67,7 +67,7 @@ class ClassWriter:
         return edits
 
     def _home(self, hook: str, node: cst.Name, variable: Variable) -> cst.BaseExpression | None:
-        if variable is self.roles.optimizer and hook == STEP and not self.outline.automatic:
+        if variable in self.roles.optimizers and not self.outline.automatic and is_stepped(self.outline, node):
             return None if variable.name == node.value else cst.Name(variable.name)
         expression = self.homes.expression.get(variable)
         if expression is not None:
@@ -116,14 +116,31 @@ class ClassWriter:
         edits = self.name_edits(hook, body)
         block = apply(cst.IndentedBlock(body), edits)  # type: ignore[arg-type]
         lines: list[cst.CSTNode] = list(block.body)
-        if hook == STEP and not self.outline.automatic:
-            lines.insert(0, cst.parse_statement(f"{self.roles.optimizer.name} = self.optimizers()"))
+        stepped = self._stepped_in(body)
+        if stepped:
+            lines.insert(0, self._own_optimizers(stepped))
         if self.homes.global_names.get(hook):
             lines.insert(0, cst.parse_statement("global " + ", ".join(sorted(self.homes.global_names[hook]))))
         if hook in self.outline.docstrings:
             lines.insert(0, self.outline.docstrings[hook])
         parameters = _PARAMETERS.get(hook, "self").format(batch=self.homes.batch_name.get(hook, "batch"))
         return _method(hook, parameters, lines)
+
+    def _stepped_in(self, body: list[cst.CSTNode]) -> set[Variable]:
+        """The optimizers that a hook steps or clears by itself."""
+        if self.outline.automatic:
+            return set()
+        return {
+            variable for node, variable in self.outline.uses(*body)
+            if variable in self.roles.optimizers and is_stepped(self.outline, node)
+        }  # fmt: skip
+
+    def _own_optimizers(self, stepped: set[Variable]) -> cst.CSTNode:
+        """The line that asks the Trainer for its optimizers, in the order in which it was given them."""
+        if len(self.roles.optimizers) == 1:
+            return cst.parse_statement(f"{self.roles.optimizers[0].name} = self.optimizers()")
+        names = [variable.name if variable in stepped else "_" for variable in self.roles.optimizers]
+        return cst.parse_statement(f"{', '.join(names)} = self.optimizers()")
 
     def _names_itself(self, hook: str, line: cst.CSTNode) -> bool:
         """The line `batch = batch`, when the loop variable is the parameter itself."""
@@ -138,18 +155,25 @@ class ClassWriter:
             return False
         return self.homes.local_name.get((hook, variable), target.value) == small.value.value
 
-    def _configure(self) -> cst.FunctionDef:
-        optimizer, stepped = self.roles.optimizer, self.configuration.stepped
+    def _configure(self) -> cst.FunctionDef | None:
+        """`configure_optimizers`; nothing where the script's own objects do all the optimization."""
+        stepped = self.configuration.stepped
+        if not self.roles.optimizers:
+            return None
+        lines: list[cst.CSTNode] = []
         if self.configuration.moved:
-            lines = [self.placed("configure_optimizers", line) for line in self.configuration.moved]
-            lines = [line.with_changes(leading_lines=_comments(line)) for line in lines]
-            made = optimizer.name
-            schedulers = ", ".join(v.name for v in stepped)
+            placed = [self.placed("configure_optimizers", line) for line in self.configuration.moved]
+            lines = [line.with_changes(leading_lines=_comments(line)) for line in placed]
+            made, schedulers = [v.name for v in self.roles.optimizers], [v.name for v in stepped]
         else:
-            lines, made = [], f"self.{self.homes.attribute[optimizer]}"
-            schedulers = ", ".join(f"self.{self.homes.attribute[v]}" for v in stepped)
-        result = f"return [{made}], [{schedulers}]" if stepped else f"return {made}"
-        return _method("configure_optimizers", "self", [*lines, cst.parse_statement(result)])
+            made = [f"self.{self.homes.attribute[v]}" for v in self.roles.optimizers]
+            schedulers = [f"self.{self.homes.attribute[v]}" for v in stepped]
+        result = made[0] if len(made) == 1 else ", ".join(made)
+        if stepped:
+            result = f"[{', '.join(made)}], [{', '.join(schedulers)}]"
+        elif len(made) > 1:
+            result = f"[{result}]"
+        return _method("configure_optimizers", "self", [*lines, cst.parse_statement(f"return {result}")])
 
 
 def _spelled_out(node: cst.FormattedStringExpression) -> list[cst.CSTNode]:

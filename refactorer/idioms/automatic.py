@@ -16,7 +16,8 @@ from refactorer.emit.edits import Edit
 from refactorer.idioms.harmless import harm_in
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.shapes import method_calls, method_line, names_in, only_call
-from refactorer.outline.control import loop_jumps
+from refactorer.outline.anchors import backward_calls, is_of_loss
+from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles, may_be_module
 from refactorer.outline.outline import STEP, Outline
 
@@ -58,9 +59,14 @@ def detect(outline: Outline, roles: Roles) -> Places | Obstacle:
     """Where the three calls stand, or the first condition that fails."""
     body = outline.hooks[STEP]
     loop = outline.site.batch_loop
+    if roles.optimizer is None:
+        return Obstacle(loop, f"{len(roles.optimizers) or 'no'} optimizers step in it")
     zeros = [i for i, line in enumerate(body) if _zero_grad(outline, roles, line)]
     steps = [i for i, line in enumerate(body) if method_line(outline, line, roles.optimizer, "step")]
     backwards = [i for i, line in enumerate(body) if _plain_backward(line) is not None]
+    left = returns(body)
+    if left:
+        return Obstacle(left[0], "`return` leaves the training from inside a step")
     if len(outline.site.backwards) != 1 or len(backwards) != 1 or len(steps) != 1 or len(zeros) != 1:
         return Obstacle(loop, "zero_grad, backward and step do not stand once each, directly in the loop")
     if _mentions_elsewhere(outline, roles.optimizer, "step", "zero_grad"):
@@ -68,6 +74,8 @@ def detect(outline: Outline, roles: Roles) -> Places | Obstacle:
     zero, backward, step = zeros[0], backwards[0], steps[0]
     if not (zero < backward < step or backward < step < zero):
         return Obstacle(body[zero], "zero_grad does not stand before backward or after step")
+    if zero > step and _trains_elsewhere(outline):
+        return Obstacle(body[zero], "gradients may be left over from, or for, another training of the file")
     reader = _gradient_reader(outline)
     if reader is not None:
         return Obstacle(reader, "the script reads gradients itself")
@@ -132,6 +140,14 @@ def _mentions_elsewhere(outline: Outline, optimizer: Variable, *methods: str) ->
     return False
 
 
+def _trains_elsewhere(outline: Outline) -> bool:
+    """Whether the file holds another training, by hand or already converted."""
+    program = outline.program
+    classes = [node for node in program.module.body if isinstance(node, cst.ClassDef)]
+    converted = any(program.qualified_name(base.value) == "runtime.Module" for cls in classes for base in cls.bases)
+    return converted or len(backward_calls(program)) > 1
+
+
 def _gradient_reader(outline: Outline) -> cst.CSTNode | None:
     for node in walk(outline.program.module):
         is_gradient = isinstance(node, cst.Attribute) and node.attr.value == "grad"
@@ -153,7 +169,7 @@ def _is_clipping(outline: Outline, roles: Roles, line: cst.CSTNode) -> bool:
 def tainted_by_training(outline: Outline, roles: Roles) -> set[Variable]:
     """Variables through which the model, the optimizer or a scheduler can be seen."""
     program = outline.program
-    tainted = {v for v in (roles.model, roles.optimizer, *roles.schedulers) if v is not None}
+    tainted = set(roles.objects)
     tainted |= _given_parameters(outline, roles)
     assigns = [n for n in walk(program.module) if isinstance(n, (cst.Assign, cst.AnnAssign, cst.For, cst.With))]
     grown = True
@@ -196,12 +212,12 @@ def _given_parameters(outline: Outline, roles: Roles) -> set[Variable]:
     """Tensors and layers that the optimizer or the model was made of."""
     program = outline.program
     found: set[Variable] = set()
-    for owner in (roles.optimizer, roles.model):
-        for seen in owner.writes if owner is not None else []:
+    for owner in (*roles.optimizers, *roles.models):
+        for seen in owner.writes:
             assign = program.parent.get(program.parent.get(seen.node, seen.node))
             value = assign.value if isinstance(assign, cst.Assign) else None
             for index, arg in enumerate(value.args if isinstance(value, cst.Call) else []):
-                given = owner is roles.optimizer and index == 0
+                given = owner in roles.optimizers and index == 0
                 found |= {v for _, v in outline.uses(arg) if given or may_be_module(outline, v)}
     return {v for v in found if not isinstance(program.definition(v), (cst.FunctionDef, cst.ImportAlias))}
 
@@ -383,8 +399,8 @@ def _manual(outline: Outline) -> None:
     body = outline.hooks[STEP]
     edits: dict[cst.CSTNode, Edit] = dict(on_lines(body, leave_step(body, None, is_end=True)))
     for call in outline.site.backwards:
-        assert isinstance(call.func, cst.Attribute)
+        if not isinstance(call.func, cst.Attribute) or not is_of_loss(outline.program, call):
+            continue
         loss = cst.Arg(call.func.value)
         edits[call] = cst.Call(cst.parse_expression("self.manual_backward"), [loss, *call.args])
     outline.edit(STEP, edits)
-    assert not loop_jumps(outline.hooks[STEP])

@@ -35,19 +35,21 @@ def apply(outline: Outline, roles: Roles) -> Configuration:
     for scheduler in roles.schedulers:
         if _step_by_trainer(outline, roles, scheduler):
             configuration.stepped.append(scheduler)
-    optimizer_line = _movable(outline, roles, roles.optimizer, allowed=set())
-    if optimizer_line is None or not outline.automatic or _used_in_hooks(outline, roles.optimizer):
-        return configuration
-    lines = [optimizer_line]
+    lines = []
+    for optimizer in roles.optimizers:
+        line = _movable(outline, roles, optimizer, allowed=set())
+        if line is None or _used_in_hooks(outline, optimizer):
+            return configuration
+        lines.append(line)
     for scheduler in roles.schedulers:
-        line = _movable(outline, roles, scheduler, allowed={roles.optimizer})
+        line = _movable(outline, roles, scheduler, allowed=set(roles.optimizers))
         if line is None or scheduler not in configuration.stepped or _used_in_hooks(outline, scheduler):
             return configuration
         lines.append(line)
     if _other_uses(outline, roles, lines):
         return configuration
     configuration.moved = sorted(lines, key=lambda line: outline.program.order[line])
-    configuration.made = {roles.optimizer, *roles.schedulers}
+    configuration.made = {*roles.optimizers, *roles.schedulers}
     return configuration
 
 
@@ -87,7 +89,7 @@ def _calls_functions(outline: Outline, scheduler: Variable) -> bool:
 
 
 def _sees_rate(outline: Outline, roles: Roles, line: cst.CSTNode) -> bool:
-    hidden = {roles.optimizer, *roles.schedulers}
+    hidden = {*roles.optimizers, *roles.schedulers}
     for _, variable in outline.uses(line):
         if variable in hidden:
             return True
@@ -98,7 +100,21 @@ def _sees_rate(outline: Outline, roles: Roles, line: cst.CSTNode) -> bool:
 
 
 def _used_in_hooks(outline: Outline, variable: Variable) -> bool:
-    return any(outline.mentions(variable, *body) for body in outline.hooks.values())
+    """Whether a hook needs the object itself: steps that are not automatic ask the Trainer for their optimizers."""
+    for body in outline.hooks.values():
+        for node, used in outline.uses(*body):
+            if used is variable and not is_stepped(outline, node):
+                return True
+    return False
+
+
+def is_stepped(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether an optimizer's name stands in `optimizer.step()` or `optimizer.zero_grad()`."""
+    attribute = outline.program.parent.get(node)
+    if not isinstance(attribute, cst.Attribute) or attribute.attr.value not in ("step", "zero_grad"):
+        return False
+    call = outline.program.parent.get(attribute)
+    return isinstance(call, cst.Call) and call.func is attribute
 
 
 def _movable(
@@ -134,12 +150,14 @@ def _simple_arguments(outline: Outline, roles: Roles, value: cst.Call) -> bool:
             return False
         if isinstance(node, cst.Call):
             func = node.func
+            if outline.program.qualified_name(func) == "itertools.chain":
+                continue
             if not isinstance(func, cst.Attribute) or func.attr.value != "parameters" or node.args:
                 return False
             base = func.value
             while isinstance(base, cst.Attribute):
                 base = base.value
-            if outline.variable(base) is not roles.model:
+            if outline.variable(base) not in roles.models:
                 return False
     return True
 
@@ -158,7 +176,7 @@ def _changed_between(outline: Outline, roles: Roles, variable: Variable, line: c
         between = program.order[line] < at < program.order[loop] and not program.contains(line, node.node)
         if any(program.contains(function, node.node) for function in outline.consumed):
             continue
-        if between and variable is roles.model and not _keeps_parameters(outline, parent):
+        if between and variable in roles.models and not _keeps_parameters(outline, parent):
             return True
         stored = isinstance(parent, cst.Attribute) and isinstance(
             program.parent.get(parent), (cst.AssignTarget, cst.AugAssign)
@@ -177,7 +195,7 @@ def _other_uses(outline: Outline, roles: Roles, lines: list[cst.SimpleStatementL
     """Whether anything but the training and the moved lines uses the optimizer or a scheduler."""
     program = outline.program
     inside: list[cst.CSTNode] = [outline.site.epoch_loop, *outline.consumed, *lines]
-    for variable in (roles.optimizer, *roles.schedulers):
+    for variable in (*roles.optimizers, *roles.schedulers):
         for seen in variable.occurrences:
             if not any(program.contains(part, seen.node) for part in inside):
                 return True

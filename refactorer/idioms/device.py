@@ -66,6 +66,8 @@ def is_move(outline: Outline, node: cst.CSTNode, device: Variable) -> bool:
 
 def _strip(outline: Outline, hook: str, source: BatchSource, device: Variable) -> None:
     body = outline.hooks[hook]
+    if source.target is None:
+        return
     wanted = {outline.variable(name) for name in names_in(source.target)}
     if isinstance(source.target, cst.Name) or None in wanted:
         return

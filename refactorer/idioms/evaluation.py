@@ -16,7 +16,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.shapes import method_calls, mode_line
 from refactorer.outline.comments import comments_of, footer_of, with_comments
-from refactorer.outline.control import loop_jumps
+from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.inline import enter
 from refactorer.outline.optimizers import Roles, may_be_module
 from refactorer.outline.outline import (
@@ -26,10 +26,10 @@ from refactorer.outline.outline import (
     VALIDATION_START,
     VALIDATION_STEP,
     Outline,
-    batch_source,
     block_lines,
     is_docstring,
     returned_statement,
+    source_of,
 )
 from refactorer.outline.refusal import Refusal
 
@@ -49,7 +49,7 @@ class Evaluation:
 
 def apply(outline: Outline, roles: Roles) -> None:
     """Moves the first evaluation that qualifies; the others stay where they are, as calls or loops in a hook."""
-    for index, line in enumerate(outline.hooks[EPOCH_END]):
+    for index, line in enumerate(outline.hooks.get(EPOCH_END, [])):
         found = _take_apart(outline, index, line)
         if found is None:
             continue
@@ -114,10 +114,10 @@ def _obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
         return "the model is not known"
     if loop_jumps(found.loop.body.body) or found.loop.orelse is not None:
         return "the loop is left early"
-    source = batch_source(program, found.loop)
+    source = source_of(program, found.loop)
     if not isinstance(source.iterable, cst.Name) or source.start:
         return "it does not simply iterate over a loader"
-    if loop_jumps(earlier):
+    if loop_jumps(earlier) or returns(earlier):
         return "the epoch is left before it"
     if found.function is not None:
         uses = program.variables[found.function.name].reads
@@ -141,8 +141,9 @@ def _obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
 
 def _other_module(outline: Outline, roles: Roles, found: Evaluation) -> Variable | None:
     """Something besides the model that may be a module whose mode matters, and that the module would hold."""
-    source = batch_source(outline.program, found.loop)
-    aside = {roles.model, outline.variable(outline.train.iterable), outline.variable(source.iterable)}
+    source = source_of(outline.program, found.loop)
+    loaders = [outline.variable(part) for part in (outline.train.iterable, source.iterable) if part is not None]
+    aside = {roles.model, *loaders}
     lines = [*(line for body in outline.hooks.values() for line in body), found.loop, *found.before, *found.after]
     for node, variable in outline.uses(*lines):
         if variable in aside or variable.owner is None:
@@ -258,7 +259,7 @@ def _move(outline: Outline, roles: Roles, found: Evaluation) -> None:
     docstring = next((n for n in before if is_docstring(n)), None)
     if docstring is not None:
         outline.docstrings[VALIDATION_STEP] = docstring
-    outline.evaluation = batch_source(outline.program, found.loop)
+    outline.evaluation = source_of(outline.program, found.loop)
     outline.hooks[VALIDATION_START] = [*earlier, *(n for n in before if n is not docstring)]
     outline.edit(VALIDATION_START, {eval_line: None})
     outline.hooks[VALIDATION_STEP] = block_lines(found.loop.body)

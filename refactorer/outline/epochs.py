@@ -11,16 +11,23 @@ from refactorer.outline.outline import Outline
 
 @dataclass(frozen=True)
 class Epochs:
-    """`argument=value` of the Trainer, and the expression for the loop variable inside the module."""
+    """`argument=value` of the Trainer, and the expression for the loop variable inside the module.
+
+    The value is None where the module's own generator counts the epochs.
+    """
 
     argument: str
-    value: cst.BaseExpression
+    value: cst.BaseExpression | None
     current: cst.BaseExpression
 
 
 def epochs_of(outline: Outline) -> Epochs:
-    """The count or the iterable of the loop over the epochs."""
+    """The count or the iterable of the loop over the epochs; one epoch where every iteration is a batch of it."""
     loop = outline.site.epoch_loop
+    if outline.site.form == "steps":
+        return Epochs("max_epochs", cst.Integer("1"), cst.parse_expression("self.current_epoch"))
+    if isinstance(loop, cst.While):
+        return Epochs("epochs", None, cst.parse_expression("self.epoch"))
     counted = _plain_range(outline, loop.iter)
     if counted is not None and isinstance(loop.target, cst.Name):
         number, start = counted

@@ -17,15 +17,16 @@ from refactorer.outline.epochs import Epochs
 from refactorer.outline.optimizers import Roles, assigned_class, makes_module, names_module_class
 from refactorer.outline.outline import (
     EPOCH_START,
+    EPOCHS,
     HOOK_ORDER,
     STEP,
+    TRAIN_DATA,
     VALIDATION_STEP,
     BatchSource,
     Outline,
 )
 from refactorer.outline.refusal import Refusal
 
-TRAIN_DATA = "train_dataloader"
 _EAGER = {f"builtins.{name}" for name in ("sum", "any", "all", "min", "max", "list", "tuple", "set", "dict", "sorted")}
 
 
@@ -72,9 +73,7 @@ class Placing:
         self.epoch_early = self._epoch_flow().early
         self.live_out = self._live_out()
         seen = dict.fromkeys(v for _, body in self._ordered() for _, v in self.outline.uses(*body))
-        for variable in seen:
-            self._place(variable)
-        for _, variable in self.outline.uses(*self.configuration.moved):
+        for variable in [*seen, *(v for _, v in self.outline.uses(*self.configuration.moved))]:
             if variable not in self.configuration.made:
                 self._place(variable)
         self._rename_locals()
@@ -84,12 +83,13 @@ class Placing:
 
     def _supplied_loaders(self) -> None:
         written = {v for _, body in self._ordered() for v in self._flow(body).may}
-        train = self._loader(self.outline.train, written)
-        if train is None:
-            iterable = self.outline.train.iterable
-            self.outline.hooks[TRAIN_DATA] = [cst.SimpleStatementLine([cst.Return(iterable)])]
-        else:
-            self.homes.expression[train] = cst.parse_expression("self.trainer.train_dataloader")
+        iterable = self.outline.train.iterable
+        if iterable is not None:
+            train = self._loader(self.outline.train, written)
+            if train is not None:
+                self.homes.expression[train] = cst.parse_expression("self.trainer.train_dataloader")
+            elif self.site.form == "epochs":
+                self.outline.hooks[TRAIN_DATA] = [cst.SimpleStatementLine([cst.Return(iterable)])]
         if self.outline.evaluation is not None:
             loader = self._loader(self.outline.evaluation, written)
             if loader is None:
@@ -114,6 +114,8 @@ class Placing:
         if source.index is not None and not self._supplies_index(hook, source):
             start = f"batch_idx + {source.start}" if source.start else "batch_idx"
             lines.append(assign(source.index, cst.parse_expression(start)))
+        if source.target is None:
+            return
         if isinstance(source.target, cst.Name):
             self.homes.batch_name[hook] = source.target.value
         lines.append(assign(source.target, cst.Name(self.homes.batch_name[hook])))
@@ -135,7 +137,10 @@ class Placing:
         return True
 
     def _epoch_variable(self) -> None:
-        target = self.site.epoch_loop.target
+        loop = self.site.epoch_loop
+        if self.site.form == "steps" or isinstance(loop, cst.While):
+            return
+        target = loop.target
         variables = [v for name in names_in(target) if (v := self.outline.variable(name)) is not None]
         if len(variables) == 1 and isinstance(target, cst.Name):
             variable = variables[0]
@@ -145,12 +150,12 @@ class Placing:
                 self.homes.expression[variable] = self.epochs.current
                 return
         line = assign(target, self.epochs.current)
-        self.outline.hooks[EPOCH_START] = [line, *self.outline.hooks[EPOCH_START]]
+        self.outline.hooks[EPOCH_START] = [line, *self.outline.hooks.get(EPOCH_START, [])]
 
     # --- flow -----------------------------------------------------------------------------------------------------
 
     def _ordered(self) -> list[tuple[str, list[cst.CSTNode]]]:
-        order = [EPOCH_START, TRAIN_DATA, "on_before_optimizer_step", *HOOK_ORDER[1:]]
+        order = [EPOCHS, EPOCH_START, TRAIN_DATA, "on_before_optimizer_step", *HOOK_ORDER[1:]]
         return [(hook, self.outline.hooks[hook]) for hook in order if hook in self.outline.hooks]
 
     def _flow(self, body: Iterable[cst.CSTNode]) -> Flow:
@@ -203,7 +208,7 @@ class Placing:
         """Whether a node of the original text belongs to the training."""
         if node not in self.program.order:
             return True
-        if self.program.contains(self.site.epoch_loop.iter, node):
+        if self.site.iterable is not None and self.program.contains(self.site.iterable, node):
             return False
         places = [self.site.epoch_loop, *self.outline.consumed, *self.configuration.moved]
         return any(self.program.contains(place, node) for place in places)
@@ -269,13 +274,13 @@ class Placing:
 
     def _is_object(self, variable: Variable) -> bool:
         """Models and criteria are given to the module; plain values stay globals."""
-        if variable in (self.roles.model, self.roles.optimizer, *self.roles.schedulers):
+        if variable in self.roles.objects:
             return True
         return names_module_class(assigned_class(self.program, variable))
 
     def _argument(self, variable: Variable) -> None:
         if self.site.driver.lookup(variable.name) is not variable:
-            if variable.owner is self.module_scope and variable is not self.roles.model:
+            if variable.owner is self.module_scope and variable not in self.roles.models:
                 return
             raise Refusal("R403", variable.occurrences[0].node, f"{variable.name} cannot be reached from the loop",
                           "pass it to the function that trains")  # fmt: skip
@@ -288,10 +293,6 @@ class Placing:
         self.homes.expression[variable] = cst.Attribute(cst.Name("self"), cst.Name(name))
 
     def _place_written(self, variable: Variable) -> None:
-        if variable in (self.roles.model, self.roles.optimizer, *self.roles.schedulers):
-            at = next((s.node for s in variable.writes if self._inside(s.node)), self.site.batch_loop)
-            raise Refusal("R206", at, f"{variable.name} is replaced during the training",
-                          "change the object in place, or train in two steps")  # fmt: skip
         hooks = [hook for hook, body in self._ordered() if self.outline.mentions(variable, *body)]
         if variable.owner is self.module_scope and self._shared(variable):
             for hook in hooks:

@@ -10,55 +10,50 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.outline import Outline
-from refactorer.outline.refusal import Refusal
 
 
 @dataclass(frozen=True)
 class Roles:
-    """Who is who: variables seen through parameters."""
+    """Who is who: variables seen through parameters.
 
-    optimizer: Variable
-    model: Variable | None
+    `optimizers` are those that step in the training, in the order of their steps; `models` are those whose parameters
+    they were given. Objects that the training replaces have no role: they are state like any other.
+    """
+
+    optimizers: tuple[Variable, ...]
+    models: tuple[Variable, ...]
     schedulers: tuple[Variable, ...]
+
+    @property
+    def optimizer(self) -> Variable | None:
+        """The optimizer, when there is just one."""
+        return self.optimizers[0] if len(self.optimizers) == 1 else None
+
+    @property
+    def model(self) -> Variable | None:
+        """The model, when there is just one."""
+        return self.models[0] if len(self.models) == 1 else None
+
+    @property
+    def objects(self) -> tuple[Variable, ...]:
+        return (*self.models, *self.optimizers, *self.schedulers)
 
 
 def find_roles(outline: Outline) -> Roles:
-    """The one optimizer of a training, its model and its schedulers.
-
-    Raises:
-        Refusal: there is no optimizer, or more than one, or gradients are scaled by hand.
-    """
+    """The optimizers of a training, their models and their schedulers."""
     program = outline.program
-    stepped: dict[Variable, cst.Call] = {}
-    for call in program.calls:
-        func = call.func
-        if isinstance(func, cst.Attribute) and isinstance(func.value, cst.Name):
-            variable = outline.variable(func.value)
-            if variable is not None and _is_scaler(program, variable):
-                raise Refusal("R204", call, "gradients are scaled by hand (GradScaler)",
-                              "train in full precision; the Trainer scales by argument")  # fmt: skip
-            if variable is not None and func.attr.value == "step" and not is_scheduler(program, variable):
-                stepped.setdefault(variable, call)
-    optimizers = [v for v in stepped if _is_optimizer(outline, v)]
-    if len(optimizers) > 1:
-        raise Refusal("R201", stepped[optimizers[1]], "there is more than one optimizer",
-                      "trainings with one optimizer are converted so far")  # fmt: skip
-    if not optimizers:
-        raise Refusal("R202", outline.site.backwards[0], "no optimizer steps in this training",
-                      "make an optimizer of torch.optim and call its step()")  # fmt: skip
-    optimizer = optimizers[0]
-    for call in program.calls:
-        steps = isinstance(call.func, cst.Attribute) and call.func.attr.value == "step"
-        if steps and call.args and outline.variable(call.func.value) is optimizer:  # type: ignore[attr-defined]
-            raise Refusal("R203", call, "the optimizer's step takes a closure",
-                          "optimizers that call a closure, such as LBFGS, are not converted yet")  # fmt: skip
-    if any(not program.contains(outline.site.batch_loop, seen.node) for seen in _receivers(outline, optimizer, "step")):
-        raise Refusal("R205", stepped[optimizer], "the optimizer also steps outside the loop over the batches",
-                      "step inside the loop over the batches")  # fmt: skip
-    schedulers = tuple(
-        dict.fromkeys(v for body in outline.hooks.values() for _, v in outline.uses(*body) if is_scheduler(program, v))
-    )
-    return Roles(optimizer, model_of(program, outline, optimizer), schedulers)
+    used = dict.fromkeys(v for body in outline.hooks.values() for _, v in outline.uses(*body))
+    stepped: dict[Variable, None] = {}
+    for node in walk(*(line for body in outline.hooks.values() for line in body)):
+        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "step":
+            variable = outline.variable(node.func.value)
+            if variable is not None and not is_scheduler(program, variable):
+                stepped.setdefault(variable)
+    replaced = {v for body in outline.hooks.values() for n, v in outline.uses(*body) if outline.is_write(n)}
+    optimizers = tuple(v for v in stepped if _is_optimizer(outline, v) and v not in replaced)
+    models = dict.fromkeys(model for optimizer in optimizers for model in models_of(program, outline, optimizer))
+    schedulers = tuple(v for v in used if is_scheduler(program, v) and v not in replaced)
+    return Roles(optimizers, tuple(v for v in models if v not in replaced), schedulers)
 
 
 def _receivers(outline: Outline, variable: Variable, method: str):  # type: ignore[no-untyped-def]
@@ -86,13 +81,14 @@ def is_scheduler(program: Program, variable: Variable) -> bool:
     return (assigned_class(program, variable) or "").startswith("torch.optim.lr_scheduler.")
 
 
-def _is_scaler(program: Program, variable: Variable) -> bool:
-    return (assigned_class(program, variable) or "").endswith(".GradScaler")
-
-
 def _is_optimizer(outline: Outline, variable: Variable) -> bool:
+    """Known by its class, or by what is done with it; an object of a class of this file is not one of torch's."""
     name = assigned_class(outline.program, variable) or ""
-    return name.startswith("torch.optim.") or any(True for _ in _receivers(outline, variable, "zero_grad"))
+    if name.startswith("torch.optim."):
+        return True
+    made = outline.program.assigned_value(variable)
+    own = outline.program.definition(outline.program.variables.get(made.func)) if isinstance(made, cst.Call) else None
+    return not isinstance(own, cst.ClassDef) and any(True for _ in _receivers(outline, variable, "zero_grad"))
 
 
 _PLAIN_CALLS = ("torch.", "builtins.", "numpy.")
@@ -167,8 +163,9 @@ def is_module_class(program: Program, node: cst.ClassDef) -> bool:
     return False
 
 
-def model_of(program: Program, outline: Outline, optimizer: Variable) -> Variable | None:
-    """The variable whose `parameters()` the optimizer was given."""
+def models_of(program: Program, outline: Outline, optimizer: Variable) -> list[Variable]:
+    """The variables whose `parameters()` an optimizer was given."""
+    found = []
     for seen in optimizer.writes:
         for call in walk(program.statement(seen.node)):
             if (
@@ -177,5 +174,7 @@ def model_of(program: Program, outline: Outline, optimizer: Variable) -> Variabl
                 and call.func.attr.value in ("parameters", "named_parameters")
                 and isinstance(call.func.value, cst.Name)
             ):
-                return outline.variable(call.func.value)
-    return None
+                variable = outline.variable(call.func.value)
+                if variable is not None:
+                    found.append(variable)
+    return found

@@ -10,6 +10,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
+from refactorer.outline.anchors import Loop
 from refactorer.outline.comments import comment_lines, comments_of, footer_of, with_comments
 from refactorer.outline.control import loop_jumps, suspensions
 from refactorer.outline.inline import Bindings, enter
@@ -17,6 +18,7 @@ from refactorer.outline.refusal import Refusal
 from refactorer.outline.site import Site
 
 REFLECTION = {"exec", "eval", "locals", "globals", "vars", "dir"}
+EPOCHS, TRAIN_DATA = "epochs", "train_dataloader"
 EPOCH_START, STEP, EPOCH_END = "on_train_epoch_start", "training_step", "on_train_epoch_end"
 VALIDATION_START, VALIDATION_STEP = "on_validation_epoch_start", "validation_step"
 VALIDATION_END = "on_validation_epoch_end"
@@ -27,12 +29,13 @@ HOOK_ORDER = (EPOCH_START, STEP, VALIDATION_START, VALIDATION_STEP, VALIDATION_E
 class BatchSource:
     """What a loop over batches iterates over: `iterable` yields batches; `target` receives each one.
 
-    `index` is the target of an `enumerate` and `start` its first value.
+    `index` is the target of an `enumerate` and `start` its first value. A `while`, and an epoch that is one batch, have
+    neither iterable nor target.
     """
 
-    loop: cst.For
-    iterable: cst.BaseExpression
-    target: cst.BaseExpression
+    loop: Loop
+    iterable: cst.BaseExpression | None
+    target: cst.BaseExpression | None
     index: cst.BaseExpression | None = None
     start: int = 0
 
@@ -109,6 +112,22 @@ def build(program: Program, site: Site) -> Outline:
     Raises:
         Refusal: something in the training cannot be placed.
     """
+    outline = _alone(program, site) if site.form != "epochs" else _nested(program, site)
+    _check_contents(outline)
+    _conditions(outline)
+    return outline
+
+
+def _alone(program: Program, site: Site) -> Outline:
+    """One loop: each iteration is a step."""
+    hooks = {STEP: block_lines(site.batch_loop.body)}
+    outline = Outline(program, site, Bindings(), hooks, batch_source(program, site))
+    outline.footers[STEP] = footer_of(site.batch_loop)
+    return outline
+
+
+def _nested(program: Program, site: Site) -> Outline:
+    """A loop over batches in the loop over the epochs, or in a function that is called there."""
     bindings = Bindings()
     body = block_lines(site.epoch_loop.body)
     if site.function is None or site.call is None:
@@ -130,14 +149,27 @@ def build(program: Program, site: Site) -> Outline:
         before = [*body[:at], *inner[:where]]
         after = [*inner[where + 1 :], *result, *body[at + 1 :]]
     hooks = {EPOCH_START: before, STEP: block_lines(site.batch_loop.body), EPOCH_END: after}
-    outline = Outline(program, site, bindings, hooks, batch_source(program, site.batch_loop))
+    outline = Outline(program, site, bindings, hooks, batch_source(program, site))
     _keep_comments(outline, after, result)
     outline.footers.setdefault(EPOCH_END if after else STEP, [])[:0] = closing
     if site.function is not None:
         outline.consumed.append(site.function)
         _move_docstring(outline, EPOCH_START, STEP)
-    _check_contents(outline)
     return outline
+
+
+def _conditions(outline: Outline) -> None:
+    """A `while` becomes a generator method: its condition is evaluated when the next batch or epoch is fetched."""
+    site = outline.site
+    if isinstance(site.batch_loop, cst.While):
+        outline.hooks[TRAIN_DATA] = [_yielding(site.batch_loop)]
+    if site.form == "epochs" and isinstance(site.epoch_loop, cst.While):
+        outline.hooks[EPOCHS] = [_yielding(site.epoch_loop)]
+
+
+def _yielding(loop: cst.While) -> cst.CSTNode:
+    line = cst.SimpleStatementLine([cst.Expr(cst.Yield())])
+    return cst.While(loop.test, cst.IndentedBlock([line]))
 
 
 def _keep_comments(outline: Outline, after: list[cst.CSTNode], result: list[cst.CSTNode]) -> None:
@@ -213,7 +245,15 @@ def _only_call_around(small: cst.CSTNode, call: cst.Call) -> cst.CSTNode | None:
     return None
 
 
-def batch_source(program: Program, loop: cst.For) -> BatchSource:
+def batch_source(program: Program, site: Site) -> BatchSource:
+    """What the loop over the batches of a site iterates over."""
+    loop = site.batch_loop
+    if site.form == "whole" or isinstance(loop, cst.While):
+        return BatchSource(loop, None, None)
+    return source_of(program, loop)
+
+
+def source_of(program: Program, loop: cst.For) -> BatchSource:
     """Takes `enumerate` off the iterable of a loop over batches."""
     call = loop.iter
     pair = loop.target
@@ -240,24 +280,30 @@ def _check_contents(outline: Outline) -> None:
     held = suspensions(statements)
     if held:
         raise Refusal("R303", held[0], "the training yields or awaits", "let it run to the end without yielding")
-    for node, variable in program.used([*statements, outline.site.epoch_loop.iter, outline.site.batch_loop.iter]):
-        if variable.owner is None and variable.name in REFLECTION:
+    for node, variable in program.used([*statements, outline.site.epoch_loop, outline.site.batch_loop]):
+        if variable.owner is None and variable.name in REFLECTION and not _names_its_object(program, node):
             raise Refusal(
                 "R401", node, f"{variable.name}() in the training sees or changes variables by name",
                 "name the variables; they live in different places after the conversion",
             )  # fmt: skip
     for node in walk(*statements):
-        if isinstance(node, cst.Match):
-            raise Refusal("R305", node, "a `match` statement in the training may bind names in its patterns",
-                          "write it with `if` and `elif`")  # fmt: skip
-        if isinstance(node, (cst.Del, cst.Nonlocal)):
-            raise Refusal("R403", node, "a variable is deleted or declared nonlocal in the training",
-                          "assign None instead of deleting; return values instead of nonlocal")  # fmt: skip
-    for node in (outline.site.epoch_loop.target, outline.train.target):
-        if any(isinstance(part, (cst.Attribute, cst.Subscript)) for part in walk(node)):
-            raise Refusal("R404", node, "the loop assigns to an attribute or an element",
+        if isinstance(node, cst.Nonlocal):
+            raise Refusal("R403", node, "a variable is declared nonlocal in the training",
+                          "return values instead of nonlocal")  # fmt: skip
+    loops = (outline.site.epoch_loop, outline.site.batch_loop)
+    for loop in loops:
+        target = loop.target if isinstance(loop, cst.For) else None
+        if any(isinstance(part, (cst.Attribute, cst.Subscript)) for part in (walk(target) if target else ())):
+            raise Refusal("R404", loop, "the loop assigns to an attribute or an element",
                           "loop over a plain variable")  # fmt: skip
-    first = loop_jumps(outline.hooks[EPOCH_START])
+    first = loop_jumps(outline.hooks.get(EPOCH_START, []))
     if first:
         raise Refusal("R301", first[0], "the epoch is left or skipped before its batches",
                       "decide it before the loop, or behind the batches")  # fmt: skip
+
+
+def _names_its_object(program: Program, node: cst.CSTNode) -> bool:
+    """`vars(args)` and `dir(module)` look at an object, not at the variables of the function."""
+    call = program.parent.get(node)
+    named = isinstance(node, cst.Name) and node.value in ("vars", "dir")
+    return named and isinstance(call, cst.Call) and call.func is node and bool(call.args)

@@ -1,217 +1,238 @@
-"""Finding the training: the loop over the epochs, the loop over the batches, and the call between them, if any."""
+"""Finding the training: the loop that the Trainer replaces, the loop over the batches, and the call between them.
+
+A training can often be seen in more than one way. `candidates` lists the ways, the best structure first and the most
+literal one last; the first that can be placed soundly is taken.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Scope
+from refactorer.analysis.walk import walk
+from refactorer.outline.anchors import Anchor, Loop, anchors, backward_calls, loops_around, uses_of
 from refactorer.outline.control import returns, suspensions
 from refactorer.outline.refusal import Refusal
 
 OTHER_TRAINERS = (
-    "accelerate", "lightning", "pytorch_lightning", "lightning_fabric", "deepspeed", "apex", "horovod", "ignite",
-    "transformers.Trainer", "colossalai", "tensorflow", "jax",
+    "accelerate", "lightning", "pytorch_lightning", "lightning_fabric", "deepspeed", "horovod", "ignite",
+    "transformers.Trainer", "colossalai",
 )  # fmt: skip
-DISTRIBUTED = ("torch.distributed", "torch.nn.parallel.DistributedDataParallel", "torch.multiprocessing", "torch_xla")
+Form = Literal["epochs", "whole", "steps"]
 
 
 @dataclass(frozen=True)
 class Site:
-    """One training: `call` enters `function`, which holds `batch_loop`; both are None when it stands inline."""
+    """One training. The Trainer replaces `epoch_loop`.
 
-    epoch_loop: cst.For
-    batch_loop: cst.For
+    `form` says what an iteration is: "epochs", `batch_loop` runs inside each one; "whole", an epoch of one batch;
+    "steps", a batch of the only epoch. In the last two forms both loops are the same node. `call` enters `function`,
+    which holds `batch_loop`; both are None when it stands inline.
+    """
+
+    epoch_loop: Loop
+    batch_loop: Loop
     driver: Scope
+    form: Form
     function: cst.FunctionDef | None
     call: cst.Call | None
     backwards: tuple[cst.Call, ...]
+    helpers: tuple[cst.FunctionDef, ...] = ()
+
+    @property
+    def iterable(self) -> cst.BaseExpression | None:
+        """What the replaced loop iterates over, which the driver evaluates; None for a `while`."""
+        return self.epoch_loop.iter if isinstance(self.epoch_loop, cst.For) else None
 
 
-def backward_calls(program: Program) -> list[cst.Call]:
-    """Every call of a method `backward` that belongs to a hand-written loop."""
-    found = []
-    for call in program.calls:
-        func = call.func
-        if isinstance(func, cst.Attribute) and func.attr.value == "backward" and not _is_custom_gradient(program, call):
-            found.append(call)
-    return found
-
-
-def _is_custom_gradient(program: Program, call: cst.Call) -> bool:
-    function = program.enclosing_function(call)
-    if function is None:
-        return False
-    return any(program.qualified_name(d.decorator) == "builtins.staticmethod" for d in function.decorators)
-
-
-def find_site(program: Program) -> Site | None:
-    """The training of the file; None when there is none.
+def candidates(program: Program) -> list[Site]:
+    """The ways to see the first training of the file, the best one first; none when there is nothing to convert.
 
     Raises:
-        Refusal: there is a training, but not of a shape that can be entered.
+        Refusal: there is a training, but no loop of this file that it belongs to, or another tool runs it.
     """
-    calls = backward_calls(program)
-    if not calls or not _trains(program, calls):
-        return None
-    _refuse_other_tools(program, calls[0])
-    loops = {tuple(_loops(program, call)) for call in calls}
-    functions = {program.enclosing_function(call) for call in calls}
-    if len(functions) > 1:
-        raise Refusal(
-            "R103", calls[1], "there is more than one place that trains: gradients are computed in several functions",
-            "convert the parts as separate scripts, or keep one training loop per file",
-        )  # fmt: skip
-    function = functions.pop()
-    shared = _shared(list(loops))
-    _refuse_odd_function(program, calls[0], function)
-    for loop in shared[:2]:
-        _refuse_odd_loop(loop)
-    if len(shared) >= 2:
-        return _inline_site(program, calls, shared)
-    if not shared:
-        raise Refusal(
-            "R108", calls[0], "backward() is called in a function that holds no loop; the loop around it is elsewhere",
-            "move the body of the function into the loop over the batches",
-        )  # fmt: skip
-    return _called_site(program, calls, function, shared[0])
+    found = anchors(program)
+    if not found:
+        _refuse_foreign_loop(program)
+        return []
+    if not _uses_torch(program):
+        return []
+    _refuse_other_tools(program)
+    group = [anchor for anchor in found if anchor.loops[0] is found[0].loops[0]]
+    _refuse_suspended(program, group[0])
+    return _Views(program, group).sites()
 
 
-def _trains(program: Program, calls: list[cst.Call]) -> bool:
-    """Whether the file works with PyTorch, and does more than to ask for a gradient once."""
-    if not program.star_imports and not any(full.split(".")[0] == "torch" for full in program.imports.values()):
-        return False
-    steps = any(isinstance(c.func, cst.Attribute) and c.func.attr.value == "step" for c in program.calls)
-    return steps or any(_loops(program, call) for call in calls)
+def _uses_torch(program: Program) -> bool:
+    return bool(program.star_imports) or any(full.split(".")[0] == "torch" for full in program.imports.values())
 
 
-def _loops(program: Program, node: cst.CSTNode) -> list[cst.CSTNode]:
-    """The loops around a node within its own function, outermost first."""
-    found: list[cst.CSTNode] = []
-    for outer in program.ancestors(node):
-        if isinstance(outer, (cst.FunctionDef, cst.Lambda)):
-            break
-        if isinstance(outer, (cst.For, cst.While)):
-            found.append(outer)
-    return found[::-1]
+def _refuse_foreign_loop(program: Program) -> None:
+    """Gradients that functions of this file compute for a loop that stands elsewhere."""
+    for call in backward_calls(program):
+        function = program.enclosing_function(call)
+        steps = any(_is_step(other) for other in program.calls)
+        if function is not None and steps and _uses_torch(program) and not _reached_from_module(program, function):
+            raise Refusal(
+                "R108", call, f"{function.name.value}() computes gradients, but the loop that calls it is elsewhere",
+                "convert the file that holds the loop; put the loop and the step into one file",
+            )  # fmt: skip
 
 
-def _shared(paths: list[tuple[cst.CSTNode, ...]]) -> list[cst.CSTNode]:
-    result = []
-    for level in zip(*paths):
-        if any(node is not level[0] for node in level):
-            break
-        result.append(level[0])
-    return result
+def _reached_from_module(program: Program, function: cst.FunctionDef) -> bool:
+    """Whether a conversion has already placed the uses of a function, or no loop is needed to run it."""
+    return bool(uses_of(program, function))
 
 
-def _refuse_other_tools(program: Program, at: cst.CSTNode) -> None:
+def _is_step(call: cst.Call) -> bool:
+    return isinstance(call.func, cst.Attribute) and call.func.attr.value == "step"
+
+
+def _refuse_other_tools(program: Program) -> None:
     for name, full in program.imports.items():
         if full.split(".")[0] in OTHER_TRAINERS or full.startswith(tuple(t for t in OTHER_TRAINERS if "." in t)):
             raise Refusal(
                 "R110", name, f"the script already trains with the help of {full.split('.')[0]}",
                 "only hand-written PyTorch loops are converted",
             )  # fmt: skip
-        if full.startswith(DISTRIBUTED):
-            raise Refusal(
-                "R207", name, f"the script sets up several processes itself ({full})",
-                "remove the set-up of processes; the Trainer starts them by argument",
-            )  # fmt: skip
 
 
-def _refuse_odd_function(program: Program, at: cst.CSTNode, function: cst.FunctionDef | None) -> None:
-    if function is None:
-        return
-    if isinstance(program.parent.get(program.parent[function]), cst.ClassDef):
+def _refuse_suspended(program: Program, anchor: Anchor) -> None:
+    function, loop = anchor.function, anchor.loops[0]
+    held = suspensions(function.body.body) if function is not None else []
+    coroutine = function is not None and function.asynchronous is not None
+    asynchronous = isinstance(loop, cst.For) and loop.asynchronous is not None
+    if function is not None and (held or coroutine or asynchronous):
         raise Refusal(
-            "R107", at, f"the loop stands in the method {function.name.value}() of a class",
-            "move the loop into a function",
-        )  # fmt: skip
-    if any(isinstance(outer, (cst.For, cst.While)) for outer in program.ancestors(function)):
-        raise Refusal(
-            "R203", at, f"backward() is called in {function.name.value}(), a closure that is defined inside the loop",
-            "optimizers that call a closure, such as LBFGS, are not converted yet",
-        )  # fmt: skip
-    held = suspensions(function.body.body)
-    if held or function.asynchronous:
-        raise Refusal(
-            "R303", held[0] if held else at, f"{function.name.value}() is a generator or a coroutine",
+            "R303", held[0] if held else loop, f"{function.name.value}() is a generator or a coroutine",
             "let the function run its loop to the end without yielding",
         )  # fmt: skip
 
 
-def _refuse_odd_loop(loop: cst.CSTNode) -> None:
-    if isinstance(loop, cst.While):
-        raise Refusal(
-            "R102", loop, "the training is driven by a `while` loop",
-            "write it as a `for` over epochs and a `for` over batches",
-        )  # fmt: skip
-    assert isinstance(loop, cst.For)
-    if loop.orelse is not None:
-        raise Refusal("R304", loop, "the loop has an `else` branch", "move the branch behind the loop")
-    if loop.asynchronous is not None:
-        raise Refusal("R303", loop, "the loop is asynchronous", "iterate over a plain loader")
+class _Views:
+    """The ways to see one training: its gradients all lie in one outermost loop of one function."""
+
+    def __init__(self, program: Program, group: list[Anchor]) -> None:
+        self.program, self.group = program, group
+        self.function = group[0].function
+        self.backwards = tuple(dict.fromkeys(anchor.backward for anchor in group))
+        self.helpers = tuple(dict.fromkeys(helper for anchor in group for helper in anchor.helpers))
+        self.nest = self._nest()
+
+    def sites(self) -> list[Site]:
+        found: list[Site] = []
+        if len(self.nest) == 1:
+            found += self._entered(self.nest[0])
+        else:
+            found += self._nested()
+        rest = [self.nest[-1], *self.nest[:-1]]
+        found += [self._alone(loop) for loop in rest]
+        return found
+
+    def _nest(self) -> list[Loop]:
+        """The loops around every gradient and every optimizer step of the training, outermost first."""
+        loops = [anchor.loops for anchor in self.group]
+        outer = loops[0][0]
+        for call in self.program.calls:
+            if self._steps_optimizer(call) and self.program.contains(outer, call):
+                around = loops_around(self.program, call)
+                if around and around[0] is outer:
+                    loops.append(around)
+        shared: list[Loop] = []
+        for level in zip(*loops):
+            if any(loop is not level[0] for loop in level):
+                break
+            shared.append(level[0])
+        return shared
+
+    def _steps_optimizer(self, call: cst.Call) -> bool:
+        if not _is_step(call):
+            return False
+        receiver = self.program.variables.get(call.func.value)  # type: ignore[attr-defined]
+        made = self.program.assigned_value(receiver)
+        name = self.program.qualified_name(made.func) if isinstance(made, cst.Call) else None
+        return name is not None and name.startswith("torch.optim.") and "lr_scheduler" not in name
+
+    def _site(
+        self, outer: Loop, inner: Loop, form: Form, function: cst.FunctionDef | None = None, call: cst.Call | None = None
+    ) -> Site:
+        driver = self.program.scope_of(outer)
+        return Site(outer, inner, driver, form, function, call, self.backwards, self.helpers)
+
+    def _alone(self, loop: Loop) -> Site:
+        return self._site(loop, loop, "whole" if _counts_epochs(self.program, loop) else "steps")
+
+    def _nested(self) -> list[Site]:
+        """Pairs of loops, one directly inside the other: the likeliest batches first."""
+        pairs = [
+            (outer, inner) for outer, inner in zip(self.nest, self.nest[1:])
+            if self.program.parent[inner] is outer.body and inner.orelse is None
+        ]  # fmt: skip
+        ranked = sorted(pairs, key=lambda pair: -_likeness(self.program, *pair))
+        return [self._site(outer, inner, "epochs") for outer, inner in ranked]
+
+    def _entered(self, loop: Loop) -> list[Site]:
+        """The function that holds the loop, entered through its only call from a loop elsewhere."""
+        program, function = self.program, self.function
+        if function is None or program.parent[loop] is not function.body or loop.orelse is not None:
+            return []
+        uses = uses_of(program, function)
+        call = program.parent.get(uses[0]) if len(uses) == 1 else None
+        if not isinstance(call, cst.Call) or call.func is not uses[0]:
+            return []
+        around = loops_around(program, call)
+        statement = program.statement(call)
+        simple = isinstance(statement, cst.SimpleStatementLine)
+        if not around or not simple or program.parent[statement] is not around[-1].body:
+            return []
+        if isinstance(call.func, cst.Attribute) and not _is_own_method(program, call, function):
+            return []
+        caller = program.enclosing_function(call)
+        if caller is not None and (caller.asynchronous or suspensions(caller.body.body)):
+            return []
+        return [self._site(around[-1], loop, "epochs", function, call)]
 
 
-def _inline_site(program: Program, calls: list[cst.Call], loops: list[cst.CSTNode]) -> Site:
-    epoch_loop, batch_loop = loops[0], loops[1]
-    assert isinstance(epoch_loop, cst.For) and isinstance(batch_loop, cst.For)
-    if program.parent[batch_loop] is not epoch_loop.body:
-        raise Refusal(
-            "R104", batch_loop, "the loop over the batches stands inside another statement of the epoch",
-            "put it directly into the loop over the epochs",
-        )  # fmt: skip
-    found = returns([epoch_loop])
-    if found:
-        raise Refusal("R302", found[0], "`return` leaves the function from inside the training",
-                      "use `break` and return behind the loop")  # fmt: skip
-    return Site(epoch_loop, batch_loop, program.scope_of(epoch_loop), None, None, tuple(calls))
+def _is_own_method(program: Program, call: cst.Call, function: cst.FunctionDef) -> bool:
+    """Whether `self.method()` stands in a method of the class that defines it, and nothing may override it."""
+    owner = program.parent[program.parent[function]]
+    caller = program.enclosing_function(call)
+    if caller is None or program.parent.get(program.parent[caller]) is not owner or function.decorators:
+        return False
+    receiver = call.func.value  # type: ignore[attr-defined]
+    first = caller.params.params[0].name if caller.params.params else None
+    same = program.variables.get(receiver) is not None and first is not None and not caller.decorators
+    if not same or program.variables[receiver] is not program.variables[first]:  # type: ignore[index]
+        return False
+    named = [n for n in walk(program.module) if isinstance(n, cst.FunctionDef) and n.name.value == function.name.value]
+    return len(named) == 1
 
 
-def _called_site(
-    program: Program, calls: list[cst.Call], function: cst.FunctionDef | None, batch_loop: cst.CSTNode
-) -> Site:
-    assert isinstance(batch_loop, cst.For)
-    alone = Refusal(
-        "R101", batch_loop, "there is one loop around the training step, not a loop over epochs and one over batches",
-        "write two nested loops, over epochs and over the batches of a loader",
-    )  # fmt: skip
-    if function is None:
-        raise alone
-    uses = program.variables[function.name].reads
-    entered = [program.parent.get(use.node) for use in uses]
-    sites = [c for c in entered if isinstance(c, cst.Call) and any(c.func is use.node for use in uses)]
-    if len(sites) != 1 or len(uses) != 1:
-        if len(uses) > 1:
-            raise Refusal(
-                "R105", uses[1].node, f"{function.name.value}() is used in more than one place",
-                "call the function that trains an epoch from one loop over the epochs only",
-            )  # fmt: skip
-        raise alone
-    call = sites[0]
-    around = _loops(program, call)
-    if not around:
-        raise alone
-    epoch_loop = around[0]
-    _refuse_odd_loop(epoch_loop)
-    _refuse_odd_function(program, call, program.enclosing_function(call))
-    assert isinstance(epoch_loop, cst.For)
-    if program.parent[program.statement(call)] is not epoch_loop.body or not isinstance(
-        program.statement(call), cst.SimpleStatementLine
-    ):
-        raise Refusal(
-            "R104", call, "the call that trains an epoch stands inside another statement of the epoch",
-            "put the call directly into the loop over the epochs",
-        )  # fmt: skip
-    if program.parent[batch_loop] is not function.body:
-        raise Refusal(
-            "R104", batch_loop, f"the loop over the batches stands inside another statement of {function.name.value}()",
-            "put it directly into the body of the function",
-        )  # fmt: skip
-    left = returns([epoch_loop])
-    if left:
-        raise Refusal("R302", left[0], "`return` leaves the function from inside the training",
-                      "use `break` and return behind the loop")  # fmt: skip
-    return Site(epoch_loop, batch_loop, program.scope_of(epoch_loop), function, call, tuple(calls))
+def _counts_epochs(program: Program, loop: Loop) -> bool:
+    """Whether a loop that trains on everything at once counts epochs: by the name of its variable."""
+    if not isinstance(loop, cst.For) or not isinstance(loop.target, cst.Name) or not isinstance(loop.iter, cst.Call):
+        return False
+    is_range = program.qualified_name(loop.iter.func) == "builtins.range"
+    return is_range and "epoch" in loop.target.value.lower()
+
+
+def _likeness(program: Program, outer: Loop, inner: Loop) -> int:
+    """How much a pair of loops looks like epochs and batches; it only decides which sound form is tried first."""
+    return 2 * int(_names(outer, "epoch")) + int(_names(inner, "loader", "data", "batch"))
+
+
+def _names(loop: Loop, *words: str) -> bool:
+    if not isinstance(loop, cst.For):
+        return False
+    names = [n.value.lower() for part in (loop.target, loop.iter) for n in walk(part) if isinstance(n, cst.Name)]
+    names += [n.attr.value.lower() for n in walk(loop.iter) if isinstance(n, cst.Attribute)]
+    return any(word in name for name in names for word in words)
+
+
+def leaves(site: Site) -> list[cst.Return]:
+    """The `return` statements of the driver that stand inside the training."""
+    return returns([site.epoch_loop])

@@ -1,0 +1,123 @@
+"""Where gradients are computed: each `backward()` with the loops around it, followed through helper functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Union
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+
+Loop = Union[cst.For, cst.While]
+_GRADIENT_FUNCTIONS = ("torch.autograd.backward",)
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """One way to reach a `backward()`: `node` stands inside `loops` (outermost first) of `function`.
+
+    `node` is the call itself, or the use of a helper that leads to it; `helpers` are the functions on the way.
+    """
+
+    backward: cst.Call
+    node: cst.CSTNode
+    loops: tuple[Loop, ...]
+    function: cst.FunctionDef | None
+    helpers: tuple[cst.FunctionDef, ...]
+
+
+def backward_calls(program: Program) -> list[cst.Call]:
+    """Every call that computes gradients in a hand-written training, in the order of the text."""
+    return [call for call in program.calls if _computes_gradients(program, call)]
+
+
+def _computes_gradients(program: Program, call: cst.Call) -> bool:
+    func = call.func
+    if program.qualified_name(func) in _GRADIENT_FUNCTIONS:
+        return True
+    named = isinstance(func, cst.Attribute) and func.attr.value == "backward"
+    return named and not _is_custom_gradient(program, call) and not _in_converted_class(program, call)
+
+
+def _is_custom_gradient(program: Program, call: cst.Call) -> bool:
+    function = program.enclosing_function(call)
+    if function is None:
+        return False
+    return any(program.qualified_name(d.decorator) == "builtins.staticmethod" for d in function.decorators)
+
+
+def _in_converted_class(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a node belongs to a module that a conversion, or a person, has already written for the Trainer."""
+    classes = (outer for outer in program.ancestors(node) if isinstance(outer, cst.ClassDef))
+    return any(program.qualified_name(base.value) == "runtime.Module" for cls in classes for base in cls.bases)
+
+
+def loops_around(program: Program, node: cst.CSTNode) -> tuple[Loop, ...]:
+    """The loops around a node within its own function, outermost first."""
+    found: list[Loop] = []
+    for outer in program.ancestors(node):
+        if isinstance(outer, cst.FunctionDef):
+            break
+        if isinstance(outer, (cst.For, cst.While)):
+            found.append(outer)
+    return tuple(found[::-1])
+
+
+def anchors(program: Program) -> list[Anchor]:
+    """Every way to reach a gradient from a loop. A gradient that no loop of the file leads to has none."""
+    found = [anchor for call in backward_calls(program) for anchor in _anchors(program, call, call, ())]
+    return sorted(found, key=lambda anchor: program.order[anchor.loops[0]])
+
+
+def _anchors(
+    program: Program, backward: cst.Call, node: cst.CSTNode, helpers: tuple[cst.FunctionDef, ...]
+) -> Iterator[Anchor]:
+    function = program.enclosing_function(node)
+    loops = loops_around(program, node)
+    if _in_converted_class(program, node):
+        return
+    if loops:
+        yield Anchor(backward, node, loops, function, helpers)
+    elif function is not None and function not in helpers:
+        for use in uses_of(program, function):
+            yield from _anchors(program, backward, use, (*helpers, function))
+
+
+def uses_of(program: Program, function: cst.FunctionDef) -> list[cst.CSTNode]:
+    """Every name or attribute of the file that may mean a function; for a method, by the attribute's name.
+
+    A function that is defined inside a loop counts as used where it is defined.
+    """
+    if loops_around(program, function):
+        return [function]
+    owner = program.parent.get(program.parent[function])
+    if isinstance(owner, cst.ClassDef):
+        return [
+            node for node in program.parent
+            if isinstance(node, cst.Attribute) and node.attr.value == function.name.value
+            and not _is_of_other_class(program, node, owner)
+        ]  # fmt: skip
+    return [seen.node for seen in program.variables[function.name].reads]
+
+
+def _is_of_other_class(program: Program, node: cst.Attribute, owner: cst.ClassDef) -> bool:
+    """Whether the object in front of an attribute is known to be of another class: `model.train` in a trainer."""
+    made = program.assigned_value(program.variables.get(node.value))
+    if not isinstance(made, cst.Call):
+        return False
+    own = program.definition(program.variables.get(made.func))
+    if isinstance(own, cst.ClassDef):
+        return own is not owner and not own.bases
+    return (program.qualified_name(made.func) or "").startswith("torch.")
+
+
+def is_of_loss(program: Program, call: cst.Call) -> bool:
+    """Whether `x.backward()` is that of a tensor, and not of a class of this file or of `torch.autograd`."""
+    if program.qualified_name(call.func) in _GRADIENT_FUNCTIONS:
+        return False
+    return not any(
+        isinstance(node, cst.FunctionDef) and node.name.value == "backward" and not node.decorators
+        for node in program.scope
+    )

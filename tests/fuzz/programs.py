@@ -1,0 +1,32 @@
+"""Random training programs of all families: `program(seed)`, the same for the same seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from tests.fuzz import generator
+from tests.fuzz.families import full_batch
+from tests.fuzz.families.draw import Draw
+from tests.fuzz.families.layout import lay_out
+from tests.fuzz.families.parts import Parts
+
+FAMILIES: dict[str, Callable[[Draw, int], Parts]] = {"full_batch": full_batch.make}
+TWO_LOOPS = "two_loops"
+NAMES = [TWO_LOOPS, *FAMILIES]
+SHARE_OF_TWO_LOOPS = 0.25
+
+
+def family_of(seed: int) -> str:
+    """The family that `program(seed)` belongs to."""
+    rng = random.Random(f"family {seed}")
+    return TWO_LOOPS if rng.random() < SHARE_OF_TWO_LOOPS else rng.choice(list(FAMILIES))
+
+
+def program(seed: int, family: str | None = None) -> str:
+    """The script number `seed`, of the family given or of one that the number picks."""
+    family = family or family_of(seed)
+    if family == TWO_LOOPS:
+        return generator.program(seed)
+    draw = Draw(f"{family} {seed}")
+    return lay_out(draw, FAMILIES[family](draw, seed))
