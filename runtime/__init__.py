@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import random
 
+from runtime.imports import past_the_scripts
+
 _state = random.getstate()  # importing Lightning draws from this generator
 
-from runtime.module import Module  # noqa: E402
-from runtime.settings import SettingsError  # noqa: E402
-from runtime.trainer import Trainer  # noqa: E402
+with past_the_scripts():
+    from runtime.module import Module
+    from runtime.settings import SettingsError
+    from runtime.trainer import Trainer
 
 random.setstate(_state)
-del random, _state
+del random, _state, past_the_scripts
 
 __all__ = ["Module", "SettingsError", "Trainer"]

@@ -6,6 +6,7 @@ import builtins
 from typing import Any
 
 import pytorch_lightning as pl
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
@@ -23,6 +24,17 @@ class Module(pl.LightningModule):
     def epoch(self) -> Any:
         """The current item of ``Trainer(epochs=...)``; without it, and under a plain Trainer, ``current_epoch``."""
         return getattr(self._trainer, "epoch", self.current_epoch)
+
+    def configure_optimizers(self) -> Any:
+        """Nothing: under manual optimization a module may leave the optimizers to the script.
+
+        Raises:
+            MisconfigurationException: optimization is automatic, so the Trainer needs an optimizer.
+        """
+        if self.automatic_optimization:
+            raise MisconfigurationException(
+                f"{type(self).__name__} needs `configure_optimizers`, because its optimization is automatic."
+            )
 
     def stop_epoch(self) -> None:
         """End the current epoch like ``break`` in the loop over the batches.

@@ -32,6 +32,7 @@ _WARNINGS = (
     "GPU available but not used",
     "TPU available but not used",
     "You defined a `validation_step` but have no `val_dataloader`",
+    "`LightningModule.configure_optimizers` returned `None`",
     "You passed in a `val_dataloader` but have no `validation_step`",
     r"Found \d+ module\(s\) in eval mode at the start of training",
     "The '.*' does not have many workers",

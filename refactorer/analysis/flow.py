@@ -51,7 +51,10 @@ NOTHING = Flow()
 
 
 def flow_of(program: Program, statements: Iterable[cst.CSTNode]) -> Flow:
-    """The summary of statements that run one after the other."""
+    """The summary of statements that run one after the other.
+
+    What was found for a statement is kept: neither it nor the names in it ever change.
+    """
     total = NOTHING
     for statement in statements:
         total = total.then(_statement(program, statement))
@@ -69,7 +72,7 @@ def _expression(program: Program, *nodes: cst.CSTNode | None) -> Flow:
     for node, variable in program.used([n for n in nodes if n is not None]):
         if variable.owner is not None and variable.owner.kind == "comprehension":
             continue
-        access = next(seen.access for seen in variable.occurrences if seen.node is node)
+        access = program.access(node)
         if access in ("read", "update", "delete"):
             early.add(variable)
         if access != "read":
@@ -99,6 +102,13 @@ def _small(program: Program, node: cst.CSTNode) -> Flow:
 
 
 def _statement(program: Program, node: cst.CSTNode) -> Flow:
+    known: Flow | None = program.summaries.get(node)
+    if known is None:
+        known = program.summaries[node] = _summary(program, node)
+    return known
+
+
+def _summary(program: Program, node: cst.CSTNode) -> Flow:
     if isinstance(node, cst.SimpleStatementLine):
         total = NOTHING
         for small in node.body:

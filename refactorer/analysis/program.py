@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, Union
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, PositionProvider
 
+from refactorer.analysis.positions import Positions
 from refactorer.analysis.scopes import Access, Occurrence, Scope, Variable, link
-from refactorer.analysis.walk import children, walk
+from refactorer.analysis.walk import children, is_node_class, walk
 
 Statement = Union[cst.SimpleStatementLine, cst.BaseCompoundStatement]
 _STATEMENTS = (cst.SimpleStatementLine, cst.BaseCompoundStatement)
+
+
+@cache
+def _is_statement(kind: type) -> bool:
+    return issubclass(kind, _STATEMENTS)
 
 
 class Program:
@@ -32,7 +38,10 @@ class Program:
         self.unbound: dict[str, Variable] = {}
         _Builder(self).build()
         self.variables = link(self.scopes, self.unbound)
-        self._positions: dict[cst.CSTNode, tuple[int, int]] | None = None
+        self.summaries: dict[cst.CSTNode, Any] = {}
+        self._names: dict[cst.CSTNode, list[cst.CSTNode]] = {}
+        self._access = {seen.node: seen.access for scope in self.scopes for seen in scope.occurrences}
+        self._positions: Positions | None = None
 
     # --- structure ------------------------------------------------------------------------------------------------
 
@@ -47,7 +56,7 @@ class Program:
 
     def statement(self, node: cst.CSTNode) -> cst.CSTNode:
         """The innermost statement (line or compound) that a node is part of."""
-        while not isinstance(node, _STATEMENTS):
+        while not _is_statement(type(node)):
             node = self.parent[node]
         return node
 
@@ -67,10 +76,8 @@ class Program:
     def position(self, node: cst.CSTNode) -> tuple[int, int]:
         """1-based line and column; only diagnostics need it, so it is computed on first use."""
         if self._positions is None:
-            wrapper = MetadataWrapper(self.module, unsafe_skip_copy=True)
-            ranges = wrapper.resolve(PositionProvider)
-            self._positions = {at: (where.start.line, where.start.column + 1) for at, where in ranges.items()}
-        return self._positions.get(node, (0, 0))
+            self._positions = Positions(self.module, self.parent)
+        return self._positions.of(node)
 
     # --- names ----------------------------------------------------------------------------------------------------
 
@@ -109,7 +116,24 @@ class Program:
 
     def used(self, nodes: Iterable[cst.CSTNode]) -> list[tuple[cst.CSTNode, Variable]]:
         """Every name node in the trees, with its variable, in the order of the text."""
-        return [(node, self.variables[node]) for node in walk(*nodes) if node in self.variables]
+        variables = self.variables
+        found = ((name, variables.get(name)) for node in nodes for name in self._names_in(node))
+        return [(name, variable) for name, variable in found if variable is not None]
+
+    def _names_in(self, node: cst.CSTNode) -> list[cst.CSTNode]:
+        """The name nodes in a tree, kept because trees never change; what they mean may still become known."""
+        found = self._names.get(node)
+        if found is None:
+            found = self._names[node] = [part for part in walk(node) if type(part) is cst.Name]
+        return found
+
+    def access(self, node: cst.CSTNode) -> Access:
+        """Whether a name node that means a variable reads or binds it."""
+        found = self._access.get(node)
+        if found is None:
+            found = next(seen.access for seen in self.variables[node].occurrences if seen.node is node)
+            self._access[node] = found
+        return found
 
 
 class _Builder:
@@ -138,7 +162,7 @@ class _Builder:
         self.program.order[node] = self.count
         self.count += 1
         before = self.statement
-        if isinstance(node, _STATEMENTS):
+        if _is_statement(type(node)):
             self.statement = node
         method: Any = _VISIT.get(type(node))
         if method is not None:
@@ -151,7 +175,7 @@ class _Builder:
 
     def each(self, nodes: Sequence[cst.CSTNode | None], scope: Scope, parent: cst.CSTNode) -> None:
         for node in nodes:
-            if isinstance(node, cst.CSTNode):
+            if node is not None and is_node_class(type(node)):
                 self.visit(node, scope, parent)
 
     # --- expressions ----------------------------------------------------------------------------------------------

@@ -22,21 +22,33 @@ def child_fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
     return tuple(
         field.name
         for field in fields(kind)
-        if (field.name not in _PUNCTUATION and not field.name.startswith(("whitespace", "_", "star")))
-        or field.name in ("star_arg", "star_kwarg", "starred_argument")
+        if field.type not in (str, bool)
+        and (
+            (field.name not in _PUNCTUATION and not field.name.startswith(("whitespace", "_", "star")))
+            or field.name in ("star_arg", "star_kwarg", "starred_argument")
+        )
     )
 
 
-def children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+@cache
+def is_node_class(kind: type) -> bool:
+    """Whether the instances of a class are nodes; `isinstance` is slow for the abstract classes of LibCST."""
+    return issubclass(kind, cst.CSTNode)
+
+
+def children(node: cst.CSTNode) -> list[cst.CSTNode]:
     """The direct children of a node, in source order for all nodes that this project reads."""
+    found: list[cst.CSTNode] = []
     for name in child_fields(type(node)):
         value = getattr(node, name)
-        if isinstance(value, cst.CSTNode):
-            yield value
-        elif isinstance(value, (list, tuple)):
-            for item in value:
-                if isinstance(item, cst.CSTNode):
-                    yield item
+        if value is None:
+            continue
+        kind = type(value)
+        if kind is tuple or kind is list:
+            found += [item for item in value if is_node_class(type(item))]
+        elif is_node_class(kind):
+            found.append(value)
+    return found
 
 
 def walk(*nodes: cst.CSTNode) -> Iterator[cst.CSTNode]:
@@ -45,7 +57,10 @@ def walk(*nodes: cst.CSTNode) -> Iterator[cst.CSTNode]:
     while stack:
         node = stack.pop()
         yield node
-        stack.extend(reversed(list(children(node))))
+        inner = children(node)
+        if inner:
+            inner.reverse()
+            stack += inner
 
 
 def find(kind: type[cst.CSTNode] | tuple[type[cst.CSTNode], ...], *nodes: cst.CSTNode) -> list[cst.CSTNode]:

@@ -17,8 +17,12 @@ from refactorer.idioms.device import is_move
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import EPOCHS, TRAIN_DATA, Outline
+from refactorer.outline.outline import EPOCHS, TRAIN_DATA, Outline, class_around
+from refactorer.outline.returning import return_behind
 from refactorer.outline.refusal import Refusal
+
+
+_RUNTIME = ("runtime.Module", "runtime.Trainer")
 
 
 @dataclass
@@ -69,7 +73,10 @@ def choose_names(outline: Outline, roles: Roles) -> Names:
     Raises:
         Refusal: Module, Trainer and runtime are all taken.
     """
-    taken = {variable.name for variable in outline.program.variables.values()}
+    program = outline.program
+    taken = {variable.name for variable in program.variables.values()}
+    taken -= {name.value for name, full in program.imports.items() if full in _RUNTIME}  # type: ignore[attr-defined]
+    taken -= {v.name for v in program.variables.values() if v.name == "trainer" and _only_fits(outline, v)}
     plain = not taken & {"Module", "Trainer"}
     if not plain and "runtime" in taken:
         raise Refusal("R403", outline.site.epoch_loop, "the names Module, Trainer and runtime are all used in the file",
@@ -89,17 +96,43 @@ def choose_names(outline: Outline, roles: Roles) -> Names:
     )
 
 
+def _only_fits(outline: Outline, variable: Variable) -> bool:
+    """Whether a variable is the Trainer of a training that was converted before, and may be assigned anew."""
+    program = outline.program
+    if variable.owner is not outline.site.driver:
+        return False
+    for seen in variable.occurrences:
+        parent = program.parent.get(seen.node)
+        if isinstance(parent, cst.AssignTarget):
+            value = program.parent[parent].value  # type: ignore[attr-defined]
+            if not isinstance(value, cst.Call) or program.qualified_name(value.func) not in _RUNTIME:
+                return False
+        elif not isinstance(parent, cst.Attribute) or parent.attr.value != "fit":
+            return False
+    return True
+
+
 def _model_class(outline: Outline, roles: Roles) -> str:
-    program, model = outline.program, roles.model
-    for seen in model.writes if model is not None else []:
+    """What the module is called after: its model, its two models, the pair of a GAN, or the class that trains."""
+    names = [_class_of(outline, model) for model in roles.models]
+    if not names:
+        owner = class_around(outline.program, outline.site.epoch_loop)
+        return owner.name.value.strip("_") if owner is not None else "Model"
+    if len(names) > 1 and any(word in name.lower() for name in names for word in ("discriminator", "critic", "netd")):
+        return "GAN"
+    return "".join(dict.fromkeys(names)) if len(names) <= 2 else "Model"
+
+
+def _class_of(outline: Outline, model: Variable) -> str:
+    program = outline.program
+    for seen in model.writes:
         assign = program.parent.get(program.parent[seen.node])
         for node in walk(assign) if isinstance(assign, cst.Assign) else []:
             if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Name):
                 continue
             if isinstance(program.definition(program.variables.get(node.func)), cst.ClassDef):
                 return node.func.value
-    text = model.name if model is not None else "model"
-    return "".join(part[:1].upper() + part[1:] for part in text.split("_") if part) or "Model"
+    return "".join(part[:1].upper() + part[1:] for part in model.name.split("_") if part) or "Model"
 
 
 # --- the class ----------------------------------------------------------------------------------------------------
@@ -176,6 +209,11 @@ def _training_lines(
     given = [cst.Arg(cst.Name(v.name)) for v in homes.arguments]
     made = cst.Call(cst.Name(names.module), given)
     after, needed = _reads_after(outline, homes, names, edits)
+    leave = return_behind(outline.returning, names.instance) if outline.returning is not None else None
+    if leave is not None:
+        after, needed = [leave, *after], True
+    if loop.orelse is not None:
+        after += list(loop.orelse.body.body)
     value = epochs.value
     if value is None:
         value, needed = cst.parse_expression(f"{names.instance}.{EPOCHS}()"), True

@@ -12,7 +12,7 @@ from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.configure import Configuration, is_stepped
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import STEP, VALIDATION_STEP, Outline
+from refactorer.outline.outline import STEP, VALIDATION_STEP, Outline, class_around, is_private
 
 _ORDER = (
     "epochs", "on_train_epoch_start", "train_dataloader", "training_step", "on_before_optimizer_step",
@@ -54,6 +54,8 @@ class ClassWriter:
         for node in walk(*nodes):
             if isinstance(node, cst.FormattedStringExpression) and node.equal is not None:
                 edits[node] = _spelled_out(node)
+            if isinstance(node, cst.Attribute) and is_private(node.attr.value):
+                edits[node.attr] = self._mangled(node)
         for node, raw in self.program.used(nodes):
             assert isinstance(node, cst.Name)
             expression = self.outline.bindings.expression.get(raw)
@@ -65,6 +67,11 @@ class ClassWriter:
             if new is not None:
                 edits[node] = self._fitting(node, new)
         return edits
+
+    def _mangled(self, node: cst.Attribute) -> cst.Name:
+        """The name that a private attribute really has: other classes have to spell it out."""
+        owner = class_around(self.program, node)
+        return cst.Name(f"_{owner.name.value.lstrip('_')}{node.attr.value}") if owner is not None else node.attr
 
     def _home(self, hook: str, node: cst.Name, variable: Variable) -> cst.BaseExpression | None:
         if variable in self.roles.optimizers and not self.outline.automatic and is_stepped(self.outline, node):
@@ -96,15 +103,18 @@ class ClassWriter:
 
     def _constructor(self) -> cst.FunctionDef:
         arguments = self.homes.arguments
-        names = ", ".join(["self", *(v.name for v in arguments)])
+        names = ", ".join(["self", *(self.homes.parameter(v) for v in arguments)])
         lines: list[cst.CSTNode] = [cst.parse_statement("super().__init__()")]
         for variable in arguments:
-            lines.append(cst.parse_statement(f"self.{self.homes.attribute[variable]} = {variable.name}"))
+            lines.append(cst.parse_statement(f"self.{self.homes.attribute[variable]} = {self.homes.parameter(variable)}"))
         for variable, line in self.homes.initial.items():
             small = line.body[0]
             assert isinstance(small, cst.Assign)
             target = cst.AssignTarget(cst.parse_expression(f"self.{self.homes.attribute[variable]}"))  # type: ignore[arg-type]
             lines.append(line.with_changes(body=[small.with_changes(targets=[target])], leading_lines=_comments(line)))
+        returning = self.outline.returning
+        if returning is not None and returning.flag is not None:
+            lines.append(cst.parse_statement(f"self.{returning.flag} = False"))
         if not self.outline.automatic:
             lines.append(cst.parse_statement("self.automatic_optimization = False"))
         return _method("__init__", names, lines)

@@ -112,11 +112,13 @@ def _obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
     earlier, later = lines[: found.index], lines[found.index + 1 :]
     if model is None:
         return "the model is not known"
-    if loop_jumps(found.loop.body.body) or found.loop.orelse is not None:
+    if loop_jumps(found.loop.body.body) or returns([found.loop]) or found.loop.orelse is not None:
         return "the loop is left early"
     source = source_of(program, found.loop)
     if not isinstance(source.iterable, cst.Name) or source.start:
         return "it does not simply iterate over a loader"
+    if _is_replaced(outline, found, source.iterable):
+        return "its loader is replaced in the training"
     if loop_jumps(earlier) or returns(earlier):
         return "the epoch is left before it"
     if found.function is not None:
@@ -137,6 +139,18 @@ def _obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
         if _uses_mode(outline, model, line):
             return "the model is used around it, where its mode counts"
     return _later_use(outline, model, found)
+
+
+def _is_replaced(outline: Outline, found: Evaluation, loader: cst.Name) -> bool:
+    """Whether the training, or any function, may bind the loader's name to something else."""
+    with _entered(outline, found):
+        variable = outline.variable(loader)
+        module = outline.program.scope[outline.program.module]
+        if variable is None or variable.owner not in (outline.site.driver, module):
+            return True
+        lines = [line for body in outline.hooks.values() for line in body]
+        written = any(v is variable and outline.is_write(n) for n, v in outline.uses(*lines, found.loop))
+        return written or any(seen.scope is not variable.owner for seen in variable.writes)
 
 
 def _other_module(outline: Outline, roles: Roles, found: Evaluation) -> Variable | None:

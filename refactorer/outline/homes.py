@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -43,10 +44,14 @@ class Homes:
     read_after: list[Variable] = field(default_factory=list)
     batch_name: dict[str, str] = field(default_factory=dict)
 
+    def parameter(self, variable: Variable) -> str:
+        """The name of the constructor's parameter: the variable's own, save for the `self` of a method."""
+        return self.attribute[variable] if variable.name == "self" else variable.name
+
     def attribute_for(self, variable: Variable) -> str:
-        """A free attribute name: the variable's own where possible."""
+        """A free attribute name: the variable's own where possible; an object's `self` is named after its class."""
         if variable not in self.attribute:
-            name = variable.name
+            name = variable.name if variable.name != "self" else _name_of_class(variable)
             taken = set(self.attribute.values())
             while name in RESERVED or name in taken or (name.startswith("__") and not name.endswith("__")):
                 name = name.lstrip("_") + "_" if name.startswith("__") else name + "_"
@@ -92,9 +97,7 @@ class Placing:
                 self.outline.hooks[TRAIN_DATA] = [cst.SimpleStatementLine([cst.Return(iterable)])]
         if self.outline.evaluation is not None:
             loader = self._loader(self.outline.evaluation, written)
-            if loader is None:
-                raise Refusal("R404", self.outline.evaluation.loop, "the evaluation's loader is replaced in training",
-                              "give the loader of every epoch a name of its own")  # fmt: skip
+            assert loader is not None
             self.homes.expression.setdefault(loader, cst.parse_expression("self.trainer.val_dataloaders"))
 
     def _loader(self, source: BatchSource, written: set[Variable]) -> Variable | None:
@@ -245,9 +248,6 @@ class Placing:
         owner = variable.owner
         if owner is None or variable in self.homes.expression or self._is_definition(variable):
             return
-        if variable.name == "self":
-            raise Refusal("R107", variable.occurrences[0].node, "the training uses a variable named self",
-                          "give it another name")  # fmt: skip
         if owner.kind == "comprehension" or (owner.kind != "module" and self._is_inner(variable)):
             return
         device = self.outline.variable(self.outline.device) if self.outline.device is not None else None
@@ -426,6 +426,17 @@ class Placing:
             return False
         shared = any(variable.name in names for names in self.homes.global_names.values())
         return not shared and any(variable in flow.may for flow in self.flows.values())
+
+
+def _name_of_class(variable: Variable) -> str:
+    """`image_classifier` for the `self` of a method of ImageClassifier."""
+    method = variable.owner.node if variable.owner is not None else None
+    parent = variable.owner.parent.node if variable.owner is not None and variable.owner.parent is not None else None
+    if not isinstance(method, cst.FunctionDef) or not isinstance(parent, cst.ClassDef):
+        return "self_"
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", parent.name.value)
+    name = words.strip("_").lower()
+    return name if name not in RESERVED else "owner"
 
 
 _NOT_TARGETS = (

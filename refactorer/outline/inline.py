@@ -12,7 +12,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.comments import comments_of
 from refactorer.outline.control import returns
-from refactorer.outline.refusal import Refusal
+from refactorer.outline.refusal import PlainerView
 
 _CONSTANTS = (cst.Integer, cst.Float, cst.SimpleString)
 
@@ -44,19 +44,23 @@ def enter(
     function: cst.FunctionDef,
     call: cst.Call,
     bindings: Bindings,
-    loop: cst.For,
+    loop: cst.CSTNode,
     decorators_known: bool = False,
+    at_once: bool = False,
 ) -> Entered:
     """Binds the parameters of a function to the arguments of a call; its body can then stand in the caller.
 
+    `at_once` says that the body is put in the place of the call, so that nothing else runs meanwhile.
+
     Raises:
-        Refusal: the call or the function has a form whose binding is not known for certain.
+        PlainerView: the call or the function has a form whose binding is not known for certain.
     """
     prelude: list[cst.CSTNode] = []
-    for parameter, value in _arguments(function, call, decorators_known).items():
+    for parameter, value in _arguments(program, function, call, decorators_known).items():
         variable = program.variables[parameter.name]
         own = len(variable.writes) == 1 and not _changes(program, value, loop, function)
-        if own and isinstance(value, cst.Name) and value in program.variables:
+        lent = at_once and len(variable.writes) == 1 and _is_lent(program, value, function)
+        if (own or lent) and isinstance(value, cst.Name) and value in program.variables:
             bindings.alias[variable] = program.variables[value]
         elif own and is_stable(program, value):
             bindings.expression[variable] = value
@@ -70,10 +74,7 @@ def enter(
     if left:
         last = body[-1]
         if len(left) > 1 or not isinstance(last, cst.SimpleStatementLine) or last.body[-1] is not left[0]:
-            raise Refusal(
-                "R302", left[0], f"`return` leaves {function.name.value}() before its end",
-                "return once, in the last line",
-            )  # fmt: skip
+            raise PlainerView(left[0], f"`return` leaves {function.name.value}() before its end")
         returned = left[0].value
         kept = last.body[:-1]
         closing = [] if kept else comments_of(last)
@@ -81,7 +82,16 @@ def enter(
     return Entered((*prelude, *body), returned, closing)
 
 
-def _changes(program: Program, value: cst.CSTNode, loop: cst.For, function: cst.FunctionDef) -> bool:
+def _is_lent(program: Program, value: cst.CSTNode, function: cst.FunctionDef) -> bool:
+    """Whether a variable of the caller keeps its value while the function runs, and nothing keeps the parameter."""
+    variable = program.variables.get(value)
+    keeping = (cst.FunctionDef, cst.Lambda, cst.GeneratorExp, cst.ClassDef)
+    if variable is None or any(isinstance(node, keeping) for node in walk(function.body)):
+        return False
+    return all(seen.scope.function is variable.owner for seen in variable.writes)
+
+
+def _changes(program: Program, value: cst.CSTNode, loop: cst.CSTNode, function: cst.FunctionDef) -> bool:
     """Whether anything that an argument is made of may be bound again during the epoch, the epoch itself aside."""
     for variable in {variable for _, variable in program.used([value])}:
         for seen in variable.writes:
@@ -117,21 +127,23 @@ def _is_settings(program: Program, node: cst.Attribute) -> bool:
 
 
 def _arguments(
-    function: cst.FunctionDef, call: cst.Call, decorators_known: bool
+    program: Program, function: cst.FunctionDef, call: cst.Call, decorators_known: bool
 ) -> dict[cst.Param, cst.BaseExpression]:
     name, params = function.name.value, function.params
+    is_method = isinstance(program.parent.get(program.parent[function]), cst.ClassDef)
     if (function.decorators and not decorators_known) or isinstance(params.star_arg, cst.Param) or params.star_kwarg:
-        raise Refusal("R106", function, f"{name}() is decorated or takes any number of arguments",
-                      "give the function plain parameters and no decorator")  # fmt: skip
+        raise PlainerView(function, f"{name}() is decorated or takes any number of arguments")
     positional = [*params.posonly_params, *params.params]
     by_name = {p.name.value: p for p in [*params.params, *params.kwonly_params]}
     bound: dict[cst.Param, cst.BaseExpression] = {}
-    for index, arg in enumerate(call.args):
+    args = list(call.args)
+    if is_method and isinstance(call.func, cst.Attribute):
+        args.insert(0, cst.Arg(call.func.value))
+    for index, arg in enumerate(args):
         by_place = positional[index] if index < len(positional) else None
         target = by_name.get(arg.keyword.value) if arg.keyword else by_place
         if arg.star or target is None:
-            raise Refusal("R106", call, f"the arguments of {name}() cannot be matched with its parameters",
-                          "pass each argument by position or by name")  # fmt: skip
+            raise PlainerView(call, f"the arguments of {name}() cannot be matched with its parameters")
         bound[target] = arg.value
     for parameter in [*positional, *params.kwonly_params]:
         if parameter in bound:
@@ -141,7 +153,6 @@ def _arguments(
             isinstance(default, cst.Name) and default.value in ("None", "True", "False")
         )
         if default is None or not constant:
-            raise Refusal("R106", call, f"the parameter {parameter.name.value} of {name}() has no constant value here",
-                          "pass the argument in the call")  # fmt: skip
+            raise PlainerView(call, f"the parameter {parameter.name.value} of {name}() has no constant value here")
         bound[parameter] = default
     return {p: bound[p] for p in [*positional, *params.kwonly_params]}

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Optional
 
 import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
-from refactorer.analysis.walk import walk
+from refactorer.analysis.walk import children, walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.outline.anchors import Loop
 from refactorer.outline.comments import comment_lines, comments_of, footer_of, with_comments
 from refactorer.outline.control import loop_jumps, suspensions
 from refactorer.outline.inline import Bindings, enter
-from refactorer.outline.refusal import Refusal
+from refactorer.outline.refusal import PlainerView, Refusal
 from refactorer.outline.site import Site
 
 REFLECTION = {"exec", "eval", "locals", "globals", "vars", "dir"}
@@ -23,6 +25,10 @@ EPOCH_START, STEP, EPOCH_END = "on_train_epoch_start", "training_step", "on_trai
 VALIDATION_START, VALIDATION_STEP = "on_validation_epoch_start", "validation_step"
 VALIDATION_END = "on_validation_epoch_end"
 HOOK_ORDER = (EPOCH_START, STEP, VALIDATION_START, VALIDATION_STEP, VALIDATION_END, EPOCH_END)
+
+
+Note = tuple[str, Optional[cst.CSTNode], str, str]
+"""A remark on a conversion: code, place, message and hint."""
 
 
 @dataclass
@@ -40,6 +46,17 @@ class BatchSource:
     start: int = 0
 
 
+@dataclass(frozen=True)
+class Returning:
+    """Attributes of the module: `flag` says that the script returned, `value` holds what it returned.
+
+    Either is None where nobody would read it.
+    """
+
+    flag: str | None
+    value: str | None
+
+
 @dataclass
 class Outline:
     """Everything that is known about the module to be written, before and while the idioms refine it."""
@@ -53,8 +70,9 @@ class Outline:
     consumed: list[cst.FunctionDef] = field(default_factory=list)
     device: cst.BaseExpression | None = None
     automatic: bool = False
-    notes: list[tuple[str, cst.CSTNode, str, str]] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     overrides: list[str] = field(default_factory=list)
+    returning: Returning | None = None
     docstrings: dict[str, cst.CSTNode] = field(default_factory=dict)
     above: dict[str, list[cst.EmptyLine]] = field(default_factory=dict)
     footers: dict[str, list[cst.EmptyLine]] = field(default_factory=dict)
@@ -84,9 +102,9 @@ class Outline:
         return any(used is variable for _, used in self.uses(*statements))
 
     def without_globals(self) -> None:
-        """Takes `global` statements out of the hooks; they are made anew where they are needed."""
+        """Takes `global` and `nonlocal` statements out of the hooks; the former are made anew where they are needed."""
         for hook, body in self.hooks.items():
-            found = [node for node in walk(*body) if isinstance(node, cst.Global)]
+            found = [node for node in _own_declarations(body) if isinstance(node, (cst.Global, cst.Nonlocal))]
             if found:
                 self.edit(hook, dict.fromkeys(found))
 
@@ -227,13 +245,11 @@ def returned_statement(
         return [line.with_changes(body=[cst.Expr(value)])]
     small = line.body[0]
     if len(line.body) > 1 or not isinstance(small, (cst.Assign, cst.Expr, cst.AugAssign)):
-        raise Refusal("R104", call, "the call that trains stands inside a larger statement",
-                      "assign its result to a variable first")  # fmt: skip
+        raise PlainerView(call, "the call that trains stands inside a larger statement")
     for part in walk(small):
         early = isinstance(part, (cst.Call, cst.Subscript, cst.Lambda, cst.BaseComp, cst.IfExp, cst.BooleanOperation))
         if early and not program.contains(call, part) and part is not _only_call_around(small, call):
-            raise Refusal("R104", call, "the call that trains stands inside a larger expression",
-                          "assign its result to a variable first")  # fmt: skip
+            raise PlainerView(call, "the call that trains stands inside a larger expression")
     return [apply(line, {call: value if value is not None else cst.Name("None")})]
 
 
@@ -287,9 +303,10 @@ def _check_contents(outline: Outline) -> None:
                 "name the variables; they live in different places after the conversion",
             )  # fmt: skip
     for node in walk(*statements):
-        if isinstance(node, cst.Nonlocal):
+        if isinstance(node, cst.Nonlocal) and not _is_of_driver(outline, node):
             raise Refusal("R403", node, "a variable is declared nonlocal in the training",
                           "return values instead of nonlocal")  # fmt: skip
+        _refuse_names_of_a_class(program, node)
     loops = (outline.site.epoch_loop, outline.site.batch_loop)
     for loop in loops:
         target = loop.target if isinstance(loop, cst.For) else None
@@ -298,8 +315,46 @@ def _check_contents(outline: Outline) -> None:
                           "loop over a plain variable")  # fmt: skip
     first = loop_jumps(outline.hooks.get(EPOCH_START, []))
     if first:
-        raise Refusal("R301", first[0], "the epoch is left or skipped before its batches",
-                      "decide it before the loop, or behind the batches")  # fmt: skip
+        raise PlainerView(first[0], "the epoch is left or skipped before its batches")
+
+
+def _own_declarations(nodes: Iterable[cst.CSTNode]) -> Iterator[cst.CSTNode]:
+    """The nodes of a hook, those of nested functions and classes aside."""
+    for node in nodes:
+        yield node
+        if not isinstance(node, (cst.FunctionDef, cst.ClassDef)):
+            yield from _own_declarations(children(node))
+
+
+def _is_of_driver(outline: Outline, node: cst.Nonlocal) -> bool:
+    """Whether all the names of a `nonlocal` belong to the function that drives the training."""
+    scope = outline.program.scope_of(node)
+    owners = {variable.owner for item in node.names if (variable := scope.lookup(item.name.value)) is not None}
+    return owners == {outline.site.driver}
+
+
+def is_private(name: str) -> bool:
+    """Whether Python puts the name of the class in front of a name inside a class."""
+    return name.startswith("__") and not name.endswith("__")
+
+
+def _refuse_names_of_a_class(program: Program, node: cst.CSTNode) -> None:
+    """What means something else in another class: `super()`, and private names of code outside any class."""
+    bare = isinstance(node, cst.Call) and program.qualified_name(node.func) == "builtins.super" and not node.args
+    if bare or (isinstance(node, cst.Name) and node.value == "__class__" and node in program.variables):
+        raise Refusal("R107", node, "the training asks for the class that it stands in",
+                      "name the class: super(Name, self)")  # fmt: skip
+    name = node.attr if isinstance(node, cst.Attribute) else node
+    if isinstance(name, cst.Name) and is_private(name.value) and class_around(program, node) is None:
+        variable = program.variables.get(name)
+        if isinstance(node, cst.Attribute) or (variable is not None and variable.owner is program.scope[program.module]):
+            raise Refusal("R403", node, f"{name.value} would mean something else inside a class",
+                          "take one of the two underscores away")  # fmt: skip
+
+
+def class_around(program: Program, node: cst.CSTNode) -> cst.ClassDef | None:
+    """The innermost class that a node stands in."""
+    return next((outer for outer in program.ancestors(node) if isinstance(outer, cst.ClassDef)), None)
 
 
 def _names_its_object(program: Program, node: cst.CSTNode) -> bool:

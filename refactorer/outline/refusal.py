@@ -14,3 +14,10 @@ class Refusal(Exception):
     def __init__(self, code: str, node: cst.CSTNode | None, message: str, hint: str) -> None:
         super().__init__(message)
         self.code, self.node, self.message, self.hint = code, node, message, hint
+
+
+class PlainerView(Refusal):
+    """A view of a training cannot be taken, but a plainer one of the same training can: never the last word."""
+
+    def __init__(self, node: cst.CSTNode | None, message: str) -> None:
+        super().__init__("N103", node, message, "nothing to do; the plainer structure trains the same")

@@ -6,7 +6,7 @@ literal one last; the first that can be placed soundly is taken.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import libcst as cst
@@ -15,7 +15,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Scope
 from refactorer.analysis.walk import walk
 from refactorer.outline.anchors import Anchor, Loop, anchors, backward_calls, loops_around, uses_of
-from refactorer.outline.control import returns, suspensions
+from refactorer.outline.control import loop_jumps, suspensions
 from refactorer.outline.refusal import Refusal
 
 OTHER_TRAINERS = (
@@ -27,7 +27,7 @@ Form = Literal["epochs", "whole", "steps"]
 
 @dataclass(frozen=True)
 class Site:
-    """One training. The Trainer replaces `epoch_loop`.
+    """One training. The Trainer replaces `epoch_loop`; `helpers` compute gradients on behalf of the step.
 
     `form` says what an iteration is: "epochs", `batch_loop` runs inside each one; "whole", an epoch of one batch;
     "steps", a batch of the only epoch. In the last two forms both loops are the same node. `call` enters `function`,
@@ -42,6 +42,7 @@ class Site:
     call: cst.Call | None
     backwards: tuple[cst.Call, ...]
     helpers: tuple[cst.FunctionDef, ...] = ()
+    enters_helpers: bool = True
 
     @property
     def iterable(self) -> cst.BaseExpression | None:
@@ -130,7 +131,12 @@ class _Views:
         else:
             found += self._nested()
         rest = [self.nest[-1], *self.nest[:-1]]
-        found += [self._alone(loop) for loop in rest]
+        found += [site for loop in rest for site in self._alone(loop)]
+        if not found:
+            raise Refusal("R304", self.nest[0], "the loop has an `else` branch, and a `break` that skips it",
+                          "decide behind the loop")  # fmt: skip
+        if self.helpers:
+            found = [replace(site, enters_helpers=enters) for site in found for enters in (True, False)]
         return found
 
     def _nest(self) -> list[Loop]:
@@ -163,16 +169,19 @@ class _Views:
         driver = self.program.scope_of(outer)
         return Site(outer, inner, driver, form, function, call, self.backwards, self.helpers)
 
-    def _alone(self, loop: Loop) -> Site:
-        return self._site(loop, loop, "whole" if _counts_epochs(self.program, loop) else "steps")
+    def _alone(self, loop: Loop) -> list[Site]:
+        """The loop by itself. An `else` branch then stands behind it, unless a `break` skips the branch."""
+        if loop.orelse is not None and any(isinstance(jump, cst.Break) for jump in loop_jumps(loop.body.body)):
+            return []
+        return [self._site(loop, loop, "whole" if _counts_epochs(self.program, loop) else "steps")]
 
     def _nested(self) -> list[Site]:
         """Pairs of loops, one directly inside the other: the likeliest batches first."""
         pairs = [
             (outer, inner) for outer, inner in zip(self.nest, self.nest[1:])
-            if self.program.parent[inner] is outer.body and inner.orelse is None
+            if self.program.parent[inner] is outer.body and outer.orelse is None and inner.orelse is None
         ]  # fmt: skip
-        ranked = sorted(pairs, key=lambda pair: -_likeness(self.program, *pair))
+        ranked = sorted(pairs, key=lambda pair: -_likeness(*pair))
         return [self._site(outer, inner, "epochs") for outer, inner in ranked]
 
     def _entered(self, loop: Loop) -> list[Site]:
@@ -187,7 +196,7 @@ class _Views:
         around = loops_around(program, call)
         statement = program.statement(call)
         simple = isinstance(statement, cst.SimpleStatementLine)
-        if not around or not simple or program.parent[statement] is not around[-1].body:
+        if not around or not simple or around[-1].orelse is not None or program.parent[statement] is not around[-1].body:
             return []
         if isinstance(call.func, cst.Attribute) and not _is_own_method(program, call, function):
             return []
@@ -220,7 +229,7 @@ def _counts_epochs(program: Program, loop: Loop) -> bool:
     return is_range and "epoch" in loop.target.value.lower()
 
 
-def _likeness(program: Program, outer: Loop, inner: Loop) -> int:
+def _likeness(outer: Loop, inner: Loop) -> int:
     """How much a pair of loops looks like epochs and batches; it only decides which sound form is tried first."""
     return 2 * int(_names(outer, "epoch")) + int(_names(inner, "loader", "data", "batch"))
 
@@ -232,7 +241,3 @@ def _names(loop: Loop, *words: str) -> bool:
     names += [n.attr.value.lower() for n in walk(loop.iter) if isinstance(n, cst.Attribute)]
     return any(word in name for name in names for word in words)
 
-
-def leaves(site: Site) -> list[cst.Return]:
-    """The `return` statements of the driver that stand inside the training."""
-    return returns([site.epoch_loop])

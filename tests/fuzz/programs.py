@@ -6,12 +6,20 @@ import random
 from collections.abc import Callable
 
 from tests.fuzz import generator
-from tests.fuzz.families import full_batch
+from tests.fuzz.families import full_batch, helper_steps, phases, several_optimizers, several_sites, step_loops, trainer_classes
 from tests.fuzz.families.draw import Draw
 from tests.fuzz.families.layout import lay_out
 from tests.fuzz.families.parts import Parts
 
-FAMILIES: dict[str, Callable[[Draw, int], Parts]] = {"full_batch": full_batch.make}
+FAMILIES: dict[str, Callable[[Draw, int], Parts]] = {
+    "full_batch": full_batch.make,
+    "several_optimizers": several_optimizers.make,
+    "step_loops": step_loops.make,
+    "helper_steps": helper_steps.make,
+    "trainer_classes": trainer_classes.make,
+    "several_sites": several_sites.make,
+    "phases": phases.make,
+}
 TWO_LOOPS = "two_loops"
 NAMES = [TWO_LOOPS, *FAMILIES]
 SHARE_OF_TWO_LOOPS = 0.25

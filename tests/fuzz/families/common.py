@@ -114,7 +114,8 @@ def head(draw: Draw, more: str = "") -> str:
 def finished(draw: Draw, text: str, imports: str, *, seed: int, classes: int = 1) -> str:
     """The placeholders in capitals filled in."""
     optim = "optim" if "import optim\n" in imports or "as optim" in imports else "O" if "as O" in imports else "torch.optim"
-    count = draw.pick([12, 16, 17, 21])
+    # No last batch of one: batch norm refuses that.
+    count = draw.pick([12, 15, 18, 20, 23])
     targets = "($features[:, 0] > 0).long()" if classes > 1 else "$features.sum(1, keepdim=True)"
     text = text.replace("OPTIM.", optim + ".").replace("COUNT", str(count)).replace("SEED", str(seed))
     other = f"torch.randint(0, {classes}, ({count},))" if classes > 1 else f"torch.rand({count}, 1)"

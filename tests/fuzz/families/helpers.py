@@ -30,13 +30,13 @@ def with_arguments(text: str, marker: str, arguments: str) -> str:
 
 def handed(draw: Draw, role: str, text: str, passed: list[str], renames: bool) -> tuple[str, str]:
     """The function with its last parameters, and the arguments of its calls."""
-    new = {p: f"{p}_" for p in passed if renames and draw.maybe(0.25)}
+    k = draw.rng.randrange(len(passed)) if passed and draw.maybe(0.25) else len(passed)  # from here on by keyword
+    new = {p: f"{p}__{role}" for i, p in enumerate(passed) if i >= k or (renames and draw.maybe(0.25))}
     for old, name in new.items():
         text = re.sub(rf"\${old}\b", f"${name}", text)
     parameters = [f"${new.get(p, p)}" for p in passed]
     arguments = [f"${p}" for p in passed]
-    if passed and draw.maybe(0.25):
-        k = draw.rng.randrange(len(passed))
+    if k < len(passed):
         arguments[k:] = [f"{p}={a}" for p, a in zip(parameters[k:], arguments[k:], strict=True)]
     return with_arguments(text, f"FREE_{role}", ", ".join(parameters)), ", ".join(arguments)
 
@@ -56,8 +56,11 @@ def batch_loop(body: str) -> tuple[ast.For | ast.While, ast.For | ast.While] | N
     return None
 
 
-def split(draw: Draw, body: str, setup: str, after: str) -> tuple[str, dict[str, str]]:
-    """The body with its batch loop replaced by a call, and the function; unchanged when that would not be safe."""
+def split(body: str, setup: str, after: str, shared: set[str]) -> tuple[str, dict[str, str]]:
+    """The body with its batch loop replaced by a call, and the function; unchanged when that would not be safe.
+
+    `shared` are the roles that will be attributes, which need not be handed over.
+    """
     found = batch_loop(body)
     if not found or re.search(r"\bOUTER\b", body):
         return body, {}
@@ -68,7 +71,7 @@ def split(draw: Draw, body: str, setup: str, after: str) -> tuple[str, dict[str,
     margin = lines[first][: len(lines[first]) - len(lines[first].lstrip())]
     before, rest = loaded_and_stored("\n".join(lines[:first]), margin), "\n".join(lines[last:])
     known = stored(setup) | before[1]
-    changed = stored(loop)
+    changed = stored(loop) - shared
     outside = before[0] | set(re.findall(r"\$(\w+)", rest)) | loaded(after)
     results = sorted(changed & (outside | (loaded(loop) & known)))
     surely = {r for r in results if r in known or r in roles(bound([inner.target] if isinstance(inner, ast.For) else []))}
@@ -80,13 +83,9 @@ def split(draw: Draw, body: str, setup: str, after: str) -> tuple[str, dict[str,
     text += f"\n    return {value}" if results else ""
     call = (f"{value} = " if results else "") + "$train_epoch(FREE_train_epoch)"
     # What the loop both reads and changes has to come in as an argument.
-    text = text.replace("FREE_train_epoch", ", ".join([*(f"${r}" for r in carried(loop, known)), "FREE_train_epoch"]), 1)
-    call = call.replace("FREE_train_epoch", ", ".join([*(f"${r}" for r in carried(loop, known)), "FREE_train_epoch"]))
+    arguments = ", ".join([*(f"${r}" for r in sorted(changed & known)), "FREE_train_epoch"])
+    text, call = text.replace("FREE_train_epoch", arguments, 1), call.replace("FREE_train_epoch", arguments)
     return "\n".join([*lines[:first], margin + call, *lines[last:]]), {"train_epoch": text}
-
-
-def carried(loop: str, known: set[str]) -> list[str]:
-    return sorted(stored(loop) & known)
 
 
 def names_of_walrus(text: str) -> set[str]:

@@ -32,7 +32,8 @@ class Layout:
         self.draw, self.parts = draw, parts
         self.kind = draw.pick(parts.layouts)
         if parts.splits and draw.maybe(0.35):
-            parts.body, more = split(draw, parts.body, parts.setup, parts.after)
+            shared = stored(parts.setup) if self.kind == "class" else set[str]()
+            parts.body, more = split(parts.body, parts.setup, parts.after, shared)
             parts.helpers |= more
         self.helpers: list[str] = []
         self.lifted: list[str] = []
@@ -50,13 +51,14 @@ class Layout:
 
     def place_helpers(self, visible: set[str], may_lift: bool, method: bool = False) -> None:
         """Fills `helpers` with those that stay near the loop, and `lifted` with those at module level."""
-        for role, text in self.parts.helpers.items():
+        for role in self.parts.helpers:
+            text = self.parts.helpers[role]  # with the calls of the helpers before it
             free = free_roles(text) - {role}
             around = free & (stored(self.parts.setup) | stored(self.parts.body) | set(self.parts.helpers))
             fixed = declared_roles(text)
             lifts = may_lift and not fixed and not method and self.draw.maybe(0.6)
             optional = around - fixed - names_only(self.parts.body)
-            some = {r for r in optional if self.draw.maybe(self.share)} if not method else set()
+            some = {r for r in optional - visible if self.draw.maybe(self.share)} if not method else set()
             passed = around if lifts else (around - visible - fixed if method else some)
             text, arguments = handed(self.draw, role, text, self.draw.shuffled(sorted(passed)), renames=not method)
             self.fill_calls(role, arguments)
@@ -88,8 +90,8 @@ class Layout:
     def as_guard(self) -> str:
         self.place_helpers(set(), may_lift=True)
         helpers, self.helpers = self.helpers, []
-        guarded = joined(self.parts.setup, self.parts.body, self.parts.after)
-        return joined(*(self.outer(h, "global") for h in helpers), "if __name__ == '__main__':", indent(guarded))
+        guarded = indent(joined(self.parts.setup, self.parts.body, self.parts.after))
+        return self.outer(joined(*helpers, "if __name__ == '__main__':", guarded), "global")
 
     def as_main(self) -> str:
         self.place_helpers(set(), may_lift=True)

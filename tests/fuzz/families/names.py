@@ -31,7 +31,7 @@ def choose(draw: Draw, text: str, nasty: float) -> dict[str, str]:
     taken = set(re.findall(r"(?<![$\w])[A-Za-z_]\w*", text))
     chosen: dict[str, str] = {}
     for role in dict.fromkeys(re.findall(r"\$(\w+)", text)):
-        base = role.rstrip("_")
+        base = role.split("__")[0]
         usual = POOLS.get(base) or USUAL.get(base) or [base]
         pool = NASTY[base] if base in NASTY and draw.maybe(nasty) else usual
         free = [n for n in pool if n not in taken] or [n for n in usual if n not in taken]

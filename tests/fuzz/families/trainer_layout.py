@@ -11,6 +11,7 @@ from tests.fuzz.families.scope import loaded, names_only, statements, stored
 if TYPE_CHECKING:
     from tests.fuzz.families.layout import Layout
 
+ROLE = r"\$(\w+)\b(?!=[^=])"  # but not the keyword of an argument
 METHODS = ["train", "fit", "run", "__call__", "train_loop", "optimize"]
 
 
@@ -25,7 +26,7 @@ def as_class(layout: Layout) -> str:
     extra = {r for r in stored(parts.body) - never - attributes if draw.maybe(0.15)}
     inside_only = bool((stored(parts.body) & loaded(parts.after)) & never) and not parts.result
     shared = attributes | (late if not parts.result else set()) | extra
-    methods = draw.maybe(0.7)
+    methods = draw.maybe(0.7) or "train_epoch" in parts.helpers
     layout.place_helpers(shared, may_lift=not methods, method=methods)
     helpers, calls = layout.helpers, parts.body
     after_inside = inside_only or draw.maybe(0.3)
@@ -34,7 +35,7 @@ def as_class(layout: Layout) -> str:
 
     def own(text: str) -> str:
         """The text inside the class: shared roles are attributes, helpers are methods."""
-        text = re.sub(r"\$(\w+)", lambda m: f"self.{prefix}${m[1]}" if m[1] in shared else m[0], text)
+        text = re.sub(ROLE, lambda m: f"self.{prefix}${m[1]}" if m[1] in shared else m[0], text)
         if methods:
             for role in parts.helpers:
                 text = re.sub(rf"(?<!def )\${role}\b", f"self.${role}", text)
@@ -66,7 +67,7 @@ def as_class(layout: Layout) -> str:
             blocks.pop()
             after = ""
     elif after:
-        after = re.sub(r"\$(\w+)", lambda m: f"$trainer.${m[1]}" if m[1] in shared else m[0], after)
+        after = re.sub(ROLE, lambda m: f"$trainer.${m[1]}" if m[1] in shared else m[0], after)
     blocks.insert(draw.pick([1, len(blocks)]), main_block)
     create = f"$trainer = $Trainer({', '.join(f'${r}' for r in given)})"
     assert listed(set()) == ""

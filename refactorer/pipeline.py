@@ -1,0 +1,75 @@
+"""One training through the stages: outline, idioms, homes, emit. The program is only read; the tree is new."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.emit.assemble import assemble
+from refactorer.idioms import automatic, configure, device, evaluation, whole_epoch
+from refactorer.idioms.jumps import leave_epoch, on_lines
+from refactorer.outline.epochs import epochs_of
+from refactorer.outline.helpers import enter_helpers
+from refactorer.outline.homes import Placing, accumulators, new_name
+from refactorer.outline.optimizers import find_roles
+from refactorer.outline.outline import (
+    EPOCH_END,
+    VALIDATION_END,
+    VALIDATION_START,
+    VALIDATION_STEP,
+    Note,
+    Outline,
+    build,
+)
+from refactorer.outline.returning import stop_instead
+from refactorer.outline.site import Site
+
+
+def convert_site(program: Program, site: Site) -> tuple[cst.Module, list[Note]]:
+    """The file with one training converted, and the notes on it.
+
+    Raises:
+        Refusal: something in the training has no sound place in this view of it.
+    """
+    outline = build(program, site)
+    if site.enters_helpers:
+        enter_helpers(outline)
+    roles = find_roles(outline)
+    whole_epoch.apply(outline, roles)
+    evaluation.apply(outline, roles)
+    outline.without_globals()
+    device.apply(outline, roles)
+    automatic.apply(outline, roles)
+    configuration = configure.apply(outline, roles)
+    outline.returning = stop_instead(outline)
+    _leave_epoch(outline)
+    _reduce_sums(outline)
+    epochs = epochs_of(outline)
+    homes = Placing(outline, roles, configuration, epochs).run()
+    for variable in (*roles.optimizers, *configuration.stepped):
+        if not configuration.moved and variable not in homes.arguments:
+            homes.arguments.append(variable)
+            homes.attribute_for(variable)
+    return assemble(outline, roles, configuration, homes, epochs), outline.notes
+
+
+def _leave_epoch(outline: Outline) -> None:
+    last = VALIDATION_END if outline.evaluation is not None else EPOCH_END
+    body = outline.hooks.get(last)
+    if body is not None:
+        outline.edit(last, on_lines(body, leave_epoch(body)))
+
+
+def _reduce_sums(outline: Outline) -> None:
+    """Sums that were made by hand over an evaluation are added up across processes."""
+    if outline.evaluation is None:
+        return
+    sums = accumulators(outline, outline.hooks[VALIDATION_START], outline.hooks[VALIDATION_STEP])
+    if not sums:
+        return
+    reads = [cst.Arg(new_name(outline, v)) for v in sums]
+    writes = [new_name(outline, v, "write") for v in sums]
+    target = writes[0] if len(writes) == 1 else cst.Tuple([cst.Element(n) for n in writes], lpar=[], rpar=[])
+    value = cst.Call(cst.parse_expression("self.sum_across_ranks"), reads)
+    line = cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(target)], value)])
+    outline.hooks[VALIDATION_END] = [line, *outline.hooks[VALIDATION_END]]
