@@ -14,6 +14,7 @@ import cProfile
 import gc
 import pathlib
 import pstats
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -177,9 +178,8 @@ def long_script(form: str = "automatic") -> str:
     assert old in text
     text = text.replace(old, new) if old else text
     models = MODELS
-    for name in ("ConvBlock", "ResNet", "Attention", "scaled", "random_shift", "with_noise", "count_parameters", "confusion",
-                 "summary", "add_options"):
-        models = models.replace(name, name + "@")
+    for name in re.findall(r"^(?:class|def) (\w+)", MODELS, flags=re.MULTILINE):
+        models = re.sub(rf"\b{name}\b", name + "@", models)
     copies = "".join(models.replace("@", str(number)) for number in range(1, COPIES + 1))
     head, found, rest = text.partition("\n\ndef pictures(")
     assert found

@@ -18,6 +18,8 @@ from pytorch_lightning.utilities.combined_loader import CombinedLoader
 from pytorch_lightning.utilities.model_helpers import is_overridden
 from torch.utils.data import DataLoader
 
+from runtime.module import Module
+
 _TRANSFER_HOOKS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
 
 
@@ -67,9 +69,9 @@ class Opaque:
         return len(self.batches)
 
 
-def hide_batches(source: _DataLoaderSource) -> None:
+def hide_batches(source: _DataLoaderSource, module: Any = None) -> None:
     """Make one iterable of batches stay one when Lightning's own loop takes it apart."""
-    if isinstance(source.instance, (list, tuple, dict)) and not is_several_loaders(source.instance):
+    if isinstance(source.instance, (list, tuple, dict)) and not combines(module, source.instance):
         source.instance = Opaque(source.instance)
 
 
@@ -82,6 +84,14 @@ def is_several_loaders(loader: Any) -> bool:
     if isinstance(loader, (list, tuple)):
         return bool(loader) and all(isinstance(item, DataLoader) or is_several_loaders(item) for item in loader)
     return False
+
+
+def combines(module: Any, loader: Any) -> bool:
+    """Whether Lightning combines the training data: a collection of loaders, not given by one of this package's modules.
+
+    Those are iterated over as ``for`` does it: a dictionary of loaders gives its keys, a list its items.
+    """
+    return is_several_loaders(loader) and (isinstance(loader, CombinedLoader) or not isinstance(module, Module))
 
 
 def request(trainer: Any, source: _DataLoaderSource) -> Any:

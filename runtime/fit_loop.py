@@ -90,7 +90,7 @@ class FitLoop(_FitLoop):
     def setup_data(self) -> None:
         """Take the training data as they are; nothing is iterated, counted or copied on a single process."""
         if self.lean_loop_reason() is not None:
-            hide_batches(self._data_source)
+            hide_batches(self._data_source, self.trainer.lightning_module)
             return super().setup_data()
         if self._combined_loader is not None or self.trainer.limit_train_batches == 0:
             return None

@@ -14,7 +14,7 @@ from pytorch_lightning.callbacks import (
 from pytorch_lightning.profilers import PassThroughProfiler
 from pytorch_lightning.utilities.signature_utils import is_param_in_hook_signature
 
-from runtime.data import is_several_loaders
+from runtime.data import combines, is_several_loaders
 
 #: Callbacks that reach into the loop's inner workings.
 _LOOP_CALLBACKS = (BatchSizeFinder, GradientAccumulationScheduler, LearningRateFinder, StochasticWeightAveraging)
@@ -60,7 +60,7 @@ def _fit_reasons(trainer: Any) -> Iterator[str]:
     if trainer.strategy.handles_gradient_accumulation:
         yield f"{type(trainer.strategy).__name__} accumulates gradients itself"
     yield from (f"the callback {type(c).__name__}" for c in trainer.callbacks if isinstance(c, _LOOP_CALLBACKS))
-    if is_several_loaders(trainer.fit_loop._data_source.instance):
+    if combines(trainer.lightning_module, trainer.fit_loop._data_source.instance):
         yield "there are several training loaders"
     if is_param_in_hook_signature(trainer.lightning_module.training_step, "dataloader_iter", explicit=True):
         yield "training_step takes a dataloader_iter"

@@ -18,7 +18,7 @@ from pytorch_lightning.strategies import DDPStrategy, Strategy
 from pytorch_lightning.utilities.combined_loader import CombinedLoader
 from torch.utils.data import BatchSampler, DataLoader, DistributedSampler, RandomSampler, SequentialSampler
 
-from runtime.data import Passed, is_several_loaders
+from runtime.data import Passed, combines
 
 
 class Agreed:
@@ -64,7 +64,7 @@ class Share:
 
 def for_training(trainer: Any, loader: Any) -> Passed:
     """Return this process's part of the training data, divided anew by the sampler in every epoch."""
-    if is_several_loaders(loader):
+    if combines(trainer.lightning_module, loader):
         return Passed(loader, _Combined(trainer, loader))
     if not _divides(trainer):
         return Passed(loader, trainer.strategy.process_dataloader(loader))

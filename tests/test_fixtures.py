@@ -76,7 +76,7 @@ def test_line_endings_stay(name: str) -> None:
 def test_trains_the_same(name: str, args: list[str], runner: Runner) -> None:
     before = runner.run(original(name), args)
     assert before.status == 0 or args, f"the original does not run: {before.error}"
-    assert before.losses or args
+    assert before.events or args
     assert first_difference(before, runner.run(converted(name), args)) is None
 
 

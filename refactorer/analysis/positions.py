@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
-from refactorer.analysis.walk import child_fields
+from refactorer.analysis.walk import STATEMENTS, child_fields, is_kind
 
 _NEWLINE = re.compile(r"\r\n?|\n")
 Place = tuple[int, int]
@@ -23,20 +23,19 @@ class Positions:
 
     def __init__(self, module: cst.Module, parent: Mapping[cst.CSTNode, cst.CSTNode]) -> None:
         self._module, self._parent = module, parent
-        self._index = {node: at for at, node in enumerate(module.body)}
+        self._index: dict[cst.CSTNode, int] = {node: at for at, node in enumerate(module.body)}
         self._starts = [sum(map(self._lines, module.header))]
         self._known: dict[cst.CSTNode, dict[cst.CSTNode, Place]] = {}
 
     def of(self, node: cst.CSTNode) -> Place:
-        """1-based line and column; (0, 0) for a node that is not in the module, or in no statement of it."""
+        """1-based line and column; (0, 0) for a node that is in no statement of the module."""
         if node is self._module:
             return (1, 1)
         statement = node
-        while not isinstance(statement, (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
-            if statement not in self._parent:
-                return self._found_in(self._module.body, node)
+        while statement in self._parent and not is_kind(type(statement), STATEMENTS):
             statement = self._parent[statement]
-        return self._found_in([statement], node)
+        # A few names, such as those of attributes and keywords, are not among the nodes that have a parent.
+        return self._found_in([statement] if statement in self._parent else self._module.body, node)
 
     def _found_in(self, statements: Sequence[cst.CSTNode], node: cst.CSTNode) -> Place:
         return next((places[node] for places in map(self._within, statements) if node in places), (0, 0))
@@ -57,7 +56,7 @@ class Positions:
         """The statement of the top level around a statement without the lines beside it; how many of them are above."""
         at = top = statement
         above = 0
-        while at not in self._index and at in self._parent:
+        while at not in self._index:
             around = self._parent[at]
             if isinstance(around, cst.IndentedBlock):
                 before = around.body[: list(around.body).index(at)]  # type: ignore[arg-type]
@@ -66,7 +65,7 @@ class Positions:
             else:
                 top = _with_child(around, at, top)
             at = around
-        return top, above + (self._start(self._index[at]) if at in self._index else 0)
+        return top, above + self._start(self._index[at])
 
     def _start(self, index: int) -> int:
         """How many lines there are above a statement of the top level and the comments that belong to it."""

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Any, Union
 
 import libcst as cst
 
+from refactorer.analysis.index import Index
 from refactorer.analysis.positions import Positions
 from refactorer.analysis.scopes import Access, Occurrence, Scope, Variable, link
-from refactorer.analysis.walk import children, is_node_class, walk
+from refactorer.analysis.walk import STATEMENTS, Kind, Node, children, find, is_kind, is_node_class
 
 Statement = Union[cst.SimpleStatementLine, cst.BaseCompoundStatement]
-_STATEMENTS = (cst.SimpleStatementLine, cst.BaseCompoundStatement)
-
-
-@cache
-def _is_statement(kind: type) -> bool:
-    return issubclass(kind, _STATEMENTS)
 
 
 class Program:
@@ -39,7 +33,7 @@ class Program:
         _Builder(self).build()
         self.variables = link(self.scopes, self.unbound)
         self.summaries: dict[cst.CSTNode, Any] = {}
-        self._names: dict[cst.CSTNode, list[cst.CSTNode]] = {}
+        self._index: Index | None = None
         self._access = {seen.node: seen.access for scope in self.scopes for seen in scope.occurrences}
         self._positions: Positions | None = None
 
@@ -56,7 +50,7 @@ class Program:
 
     def statement(self, node: cst.CSTNode) -> cst.CSTNode:
         """The innermost statement (line or compound) that a node is part of."""
-        while not _is_statement(type(node)):
+        while not is_kind(type(node), STATEMENTS):
             node = self.parent[node]
         return node
 
@@ -78,6 +72,13 @@ class Program:
         if self._positions is None:
             self._positions = Positions(self.module, self.parent)
         return self._positions.of(node)
+
+    def find(self, kind: Kind[Node], node: cst.CSTNode | None = None) -> list[Node]:
+        """Every node of a kind in a tree, parents first; in the whole file if none is given."""
+        if self._index is None:
+            self._index = Index(self.module)
+        root = self.module if node is None else node
+        return self._index.find(kind, root) if root in self._index else find(kind, root)
 
     # --- names ----------------------------------------------------------------------------------------------------
 
@@ -117,23 +118,14 @@ class Program:
     def used(self, nodes: Iterable[cst.CSTNode]) -> list[tuple[cst.CSTNode, Variable]]:
         """Every name node in the trees, with its variable, in the order of the text."""
         variables = self.variables
-        found = ((name, variables.get(name)) for node in nodes for name in self._names_in(node))
+        found = ((name, variables.get(name)) for node in nodes for name in self.find(cst.Name, node))
         return [(name, variable) for name, variable in found if variable is not None]
-
-    def _names_in(self, node: cst.CSTNode) -> list[cst.CSTNode]:
-        """The name nodes in a tree, kept because trees never change; what they mean may still become known."""
-        found = self._names.get(node)
-        if found is None:
-            found = self._names[node] = [part for part in walk(node) if type(part) is cst.Name]
-        return found
 
     def access(self, node: cst.CSTNode) -> Access:
         """Whether a name node that means a variable reads or binds it."""
-        found = self._access.get(node)
-        if found is None:
-            found = next(seen.access for seen in self.variables[node].occurrences if seen.node is node)
-            self._access[node] = found
-        return found
+        if node not in self._access:
+            self._access[node] = next(s.access for s in self.variables[node].occurrences if s.node is node)
+        return self._access[node]
 
 
 class _Builder:
@@ -162,7 +154,7 @@ class _Builder:
         self.program.order[node] = self.count
         self.count += 1
         before = self.statement
-        if _is_statement(type(node)):
+        if is_kind(type(node), STATEMENTS):
             self.statement = node
         method: Any = _VISIT.get(type(node))
         if method is not None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import cache
+from typing import TypeVar, Union
 
 import libcst as cst
+
+STATEMENTS = (cst.SimpleStatementLine, cst.BaseCompoundStatement)
+Node = TypeVar("Node", bound=cst.CSTNode)
 
 _PUNCTUATION = {
     "lpar", "rpar", "lbracket", "rbracket", "lbrace", "rbrace", "comma", "semicolon", "equal", "dot", "colon",
@@ -30,10 +34,10 @@ def child_fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
     )
 
 
-@cache
-def is_node_class(kind: type) -> bool:
-    """Whether the instances of a class are nodes; `isinstance` is slow for the abstract classes of LibCST."""
-    return issubclass(kind, cst.CSTNode)
+Kind = Union[type[Node], tuple[type[Node], ...]]
+# `issubclass` with its answers kept: it and `isinstance` are slow for the abstract classes of LibCST.
+is_kind: Callable[[type, Union[type, tuple[type, ...]]], bool] = cache(issubclass)
+is_node_class: Callable[[type], bool] = cache(lambda kind: issubclass(kind, cst.CSTNode))
 
 
 def children(node: cst.CSTNode) -> list[cst.CSTNode]:
@@ -63,6 +67,6 @@ def walk(*nodes: cst.CSTNode) -> Iterator[cst.CSTNode]:
             stack += inner
 
 
-def find(kind: type[cst.CSTNode] | tuple[type[cst.CSTNode], ...], *nodes: cst.CSTNode) -> list[cst.CSTNode]:
+def find(kind: Kind[Node], *nodes: cst.CSTNode) -> list[Node]:
     """Every node of a kind in the trees, parents first."""
-    return [node for node in walk(*nodes) if isinstance(node, kind)]
+    return [node for node in walk(*nodes) if is_kind(type(node), kind)]  # type: ignore[misc]

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, Union, cast
 
 import libcst as cst
 
-from refactorer.analysis.walk import child_fields
+from refactorer.analysis.walk import child_fields, is_node_class
 
 Edit = Union[cst.CSTNode, Sequence[cst.CSTNode], None]
 Edits = Mapping[cst.CSTNode, Edit]
@@ -26,14 +26,15 @@ def _rebuild(node: cst.CSTNode, edits: Edits) -> cst.CSTNode:
     changes: dict[str, Any] = {}
     for name in child_fields(type(node)):
         value = getattr(node, name)
-        if isinstance(value, cst.CSTNode):
+        kind = type(value)
+        if kind is tuple or kind is list:
+            items = _sequence(value, edits) if value else None
+            if items is not None:
+                changes[name] = items
+        elif is_node_class(kind):
             new = _edited(value, edits)
             if new is not value:
                 changes[name] = new
-        elif isinstance(value, (list, tuple)) and value:
-            items = _sequence(value, edits)
-            if items is not None:
-                changes[name] = items
     return node.with_changes(**changes) if changes else node
 
 
@@ -51,7 +52,7 @@ def _sequence(items: Sequence[Any], edits: Edits) -> list[Any] | None:
     orphans: list[cst.EmptyLine] = []
     changed = False
     for item in items:
-        new = _replacements(item, edits) if isinstance(item, cst.CSTNode) else [item]
+        new = _replacements(item, edits) if is_node_class(type(item)) else [item]
         changed = changed or len(new) != 1 or new[0] is not item
         if not new and not isinstance(item, cst.FunctionDef):
             orphans += _comments(item)

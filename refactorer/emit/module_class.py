@@ -56,6 +56,8 @@ class ClassWriter:
                 edits[node] = _spelled_out(node)
             if isinstance(node, cst.Attribute) and is_private(node.attr.value):
                 edits[node.attr] = self._mangled(node)
+            if isinstance(node, cst.Nonlocal):
+                edits[node] = self._still_shared(node)
         for node, raw in self.program.used(nodes):
             assert isinstance(node, cst.Name)
             expression = self.outline.bindings.expression.get(raw)
@@ -67,6 +69,14 @@ class ClassWriter:
             if new is not None:
                 edits[node] = self._fitting(node, new)
         return edits
+
+    def _still_shared(self, node: cst.Nonlocal) -> cst.CSTNode | None:
+        """A `nonlocal` of the names that have not become attributes."""
+        scope = self.program.scope_of(node)
+        kept = [item for item in node.names if scope.lookup(item.name.value) not in self.homes.expression]
+        if not kept:
+            return None
+        return node.with_changes(names=[*kept[:-1], kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)])
 
     def _mangled(self, node: cst.Attribute) -> cst.Name:
         """The name that a private attribute really has: other classes have to spell it out."""

@@ -35,10 +35,9 @@ def backward_calls(program: Program) -> list[cst.Call]:
 
 def _computes_gradients(program: Program, call: cst.Call) -> bool:
     func = call.func
-    if program.qualified_name(func) in _GRADIENT_FUNCTIONS:
-        return True
     named = isinstance(func, cst.Attribute) and func.attr.value == "backward"
-    return named and not _is_custom_gradient(program, call) and not _in_converted_class(program, call)
+    found = program.qualified_name(func) in _GRADIENT_FUNCTIONS or (named and not _is_custom_gradient(program, call))
+    return found and not _in_converted_class(program, call)
 
 
 def _is_custom_gradient(program: Program, call: cst.Call) -> bool:

@@ -11,7 +11,7 @@ import libcst as cst
 
 from refactorer.analysis.walk import children
 from refactorer.outline.anchors import uses_of
-from refactorer.outline.comments import comments_of, with_comments
+from refactorer.outline.comments import comments_of, footer_of, with_comments
 from refactorer.outline.inline import enter
 from refactorer.outline.outline import STEP, Outline, is_docstring, returned_statement
 from refactorer.outline.refusal import Refusal
@@ -67,7 +67,8 @@ def _body(outline: Outline, line: cst.CSTNode, call: cst.Call, function: cst.Fun
     if result and entered.closing:
         result = [with_comments(result[0], entered.closing), *result[1:]]
     body = [node for node in entered.statements if not is_docstring(node)]
-    above = comments_of(line) if not result else []
+    above = [*([] if result else comments_of(line)), *comments_of(function)]
+    outline.footers.setdefault(STEP, []).extend(footer_of(function))
     if body and above:
         body[0] = with_comments(body[0], above)
     return [*body, *result]

@@ -327,10 +327,14 @@ def _own_declarations(nodes: Iterable[cst.CSTNode]) -> Iterator[cst.CSTNode]:
 
 
 def _is_of_driver(outline: Outline, node: cst.Nonlocal) -> bool:
-    """Whether all the names of a `nonlocal` belong to the function that drives the training."""
+    """Whether no name of a `nonlocal` belongs to a function around the one that drives the training."""
     scope = outline.program.scope_of(node)
     owners = {variable.owner for item in node.names if (variable := scope.lookup(item.name.value)) is not None}
-    return owners == {outline.site.driver}
+    around, outer = set(), outline.site.driver.parent
+    while outer is not None:
+        around.add(outer)
+        outer = outer.parent
+    return not owners & around
 
 
 def is_private(name: str) -> bool:

@@ -6,7 +6,17 @@ import random
 from collections.abc import Callable
 
 from tests.fuzz import generator
-from tests.fuzz.families import full_batch, helper_steps, phases, several_optimizers, several_sites, step_loops, trainer_classes
+from tests.fuzz.families import (
+    control_flow,
+    full_batch,
+    helper_steps,
+    phases,
+    several_optimizers,
+    several_sites,
+    state,
+    step_loops,
+    trainer_classes,
+)
 from tests.fuzz.families.draw import Draw
 from tests.fuzz.families.layout import lay_out
 from tests.fuzz.families.parts import Parts
@@ -19,6 +29,8 @@ FAMILIES: dict[str, Callable[[Draw, int], Parts]] = {
     "trainer_classes": trainer_classes.make,
     "several_sites": several_sites.make,
     "phases": phases.make,
+    "control_flow": control_flow.make,
+    "state": state.make,
 }
 TWO_LOOPS = "two_loops"
 NAMES = [TWO_LOOPS, *FAMILIES]

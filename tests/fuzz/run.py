@@ -47,8 +47,8 @@ def check(text: str, runner: Runner) -> Outcome:
 
 
 def trains(run: Run) -> bool:
-    """Whether a script did what generated scripts do: it trained, and ended by itself or by its own sys.exit(3)."""
-    return run.status in (0, 3) and bool(run.events)
+    """Whether a script did what generated scripts do: it did something, and ended by itself or by its sys.exit(3)."""
+    return run.status in (0, 3) and bool(run.events or run.lines)
 
 
 def check_original(text: str, runner: Runner) -> Outcome:

@@ -69,7 +69,7 @@ def split(body: str, setup: str, after: str, shared: set[str]) -> tuple[str, dic
     first, last = inner.lineno - 2, inner.end_lineno - 1
     loop = textwrap.dedent("\n".join(lines[first:last]))
     margin = lines[first][: len(lines[first]) - len(lines[first].lstrip())]
-    before, rest = loaded_and_stored("\n".join(lines[:first]), margin), "\n".join(lines[last:])
+    before, rest = names_above(body, inner.lineno), "\n".join(lines[last:])
     known = stored(setup) | before[1]
     changed = stored(loop) - shared
     outside = before[0] | set(re.findall(r"\$(\w+)", rest)) | loaded(after)
@@ -92,7 +92,8 @@ def names_of_walrus(text: str) -> set[str]:
     return roles({n.target.id for s in parsed(text) for n in ast.walk(s) if isinstance(n, ast.NamedExpr)})
 
 
-def loaded_and_stored(text: str, margin: str) -> tuple[set[str], set[str]]:
-    """The same of lines that end inside a block."""
-    whole = f"{text}\n{margin}pass"
-    return loaded(whole), stored(whole)
+def names_above(body: str, line: int) -> tuple[set[str], set[str]]:
+    """The roles read and those bound in the lines above one."""
+    names = [n for s in parsed(body) for n in ast.walk(s) if isinstance(n, ast.Name) and n.lineno < line]
+    bound_there = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+    return roles({n.id for n in names if not isinstance(n.ctx, ast.Store)}), roles(bound_there)

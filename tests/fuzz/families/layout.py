@@ -97,7 +97,9 @@ class Layout:
         self.place_helpers(set(), may_lift=True)
         setup, after = self.parts.setup, self.parts.after
         if self.parts.result:  # the body returns, so what comes afterwards can't follow it
-            inner = joined("def $fit():", indent(joined(*self.helpers, self.parts.body)), f"{self.parts.result} = $fit()")
+            changed = listed(stored(self.parts.body) & stored(setup))
+            body = joined(f"nonlocal {changed}" if changed else "", *self.helpers, self.parts.body)
+            inner = joined("def $fit():", indent(body), f"{self.parts.result} = $fit()")
             return self.outer(self.in_main(joined(setup, inner, after)), "nonlocal")
         return self.outer(self.in_main(joined(setup, *self.helpers, self.parts.body, after)), "nonlocal")
 

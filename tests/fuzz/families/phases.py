@@ -9,7 +9,7 @@ from tests.fuzz.families.parts import Parts
 SETUP = """
 @seeds
 $datasets = {$p: TensorDataset(torch.randn(n, 4), torch.randint(0, 3, (n,))) for $p, n in [('train', COUNT), ('val', 7)]}
-<<$loaders = {$p: DataLoader($datasets[$p], batch_size=4, shuffle=True) for $p in ['train', 'val']}|$loaders = {'train': DataLoader($datasets['train'], 5, shuffle=True), 'val': DataLoader($datasets['val'], 4)}|$loaders = dict(train=DataLoader($datasets['train'], 4, shuffle=<<True|False>>), val=DataLoader($datasets['val'], 3))>>
+@loaders
 $sizes = {$p: len($datasets[$p]) for $p in <<['train', 'val']|$datasets>>}
 $epochs = <<2|3>>
 $device = torch.device('cpu')
@@ -18,6 +18,11 @@ $criterion = nn.CrossEntropyLoss()
 @optimizer
 $scheduler = torch.optim.lr_scheduler.StepLR($optimizer, step_size=1, gamma=0.5)
 """
+LOADERS = [
+    "$loaders = {$p: DataLoader($datasets[$p], batch_size=4, shuffle=True) for $p in ['train', 'val']}",
+    "$loaders = {'train': DataLoader($datasets['train'], 5, shuffle=True), 'val': DataLoader($datasets['val'], 4)}",
+    "$loaders = dict(train=DataLoader($datasets['train'], 4, shuffle=<<True|False>>), val=DataLoader($datasets['val'], 3))",
+]
 BODY = """
 @best
 $best_acc = 0.0
@@ -117,7 +122,7 @@ def make(draw: Draw, seed: int) -> Parts:
         schedule=SCHEDULE,
         keep=KEEP,
     )
-    setup = draw.text(SETUP, seeds=common.SEEDS, optimizer=OPTIMIZERS)
+    setup = draw.text(SETUP, seeds=common.SEEDS, loaders=LOADERS, optimizer=OPTIMIZERS)
     pieces = [imports + "\n" + draw.text(draw.pick(common.NETS)), setup, body, draw.text(AFTER, after=common.AFTER)]
     parts = Parts(*(common.finished(draw, t, imports, seed=seed, classes=3) for t in pieces))
     parts.nasty = draw.pick([0.0, 0.0, 0.2])

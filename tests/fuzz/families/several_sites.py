@@ -9,7 +9,7 @@ from tests.fuzz.families.parts import Parts
 SETUP = """
 @seeds
 @data
-$val_set = TensorDataset(torch.randn(7, 4), torch.randn(7, 1))
+$val_set = TensorDataset(torch.randn(8, 4), torch.randn(8, 1))
 $epochs = 2
 $criterion = nn.MSELoss()
 $history, $total = [], 0.0
@@ -56,7 +56,7 @@ for $fold in range(<<2|3>>):
     $held = torch.arange(len($features)) % 3 == $fold
     $model = $Net()
     $optimizer = OPTIMIZER
-    $loader = DataLoader(TensorDataset($features[~$held], $labels[~$held]), batch_size=4, shuffle=True)
+    $loader = DataLoader(TensorDataset($features[~$held], $labels[~$held]), batch_size=4, shuffle=True, drop_last=True)
     for $epoch in range($epochs):
         @batches
         ?40 print($fold, $epoch, $loss.item())
@@ -107,7 +107,7 @@ for $epoch in range($epochs):
     print($epoch, $loss.item())
 """
 FUNCTION = """
-def $train($model, $loader, $optimizer, $n=2<<|, $name='model'>>, FREE_train):
+def $train($model, $loader, $optimizer, FREE_train, $n=2<<|, $name='model'>>):
     ?20 \"\"\"Trains a model.\"\"\"
     for $epoch in range($n):
         ?40 $model.train()
@@ -132,8 +132,9 @@ def make(draw: Draw, seed: int) -> Parts:
     batches = draw.text(BATCHES, in_batch=IN_BATCH)
     if kind is CALLS:
         batches = batches.replace("$total +=", "$sum =")  # a local of the function
-        helpers["train"] = draw.text(FUNCTION, batches=batches, returned=RETURNED).replace(", $n=2, FREE", ", $n, FREE")
-        helpers["train"], body = with_defaults(draw, helpers["train"], draw.pick(CALLS))
+        helpers["train"] = draw.text(FUNCTION, batches=batches, returned=RETURNED)
+        body = draw.pick(CALLS)
+        body = body.replace("FREE_train)", "FREE_train, $n=1)", 1) if draw.maybe(0.4) else body
     else:
         body = draw.text(kind, batches=batches, between=BETWEEN, evaluate=EVALUATE, middle=draw.some(EVALUATE, 0.4))
     setup = draw.text(SETUP, seeds=common.SEEDS, data=common.DATASETS)
@@ -143,11 +144,3 @@ def make(draw: Draw, seed: int) -> Parts:
     parts.helpers = {k: common.finished(draw, v, imports, seed=seed) for k, v in helpers.items()}
     parts.nasty = draw.pick([0.0, 0.0, 0.2])
     return parts
-
-
-def with_defaults(draw: Draw, function: str, calls: str) -> tuple[str, str]:
-    """What the function is handed stands before its defaults; some calls override those."""
-    function = function.replace("$optimizer, $n", "$optimizer, FREE_train, $n").replace(", FREE_train)", ")")
-    if draw.maybe(0.4):
-        calls = calls.replace("FREE_train)", "FREE_train, $n__=1)", 1).replace("$n__", "$n")
-    return function, calls

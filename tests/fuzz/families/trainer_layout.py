@@ -29,7 +29,7 @@ def as_class(layout: Layout) -> str:
     methods = draw.maybe(0.7) or "train_epoch" in parts.helpers
     layout.place_helpers(shared, may_lift=not methods, method=methods)
     helpers, calls = layout.helpers, parts.body
-    after_inside = inside_only or draw.maybe(0.3)
+    after_inside = not parts.result and (inside_only or draw.maybe(0.3))
     prefix = draw.pick(["", "", "", "_", "__"]) if after_inside else ""
     plain = stored(parts.setup) - attributes
 
@@ -58,7 +58,6 @@ def as_class(layout: Layout) -> str:
     if parts.result:
         use = f"{parts.result} = {use}"
     after = parts.after
-    after_inside = after_inside and not parts.result
     if after_inside and after:
         blocks.append(f"def report(self):\n{indent(own(after))}\n")
         after = "$trainer.report()"
