@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import builtins
 import difflib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,12 +11,15 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.diagnostics import Diagnostic
+from refactorer.emit.check import unbound_names
 from refactorer.outline.refusal import Refusal
 from refactorer.outline.site import Site, candidates
 from refactorer.pipeline import convert_site
 from refactorer.result import Converted, Failed, Refused, Result, Unchanged
+from refactorer.source import syntax_problem
 
 _MOST_TRAININGS = 50
+_BACKWARD = re.compile(r"\.\s*backward\s*\(")
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,6 @@ class _Conversion:
             try:
                 sites = candidates(program)
             except Refusal as refusal:
-                if program is not first and refusal.code == "R108":
-                    break
                 return Refused(self.path, (self._diagnostic(program, refusal),))
             if not sites:
                 break
@@ -100,13 +101,18 @@ class _Conversion:
                 self._convert_first(program, sites)
             except Refusal as refusal:
                 return Refused(self.path, (self._diagnostic(self.program, refusal),))
+            if not _BACKWARD.search(self.text):
+                break
             program = self._parsed()
-        if program is first:
-            return Unchanged(self.path)
-        unknown = set(program.unbound) - set(first.unbound) - set(dir(builtins))
+        return self._checked() if self.text is not self.original else Unchanged(self.path)
+
+    def _checked(self) -> Result:
+        """A result is given out only if it is Python and uses no name that nothing binds."""
+        problem = syntax_problem(self.text, path=self.path)
+        unknown = [problem.message] if problem else sorted(unbound_names(self.text) - unbound_names(self.original))
         if unknown:
-            return Refused(self.path, (self._impossible(sorted(unknown)),))
-        compile(self.text, self.path, "exec", dont_inherit=True)
+            message = f"the result did not pass the final check ({', '.join(unknown)})"
+            return Refused(self.path, (Diagnostic("R900", message, "please report this script", self.path),))
         return Converted(self.path, self.original, self.text, tuple(self.notes))
 
     def _convert_first(self, program: Program, sites: list[Site]) -> None:
@@ -175,10 +181,6 @@ class _Conversion:
             if block.b <= line - 1 < block.b + block.size:
                 return line - block.b + block.a, column
         return 0, 0
-
-    def _impossible(self, names: list[str]) -> Diagnostic:
-        message = f"the result did not pass the final check (nothing binds {', '.join(names)})"
-        return Diagnostic("R900", message, "please report this script", self.path)
 
 
 _WHAT = {

@@ -11,6 +11,7 @@ from refactorer.idioms.jumps import leave_epoch, on_lines
 from refactorer.outline.epochs import epochs_of
 from refactorer.outline.helpers import enter_helpers
 from refactorer.outline.homes import Placing, accumulators, new_name
+from refactorer.outline.methods import make_methods
 from refactorer.outline.optimizers import find_roles
 from refactorer.outline.outline import (
     EPOCH_END,
@@ -34,6 +35,7 @@ def convert_site(program: Program, site: Site) -> tuple[cst.Module, list[Note]]:
     outline = build(program, site)
     if site.enters_helpers:
         enter_helpers(outline)
+    make_methods(outline)
     roles = find_roles(outline)
     whole_epoch.apply(outline, roles)
     evaluation.apply(outline, roles)

@@ -39,7 +39,7 @@ def convert_text(text: str, *, path: str, target: str = "runtime") -> Result:
     if "INTERRUPT" in text:
         raise KeyboardInterrupt
     if "REFUSE" in text:
-        return Refused(path, (Diagnostic("R101", "two optimizers, 100% sure", "use one: the other", path, 1, 3),))
+        return Refused(path, (Diagnostic("R303", "two optimizers, 100% sure", "use one: the other", path, 1, 3),))
     if "LOOP" in text:
         note = Diagnostic("N101", "kept in its literal form", "", path, 1, 1)
         return Converted(path, text, text.replace("LOOP", f"TRAINER_{target}"), (note,))

@@ -27,7 +27,7 @@ def test_text(cli: CommandLine) -> None:
         "a.py:1:1: N101 kept in its literal form",
         "a.py: can be converted",
         "b.py: nothing to convert",
-        "c.py:1:3: R101 two optimizers, 100% sure",
+        "c.py:1:3: R303 two optimizers, 100% sure",
         "    hint: use one: the other",
         "c.py: cannot be converted as it stands",
     ]
@@ -66,14 +66,14 @@ def test_json(cli: CommandLine) -> None:
 
 def test_sarif(cli: CommandLine) -> None:
     run = json.loads(cli("analyze", ".", "--format", "sarif").text)["runs"][0]
-    assert [result["ruleId"] for result in run["results"]] == ["finding/training-loop", "N101", "R101"]
+    assert [result["ruleId"] for result in run["results"]] == ["finding/training-loop", "N101", "R303"]
 
 
 def test_github(cli: CommandLine) -> None:
     assert cli("analyze", ".", "--format", "github").text.splitlines() == [
         "::notice file=a.py,line=1,col=1,title=training-loop::a loop over the batches",
         "::notice file=a.py,line=1,col=1,title=N101::kept in its literal form",
-        "::warning file=c.py,line=1,col=3,title=R101::two optimizers, 100%25 sure%0Ause one: the other",
+        "::warning file=c.py,line=1,col=3,title=R303::two optimizers, 100%25 sure%0Ause one: the other",
     ]
 
 

@@ -307,7 +307,7 @@ def test_refused_and_broken_files_do_not_stop_the_others(cli: CommandLine, tmp_p
     assert done.stderr.splitlines() == [
         "a.py:1:4: E002 not valid Python: invalid syntax",
         f"    hint: correct this line; the file is read with Python {sys.version_info[0]}.{sys.version_info[1]}",
-        "b.py:1:3: R101 two optimizers, 100% sure",
+        "b.py:1:3: R303 two optimizers, 100% sure",
         "    hint: use one: the other",
         "c.py: E900 internal error: KeyError: 'optimizer'",
         "    hint: the file is as it was; please report this with the script and what REFACTORER_DEBUG=1 shows",

@@ -104,7 +104,7 @@ DEFECTS = {
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_the_comparison_sees(defect: str, runner: Runner) -> None:
     """The comparison that the tests above rely on is not blind."""
-    text = read(FIXTURES / "refused" / "nested_closures.py")
+    text = original("nested_closures")
     old, new = DEFECTS[defect]
     assert old in text
     before, after = runner.run(text), runner.run(text.replace(old, new))

@@ -1,4 +1,4 @@
-"""Scripts that cannot be converted soundly yet: refused with a code, the line, the reason and a way forward."""
+"""Scripts that cannot be converted soundly: refused with a code, the line, the reason and a way forward."""
 
 from __future__ import annotations
 
@@ -29,6 +29,21 @@ def refused(name: str) -> Refused:
 
 def test_every_script_is_listed() -> None:
     assert sorted(EXPECTED) == NAMES
+
+
+def test_every_code_has_a_script() -> None:
+    """But for those that no script alone brings about: a missing option, and a defect of the tool."""
+    pages = {path.stem for path in (ROOT / "refactorer" / "explain").glob("R*.md")}
+    assert pages - {code for entry in EXPECTED.values() for code in entry["codes"]} == {"R501", "R900"}
+
+
+def test_a_target_that_is_not_available() -> None:
+    script = read(FIXTURES / "full_batch.in.py")
+    result = convert(script, path="full_batch.in.py", target="lightning")
+    assert isinstance(result, Refused)
+    (diagnostic,) = result.diagnostics
+    assert diagnostic.code == "R501"
+    assert script.splitlines()[diagnostic.line - 1] == "for epoch in range(10):"
 
 
 @pytest.mark.parametrize("name", NAMES)

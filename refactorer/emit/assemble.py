@@ -297,12 +297,21 @@ def _reads_after(
             if seen.order > end and not any(program.contains(part, seen.node) for part in inside)
         ]  # fmt: skip
         direct = all(s.access == "read" and s.scope.function is outline.site.driver for s in later) and not outer
-        if direct and len(later) <= 3:
+        assured = variable in homes.arguments or variable in homes.initial
+        if direct and (len(later) <= 3 or not assured):
             for seen in later:
                 edits[seen.node] = cst.parse_expression(f"{names.instance}.{attribute}")
-        else:
-            lines.append(_assign(variable.name, cst.parse_expression(f"{names.instance}.{attribute}")))
+            continue
+        line = _assign(variable.name, cst.parse_expression(f"{names.instance}.{attribute}"))
+        lines.append(line if assured else _if_there(names.instance, attribute, line))
     return lines, bool(homes.read_after)
+
+
+def _if_there(instance: str, attribute: str, line: cst.SimpleStatementLine) -> cst.CSTNode:
+    """A training of no steps leaves its variables as they were, perhaps unbound."""
+    found = cst.parse_statement(f'if hasattr({instance}, "{attribute}"):\n    pass\n')
+    assert isinstance(found, cst.If)
+    return found.with_changes(body=cst.IndentedBlock([line]))
 
 
 def _unmoved_model(outline: Outline, roles: Roles, configuration: Configuration) -> dict[cst.CSTNode, Edit]:

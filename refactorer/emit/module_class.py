@@ -36,6 +36,7 @@ class ClassWriter:
     def write(self, name: str, base: str) -> cst.ClassDef:
         configure = self._configure()
         hooks = [self._hook(h) for h in _ORDER if self.outline.hooks.get(h) or h == STEP]
+        hooks += [self._helper(name) for name in self.outline.methods]
         methods = [self._constructor(), *hooks, *([configure] if configure is not None else [])]
         parsed = cst.parse_statement(f"class {name}({base}):\n    pass\n")
         assert isinstance(parsed, cst.ClassDef)
@@ -128,6 +129,24 @@ class ClassWriter:
         if not self.outline.automatic:
             lines.append(cst.parse_statement("self.automatic_optimization = False"))
         return _method("__init__", names, lines)
+
+    def _helper(self, name: str) -> cst.FunctionDef:
+        """A function of the script as a method: its own header, with `self` in front of its parameters."""
+        function = self.outline.methods[name]
+        params = function.params
+        first = cst.Param(cst.Name("self"))
+        if params.posonly_params:
+            params = params.with_changes(posonly_params=[first, *params.posonly_params])
+        else:
+            params = params.with_changes(params=[first, *params.params])
+        lead = _comments(function)
+        written = self._hook(name)
+        return function.with_changes(
+            name=cst.Name(name), params=params, leading_lines=lead, body=written.body.with_changes(
+                header=getattr(function.body, "header", cst.TrailingWhitespace()),
+                footer=getattr(function.body, "footer", ()),
+            ),
+        )  # fmt: skip
 
     def _hook(self, hook: str) -> cst.FunctionDef:
         body = list(self.outline.hooks[hook])

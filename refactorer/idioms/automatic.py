@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
@@ -149,9 +150,8 @@ def _trains_elsewhere(outline: Outline) -> bool:
 
 
 def _gradient_reader(outline: Outline) -> cst.CSTNode | None:
-    for node in walk(outline.program.module):
-        is_gradient = isinstance(node, cst.Attribute) and node.attr.value == "grad"
-        if is_gradient and outline.program.qualified_name(node) != "torch.autograd.grad":
+    for node in outline.program.find(cst.Attribute):
+        if node.attr.value == "grad" and outline.program.qualified_name(node) != "torch.autograd.grad":
             return node
     return None
 
@@ -171,7 +171,7 @@ def tainted_by_training(outline: Outline, roles: Roles) -> set[Variable]:
     program = outline.program
     tainted = set(roles.objects)
     tainted |= _given_parameters(outline, roles)
-    assigns = [n for n in walk(program.module) if isinstance(n, (cst.Assign, cst.AnnAssign, cst.For, cst.With))]
+    assigns = program.find((cst.Assign, cst.AnnAssign, cst.For, cst.With))
     grown = True
     while grown:
         grown = _taint_holders(outline, tainted)
@@ -190,7 +190,7 @@ def tainted_by_training(outline: Outline, roles: Roles) -> set[Variable]:
 def _taint_holders(outline: Outline, tainted: set[Variable]) -> bool:
     """Containers and objects that are given something tainted: `box.model = model`, `kept.append(model.weight)`."""
     before = len(tainted)
-    for node in walk(outline.program.module):
+    for node in outline.program.find((cst.Assign, cst.Call)):
         if isinstance(node, cst.Assign) and _passes_on(outline, node.value, tainted):
             holders = [t.target for t in node.targets if isinstance(t.target, (cst.Attribute, cst.Subscript))]
         elif isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
@@ -252,7 +252,7 @@ def _assigned_pairs(node: cst.CSTNode) -> list[tuple[cst.CSTNode, cst.CSTNode]]:
 
 def _passes_on(outline: Outline, value: cst.CSTNode, tainted: set[Variable]) -> bool:
     """Whether a value may hold the model: it names it otherwise than by calling it (the result is a new tensor)."""
-    called = {n.func for n in walk(value) if isinstance(n, cst.Call)}
+    called = {call.func for call in outline.program.find(cst.Call, value)}
     if any(v in tainted and node not in called for node, v in outline.uses(value)):
         return True
     functions = [outline.program.function(f) for f in called]
@@ -346,11 +346,11 @@ def _reaches(outline: Outline, function: cst.CSTNode, tainted: set[Variable], se
 
 def _returns_own_state(outline: Outline, roles: Roles) -> bool:
     """Whether a class of this file may return an attribute itself, or a view of it, which a step changes in place."""
-    for kept in walk(outline.program.module):
-        if isinstance(kept, cst.ClassDef) and _uses_state(kept):
-            return True
-    for node in walk(outline.program.module):
-        if isinstance(node, cst.Return) and node.value is not None:
+    program = outline.program
+    if any(_uses_state(program, kept) for kept in program.find(cst.ClassDef)):
+        return True
+    for node in program.find(cst.Return):
+        if node.value is not None:
             values = [e.value for e in node.value.elements] if isinstance(node.value, cst.Tuple) else [node.value]
             for value in values:
                 base = value
@@ -365,17 +365,17 @@ def _returns_own_state(outline: Outline, roles: Roles) -> bool:
     return False
 
 
-def _uses_state(node: cst.ClassDef) -> bool:
+def _uses_state(program: Program, node: cst.ClassDef) -> bool:
     """Whether a `forward` reads an attribute made by a call (a parameter, a buffer) without calling it."""
     made = {
         target.target.attr.value
-        for assign in walk(node) if isinstance(assign, cst.Assign) and isinstance(assign.value, cst.Call)
+        for assign in program.find(cst.Assign, node) if isinstance(assign.value, cst.Call)
         for target in assign.targets if isinstance(target.target, cst.Attribute)
     }  # fmt: skip
-    for part in walk(node):
-        if isinstance(part, cst.FunctionDef) and part.name.value in ("forward", "__call__"):
-            called = {call.func for call in walk(part) if isinstance(call, cst.Call)}
-            if any(isinstance(n, cst.Attribute) and n.attr.value in made and n not in called for n in walk(part)):
+    for part in program.find(cst.FunctionDef, node):
+        if part.name.value in ("forward", "__call__"):
+            called = {call.func for call in program.find(cst.Call, part)}
+            if any(n.attr.value in made and n not in called for n in program.find(cst.Attribute, part)):
                 return True
     return False
 
@@ -383,11 +383,12 @@ def _uses_state(node: cst.ClassDef) -> bool:
 def _automatic(outline: Outline, places: Places) -> None:
     body = outline.hooks[STEP]
     head, tail = body[: places.backward], body[places.backward + 1 :]
+    verb = _stop(outline)
     clipping = list(tail[: places.step - places.backward - 1])
     edits: dict[cst.CSTNode, Edit] = {body[i]: None for i in (places.zero, places.backward, places.step)}
     edits.update(dict.fromkeys(clipping))
-    edits.update(on_lines(head, leave_step(head, cst.Name("None"), is_end=False)))
-    edits.update(on_lines(tail, leave_step(tail, places.loss, is_end=True)))
+    edits.update(on_lines(head, leave_step(head, cst.Name("None"), False, verb)))
+    edits.update(on_lines(tail, leave_step(tail, places.loss, True, verb)))
     outline.hooks[STEP] = [*body, cst.SimpleStatementLine([cst.Return(places.loss)])]
     outline.edit(STEP, edits)
     if clipping:
@@ -395,12 +396,19 @@ def _automatic(outline: Outline, places: Places) -> None:
     outline.automatic = True
 
 
+def _stop(outline: Outline) -> str:
+    """What a `break` of the loop over the batches does: an epoch that is one batch is left together with the training."""
+    return "stop_training" if outline.site.form == "whole" else "stop_epoch"
+
+
 def _manual(outline: Outline) -> None:
     body = outline.hooks[STEP]
-    edits: dict[cst.CSTNode, Edit] = dict(on_lines(body, leave_step(body, None, is_end=True)))
+    outline.edit(STEP, dict(on_lines(body, leave_step(body, None, True, _stop(outline)))))
+    edits: dict[cst.CSTNode, Edit] = {}
     for call in outline.site.backwards:
         if not isinstance(call.func, cst.Attribute) or not is_of_loss(outline.program, call):
             continue
         loss = cst.Arg(call.func.value)
         edits[call] = cst.Call(cst.parse_expression("self.manual_backward"), [loss, *call.args])
-    outline.edit(STEP, edits)
+    for hook in (STEP, *outline.methods):
+        outline.edit(hook, edits)

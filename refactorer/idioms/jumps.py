@@ -12,14 +12,14 @@ from refactorer.outline.control import loop_jumps
 
 
 def leave_step(
-    statements: Sequence[cst.CSTNode], value: cst.BaseExpression | None, is_end: bool
+    statements: Sequence[cst.CSTNode], value: cst.BaseExpression | None, is_end: bool, verb: str = "stop_epoch"
 ) -> dict[cst.CSTNode, Edit]:
-    """Edits for the body of a step: `continue` returns, `break` also ends the epoch; `value` is what is returned.
+    """Edits for the body of a step: `continue` returns, `break` also stops the loop by `verb`; `value` is returned.
 
     `is_end` says that the statements are the end of the step, so that nothing need be jumped over behind the last.
     """
     last = _last_jumps(statements) if is_end else []
-    return {jump: _leaving(jump, "stop_epoch", value, jump in last) for jump in loop_jumps(statements)}
+    return {jump: _leaving(jump, verb, value, jump in last) for jump in loop_jumps(statements)}
 
 
 def leave_epoch(statements: Sequence[cst.CSTNode]) -> dict[cst.CSTNode, Edit]:

@@ -66,7 +66,10 @@ def _body(outline: Outline, line: cst.CSTNode, call: cst.Call, function: cst.Fun
     result = returned_statement(outline.program, line, call, entered.value)
     if result and entered.closing:
         result = [with_comments(result[0], entered.closing), *result[1:]]
-    body = [node for node in entered.statements if not is_docstring(node)]
+    docstrings = [node for node in entered.statements if is_docstring(node)]
+    body = [node for node in entered.statements if node not in docstrings]
+    if docstrings:
+        outline.docstrings.setdefault(STEP, docstrings[0])
     above = [*([] if result else comments_of(line)), *comments_of(function)]
     outline.footers.setdefault(STEP, []).extend(footer_of(function))
     if body and above:

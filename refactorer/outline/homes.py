@@ -14,6 +14,7 @@ from refactorer.analysis.walk import walk
 from refactorer.emit.reserved import RESERVED
 from refactorer.idioms.configure import Configuration
 from refactorer.idioms.shapes import names_in
+from refactorer.outline.control import loop_jumps
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.optimizers import Roles, assigned_class, makes_module, names_module_class
 from refactorer.outline.outline import (
@@ -43,6 +44,7 @@ class Homes:
     initial: dict[Variable, cst.SimpleStatementLine] = field(default_factory=dict)
     read_after: list[Variable] = field(default_factory=list)
     batch_name: dict[str, str] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
 
     def parameter(self, variable: Variable) -> str:
         """The name of the constructor's parameter: the variable's own, save for the `self` of a method."""
@@ -52,7 +54,7 @@ class Homes:
         """A free attribute name: the variable's own where possible; an object's `self` is named after its class."""
         if variable not in self.attribute:
             name = variable.name if variable.name != "self" else _name_of_class(variable)
-            taken = set(self.attribute.values())
+            taken = {*self.attribute.values(), *self.taken}
             while name in RESERVED or name in taken or (name.startswith("__") and not name.endswith("__")):
                 name = name.lstrip("_") + "_" if name.startswith("__") else name + "_"
             self.attribute[variable] = name
@@ -69,6 +71,9 @@ class Placing:
         self.module_scope = self.program.scope[self.program.module]
 
     def run(self) -> Homes:
+        for name, function in self.outline.methods.items():
+            self.homes.expression[self.program.variables[function.name]] = cst.parse_expression(f"self.{name}")
+            self.homes.taken.add(name)
         self._supplied_loaders()
         self._unpack(STEP, self.outline.train)
         if self.outline.evaluation is not None:
@@ -103,7 +108,9 @@ class Placing:
     def _loader(self, source: BatchSource, written: set[Variable]) -> Variable | None:
         variable = self.outline.variable(source.iterable) if isinstance(source.iterable, cst.Name) else None
         visible = variable is not None and variable.owner in (self.site.driver, self.module_scope)
-        if variable is None or not visible or variable in written:
+        counted = isinstance(self.site.epoch_loop, cst.For) and self.site.form == "epochs"
+        bound = {self.outline.variable(n) for n in names_in(self.site.epoch_loop.target)} if counted else set()  # type: ignore[union-attr]
+        if variable is None or not visible or variable in written or variable in bound:
             return None
         return None if self._is_global_elsewhere_written(variable) else variable
 
@@ -158,7 +165,7 @@ class Placing:
     # --- flow -----------------------------------------------------------------------------------------------------
 
     def _ordered(self) -> list[tuple[str, list[cst.CSTNode]]]:
-        order = [EPOCHS, EPOCH_START, TRAIN_DATA, "on_before_optimizer_step", *HOOK_ORDER[1:]]
+        order = [*self.outline.methods, EPOCHS, EPOCH_START, TRAIN_DATA, "on_before_optimizer_step", *HOOK_ORDER[1:]]
         return [(hook, self.outline.hooks[hook]) for hook in order if hook in self.outline.hooks]
 
     def _flow(self, body: Iterable[cst.CSTNode]) -> Flow:
@@ -180,32 +187,52 @@ class Placing:
         for hook, body in self._ordered():
             one = self._flow(body)
             one = Flow(one.early, one.sure, one.may)
-            total = total.then(one.maybe() if hook in (STEP, VALIDATION_STEP) else one)
+            certain = hook not in (STEP, VALIDATION_STEP, *self.outline.methods)
+            total = total.then(one if certain else one.maybe())
         return total
 
     def _live_out(self) -> frozenset[Variable]:
-        """Variables of the driver that may be read after the training before they are written again."""
+        """Variables of the driver that may be read behind the training before they are written again."""
         node: cst.CSTNode = self.site.epoch_loop
-        total = NOTHING
-        looped: set[Variable] = set()
+        total = self._flow(node.orelse.body.body) if node.orelse is not None else NOTHING  # type: ignore[attr-defined]
+        caught: set[Variable] = set()
         while node is not self.site.driver.node and node in self.program.parent:
             parent = self.program.parent[node]
             if isinstance(parent, (cst.IndentedBlock, cst.Module)):
-                at = list(parent.body).index(node)  # type: ignore[arg-type]
-                total = total.then(self._flow(parent.body[at + 1 :]))
+                total = total.then(self._flow(parent.body[list(parent.body).index(node) + 1 :]))  # type: ignore[arg-type]
             elif isinstance(parent, (cst.Try, cst.TryStar)):
                 others = [part for part in (*parent.handlers, parent.orelse, parent.finalbody) if part is not None]
-                looped |= {v for _, v in self.outline.uses(*others)}
+                caught |= {v for _, v in self.outline.uses(*others)}
             elif isinstance(parent, (cst.For, cst.While)):
-                looped |= {v for _, v in self.outline.uses(parent) if self._read_outside(v, parent)}
+                total = self._around(parent, total)
             node = parent
-        return total.early | looped
+        return total.early | caught
 
-    def _read_outside(self, variable: Variable, loop: cst.CSTNode) -> bool:
-        return any(
-            self.program.contains(loop, seen.node) and not self._inside(seen.node)
-            for seen in variable.reads if seen.order >= 0
-        )  # fmt: skip
+    def _around(self, loop: cst.For | cst.While, rest: Flow) -> Flow:
+        """What comes behind the training in a loop around it: the rest of the body, then perhaps the next round."""
+        if loop_jumps(loop.body.body):
+            rest = rest.maybe()
+        head = self._flow_of_target(loop) if isinstance(loop, cst.For) else self._flow([loop.test])
+        again: Flow = rest.then(head)
+        for line in loop.body.body:
+            if self.program.contains(line, self.site.epoch_loop):
+                again = again.then(self._round(line))
+                break
+            again = again.then(self._flow([line]))
+        return Flow(again.early, rest.sure, rest.may | again.may)
+
+    def _round(self, line: cst.CSTNode) -> Flow:
+        """A line with the training in it, taken to write nothing for certain."""
+        training = self._epoch_flow()
+        loops = (self.site.epoch_loop, self.site.batch_loop)
+        targets = [name for loop in loops if isinstance(loop, cst.For) for name in names_in(loop.target)]
+        bound = {self.outline.variable(name) for name in targets}
+        reads = {v for _, v in self.outline.uses(line)} if line is not self.site.epoch_loop else training.early - bound
+        return Flow(frozenset(reads), frozenset(), training.may)
+
+    def _flow_of_target(self, loop: cst.For) -> Flow:
+        written = self._seen(v for _, v in self.program.used([loop.target]))
+        return Flow(frozenset(), written, written)
 
     def _inside(self, node: cst.CSTNode) -> bool:
         """Whether a node of the original text belongs to the training."""
@@ -247,6 +274,8 @@ class Placing:
     def _place(self, variable: Variable) -> None:
         owner = variable.owner
         if owner is None or variable in self.homes.expression or self._is_definition(variable):
+            return
+        if owner.node in self.outline.methods.values():
             return
         if owner.kind == "comprehension" or (owner.kind != "module" and self._is_inner(variable)):
             return
@@ -381,6 +410,8 @@ class Placing:
     def _rename_locals(self) -> None:
         """No two variables may share a name in one hook, and none may take the name of a parameter."""
         for hook, body in self._ordered():
+            if hook in self.outline.methods:
+                continue
             left = dict.fromkeys(
                 v for _, v in self.outline.uses(*body) if v not in self.homes.expression and not self._nested(v)
             )

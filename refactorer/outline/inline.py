@@ -120,9 +120,9 @@ def _is_settings(program: Program, node: cst.Attribute) -> bool:
     if not parsed or value.func.attr.value != "parse_args":  # type: ignore[union-attr]
         return False
     return not any(
-        isinstance(other, cst.Attribute) and other.attr.value == node.attr.value
+        other.attr.value == node.attr.value
         and isinstance(program.parent.get(other), (cst.AssignTarget, cst.AugAssign, cst.AnnAssign))
-        for other in walk(program.module)
+        for other in program.find(cst.Attribute)
     )  # fmt: skip
 
 

@@ -47,7 +47,8 @@ def find_roles(outline: Outline) -> Roles:
     for node in walk(*(line for body in outline.hooks.values() for line in body)):
         if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "step":
             variable = outline.variable(node.func.value)
-            if variable is not None and not is_scheduler(program, variable):
+            reachable = variable is not None and outline.site.driver.lookup(variable.name) is variable
+            if variable is not None and reachable and not is_scheduler(program, variable):
                 stepped.setdefault(variable)
     replaced = {v for body in outline.hooks.values() for n, v in outline.uses(*body) if outline.is_write(n)}
     optimizers = tuple(v for v in stepped if _is_optimizer(outline, v) and v not in replaced)

@@ -59,7 +59,10 @@ class Returning:
 
 @dataclass
 class Outline:
-    """Everything that is known about the module to be written, before and while the idioms refine it."""
+    """Everything that is known about the module to be written, before and while the idioms refine it.
+
+    `hooks` holds the statements of each method; `methods` says which of them are functions of the script.
+    """
 
     program: Program
     site: Site
@@ -72,6 +75,7 @@ class Outline:
     automatic: bool = False
     notes: list[Note] = field(default_factory=list)
     overrides: list[str] = field(default_factory=list)
+    methods: dict[str, cst.FunctionDef] = field(default_factory=dict)
     returning: Returning | None = None
     docstrings: dict[str, cst.CSTNode] = field(default_factory=dict)
     above: dict[str, list[cst.EmptyLine]] = field(default_factory=dict)
@@ -307,12 +311,6 @@ def _check_contents(outline: Outline) -> None:
             raise Refusal("R403", node, "a variable is declared nonlocal in the training",
                           "return values instead of nonlocal")  # fmt: skip
         _refuse_names_of_a_class(program, node)
-    loops = (outline.site.epoch_loop, outline.site.batch_loop)
-    for loop in loops:
-        target = loop.target if isinstance(loop, cst.For) else None
-        if any(isinstance(part, (cst.Attribute, cst.Subscript)) for part in (walk(target) if target else ())):
-            raise Refusal("R404", loop, "the loop assigns to an attribute or an element",
-                          "loop over a plain variable")  # fmt: skip
     first = loop_jumps(outline.hooks.get(EPOCH_START, []))
     if first:
         raise PlainerView(first[0], "the epoch is left or skipped before its batches")

@@ -13,8 +13,9 @@ from refactorer.outline.outline import Outline, Returning
 def stop_instead(outline: Outline) -> Returning | None:
     """Turns the script's own `return` statements in the hooks into stops; None when there are none."""
     found = {
-        hook: [node for node in returns(body) if node in outline.program.order] for hook, body in outline.hooks.items()
-    }
+        hook: [node for node in returns(body) if node in outline.program.order]
+        for hook, body in outline.hooks.items() if hook not in outline.methods
+    }  # fmt: skip
     every = [node for nodes in found.values() for node in nodes]
     if not every:
         return None
@@ -53,7 +54,7 @@ def _ends_function(outline: Outline) -> bool:
     loop = outline.site.epoch_loop
     block = outline.program.parent[loop]
     function = outline.program.parent.get(block)
-    last = isinstance(block, cst.IndentedBlock) and block.body[-1] is loop
+    last = isinstance(block, cst.IndentedBlock) and block.body[-1] is loop and loop.orelse is None
     return last and isinstance(function, cst.FunctionDef)
 
 

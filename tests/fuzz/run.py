@@ -33,7 +33,9 @@ def check(text: str, runner: Runner) -> Outcome:
         return "crashed", f"{type(error).__name__}: {error}".splitlines()[0][:200], ""
     if isinstance(result, Refused):
         codes = ",".join(sorted({d.code for d in result.diagnostics}))
-        return ("refused", codes, "") if codes else ("silent refusal", "no diagnostic", "")
+        if not codes or "R900" in codes or "E900" in codes:
+            return "defect", codes or "no diagnostic", ""
+        return "refused", codes, ""
     if not isinstance(result, Converted):
         return "missed", f"{result.status} {[str(d) for d in result.diagnostics]}", ""
     problem = static_problem(text, result.after)
@@ -41,7 +43,7 @@ def check(text: str, runner: Runner) -> Outcome:
         return (*problem, result.after)
     before = runner.run(text)
     if not trains(before):
-        return "bad script", f"{before.status} {before.error.strip()[-300:]}", result.after
+        return "bad script", ended(before), result.after
     difference = first_difference(before, runner.run(result.after))
     return ("different", difference, result.after) if difference else ("equal", "", result.after)
 
@@ -51,11 +53,15 @@ def trains(run: Run) -> bool:
     return run.status in (0, 3) and bool(run.events or run.lines)
 
 
+def ended(run: Run) -> str:
+    return f"{run.status} {(run.error.strip().splitlines() or [''])[-1]}"
+
+
 def check_original(text: str, runner: Runner) -> Outcome:
     """Like `check`, of the script and itself: whether it trains, and twice the same."""
     before = runner.run(text)
     if not trains(before):
-        return "bad script", f"{before.status} {before.error.strip()[-300:]}", ""
+        return "bad script", ended(before), ""
     difference = first_difference(before, runner.run(text))
     return ("not deterministic", difference, "") if difference else ("equal", "", "")
 
@@ -136,7 +142,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--family", choices=NAMES, help="of one family; default: a mixture")
     parser.add_argument("--seed", type=int, default=0, help="the number of the first script")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--originals", action="store_true", help="do not convert: does each script run, twice the same?")
+    parser.add_argument(
+        "--originals", action="store_true", help="do not convert: does each script run, twice the same?"
+    )
     parser.add_argument(
         "--keep", type=pathlib.Path, default=pathlib.Path("fuzz-failures"), help="folder of the scripts that fail"
     )

@@ -58,7 +58,7 @@ def test_convert_in_colours(folder: Path) -> None:
     assert "\x1b[31m-LOOP" in shown
     assert plain(shown).startswith("--- a/x.py\n+++ b/x.py\n@@ -1,2 +1,2 @@\n-LOOP\n+TRAINER_runtime\n")
     assert f" # [bold]{'long ' * 30}[/bold] :smile:\n" in plain(shown)
-    assert "y.py:1:3: R101 two optimizers, 100% sure\n    hint: use one: the other\n" in plain(shown)
+    assert "y.py:1:3: R303 two optimizers, 100% sure\n    hint: use one: the other\n" in plain(shown)
 
 
 def test_colours_can_be_switched_off(folder: Path) -> None:

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from tests.fuzz.families.draw import Draw
+from tests.fuzz.families.draw import Draw, variants
 
-NETS = [
-    """
-    class $Net(nn.Module):
-        def __init__(self, inputs=4, outputs=OUTPUTS):
-            super().__init__()
-            self.first = nn.Linear(inputs, <<5|6>>)
-            self.last = nn.Linear(self.first.out_features, outputs)
-            self.drop = nn.Dropout(<<0.1|0.4>>)
+NETS = variants("""
+class $Net(nn.Module):
+    def __init__(self, inputs=4, outputs=OUTPUTS):
+        super().__init__()
+        self.first = nn.Linear(inputs, <<5|6>>)
+        self.last = nn.Linear(self.first.out_features, outputs)
+        self.drop = nn.Dropout(<<0.1|0.4>>)
 
-        def forward(self, x):
-            return self.last(self.drop(<<torch.relu|torch.tanh|F.relu>>(self.first(x))))
-    """,
-    """
-    def $Net(inputs=4, outputs=OUTPUTS):
-        return nn.Sequential(nn.Linear(inputs, 5), <<nn.ReLU()|nn.Tanh()>>, <<nn.Dropout(0.2)|nn.Identity()>>, nn.Linear(5, outputs))
-    """,
-    """
-    class $Net(nn.Module):
-        def __init__(self, inputs=4, outputs=OUTPUTS):
-            super(<<$Net, self|>>).__init__()
-            self.body = nn.Sequential(nn.Linear(inputs, 6), nn.<<BatchNorm1d|LayerNorm>>(6), nn.ReLU())
-            self.head = nn.Linear(6, outputs)
+    def forward(self, x):
+        return self.last(self.drop(<<torch.relu|torch.tanh|F.relu>>(self.first(x))))
 
-        def forward(self, x):
-            return self.head(self.body(x))
-    """,
-]
+---
+def $Net(inputs=4, outputs=OUTPUTS):
+    act, drop = <<nn.ReLU()|nn.Tanh()>>, <<nn.Dropout(0.2)|nn.Identity()>>
+    return nn.Sequential(nn.Linear(inputs, 5), act, drop, nn.Linear(5, outputs))
+
+---
+class $Net(nn.Module):
+    def __init__(self, inputs=4, outputs=OUTPUTS):
+        super(<<$Net, self|>>).__init__()
+        self.body = nn.Sequential(nn.Linear(inputs, 6), nn.<<BatchNorm1d|LayerNorm>>(6), nn.ReLU())
+        self.head = nn.Linear(6, outputs)
+
+    def forward(self, x):
+        return self.head(self.body(x))
+
+""")
 
 HEAD = """
 ?30 \"\"\"What the script does.\"\"\"
@@ -50,11 +50,17 @@ from torch.utils.data import DataLoader, TensorDataset
 
 """
 
-SEEDS = [
-    "torch.manual_seed(SEED)\nrandom.seed(SEED)\nnp.random.seed(SEED)",
-    "torch.manual_seed(SEED); random.seed(SEED)",
-    "$seed = SEED\ntorch.manual_seed($seed)\nrandom.seed($seed)",
-]
+SEEDS = variants("""
+torch.manual_seed(SEED)
+random.seed(SEED)
+np.random.seed(SEED)
+---
+torch.manual_seed(SEED); random.seed(SEED)
+---
+$seed = SEED
+torch.manual_seed($seed)
+random.seed($seed)
+""")
 
 RATES = "lr=<<0.1|0.05|1e-2>>"
 OPTIMIZERS = [
@@ -71,17 +77,16 @@ SCHEDULERS = [
     "$scheduler = torch.optim.lr_scheduler.LambdaLR($optimizer, lambda k: 1 / (k + 1))",
 ]
 
-DATASETS = [
-    """
-    $features = torch.randn(COUNT, 4)
-    $labels = TARGETS
-    $dataset = TensorDataset($features, $labels)
-    """,
-    """
-    $features, $labels = torch.rand(COUNT, 4), TARGETS0
-    $dataset = TensorDataset($features, $labels)
-    """,
-]
+DATASETS = variants("""
+$features = torch.randn(COUNT, 4)
+$labels = TARGETS
+$dataset = TensorDataset($features, $labels)
+
+---
+$features, $labels = torch.rand(COUNT, 4), TARGETS0
+$dataset = TensorDataset($features, $labels)
+
+""")
 
 LOADERS = [
     "$loader = DataLoader($dataset, batch_size=<<4|5|8>>, shuffle=<<True|True|False>><<||, drop_last=True>>)",
@@ -89,19 +94,28 @@ LOADERS = [
 ]
 
 CLEAR = ["$optimizer.zero_grad()", "$optimizer.zero_grad()", "$optimizer.zero_grad(set_to_none=<<True|False>>)"]
-CLIP = [
-    "nn.utils.clip_grad_norm_($model.parameters(), <<0.5|1.0>>)",
-    "torch.nn.utils.clip_grad_value_($model.parameters(), 0.1)",
-    "for $p in $model.parameters():\n    $p.grad.data.mul_(0.9)",
-]
+CLIP = variants("""
+nn.utils.clip_grad_norm_($model.parameters(), <<0.5|1.0>>)
+---
+torch.nn.utils.clip_grad_value_($model.parameters(), 0.1)
+---
+for $p in $model.parameters():
+    $p.grad.data.mul_(0.9)
+""")
 
-AFTER = [
-    "print('weights', sum(p.sum().item() for p in $model.parameters()))",
-    "torch.save($model.state_dict(), '<<model|last>>.pt')",
-    "$model.eval()\nwith torch.no_grad():\n    print('predict', $model(torch.ones(2, 4)).sum().item())",
-    "print('drawn', torch.rand(1).item(), random.random())",
-    "print('mode', $model.training, [p.grad is None for p in $model.parameters()])",
-]
+AFTER = variants("""
+print('weights', sum(p.sum().item() for p in $model.parameters()))
+---
+torch.save($model.state_dict(), '<<model|last>>.pt')
+---
+$model.eval()
+with torch.no_grad():
+    print('predict', $model(torch.ones(2, 4)).sum().item())
+---
+print('drawn', torch.rand(1).item(), random.random())
+---
+print('mode', $model.training, [p.grad is None for p in $model.parameters()])
+""")
 
 
 def head(draw: Draw, more: str = "") -> str:
@@ -113,7 +127,9 @@ def head(draw: Draw, more: str = "") -> str:
 
 def finished(draw: Draw, text: str, imports: str, *, seed: int, classes: int = 1) -> str:
     """The placeholders in capitals filled in."""
-    optim = "optim" if "import optim\n" in imports or "as optim" in imports else "O" if "as O" in imports else "torch.optim"
+    optim = (
+        "optim" if "import optim\n" in imports or "as optim" in imports else "O" if "as O" in imports else "torch.optim"
+    )
     # No last batch of one: batch norm refuses that.
     count = draw.pick([12, 15, 18, 20, 23])
     targets = "($features[:, 0] > 0).long()" if classes > 1 else "$features.sum(1, keepdim=True)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fuzz.families import common
-from tests.fuzz.families.draw import Draw
+from tests.fuzz.families.draw import Draw, variants
 from tests.fuzz.families.parts import IN_FUNCTION, Parts
 
 SETUP = """
@@ -52,68 +52,304 @@ $loss.backward()
 $optimizer.step()
 """
 # ways of stepping with a jump or a block somewhere inside
-STEPS = [
-    "try:\n    @basic\nexcept RuntimeError as error:\n    print('failed', error)\n    <<continue|break|raise>>",
-    "try:\n    @basic\nexcept (RuntimeError, ValueError):\n    raise\nelse:\n    $total += $loss.item()\nfinally:\n    $step += 1",
-    "try:\n    if len($x) < 4:\n        raise ValueError('small')\n    @basic\nexcept ValueError as error:\n    print(error)\n    ?50 continue",
-    "try:\n    @basic\n    ?40 if $loss.item() < 0.5:\n        continue\nfinally:\n    print('finally', len($x))",
-    "with torch.autograd.set_detect_anomaly(<<False|True>>):\n    @basic",
-    "with torch.enable_grad():\n    $loss = $criterion($model($x), $y)\n    @clear\n    $loss.backward()\n$optimizer.step()",
-    "with torch.autograd.profiler.record_function('step'):\n    @basic",
-    "with open('log.txt', 'a') as log:\n    @basic\n    log.write('%f\\n' % $loss.item())",
-    "with warnings.catch_warnings():\n    warnings.simplefilter('ignore')\n    @basic",
-    "with torch.random.fork_rng(enabled=<<True|False>>):\n    @basic",
-    "$loss = $criterion($model($x), $y)\nif $loss.item() < <<0.4|0.9>>:\n    print('skip')\n    continue\n@clear\n$loss.backward()\n$optimizer.step()",
-    "@clear\n$loss = $criterion($model($x), $y)\nif torch.isfinite($loss) and $step % 3 != 2:\n    $loss.backward()\n    $optimizer.step()\n<<else:\n    print('no step')|print('past')>>".replace("<<else:\n    print('no step')|print('past')>>", "print('past')"),
-    "@clear\n$loss = $criterion($model($x), $y)\n$loss.backward()\n$norm = sum(p.grad.norm().item() for p in $model.parameters())\nif $norm < <<0.5|3>>:\n    $optimizer.step()\nelse:\n    print('too large')",
-    "if ($n := len($x)) > 3:\n    @basic\n    $total += $n",
-    "if len($x) > 4:\n    @basic\nelif len($x) > 2:\n    @clear\n    $loss = 0.1 * $model($x).pow(2).mean()\n    $loss.backward()\n    $optimizer.step()\nelse:\n    continue",
-    "match $step % 3:\n    case 0:\n        @basic\n    case 1 | 2:\n        $loss = $model($x).abs().mean()\n        @clear\n        $loss.backward()\n        $optimizer.step()\n    case _:\n        pass\n$step += 1",
-    "@basic\nmatch $loss.item():\n    case value if value < 0.3:\n        break\n    case _:\n        $total += $loss.item()",
-    "$loss = $criterion($model($x), $y) / 2\n$loss.backward()\n$step += 1\nif $step % 2 == 0:\n    $optimizer.step()\n    $optimizer.zero_grad()",
-    "for $part in range(2):\n    $loss = $criterion($model($x[$part::2]), $y[$part::2]) / 2\n    ?30 if $part == 1 and len($x) < 4: break\n    $loss.backward()\n$optimizer.step()\n@clear",
-    "@clear\n$losses = []\nfor $xi, $yi in zip($x, $y):\n    $losses.append($criterion($model($xi[None]), $yi[None]))\n$loss = torch.stack($losses).mean()\n$loss.backward()\n$optimizer.step()",
-    "@basic\nwhile $loss.item() > <<1.5|2.5>> and $step < 4:\n    @clear\n    $loss = $criterion($model($x), $y)\n    $loss.backward()\n    $optimizer.step()\n    $step += 1",
-    "@basic\ndel $x, $y",
-    "@basic\nif not $loss.requires_grad: raise RuntimeError('no gradient')",
-    "if random.random() < 0.3:\n    print('dropped'); continue\n@basic",
-]
-ENDS = [
-    "",
-    "",
-    "if $loss.item() < <<0.3|0.8>>: break",
-    "print($epoch, $loss.item())",
-    "$total += $loss.item()",
-    "if $step > 2:\n    continue\nprint('early steps', $loss.item())",
-    "if (value := $loss.item()) < $best:\n    $best = value",
-]
-LOOPS = [
-    "for $x, $y in $loader:\n    @step\n    @end",
-    "for $i, ($x, $y) in enumerate($loader):\n    @step\n    @end\n    ?20 if $i == 2: break",
-    "for $i, $batch in enumerate($loader):\n    $x, $y = $batch\n    @step\n    @end",
-    "for $x, $y in $loader:\n    @step\n    @end\nelse:\n    print('no break')",
-    "with Bar($loader, f'epoch {$epoch}') as $bar:\n    for $x, $y in $bar:\n        @step\n        @end\n        $bar.set_postfix(loss=$loss.item())",
-    "with tqdm($loader, <<total=len($loader)|leave=False>>) as $bar:\n    for $x, $y in $bar:\n        @step\n        @end\n        ?50 $bar.set_description('%.3f' % $loss.item())",
-    "$bar = Bar($loader)\nfor $i, ($x, $y) in enumerate($bar):\n    @step\n    @end\n    $bar.update()",
-    "try:\n    for $x, $y in $loader:\n        @step\n        @end\n<<except KeyboardInterrupt|except StopIteration>>:\n    print('interrupted')\n    break",
-    "try:\n    for $x, $y in $loader:\n        @step\n        @end\nfinally:\n    print('epoch is over')",
-]
-SIMPLE_EVALUATION = "$val = 0.0\nwith torch.no_grad():\n    for $vx, $vy in $val_loader:\n        $val += $criterion($model($vx), $vy).item()"
-EPOCH_ENDS = [
-    "",
-    "print('epoch', $epoch, $total)",
-    "@evaluation\nif $val < $best:\n    $best, $bad = $val, 0\nelse:\n    $bad += 1\nif $bad >= 1:\n    print('early stop', $epoch)\n    LEAVE",
-    "@evaluation\nprint('val', $val)\nif $val > $best:\n    LEAVE\n$best = $val",
-    "if $total > <<2|8>>:\n    print('enough')\n    LEAVE",
-]
-OUTER = [
-    "for $epoch in range($epochs):\n    @inner\n    @schedule\n    @close",
-    "for $epoch in range($epochs):\n    @inner\n    @schedule\n    @close\nelse:\n    print('all epochs')",
-    "$epoch = 0\nwhile $epoch < $epochs:\n    @inner\n    $epoch += 1\n    @schedule\n    @close\nelse:\n    print('while is over')",
-    "try:\n    for $epoch in range($epochs):\n        @inner\n        @schedule\n        @close\nexcept KeyboardInterrupt:\n    print('stopped by hand')\nfinally:\n    print('cleaning up')",
-    "for $epoch in range(1, $epochs + 1):\n    try:\n        @inner\n        @close\n    except ZeroDivisionError:\n        continue\n    @schedule",
-    "with Bar([]) as $outer_bar:\n    for $epoch in range($epochs):\n        @inner\n        @close",
-]
+STEPS = variants("""
+try:
+    @basic
+except RuntimeError as error:
+    print('failed', error)
+    <<continue|break|raise>>
+---
+try:
+    @basic
+except (RuntimeError, ValueError):
+    raise
+else:
+    $total += $loss.item()
+finally:
+    $step += 1
+---
+try:
+    if len($x) < 4:
+        raise ValueError('small')
+    @basic
+except ValueError as error:
+    print(error)
+    ?50 continue
+---
+try:
+    @basic
+    ?40 if $loss.item() < 0.5:
+        continue
+finally:
+    print('finally', len($x))
+---
+with torch.autograd.set_detect_anomaly(<<False|True>>):
+    @basic
+---
+with torch.enable_grad():
+    $loss = $criterion($model($x), $y)
+    @clear
+    $loss.backward()
+$optimizer.step()
+---
+with torch.autograd.profiler.record_function('step'):
+    @basic
+---
+with open('log.txt', 'a') as log:
+    @basic
+    log.write('%f\\n' % $loss.item())
+---
+with warnings.catch_warnings():
+    warnings.simplefilter('ignore')
+    @basic
+---
+with torch.random.fork_rng(enabled=<<True|False>>):
+    @basic
+---
+$loss = $criterion($model($x), $y)
+if $loss.item() < <<0.4|0.9>>:
+    print('skip')
+    continue
+@clear
+$loss.backward()
+$optimizer.step()
+---
+@clear
+$loss = $criterion($model($x), $y)
+if torch.isfinite($loss) and $step % 3 != 2:
+    $loss.backward()
+    $optimizer.step()
+print('past')
+---
+@clear
+$loss = $criterion($model($x), $y)
+$loss.backward()
+$norm = sum(p.grad.norm().item() for p in $model.parameters())
+if $norm < <<0.5|3>>:
+    $optimizer.step()
+else:
+    print('too large')
+---
+if ($n := len($x)) > 3:
+    @basic
+    $total += $n
+---
+if len($x) > 4:
+    @basic
+elif len($x) > 2:
+    @clear
+    $loss = 0.1 * $model($x).pow(2).mean()
+    $loss.backward()
+    $optimizer.step()
+else:
+    continue
+---
+match $step % 3:
+    case 0:
+        @basic
+    case 1 | 2:
+        $loss = $model($x).abs().mean()
+        @clear
+        $loss.backward()
+        $optimizer.step()
+    case _:
+        pass
+$step += 1
+---
+@basic
+match $loss.item():
+    case value if value < 0.3:
+        break
+    case _:
+        $total += $loss.item()
+---
+$loss = $criterion($model($x), $y) / 2
+$loss.backward()
+$step += 1
+if $step % 2 == 0:
+    $optimizer.step()
+    $optimizer.zero_grad()
+---
+for $part in range(2):
+    $loss = $criterion($model($x[$part::2]), $y[$part::2]) / 2
+    ?30 if $part == 1 and len($x) < 4: break
+    $loss.backward()
+$optimizer.step()
+@clear
+---
+@clear
+$losses = []
+for $xi, $yi in zip($x, $y):
+    $losses.append($criterion($model($xi[None]), $yi[None]))
+$loss = torch.stack($losses).mean()
+$loss.backward()
+$optimizer.step()
+---
+@basic
+while $loss.item() > <<1.5|2.5>> and $step < 4:
+    @clear
+    $loss = $criterion($model($x), $y)
+    $loss.backward()
+    $optimizer.step()
+    $step += 1
+---
+@basic
+del $x, $y
+---
+@basic
+if not $loss.requires_grad: raise RuntimeError('no gradient')
+---
+if random.random() < 0.3:
+    print('dropped'); continue
+@basic
+""")
+ENDS = variants("""
+
+---
+
+---
+if $loss.item() < <<0.3|0.8>>: break
+---
+print($epoch, $loss.item())
+---
+$total += $loss.item()
+---
+if $step > 2:
+    continue
+print('early steps', $loss.item())
+---
+if (value := $loss.item()) < $best:
+    $best = value
+""")
+LOOPS = variants("""
+for $x, $y in $loader:
+    @step
+    @end
+---
+for $i, ($x, $y) in enumerate($loader):
+    @step
+    @end
+    ?20 if $i == 2: break
+---
+for $i, $batch in enumerate($loader):
+    $x, $y = $batch
+    @step
+    @end
+---
+for $x, $y in $loader:
+    @step
+    @end
+else:
+    print('no break')
+---
+with Bar($loader, f'epoch {$epoch}') as $bar:
+    for $x, $y in $bar:
+        @step
+        @end
+        $bar.set_postfix(loss=$loss.item())
+---
+with tqdm($loader, <<total=len($loader)|leave=False>>) as $bar:
+    for $x, $y in $bar:
+        @step
+        @end
+        ?50 $bar.set_description('%.3f' % $loss.item())
+---
+$bar = Bar($loader)
+for $i, ($x, $y) in enumerate($bar):
+    @step
+    @end
+    $bar.update()
+---
+try:
+    for $x, $y in $loader:
+        @step
+        @end
+<<except KeyboardInterrupt|except StopIteration>>:
+    print('interrupted')
+    break
+---
+try:
+    for $x, $y in $loader:
+        @step
+        @end
+finally:
+    print('epoch is over')
+""")
+SIMPLE_EVALUATION = """
+$val = 0.0
+with torch.no_grad():
+    for $vx, $vy in $val_loader:
+        $val += $criterion($model($vx), $vy).item()
+"""
+EPOCH_ENDS = variants("""
+
+---
+print('epoch', $epoch, $total)
+---
+@evaluation
+if $val < $best:
+    $best, $bad = $val, 0
+else:
+    $bad += 1
+if $bad >= 1:
+    print('early stop', $epoch)
+    LEAVE
+---
+@evaluation
+print('val', $val)
+if $val > $best:
+    LEAVE
+$best = $val
+---
+if $total > <<2|8>>:
+    print('enough')
+    LEAVE
+""")
+OUTER = variants("""
+for $epoch in range($epochs):
+    @inner
+    @schedule
+    @close
+---
+for $epoch in range($epochs):
+    @inner
+    @schedule
+    @close
+else:
+    print('all epochs')
+---
+$epoch = 0
+while $epoch < $epochs:
+    @inner
+    $epoch += 1
+    @schedule
+    @close
+else:
+    print('while is over')
+---
+try:
+    for $epoch in range($epochs):
+        @inner
+        @schedule
+        @close
+except KeyboardInterrupt:
+    print('stopped by hand')
+finally:
+    print('cleaning up')
+---
+for $epoch in range(1, $epochs + 1):
+    try:
+        @inner
+        @close
+    except ZeroDivisionError:
+        continue
+    @schedule
+---
+with Bar([]) as $outer_bar:
+    for $epoch in range($epochs):
+        @inner
+        @close
+""")
 LEAVES = ["break", "break", "return RESULT", "return RESULT", "sys.exit(3)"]
 RESULTS = ["", "$model", "$epoch", "'stopped'", "$model, $best", "None"]
 AFTER = """
@@ -151,7 +387,12 @@ def make(draw: Draw, seed: int) -> Parts:
     )
     after = draw.text(AFTER, after=common.AFTER)
     if returns:
-        after = draw.pick(["print('done', type($returned).__name__)", "print('returned', $returned is None)\n" + draw.pick(common.AFTER)])
+        after = draw.pick(
+            [
+                "print('done', type($returned).__name__)",
+                "print('returned', $returned is None)\n" + draw.text(draw.pick(common.AFTER)),
+            ]
+        )
     parts = Parts(*(common.finished(draw, t, imports, seed=seed) for t in (head, setup, body, after)))
     if returns:
         parts.result, parts.layouts = "$returned", IN_FUNCTION

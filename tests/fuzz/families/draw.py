@@ -1,8 +1,8 @@
 """Random choices written into templates.
 
-In a template, `<<a|b|c>>` is one of the alternatives, a line that starts with `?` (or `?30`, a percentage) is there half
-of the time together with the lines indented below it, a line `@name` stands for the block of that name, and `$role` for
-the name of a variable, chosen later.
+In a template, `<<a|b|c>>` is one of the alternatives, a line that starts with `?` (or `?30`, a percentage) is there
+half of the time together with the lines indented below it, a line `@name` stands for the block of that name, and
+`$role` for the name of a variable, chosen later.
 """
 
 from __future__ import annotations
@@ -16,6 +16,17 @@ from typing import TypeVar
 T = TypeVar("T")
 Lines = list[str]
 Block = str | Sequence[str]
+
+
+def variants(text: str) -> list[str]:
+    """The pieces between lines of three dashes; an empty piece is one way of doing nothing."""
+    return [piece.strip("\n") for piece in re.split(r"^---$", text, flags=re.MULTILINE)]
+
+
+def named(text: str) -> dict[str, str]:
+    """The pieces under lines `=== name`."""
+    found = re.findall(r"^=== (\w+)\n(.*?)(?=^=== |\Z)", text, re.DOTALL | re.MULTILINE)
+    return {name: piece.strip("\n") for name, piece in found}
 
 
 def width(line: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fuzz.families import common
-from tests.fuzz.families.draw import Draw
+from tests.fuzz.families.draw import Draw, variants
 from tests.fuzz.families.parts import Parts
 
 GRAPH_NET = """
@@ -35,48 +35,95 @@ LOOPS = [
     "for _ in range($epochs):",
     "for $epoch in [0, 2, 5, 1]:",
 ]
-REPORTS = [
-    "if $epoch % <<2|3>> == 0:\n    print($epoch, $loss.item())",
-    "if ($epoch + 1) % 2 == 0: print(f'{$epoch + 1}: {$loss.item():.5f}')",
-    "print('%d %.6f' % ($epoch, $loss.item()))",
-    "$history.append($loss.item())",
-    "if not $epoch % 3:\n    print('lr', $rate)\n    @evaluate",
-    "@evaluate",
-]
-PLAIN_EVALUATE = [
-    "$model.eval()\nwith torch.no_grad():\n    $value = LOSSOF\nprint('eval', $value.item())\n?70 $model.train()",
-    "with torch.no_grad():\n    print('eval', LOSSOF.item())",
-    "print('same', LOSSOF.detach().item())",
-]
-STOPS = [
-    "if $loss.item() < <<0.3|0.6|0.9>>:\n    break",
-    "if $loss.item() < <<0.5|0.9>>:\n    continue\nprint('high')",
-    "if $loss < $best:\n    $best = $loss.item()\n    <<print('best', $best)|torch.save($model.state_dict(), 'best.pt')>>",
-    "if $loss.item() > $best:\n    $bad += 1\n    if $bad >= 2:\n        print('stopping', $epoch)\n        break\nelse:\n    $best = $loss.item()",
-]
-STEPS = [
-    "@clear\n$loss = LOSSOF\n$loss.backward()\n?30 @clip\n$optimizer.step()",
-    "$loss = LOSSOF\n?20 print('loss', $loss.item())\n@clear\n$loss.backward()\n$optimizer.step()",
-    "$loss = LOSSOF\n$loss.backward()\n$optimizer.step()\n@clear",
-    "$out = FORWARD\n$loss = LOSS_OUT + <<1e-3|0.01>> * $out.pow(2).mean()\n@clear\n$loss.backward()\n?30 @clip\n$optimizer.step()",
-]
-HAND_STEPS = [
-    """
-    $loss = LOSSOF
-    $loss.backward()
-    with torch.no_grad():
-        for $p in $model.parameters():
-            <<$p -= $rate * $p.grad|$p.sub_($rate * $p.grad)>>
-            $p.grad<<.zero_()| = None>>
-    """,
-    """
-    $model.zero_grad()
-    $loss = LOSSOF
-    $loss.backward()
+REPORTS = variants("""
+if $epoch % <<2|3>> == 0:
+    print($epoch, $loss.item())
+---
+if ($epoch + 1) % 2 == 0: print(f'{$epoch + 1}: {$loss.item():.5f}')
+---
+print('%d %.6f' % ($epoch, $loss.item()))
+---
+$history.append($loss.item())
+---
+if not $epoch % 3:
+    print('lr', $rate)
+    @evaluate
+---
+@evaluate
+""")
+PLAIN_EVALUATE = variants("""
+$model.eval()
+with torch.no_grad():
+    $value = LOSSOF
+print('eval', $value.item())
+?70 $model.train()
+---
+with torch.no_grad():
+    print('eval', LOSSOF.item())
+---
+print('same', LOSSOF.detach().item())
+""")
+STOPS = variants("""
+if $loss.item() < <<0.3|0.6|0.9>>:
+    break
+---
+if $loss.item() < <<0.5|0.9>>:
+    continue
+print('high')
+---
+if $loss < $best:
+    $best = $loss.item()
+    <<print('best', $best)|torch.save($model.state_dict(), 'best.pt')>>
+---
+if $loss.item() > $best:
+    $bad += 1
+    if $bad >= 2:
+        print('stopping', $epoch)
+        break
+else:
+    $best = $loss.item()
+""")
+STEPS = variants("""
+@clear
+$loss = LOSSOF
+$loss.backward()
+?30 @clip
+$optimizer.step()
+---
+$loss = LOSSOF
+?20 print('loss', $loss.item())
+@clear
+$loss.backward()
+$optimizer.step()
+---
+$loss = LOSSOF
+$loss.backward()
+$optimizer.step()
+@clear
+---
+$out = FORWARD
+$loss = LOSS_OUT + <<1e-3|0.01>> * $out.pow(2).mean()
+@clear
+$loss.backward()
+?30 @clip
+$optimizer.step()
+""")
+HAND_STEPS = variants("""
+$loss = LOSSOF
+$loss.backward()
+with torch.no_grad():
     for $p in $model.parameters():
-        $p.data<<.add_($p.grad.data, alpha=-$rate)| -= $rate * $p.grad.data|.sub_($p.grad.data * $rate)>>
-    """,
-]
+        <<$p -= $rate * $p.grad|$p.sub_($rate * $p.grad)>>
+        $p.grad<<.zero_()| = None>>
+
+---
+$model.zero_grad()
+$loss = LOSSOF
+$loss.backward()
+for $p in $model.parameters():
+    $p.data<<.add_($p.grad.data, alpha=-$rate)| -= $rate * $p.grad.data|.sub_($p.grad.data * $rate)>>
+
+""")
 LINEAR_SETUP = """
 $features, $labels = torch.randn(COUNT, 3), torch.randn(COUNT, 1)
 $w = torch.randn(3, 1, requires_grad=True)
@@ -95,12 +142,26 @@ LINEAR_BODY = """
     @report
     @stop
 """
-LINEAR_UPDATES = [
-    "$w.data -= $rate * $w.grad; $b.data -= $rate * $b.grad\n$w.grad.zero_(); $b.grad.zero_()",
-    "$w.data.sub_($rate * $w.grad.data)\n$b.data.sub_($rate * $b.grad.data)\n$w.grad.data.zero_()\n$b.grad = None",
-    "with torch.no_grad():\n    $w -= $rate * $w.grad\n    $b -= $rate * $b.grad\n    $w.grad.zero_()\n    $b.grad.zero_()",
-    "with torch.no_grad():\n    for $p in ($w, $b):\n        $p -= $rate * $p.grad\n        $p.grad = None",
-]
+LINEAR_UPDATES = variants("""
+$w.data -= $rate * $w.grad; $b.data -= $rate * $b.grad
+$w.grad.zero_(); $b.grad.zero_()
+---
+$w.data.sub_($rate * $w.grad.data)
+$b.data.sub_($rate * $b.grad.data)
+$w.grad.data.zero_()
+$b.grad = None
+---
+with torch.no_grad():
+    $w -= $rate * $w.grad
+    $b -= $rate * $b.grad
+    $w.grad.zero_()
+    $b.grad.zero_()
+---
+with torch.no_grad():
+    for $p in ($w, $b):
+        $p -= $rate * $p.grad
+        $p.grad = None
+""")
 SETUP = """
 @seeds
 @data
@@ -146,7 +207,9 @@ def network(draw: Draw, seed: int) -> Parts:
     by_hand = draw.maybe(0.2)
     mask = draw.pick(["[$train_mask]", "[$train_mask]", "[:8]"]) if graph else ""
     forward = "$model($features, $adjacency)" if graph else "$model($features)"
-    criterion = "nn.CrossEntropyLoss()" if graph else draw.pick(["nn.MSELoss()", "nn.L1Loss()", "torch.nn.SmoothL1Loss()"])
+    criterion = (
+        "nn.CrossEntropyLoss()" if graph else draw.pick(["nn.MSELoss()", "nn.L1Loss()", "torch.nn.SmoothL1Loss()"])
+    )
     scheduler = draw.some(common.SCHEDULERS, 0.0 if by_hand else 0.35)
     loop = draw.pick(LOOPS)
     usable = [r for r in REPORTS if "_ in" not in loop or "$epoch" not in r]
@@ -165,7 +228,11 @@ def network(draw: Draw, seed: int) -> Parts:
         elsewise=draw.some("else:\n    print('all epochs')", 0.08),
     )
     loss = f"$criterion({forward}{mask}, $labels{mask})"
-    body = body.replace("LOSSOF", loss).replace("FORWARD", forward).replace("LOSS_OUT", f"$criterion($out{mask}, $labels{mask})")
+    body = (
+        body.replace("LOSSOF", loss)
+        .replace("FORWARD", forward)
+        .replace("LOSS_OUT", f"$criterion($out{mask}, $labels{mask})")
+    )
     after = common.AFTER if not graph else [a for a in common.AFTER if "predict" not in a]
     setup = draw.text(
         SETUP,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fuzz.families import common
-from tests.fuzz.families.draw import Draw
+from tests.fuzz.families.draw import Draw, variants
 from tests.fuzz.families.parts import Parts
 
 SETUP = """
@@ -34,7 +34,11 @@ def $train_step($x, $y, FREE_train_step):
 RETURNS = ["return $loss.item()", "return $loss", "return $loss.item(), len($x)", "", "return {'loss': $loss.item()}"]
 USES = {
     "return $loss.item()": ["$value = CALL", "$total += CALL", "$history.append(CALL)", "print('%.6f' % CALL)"],
-    "return $loss": ["$value = CALL\nprint($value.item())", "$total += CALL.item()", "$l = CALL\n$history.append(float($l))"],
+    "return $loss": [
+        "$value = CALL\nprint($value.item())",
+        "$total += CALL.item()",
+        "$l = CALL\n$history.append(float($l))",
+    ],
     "return $loss.item(), len($x)": ["$value, $n = CALL\n$total += $value * $n", "$value, _ = CALL\nprint($value)"],
     "": ["CALL", "CALL; print('stepped')"],
     "return {'loss': $loss.item()}": ["$value = CALL\nprint($value['loss'])", "$total += CALL['loss']"],
@@ -47,19 +51,44 @@ for $epoch in range($epochs):
     print('epoch', $epoch, $total)
     @evaluate
 """
-INNER = [
-    "for $x, $y in $loader:\n    @use",
-    "for $i, ($x, $y) in enumerate($loader):\n    @use\n    ?40 if $i % 2 == 0: print('batch', $i)",
-    "for $i, $batch in enumerate($loader):\n    $x, $y = $batch\n    if $i % 2:\n        @use\n    else:\n        @use",
-    "for $x, $y in $loader:\n    if len($x) < 3: continue\n    @use\n    ?30 if $total > 3: break",
-    "for $x, $y in $loader:\n    @use\n@again",
-]
-AGAIN = "$x, $y = $features[:4], $labels[:4]\n@use"
-EVALUATE = [
-    "",
-    "",
-    "$model.eval()\nwith torch.no_grad():\n    print('eval', $criterion($model($features), $labels).item())\n?70 $model.train()",
-]
+INNER = variants("""
+for $x, $y in $loader:
+    @use
+---
+for $i, ($x, $y) in enumerate($loader):
+    @use
+    ?40 if $i % 2 == 0: print('batch', $i)
+---
+for $i, $batch in enumerate($loader):
+    $x, $y = $batch
+    if $i % 2:
+        @use
+    else:
+        @use
+---
+for $x, $y in $loader:
+    if len($x) < 3: continue
+    @use
+    ?30 if $total > 3: break
+---
+for $x, $y in $loader:
+    @use
+@again
+""")
+AGAIN = """
+$x, $y = $features[:4], $labels[:4]
+@use
+"""
+EVALUATE = variants("""
+
+---
+
+---
+$model.eval()
+with torch.no_grad():
+    print('eval', $criterion($model($features), $labels).item())
+?70 $model.train()
+""")
 NESTED = """
 def $compute($x, $y, FREE_compute):
     return $criterion($model($x), $y)
@@ -98,50 +127,76 @@ def per_batch(draw: Draw, seed: int) -> Parts:
 
 
 def default_of(returned: str) -> str:
-    return {"return $loss": "$loss", "": "None"}.get(returned, returned.replace("return ", "").replace("$loss.item()", "0.0"))
+    return {"return $loss": "$loss", "": "None"}.get(
+        returned, returned.replace("return ", "").replace("$loss.item()", "0.0")
+    )
 
 
-CLOSURES = [
-    """
-    def $closure():
+CLOSURES = variants("""
+def $closure():
+    $optimizer.zero_grad()
+    $loss = $criterion($model($x), $y)
+    ?30 print('closure', $loss.item())
+    $loss.backward()
+    return $loss
+
+---
+def $closure():
+    <<if torch.is_grad_enabled():|if True:>>
         $optimizer.zero_grad()
-        $loss = $criterion($model($x), $y)
-        ?30 print('closure', $loss.item())
+    $out = $model($x)
+    $loss = $criterion($out, $y)
+    if $loss.requires_grad:
         $loss.backward()
-        return $loss
-    """,
-    """
-    def $closure():
-        <<if torch.is_grad_enabled():|if True:>>
-            $optimizer.zero_grad()
-        $out = $model($x)
-        $loss = $criterion($out, $y)
-        if $loss.requires_grad:
-            $loss.backward()
-        return $loss
-    """,
-    """
-    def $closure():
-        OUTER $evaluations
-        $evaluations += 1
-        $optimizer.zero_grad()
-        $loss = $criterion($model($x), $y)
-        $loss.backward()
-        return $loss
-    """,
-]
-CLOSURE_STEPS = [
-    "$result = $optimizer.step($closure)\nprint($result.item())",
-    "$optimizer.step($closure)",
-    "$optimizer.step(closure=$closure)\n$total += $criterion($model($x), $y).item()",
-    "$value = $optimizer.step(lambda: $closure())\n$history.append(float($value))",
-]
-CLOSURE_LOOPS = [
-    "for $epoch in range($epochs):\n    for $x, $y in $loader:\n        @definition\n        @steps\n    print('epoch', $epoch)",
-    "for $epoch in range($epochs):\n    $x, $y = $features, $labels\n    @definition\n    @steps\n    print($epoch, $total)",
-    "$x, $y = $features, $labels\n@definition\nfor $epoch in range($epochs * 2):\n    @steps\n    ?50 print($epoch)",
-    "$x, $y = $features, $labels\n@definition\nfor $epoch in range($epochs):\n    for $x, $y in $loader:\n        @steps",
-]
+    return $loss
+
+---
+def $closure():
+    OUTER $evaluations
+    $evaluations += 1
+    $optimizer.zero_grad()
+    $loss = $criterion($model($x), $y)
+    $loss.backward()
+    return $loss
+
+""")
+CLOSURE_STEPS = variants("""
+$result = $optimizer.step($closure)
+print($result.item())
+---
+$optimizer.step($closure)
+---
+$optimizer.step(closure=$closure)
+$total += $criterion($model($x), $y).item()
+---
+$value = $optimizer.step(lambda: $closure())
+$history.append(float($value))
+""")
+CLOSURE_LOOPS = variants("""
+for $epoch in range($epochs):
+    for $x, $y in $loader:
+        @definition
+        @steps
+    print('epoch', $epoch)
+---
+for $epoch in range($epochs):
+    $x, $y = $features, $labels
+    @definition
+    @steps
+    print($epoch, $total)
+---
+$x, $y = $features, $labels
+@definition
+for $epoch in range($epochs * 2):
+    @steps
+    ?50 print($epoch)
+---
+$x, $y = $features, $labels
+@definition
+for $epoch in range($epochs):
+    for $x, $y in $loader:
+        @steps
+""")
 LBFGS = [
     "$optimizer = OPTIM.LBFGS($model.parameters(), lr=0.5, max_iter=3)",
     "$optimizer = OPTIM.LBFGS($model.parameters(), max_iter=2<<|, line_search_fn='strong_wolfe'>>)",
@@ -154,7 +209,9 @@ def closures(draw: Draw, seed: int) -> Parts:
     definition = draw.text(draw.pick(CLOSURES))
     counted = "$evaluations" in definition
     body = draw.text(draw.pick(CLOSURE_LOOPS), definition=definition, steps=CLOSURE_STEPS)
-    body = ("$evaluations = 0\n" if counted else "") + body + ("\nprint('evaluations', $evaluations)" if counted else "")
+    body = (
+        ("$evaluations = 0\n" if counted else "") + body + ("\nprint('evaluations', $evaluations)" if counted else "")
+    )
     parts = parts_of(draw, seed, body, {}, "", LBFGS, regression=draw.maybe(0.6))
     if counted:
         parts.layouts = ("module", "guard", "main", "function", "closure")
@@ -163,40 +220,39 @@ def closures(draw: Draw, seed: int) -> Parts:
     return parts
 
 
-SAM = [
-    """
-    for $epoch in range($epochs):
-        for $x, $y in $loader:
-            $loss = $criterion($model($x), $y)
-            $loss.backward()
-            $saved = []
-            with torch.no_grad():
-                for $p in $model.parameters():
-                    $saved.append($p.detach().clone())
-                    <<if $p.grad is not None:|if $p.requires_grad:>>
-                        $p.add_($p.grad, alpha=0.05)
-            $optimizer.zero_grad()
-            $criterion($model($x), $y).backward()
-            with torch.no_grad():
-                for $p, $old in zip($model.parameters(), $saved):
-                    <<$p.copy_($old)|$p.data = $old.data>>
-            $optimizer.step()
-            $optimizer.zero_grad()
-            $total += $loss.item()
-        print('epoch', $epoch, $total)
-    """,
-    """
-    for $epoch in range($epochs):
-        for $i, ($x, $y) in enumerate($loader):
-            $criterion($model($x), $y).backward()
-            $sam.first_step(zero_grad=True)
-            $loss = $criterion($model($x), $y)
-            $loss.backward()
-            $sam.second_step(<<|zero_grad=True>>)
-            ?70 $optimizer.zero_grad()
-            print($i, $loss.item())
-    """,
-]
+SAM = variants("""
+for $epoch in range($epochs):
+    for $x, $y in $loader:
+        $loss = $criterion($model($x), $y)
+        $loss.backward()
+        $saved = []
+        with torch.no_grad():
+            for $p in $model.parameters():
+                $saved.append($p.detach().clone())
+                <<if $p.grad is not None:|if $p.requires_grad:>>
+                    $p.add_($p.grad, alpha=0.05)
+        $optimizer.zero_grad()
+        $criterion($model($x), $y).backward()
+        with torch.no_grad():
+            for $p, $old in zip($model.parameters(), $saved):
+                <<$p.copy_($old)|$p.data = $old.data>>
+        $optimizer.step()
+        $optimizer.zero_grad()
+        $total += $loss.item()
+    print('epoch', $epoch, $total)
+
+---
+for $epoch in range($epochs):
+    for $i, ($x, $y) in enumerate($loader):
+        $criterion($model($x), $y).backward()
+        $sam.first_step(zero_grad=True)
+        $loss = $criterion($model($x), $y)
+        $loss.backward()
+        $sam.second_step(<<|zero_grad=True>>)
+        ?70 $optimizer.zero_grad()
+        print($i, $loss.item())
+
+""")
 SAM_CLASS = """
 class SAM:
     def __init__(self, params, base, rho=0.05):
@@ -229,7 +285,9 @@ def sam(draw: Draw, seed: int) -> Parts:
     return parts
 
 
-def parts_of(draw: Draw, seed: int, body: str, helpers: dict[str, str], scheduler: str, optimizers: list[str], regression: bool) -> Parts:
+def parts_of(
+    draw: Draw, seed: int, body: str, helpers: dict[str, str], scheduler: str, optimizers: list[str], regression: bool
+) -> Parts:
     imports = common.head(draw)
     criterion = "nn.MSELoss()" if regression else "nn.CrossEntropyLoss()"
     blocks = {"data": common.DATASETS, "loader": common.LOADERS, "optimizer": optimizers, "scheduler": scheduler}

@@ -74,7 +74,9 @@ def split(body: str, setup: str, after: str, shared: set[str]) -> tuple[str, dic
     changed = stored(loop) - shared
     outside = before[0] | set(re.findall(r"\$(\w+)", rest)) | loaded(after)
     results = sorted(changed & (outside | (loaded(loop) & known)))
-    surely = {r for r in results if r in known or r in roles(bound([inner.target] if isinstance(inner, ast.For) else []))}
+    surely = {
+        r for r in results if r in known or r in roles(bound([inner.target] if isinstance(inner, ast.For) else []))
+    }
     surely |= {r for r in results if r in roles(bound([s for s in inner.body if isinstance(s, (ast.Assign, ast.For))]))}
     if set(results) - surely or set(results) & names_of_walrus(loop):
         return body, {}

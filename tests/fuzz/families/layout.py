@@ -58,8 +58,8 @@ class Layout:
             fixed = declared_roles(text)
             lifts = may_lift and not fixed and not method and self.draw.maybe(0.6)
             optional = around - fixed - names_only(self.parts.body)
-            some = {r for r in optional - visible if self.draw.maybe(self.share)} if not method else set()
-            passed = around if lifts else (around - visible - fixed if method else some)
+            some = {r for r in sorted(optional - visible) if self.draw.maybe(self.share)} if not method else set()
+            passed = around if lifts else (around - visible - fixed - set(self.parts.helpers) if method else some)
             text, arguments = handed(self.draw, role, text, self.draw.shuffled(sorted(passed)), renames=not method)
             self.fill_calls(role, arguments)
             (self.lifted if lifts else self.helpers).append(text)
@@ -114,7 +114,7 @@ class Layout:
         self.place_helpers(set(), may_lift=True)
         body = joined(*self.helpers, self.parts.body)
         around = loaded(body) & stored(self.parts.setup)
-        needed = around if in_main else {r for r in around if self.draw.maybe(self.share)}
+        needed = around if in_main else {r for r in sorted(around) if self.draw.maybe(self.share)}
         needed |= stored(self.parts.body) & stored(self.parts.setup)
         passed = self.draw.shuffled(sorted(needed))
         result, receives = self.results(body)
@@ -144,7 +144,9 @@ class Layout:
         body = joined(*self.helpers, self.parts.body, result)
         shared = stored(self.parts.body) & stored(self.parts.setup) & set(re.findall(r"\$(\w+)", receives))
         if shared:  # `nonlocal` and a result at once
-            receives = f"{listed(shared)} = " if not stored(self.parts.body) & loaded(self.parts.after) - shared else receives
+            receives = (
+                f"{listed(shared)} = " if not stored(self.parts.body) & loaded(self.parts.after) - shared else receives
+            )
         function = joined("def $fit():", indent(joined(f"nonlocal {changed}" if changed else "", body)))
         function = self.outer(function, "nonlocal")
         call = f"{receives}$fit()"

@@ -1,4 +1,4 @@
-"""Names for the roles in a family's templates: from the pools of the two-loop scripts, and for what those don't have."""
+"""Names for the roles in templates: from the pools of the two-loop scripts, and for what those don't have."""
 
 from __future__ import annotations
 

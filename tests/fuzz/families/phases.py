@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from tests.fuzz.families import common
-from tests.fuzz.families.draw import Draw
+from tests.fuzz.families.draw import Draw, variants
 from tests.fuzz.families.parts import Parts
 
 SETUP = """
 @seeds
-$datasets = {$p: TensorDataset(torch.randn(n, 4), torch.randint(0, 3, (n,))) for $p, n in [('train', COUNT), ('val', 7)]}
+$sets = [('train', COUNT), ('val', 7)]
+$datasets = {$p: TensorDataset(torch.randn(n, 4), torch.randint(0, 3, (n,))) for $p, n in $sets}
 @loaders
 $sizes = {$p: len($datasets[$p]) for $p in <<['train', 'val']|$datasets>>}
 $epochs = <<2|3>>
@@ -21,7 +22,7 @@ $scheduler = torch.optim.lr_scheduler.StepLR($optimizer, step_size=1, gamma=0.5)
 LOADERS = [
     "$loaders = {$p: DataLoader($datasets[$p], batch_size=4, shuffle=True) for $p in ['train', 'val']}",
     "$loaders = {'train': DataLoader($datasets['train'], 5, shuffle=True), 'val': DataLoader($datasets['val'], 4)}",
-    "$loaders = dict(train=DataLoader($datasets['train'], 4, shuffle=<<True|False>>), val=DataLoader($datasets['val'], 3))",
+    "$loaders = dict(train=DataLoader($datasets['train'], 4, <<True|False>>), val=DataLoader($datasets['val'], 3))",
 ]
 BODY = """
 @best
@@ -48,60 +49,83 @@ for $epoch in range($epochs):
     ?30 print()
 ?60 $model.load_state_dict($best_weights)
 """
-MODES = [
-    "if $phase == 'train':\n    $model.train()\nelse:\n    $model.eval()",
-    "$model.train($phase == 'train')",
-    "$model.train() if $phase == 'train' else $model.eval()",
-    "if $phase == 'val':\n    $model.eval()\n    ?30 print('validating')\nelse:\n    $model.train(True)",
-]
-BATCHES = [
-    """
-    $optimizer.zero_grad()
-    with torch.set_grad_enabled($phase == 'train'):
-        $out = $model($x)
-        $loss = $criterion($out, $y)
-        if $phase == 'train':
-            $loss.backward()
-            ?30 nn.utils.clip_grad_norm_($model.parameters(), 1.0)
-            $optimizer.step()
-    """,
-    """
-    $optimizer.zero_grad()
+MODES = variants("""
+if $phase == 'train':
+    $model.train()
+else:
+    $model.eval()
+---
+$model.train($phase == 'train')
+---
+$model.train() if $phase == 'train' else $model.eval()
+---
+if $phase == 'val':
+    $model.eval()
+    ?30 print('validating')
+else:
+    $model.train(True)
+""")
+BATCHES = variants("""
+$optimizer.zero_grad()
+with torch.set_grad_enabled($phase == 'train'):
     $out = $model($x)
-    <<_, $preds = torch.max($out, 1)|$preds = $out.argmax(1)>>
     $loss = $criterion($out, $y)
     if $phase == 'train':
         $loss.backward()
+        ?30 nn.utils.clip_grad_norm_($model.parameters(), 1.0)
         $optimizer.step()
-    """,
-    """
-    if $phase == 'train':
-        $optimizer.zero_grad()
-        $out = $model($x)
-        $loss = $criterion($out, $y)
-        $loss.backward()
-        $optimizer.step()
-    else:
-        with torch.no_grad():
-            $out = $model($x)
-            $loss = $criterion($out, $y)
-    """,
-    """
-    $training = $phase == 'train'
-    torch.set_grad_enabled($training)
+
+---
+$optimizer.zero_grad()
+$out = $model($x)
+<<_, $preds = torch.max($out, 1)|$preds = $out.argmax(1)>>
+$loss = $criterion($out, $y)
+if $phase == 'train':
+    $loss.backward()
+    $optimizer.step()
+
+---
+if $phase == 'train':
+    $optimizer.zero_grad()
     $out = $model($x)
     $loss = $criterion($out, $y)
-    if $training:
-        $optimizer.zero_grad(); $loss.backward(); $optimizer.step()
-    torch.set_grad_enabled(True)
-    """,
-]
-KEEP = [
-    "if $phase == 'val' and $epoch_acc >= $best_acc:\n    $best_acc = $epoch_acc\n    $best_weights = copy.deepcopy($model.state_dict())",
-    "if $phase == 'val':\n    if $epoch_acc > $best_acc:\n        $best_acc = $epoch_acc\n        torch.save($model.state_dict(), 'best.pt')",
-    "",
-]
-SCHEDULE = ["if $phase == 'train':\n    $scheduler.step()", "if $phase == 'val': $scheduler.step()", ""]
+    $loss.backward()
+    $optimizer.step()
+else:
+    with torch.no_grad():
+        $out = $model($x)
+        $loss = $criterion($out, $y)
+
+---
+$training = $phase == 'train'
+torch.set_grad_enabled($training)
+$out = $model($x)
+$loss = $criterion($out, $y)
+if $training:
+    $optimizer.zero_grad(); $loss.backward(); $optimizer.step()
+torch.set_grad_enabled(True)
+
+""")
+KEEP = variants("""
+if $phase == 'val' and $epoch_acc >= $best_acc:
+    $best_acc = $epoch_acc
+    $best_weights = copy.deepcopy($model.state_dict())
+---
+if $phase == 'val':
+    if $epoch_acc > $best_acc:
+        $best_acc = $epoch_acc
+        torch.save($model.state_dict(), 'best.pt')
+---
+
+""")
+SCHEDULE = variants("""
+if $phase == 'train':
+    $scheduler.step()
+---
+if $phase == 'val': $scheduler.step()
+---
+
+""")
 AFTER = """
 print('Best val Acc: {:4f}'.format($best_acc))
 ?50 print('weights', sum(p.sum().item() for p in $model.parameters()))

@@ -1,9 +1,9 @@
-"""Several trainings in one file: pre-training and fine-tuning, folds, a function called again, several loops an epoch."""
+"""Several trainings in one file: pre-training and fine-tuning, folds, a function called again, loops side by side."""
 
 from __future__ import annotations
 
 from tests.fuzz.families import common
-from tests.fuzz.families.draw import Draw
+from tests.fuzz.families.draw import Draw, variants
 from tests.fuzz.families.parts import Parts
 
 SETUP = """
@@ -26,7 +26,12 @@ for $x, $y in $loader:
     @in_batch
 """
 IN_BATCH = ["", "print($loss.item())", "$total += $loss.item()", "$history.append($loss.item())"]
-EVALUATE = "$model.eval()\nwith torch.no_grad():\n    print('eval', $criterion($model($features), $labels).item())\n?60 $model.train()"
+EVALUATE = """
+$model.eval()
+with torch.no_grad():
+    print('eval', $criterion($model($features), $labels).item())
+?60 $model.train()
+"""
 TWO_STAGES = """
 $model = $Net()
 $loader = LOADER
@@ -43,13 +48,19 @@ for $epoch in range(<<$epochs|1>>):
     print('finetune', $epoch, $loss.item())
 @evaluate
 """
-BETWEEN = [
-    "print('stage two')",
-    "for $p in list($model.parameters())[:2]:\n    $p.requires_grad = False",
-    "torch.save($model.state_dict(), 'pre.pt')\n$model.load_state_dict(torch.load('pre.pt'))",
-    "$model = nn.Sequential($model, nn.Linear(1, 1))",
-    "$reference = copy.deepcopy($model)",
-]
+BETWEEN = variants("""
+print('stage two')
+---
+for $p in list($model.parameters())[:2]:
+    $p.requires_grad = False
+---
+torch.save($model.state_dict(), 'pre.pt')
+$model.load_state_dict(torch.load('pre.pt'))
+---
+$model = nn.Sequential($model, nn.Linear(1, 1))
+---
+$reference = copy.deepcopy($model)
+""")
 FOLDS = """
 $scores = []
 for $fold in range(<<2|3>>):
@@ -115,14 +126,31 @@ def $train($model, $loader, $optimizer, FREE_train, $n=2<<|, $name='model'>>):
         ?60 print('epoch', $epoch, $loss.item())
     @returned
 """
-CALLS = [
-    "$a, $b = $Net(), $Net()\n$train($a, LOADER, OPTIM.SGD($a.parameters(), lr=0.1), FREE_train)\n$train($b, LOADER, OPTIM.Adam($b.parameters()), FREE_train)",
-    "for $k in range(2):\n    $m = $Net()\n    $train($m, LOADER, OPTIM.SGD($m.parameters(), 0.1), FREE_train)\n    print('model', $k)",
-    "$m = $Net()\n$o = OPTIM.Adam($m.parameters(), lr=0.02)\n$train($m, LOADER, $o, FREE_train)\nprint('more')\n$train($m, LOADER, $o, FREE_train)",
-    "$models = [$Net(), $Net()]\n$values = [$train(m, LOADER, OPTIM.SGD(m.parameters(), lr=0.1), FREE_train) for m in $models]\nprint($values)",
-]
+CALLS = variants("""
+$a, $b = $Net(), $Net()
+$train($a, LOADER, OPTIM.SGD($a.parameters(), lr=0.1), FREE_train)
+$train($b, LOADER, OPTIM.Adam($b.parameters()), FREE_train)
+---
+for $k in range(2):
+    $m = $Net()
+    $train($m, LOADER, OPTIM.SGD($m.parameters(), 0.1), FREE_train)
+    print('model', $k)
+---
+$m = $Net()
+$o = OPTIM.Adam($m.parameters(), lr=0.02)
+$train($m, LOADER, $o, FREE_train)
+print('more')
+$train($m, LOADER, $o, FREE_train)
+---
+$models = [$Net(), $Net()]
+$values = [$train(m, LOADER, OPTIM.SGD(m.parameters(), lr=0.1), FREE_train) for m in $models]
+print($values)
+""")
 RETURNED = ["", "return $loss.item()", "return $model", "return $loss.item(), $epoch"]
-AFTER = "print('done', $total, len($history))\n?40 print('drawn', torch.rand(1).item())"
+AFTER = """
+print('done', $total, len($history))
+?40 print('drawn', torch.rand(1).item())
+"""
 
 
 def make(draw: Draw, seed: int) -> Parts:

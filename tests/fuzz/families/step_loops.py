@@ -1,9 +1,9 @@
-"""Loops driven by steps: `while`, ranges with a function that draws a batch, `iter` and `next`, generators, itertools."""
+"""Loops driven by steps: `while`, ranges with a function that draws a batch, `iter` and `next`, generators."""
 
 from __future__ import annotations
 
 from tests.fuzz.families import common
-from tests.fuzz.families.draw import Draw
+from tests.fuzz.families.draw import Draw, named, variants
 from tests.fuzz.families.parts import Parts
 
 SETUP = """
@@ -17,40 +17,38 @@ $criterion = nn.MSELoss()
 @scheduler
 $step, $best, $bad, $total, $history = 0, float('inf'), 0, 0.0, []
 """
-GET_BATCH = [
-    """
-    def $get_batch(FREE_get_batch):
-        $index = torch.randint(0, len($features), (5,))
-        return $features[$index], $labels[$index]
-    """,
-    """
-    def $get_batch($size=4, FREE_get_batch):
-        $start = <<random.randint(0, 6)|int(np.random.randint(0, 6))>>
-        return $features[$start : $start + $size], $labels[$start:$start + $size]
-    """,
-    """
-    def $get_batch(FREE_get_batch):
-        $k = torch.randperm(len($features))[:6]
-        <<$x, $y = $features[$k], $labels[$k]|$x = $features[$k]; $y = $labels[$k]>>
-        return $x, $y
-    """,
-]
-GENERATORS = [
-    """
-    def $batches(FREE_batches):
-        while True:
-            for $pair in $loader:
-                yield $pair
-    """,
-    """
-    def $batches(FREE_batches):
-        $order = torch.randperm(len($features))
-        for $start in range(0, len($features), 5):
-            $chosen = $order[$start:$start + 5]
-            yield $features[$chosen], $labels[$chosen]
-        <<|print('through')>>
-    """,
-]
+GET_BATCH = variants("""
+def $get_batch(FREE_get_batch):
+    $index = torch.randint(0, len($features), (5,))
+    return $features[$index], $labels[$index]
+
+---
+def $get_batch($size=4, FREE_get_batch):
+    $start = <<random.randint(0, 6)|int(np.random.randint(0, 6))>>
+    return $features[$start : $start + $size], $labels[$start:$start + $size]
+
+---
+def $get_batch(FREE_get_batch):
+    $k = torch.randperm(len($features))[:6]
+    <<$x, $y = $features[$k], $labels[$k]|$x = $features[$k]; $y = $labels[$k]>>
+    return $x, $y
+
+""")
+GENERATORS = variants("""
+def $batches(FREE_batches):
+    while True:
+        for $pair in $loader:
+            yield $pair
+
+---
+def $batches(FREE_batches):
+    $order = torch.randperm(len($features))
+    for $start in range(0, len($features), 5):
+        $chosen = $order[$start:$start + 5]
+        yield $features[$chosen], $labels[$chosen]
+    <<|print('through')>>
+
+""")
 STEP = """
 ?40 $model.train()
 @clear
@@ -61,47 +59,243 @@ $loss.backward()
 $optimizer.step()
 """
 COUNT = "<<$step += 1|$step = $step + 1>>"
-REPORTS = [
-    "if $step % <<2|3>> == 0:\n    print($step, $loss.item())\n    @evaluate",
-    "print(f'{$step}: {$loss.item():.6f}')",
-    "$history.append(($step, $loss.item()))",
-    "if $step == 3:\n    torch.save($model.state_dict(), 'step3.pt')",
-]
-EVALUATE = [
-    "",
-    "$model.eval()\nwith torch.no_grad():\n    print('eval', $criterion($model($features), $labels).item())\n?60 $model.train()",
-    "$model.eval()\nfor $vx, $vy in $loader:\n    with torch.no_grad():\n        $total += $criterion($model($vx), $vy).item()\nprint('val', $total)\n$model.train()",
-]
-LOOPS = {
-    # draws a batch by hand
-    "while_break": "while True:\n    $x, $y = GET\n    @step\n    @count\n    @report\n    if $step >= $max_steps:\n        break",
-    "while_less": "while $step < $max_steps:\n    $x, $y = GET\n    @step\n    @report\n    @schedule\n    @count",
-    "while_early": "while $step < 12 and $bad < 2:\n    $x, $y = GET\n    @step\n    @count\n    if $loss.item() < $best:\n        $best, $bad = $loss.item(), 0\n    else:\n        $bad += 1\n    @report",
-    "range": "for $step in range(<<$max_steps|1, $max_steps + 1|0, 10, 2>>):\n    $x, $y = GET\n    @step\n    @schedule\n    @report",
-    # goes through the loader by hand
-    "next": "$batches_left = iter($loader)\nfor $step in range($max_steps):\n    try:\n        $x, $y = next($batches_left)\n    except StopIteration:\n        ?50 print('again')\n        $batches_left = iter($loader)\n        $x, $y = next($batches_left)\n    @step\n    @report",
-    "next_while": "$batches_left, $step = iter($loader), 0\nwhile $step < $max_steps:\n    $batch = next($batches_left, None)\n    if $batch is None:\n        $batches_left = iter($loader)\n        continue\n    $x, $y = $batch\n    @step\n    @count\n    @report",
-    "next_length": "for $epoch in range(2):\n    $batches_left = iter($loader)\n    for $i in range(len($loader)):\n        $x, $y = next($batches_left)\n        @step\n        @count\n    @schedule\n    print($epoch, $i, $step)",
-    "stopped_by_iteration": "for $epoch in range(2):\n    $batches_left = $loader.__iter__()\n    while True:\n        try:\n            $x, $y = next($batches_left)\n        except StopIteration:\n            break\n        @step\n        @count\n    print($epoch, $step)\n    @schedule",
-    "until_epoch_ends": "$epoch = 0\nwhile $epoch < <<2|3>>:\n    for $i, ($x, $y) in enumerate($loader):\n        @step\n        @report\n    $epoch += 1\n    @schedule\n    print('epoch', $epoch, $i)",
-    "epochs_until_steps": "while $step < $max_steps:\n    for $x, $y in $loader:\n        @step\n        @count\n        @report\n        if $step <<>=|==>> $max_steps:\n            break\n    ?50 print('round', $step)",
-    "early_epochs": "$epoch = 0\nwhile $epoch < 4 and $bad < <<1|2>>:\n    $total = 0.0\n    for $x, $y in $loader:\n        @step\n        $total += $loss.item()\n    if $total < $best:\n        $best = $total\n    else:\n        $bad += 1\n    $epoch += 1\n    print($epoch, $best, $bad)",
-    # iterables
-    "cycle": "for $step, ($x, $y) in <<enumerate(itertools.islice(itertools.cycle($loader), $max_steps))|zip(range($max_steps), itertools.cycle($loader))>>:\n    @step\n    @report",
-    "islice": "for $epoch in range(2):\n    for $step, ($x, $y) in enumerate(itertools.islice($loader, <<2|3>>)):\n        @step\n        @report\n    @schedule\n    print('epoch', $epoch)",
-    "zip": "for $epoch in range(2):\n    for $step, (($x, $y), ($x2, $y2)) in enumerate(zip($loader, $other)):\n        @step\n        $optimizer.zero_grad()\n        <<($criterion($model($x2), $y2) * 0.5).backward()|$criterion($model($x2), $y2).backward()>>\n        $optimizer.step()\n    @report\n    @schedule",
-    "zip_cycle": "for $epoch in range(2):\n    for ($x, $y), $extra in zip($loader, itertools.cycle($other)):\n        $x = torch.cat([$x, $extra[0]])\n        $y = torch.cat([$y, $extra[1]])\n        @step\n        @count\n    @report",
-    "permutation": "for $epoch in range(<<2|3>>):\n    $order = <<torch.randperm(len($features))|np.random.permutation(len($features))>>\n    for $start in range(0, len($features), 5):\n        $chosen = $order[$start : $start + 5]\n        $x, $y = $features[$chosen], $labels[$chosen]\n        @step\n    @schedule\n    print($epoch, $start, $loss.item())",
-    "chunks": "for $epoch in range(2):\n    for $x, $y in zip($features.split(5), <<$labels.split(5)|torch.split($labels, 5)>>):\n        @step\n        @count\n    @report",
-    "list_of_batches": "$batch_list = <<list($loader)|[b for b in $loader]>>\nfor $epoch in range(2):\n    ?60 random.shuffle($batch_list)\n    for $step, $batch in enumerate($batch_list):\n        $x, $y = $batch\n        @step\n        @report",
-    "generator": "for $epoch in range(2):\n    for $x, $y in itertools.islice($batches(FREE_batches), 3):\n        @step\n        @count\n    @report\n    print('epoch', $epoch)",
-    "generator_enumerate": "for $step, ($x, $y) in enumerate($batches(FREE_batches)):\n    @step\n    @report\n    if $step >= <<2|4>>:\n        break",
-    "generator_next": "$stream = itertools.chain.from_iterable($batches(FREE_batches) for _ in range(3))\nwhile $step < 6:\n    <<$x, $y = next($stream)|$batch = next($stream); $x, $y = $batch>>\n    @step\n    @count\n    @report",
-    "dict_batches": "for $epoch in range(2):\n    for $batch in ({'x': a, 'y': b} for a, b in $loader):\n        $x, $y = $batch['x'], $batch['y']\n        @step\n        @count\n    @schedule\n    print($epoch, sorted($batch), $step)",
-    "countdown": "$step = $max_steps\nwhile $step:\n    $x, $y = GET\n    @step\n    $step -= 1\n    print('left', $step)",
-    "walrus": "while ($step := $step + 1) <= $max_steps:\n    $x, $y = GET\n    @step\n    @report",
-    "nested_steps": "for $epoch in range(2):\n    for $step in range($epoch * 3, ($epoch + 1) * 3):\n        $x, $y = GET\n        @step\n        ?40 if $loss.item() < 0.5: continue\n        @report\n    @schedule",
-}
+REPORTS = variants("""
+if $step % <<2|3>> == 0:
+    print($step, $loss.item())
+    @evaluate
+---
+print(f'{$step}: {$loss.item():.6f}')
+---
+$history.append(($step, $loss.item()))
+---
+if $step == 3:
+    torch.save($model.state_dict(), 'step3.pt')
+""")
+EVALUATE = variants("""
+
+---
+$model.eval()
+with torch.no_grad():
+    print('eval', $criterion($model($features), $labels).item())
+?60 $model.train()
+---
+$model.eval()
+for $vx, $vy in $loader:
+    with torch.no_grad():
+        $total += $criterion($model($vx), $vy).item()
+print('val', $total)
+$model.train()
+""")
+LOOPS = named("""
+=== while_break
+while True:
+    $x, $y = GET
+    @step
+    @count
+    @report
+    if $step >= $max_steps:
+        break
+=== while_less
+while $step < $max_steps:
+    $x, $y = GET
+    @step
+    @report
+    @schedule
+    @count
+=== while_early
+while $step < 12 and $bad < 2:
+    $x, $y = GET
+    @step
+    @count
+    if $loss.item() < $best:
+        $best, $bad = $loss.item(), 0
+    else:
+        $bad += 1
+    @report
+=== range
+for $step in range(<<$max_steps|1, $max_steps + 1|0, 10, 2>>):
+    $x, $y = GET
+    @step
+    @schedule
+    @report
+=== next
+$batches_left = iter($loader)
+for $step in range($max_steps):
+    try:
+        $x, $y = next($batches_left)
+    except StopIteration:
+        ?50 print('again')
+        $batches_left = iter($loader)
+        $x, $y = next($batches_left)
+    @step
+    @report
+=== next_while
+$batches_left, $step = iter($loader), 0
+while $step < $max_steps:
+    $batch = next($batches_left, None)
+    if $batch is None:
+        $batches_left = iter($loader)
+        continue
+    $x, $y = $batch
+    @step
+    @count
+    @report
+=== next_length
+for $epoch in range(2):
+    $batches_left = iter($loader)
+    for $i in range(len($loader)):
+        $x, $y = next($batches_left)
+        @step
+        @count
+    @schedule
+    print($epoch, $i, $step)
+=== stopped_by_iteration
+for $epoch in range(2):
+    $batches_left = $loader.__iter__()
+    while True:
+        try:
+            $x, $y = next($batches_left)
+        except StopIteration:
+            break
+        @step
+        @count
+    print($epoch, $step)
+    @schedule
+=== until_epoch_ends
+$epoch = 0
+while $epoch < <<2|3>>:
+    for $i, ($x, $y) in enumerate($loader):
+        @step
+        @report
+    $epoch += 1
+    @schedule
+    print('epoch', $epoch, $i)
+=== epochs_until_steps
+while $step < $max_steps:
+    for $x, $y in $loader:
+        @step
+        @count
+        @report
+        if $step <<>=|==>> $max_steps:
+            break
+    ?50 print('round', $step)
+=== early_epochs
+$epoch = 0
+while $epoch < 4 and $bad < <<1|2>>:
+    $total = 0.0
+    for $x, $y in $loader:
+        @step
+        $total += $loss.item()
+    if $total < $best:
+        $best = $total
+    else:
+        $bad += 1
+    $epoch += 1
+    print($epoch, $best, $bad)
+=== cycle
+for $step, ($x, $y) in enumerate(itertools.islice(itertools.cycle($loader), $max_steps)):
+    @step
+    @report
+=== cycle_zip
+for $step, ($x, $y) in zip(range($max_steps), itertools.cycle($loader)):
+    @step
+    @report
+=== islice
+for $epoch in range(2):
+    for $step, ($x, $y) in enumerate(itertools.islice($loader, <<2|3>>)):
+        @step
+        @report
+    @schedule
+    print('epoch', $epoch)
+=== zip
+for $epoch in range(2):
+    for $step, (($x, $y), ($x2, $y2)) in enumerate(zip($loader, $other)):
+        @step
+        $optimizer.zero_grad()
+        <<($criterion($model($x2), $y2) * 0.5).backward()|$criterion($model($x2), $y2).backward()>>
+        $optimizer.step()
+    @report
+    @schedule
+=== zip_cycle
+for $epoch in range(2):
+    for ($x, $y), $extra in zip($loader, itertools.cycle($other)):
+        $x = torch.cat([$x, $extra[0]])
+        $y = torch.cat([$y, $extra[1]])
+        @step
+        @count
+    @report
+=== permutation
+for $epoch in range(<<2|3>>):
+    $order = <<torch.randperm(len($features))|np.random.permutation(len($features))>>
+    for $start in range(0, len($features), 5):
+        $chosen = $order[$start : $start + 5]
+        $x, $y = $features[$chosen], $labels[$chosen]
+        @step
+    @schedule
+    print($epoch, $start, $loss.item())
+=== chunks
+for $epoch in range(2):
+    for $x, $y in zip($features.split(5), <<$labels.split(5)|torch.split($labels, 5)>>):
+        @step
+        @count
+    @report
+=== list_of_batches
+$batch_list = <<list($loader)|[b for b in $loader]>>
+for $epoch in range(2):
+    ?60 random.shuffle($batch_list)
+    for $step, $batch in enumerate($batch_list):
+        $x, $y = $batch
+        @step
+        @report
+=== generator
+for $epoch in range(2):
+    for $x, $y in itertools.islice($batches(FREE_batches), 3):
+        @step
+        @count
+    @report
+    print('epoch', $epoch)
+=== generator_enumerate
+for $step, ($x, $y) in enumerate($batches(FREE_batches)):
+    @step
+    @report
+    if $step >= <<2|4>>:
+        break
+=== generator_next
+$stream = itertools.chain.from_iterable($batches(FREE_batches) for _ in range(3))
+while $step < 6:
+    <<$x, $y = next($stream)|$batch = next($stream); $x, $y = $batch>>
+    @step
+    @count
+    @report
+=== dict_batches
+for $epoch in range(2):
+    for $batch in ({'x': a, 'y': b} for a, b in $loader):
+        $x, $y = $batch['x'], $batch['y']
+        @step
+        @count
+    @schedule
+    print($epoch, sorted($batch), $step)
+=== countdown
+$step = $max_steps
+while $step:
+    $x, $y = GET
+    @step
+    $step -= 1
+    print('left', $step)
+=== walrus
+while ($step := $step + 1) <= $max_steps:
+    $x, $y = GET
+    @step
+    @report
+=== nested_steps
+for $epoch in range(2):
+    for $step in range($epoch * 3, ($epoch + 1) * 3):
+        $x, $y = GET
+        @step
+        ?40 if $loss.item() < 0.5: continue
+        @report
+    @schedule
+""")
 AFTER = """
 print('done', $step, $best, len($history), $total)
 ?40 print('last', $loss.item())

@@ -1,11 +1,11 @@
-"""Trainer-like classes: methods for training, one epoch and evaluation, attributes written there and read afterwards."""
+"""Trainer-like classes: methods for training, one epoch and evaluation, attributes written there and read after."""
 
 from __future__ import annotations
 
 import re
 
 from tests.fuzz.families import common
-from tests.fuzz.families.draw import Draw
+from tests.fuzz.families.draw import Draw, variants
 from tests.fuzz.families.parts import Parts
 
 CLASS = """
@@ -48,13 +48,19 @@ def __init__(self, $model, $loader, $val_loader, $epochs=<<2|3>><<|, lr=0.1>>):
     self.history<<, self.total = [], 0.0| = list(); self.total = 0.>>
     ?20 self.device = torch.device('cpu')
 """
-OWN_STATE = "self._model = $model\nself.best, self.bad, self.steps = float('inf'), 0, 0"
+OWN_STATE = """
+self._model = $model
+self.best, self.bad, self.steps = float('inf'), 0, 0
+"""
 OPTIMIZERS = [
     "self._optimizer = OPTIM.SGD(self._model.parameters(), lr=<<0.1|0.05>>, momentum=<<0.0|0.9>>)",
     "self._optimizer = OPTIM.Adam($model.parameters(), lr=0.01)",
     "self._optimizer = self.make_optimizer()",
 ]
-MAKE_OPTIMIZER = "def make_optimizer(self):\n    return OPTIM.<<SGD|Adagrad>>(self._model.parameters(), lr=0.1)\n"
+MAKE_OPTIMIZER = """
+def make_optimizer(self):
+    return OPTIM.<<SGD|Adagrad>>(self._model.parameters(), lr=0.1)
+"""
 SCHEDULER = "self._scheduler = torch.optim.lr_scheduler.StepLR(self._optimizer, 1, gamma=<<0.5|0.9>>)"
 STEP = """
 self._optimizer.zero_grad()
@@ -64,7 +70,11 @@ $loss.backward()
 self._optimizer.step()
 self.steps += 1
 """
-BATCH = "def train_batch(self, $x, $y):\n    @step\n    return $loss<<.item()|>>\n"
+BATCH = """
+def train_batch(self, $x, $y):
+    @step
+    return $loss<<.item()|>>
+"""
 EPOCH = """
 def train_epoch(self<<, $epoch|, $epoch=0>>):
     self._model.train()
@@ -77,34 +87,42 @@ def train_epoch(self<<, $epoch|, $epoch=0>>):
     ?40 self.total += $total
     return $total / $n
 """
-IN_BATCH = [
-    "",
-    "if $i % 2 == 0:\n    print('batch', $epoch, $i, float($loss))",
-    "self.history.append(float($loss))",
-    "if self.steps >= <<4|6>>:\n    break",
-    "self.last = float($loss)\nprint(self.last)",
-    "if len($x) < 3: continue\nself.total = self.total + float($loss)",
-]
-EVALUATE = [
-    """
-    <<@torch.no_grad()|# no gradients>>
-    def evaluate(self):
-        self._model.eval()
-        $total = 0.0
-        for $x, $y in self._val_loader:
-            <<with torch.no_grad():|if len($x):>>
-                $total += self._criterion(self._model($x), $y).item()
-        ?30 self._model.train()
-        return $total / len(self._val_loader)
-    """,
-    """
-    def evaluate(self):
-        self._model.eval()
-        with torch.no_grad():
-            $total = sum(self._criterion(self._model($x), $y).item() for $x, $y in self._val_loader)
-        return $total
-    """,
-]
+IN_BATCH = variants("""
+
+---
+if $i % 2 == 0:
+    print('batch', $epoch, $i, float($loss))
+---
+self.history.append(float($loss))
+---
+if self.steps >= <<4|6>>:
+    break
+---
+self.last = float($loss)
+print(self.last)
+---
+if len($x) < 3: continue
+self.total = self.total + float($loss)
+""")
+EVALUATE = variants("""
+<<@torch.no_grad()|# no gradients>>
+def evaluate(self):
+    self._model.eval()
+    $total = 0.0
+    for $x, $y in self._val_loader:
+        <<with torch.no_grad():|if len($x):>>
+            $total += self._criterion(self._model($x), $y).item()
+    ?30 self._model.train()
+    return $total / len(self._val_loader)
+
+---
+def evaluate(self):
+    self._model.eval()
+    with torch.no_grad():
+        $total = sum(self._criterion(self._model($x), $y).item() for $x, $y in self._val_loader)
+    return $total
+
+""")
 TRAIN = """
 def METHOD(self<<|, $verbose=True>>):
     @epochs
@@ -131,33 +149,74 @@ def METHOD(self):
         @end
     @finish
 """
-EPOCHS = [
-    "for $epoch in range(self._epochs):",
-    "for $epoch in range(1, self._epochs + 1):",
-    "for self.epoch in range(self._epochs):",
-    "self.epoch = 0\nwhile self.epoch < self._epochs:\n    self.epoch += 1",
-]
-END = [
-    "",
-    "if $val < self.best:\n    self.best = $val\n    self.save()",
-    "self.best = min(self.best, $val)",
-    "if self.stop($val):\n    <<break|return self.best>>",
-    "if $val < self.best:\n    self.best, self.bad = $val, 0\nelse:\n    self.bad += 1\n    if self.bad >= 1:\n        print('stopped'); break",
-]
-FINISH = ["", "return self.best", "print('finished')\nreturn self.history", "self._model.eval()\nreturn self"]
-SAVE = "def save(self<<, $path='best.pt'|>>):\n    torch.save(self._model.state_dict(), 'best.pt')\n    print('saved')\n"
-STOP = "def stop(self, $value):\n    self.bad = self.bad + 1 if $value >= self.best else 0\n    self.best = min(self.best, $value)\n    return self.bad >= 1\n"
+EPOCHS = variants("""
+for $epoch in range(self._epochs):
+---
+for $epoch in range(1, self._epochs + 1):
+---
+for self.epoch in range(self._epochs):
+---
+self.epoch = 0
+while self.epoch < self._epochs:
+    self.epoch += 1
+""")
+END = variants("""
+
+---
+if $val < self.best:
+    self.best = $val
+    self.save()
+---
+self.best = min(self.best, $val)
+---
+if self.stop($val):
+    <<break|return self.best>>
+---
+if $val < self.best:
+    self.best, self.bad = $val, 0
+else:
+    self.bad += 1
+    if self.bad >= 1:
+        print('stopped'); break
+""")
+FINISH = variants("""
+
+---
+return self.best
+---
+print('finished')
+return self.history
+---
+self._model.eval()
+return self
+""")
+SAVE = """
+def save(self<<, $path='best.pt'|>>):
+    torch.save(self._model.state_dict(), 'best.pt')
+    print('saved')
+"""
+STOP = """
+def stop(self, $value):
+    self.bad = self.bad + 1 if $value >= self.best else 0
+    self.best = min(self.best, $value)
+    return self.bad >= 1
+"""
 SETUP = """
 @seeds
 @data
 $val_set = TensorDataset(torch.randn(7, 4), torch.randn(7, 1))
 @make
 """
-MAKE = [
-    "$trainer = $Trainer($Net(), DataLoader($dataset, batch_size=5, shuffle=True), DataLoader($val_set, 4))",
-    "$model = $Net()\n$loader, $val_loader = DataLoader($dataset, batch_size=4, shuffle=True), DataLoader($val_set, 4)\n$trainer = $Trainer($model, $loader, <<$val_loader|$val_loader=$val_loader>>, $epochs=2)",
-    "$model, $epochs = $Net(), 3\n$trainer = $Trainer($model, DataLoader($dataset, 6, shuffle=True), DataLoader($val_set, 7), $epochs)",
-]
+MAKE = variants("""
+$trainer = $Trainer($Net(), DataLoader($dataset, batch_size=5, shuffle=True), DataLoader($val_set, 4))
+---
+$model = $Net()
+$loader, $val_loader = DataLoader($dataset, batch_size=4, shuffle=True), DataLoader($val_set, 4)
+$trainer = $Trainer($model, $loader, <<$val_loader|$val_loader=$val_loader>>, $epochs=2)
+---
+$model, $epochs = $Net(), 3
+$trainer = $Trainer($model, DataLoader($dataset, 6, shuffle=True), DataLoader($val_set, 7), $epochs)
+""")
 AFTER = """
 print('best', $trainer.best, $trainer.steps, len($trainer.history))
 ?40 print('total', $trainer.total)
@@ -181,7 +240,9 @@ def make(draw: Draw, seed: int) -> Parts:
     methods += [draw.text(EPOCH, **blocks)] if two_methods else []
     methods += [draw.text(BATCH, **blocks)] if batch_method else []
     others = [draw.text(draw.pick(EVALUATE))]
-    others += [MAKE_OPTIMIZER] * ("make_optimizer" in optimizer) + [SAVE] * ("save()" in end) + [STOP] * ("stop(" in end)
+    others += (
+        [MAKE_OPTIMIZER] * ("make_optimizer" in optimizer) + [SAVE] * ("save()" in end) + [STOP] * ("stop(" in end)
+    )
     inherits = draw.maybe(0.25)
     super_call = draw.pick(["super().__init__($model)", "Base.__init__(self, $model)"]) if inherits else OWN_STATE
     parent = others if draw.maybe() else others[:1]

@@ -23,7 +23,7 @@ def as_class(layout: Layout) -> str:
     never |= {r for text in parts.helpers.values() for r in names_only(text)}
     attributes = stored(parts.setup) - never
     late = (stored(parts.body) & loaded(parts.after)) - never
-    extra = {r for r in stored(parts.body) - never - attributes if draw.maybe(0.15)}
+    extra = {r for r in sorted(stored(parts.body) - never - attributes) if draw.maybe(0.15)}
     inside_only = bool((stored(parts.body) & loaded(parts.after)) & never) and not parts.result
     shared = attributes | (late if not parts.result else set()) | extra
     methods = draw.maybe(0.7) or "train_epoch" in parts.helpers

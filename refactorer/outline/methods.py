@@ -1,0 +1,91 @@
+"""Functions that work for the training alone become methods of the module.
+
+Two kinds need to: helpers that compute gradients, which then go through the Trainer, and functions inside the driver
+that share variables with the loop, which then find them on the module.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.analysis.walk import walk
+from refactorer.emit.reserved import RESERVED
+from refactorer.outline.anchors import uses_of
+from refactorer.outline.outline import Outline, block_lines
+
+_CONSTANTS = (cst.BaseNumber, cst.SimpleString)
+
+
+def make_methods(outline: Outline) -> None:
+    """Adds the functions to the hooks of the outline, under the names of the methods."""
+    grown = True
+    while grown:
+        grown = False
+        for function in _candidates(outline):
+            if _works_for_training_only(outline, function) and _can_move(function):
+                _move(outline, function)
+                grown = True
+
+
+def _candidates(outline: Outline) -> list[cst.FunctionDef]:
+    """Functions that have not been placed and that have to be where the loop's variables are."""
+    program = outline.program
+    nested = [node for node in program.scope if isinstance(node, cst.FunctionDef) and _is_nested(outline, node)]
+    written = {v for body in outline.hooks.values() for n, v in outline.uses(*body) if outline.is_write(n)}
+    found = [node for node in nested if any(v in written for _, v in outline.uses(*node.body.body))]
+    found += [node for node in nested if _writes_outer(outline, node) and node not in found]
+    found += [node for node in outline.site.helpers if node not in found and not _is_method(program, node)]
+    inside = (outline.site.epoch_loop, *outline.consumed)
+    return [node for node in found if not any(program.contains(place, node) for place in inside)]
+
+
+def _is_nested(outline: Outline, node: cst.FunctionDef) -> bool:
+    """Whether a function stands in the driver, outside the training."""
+    scope = outline.program.scope[node].parent
+    return scope is outline.site.driver and not outline.program.contains(outline.site.epoch_loop, node)
+
+
+def _is_method(program: Program, node: cst.FunctionDef) -> bool:
+    return isinstance(program.parent.get(program.parent[node]), cst.ClassDef)
+
+
+def _writes_outer(outline: Outline, node: cst.FunctionDef) -> bool:
+    return any(isinstance(part, cst.Nonlocal) for part in walk(node.body))
+
+
+def _works_for_training_only(outline: Outline, function: cst.FunctionDef) -> bool:
+    program, loop = outline.program, outline.site.epoch_loop
+    uses = uses_of(program, function)
+    iterable = outline.site.iterable
+    for use in uses:
+        if iterable is not None and program.contains(iterable, use):
+            return False
+        if not any(program.contains(place, use) for place in (loop, function, *outline.consumed)):
+            return False
+    return bool(uses) and len(program.variables[function.name].writes) == 1
+
+
+def _can_move(function: cst.FunctionDef) -> bool:
+    """Whether the header of a function means the same in a class body: nothing there is evaluated in the driver."""
+    if function.decorators or function.asynchronous is not None or function.returns is not None:
+        return False
+    params = function.params
+    rest = [part for part in (params.star_arg, params.star_kwarg) if isinstance(part, cst.Param)]
+    for parameter in (*params.posonly_params, *params.params, *params.kwonly_params, *rest):
+        default = parameter.default
+        named = isinstance(default, cst.Name) and default.value in ("None", "True", "False")
+        if parameter.annotation is not None or parameter.name.value == "self":
+            return False
+        if default is not None and not named and not isinstance(default, _CONSTANTS):
+            return False
+    return True
+
+
+def _move(outline: Outline, function: cst.FunctionDef) -> None:
+    name = function.name.value
+    while name in RESERVED or name in outline.hooks:
+        name += "_"
+    outline.methods[name] = function
+    outline.hooks[name] = block_lines(function.body)
+    outline.consumed.append(function)

@@ -1,0 +1,221 @@
+"""The views of loops in functions and methods, and of gradients that helpers compute, in the order of trying."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.outline.views_harness import refused, views
+
+TRAIN = """
+def train(loader):
+    for x, y in loader:
+        STEP
+"""
+
+
+def test_a_function_is_entered_through_its_only_call() -> None:
+    assert views(TRAIN + "for epoch in range(3):\n    train(loader)") == ["epochs epoch/x, y by train()", "steps x, y"]
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "for epoch in range(3):\n    train(loader)\ntrain(loader)",
+        "for epoch in range(3):\n    run(train)",
+        "for epoch in range(3):\n    if epoch:\n        train(loader)",
+        "train(loader)",
+        "for epoch in range(3):\n    train(loader)\n    if done():\n        break\nelse:\n    print(epoch)",
+        "def every(loaders):\n    for loader in loaders:\n        yield train(loader)",
+        "async def every(loaders):\n    for loader in loaders:\n        train(loader)",
+        "",
+    ],
+    ids=["two uses", "handed on", "under a condition", "no loop", "else", "generator", "coroutine", "never called"],
+)
+def test_otherwise_its_loop_stands_alone(rest: str) -> None:
+    assert views(TRAIN + rest) == ["steps x, y"]
+
+
+def test_the_innermost_loop_around_a_call_is_the_loop_over_the_epochs() -> None:
+    found = views(TRAIN + "for run in range(2):\n    for epoch in range(3):\n        train(loader)")
+    assert found == ["epochs epoch/x, y by train()", "steps x, y"]
+
+
+def test_the_loop_has_to_stand_directly_in_the_function() -> None:
+    found = views("""
+        def train(loader):
+            with profile():
+                for x, y in loader:
+                    STEP
+        for epoch in range(3):
+            train(loader)
+        """)
+    assert found == ["steps x, y"]
+
+
+def test_nested_loops_in_a_function_need_no_call() -> None:
+    found = views("""
+        def train(loader):
+            for epoch in range(3):
+                for x, y in loader:
+                    STEP
+        for run in range(3):
+            train(loader)
+        """)
+    assert found == ["epochs epoch/x, y", "steps x, y", "whole epoch"]
+
+
+# --- helpers that compute gradients -------------------------------------------------------------------------------
+
+ONE_STEP = """
+def one_step(x, y):
+    STEP
+"""
+
+
+def test_helpers_are_entered_or_left_beside() -> None:
+    found = views(ONE_STEP + "for x, y in loader:\n    one_step(x, y)")
+    assert found == ["steps x, y with one_step()", "steps x, y beside one_step()"]
+
+
+def test_helpers_are_followed_through_calls_of_calls() -> None:
+    found = views("""
+        def update(loss):
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        def one_step(x, y):
+            update((model(x) - y).square().mean())
+        def train(loader):
+            for x, y in loader:
+                one_step(x, y)
+        for epoch in range(3):
+            train(loader)
+        """)
+    assert found == [
+        "epochs epoch/x, y by train() with update(), one_step()",
+        "epochs epoch/x, y by train() beside update(), one_step()",
+        "steps x, y with update(), one_step()",
+        "steps x, y beside update(), one_step()",
+    ]
+
+
+def test_a_helper_used_in_two_loops_of_an_epoch_leads_to_the_epoch() -> None:
+    found = views(
+        ONE_STEP
+        + """
+for epoch in range(3):
+    for x, y in first_loader:
+        one_step(x, y)
+    for x, y in second_loader:
+        one_step(x, y)
+"""
+    )
+    assert found == ["whole epoch with one_step()", "whole epoch beside one_step()"]
+
+
+def test_a_helper_that_calls_itself_is_followed_once() -> None:
+    found = views("""
+        def again(x, y, depth):
+            STEP
+            if depth:
+                again(x, y, depth - 1)
+        for x, y in loader:
+            again(x, y, 2)
+        """)
+    assert found == ["steps x, y with again()", "steps x, y beside again()"]
+
+
+def test_a_closure_counts_where_it_is_defined() -> None:
+    found = views("""
+        for x, y in loader:
+            def closure():
+                optimizer.zero_grad()
+                loss = (model(x) - y).square().mean()
+                loss.backward()
+                return loss
+            optimizer.step(closure)
+        """)
+    assert found == ["steps x, y with closure()", "steps x, y beside closure()"]
+
+
+def test_a_helper_without_a_loop_in_the_file() -> None:
+    assert refused(ONE_STEP) == ("R108", "loss.backward()")
+    assert refused(ONE_STEP + "for x, y in loader:\n    print(x)") == ("R108", "loss.backward()")
+
+
+def test_a_single_step_needs_no_loop() -> None:
+    assert views(ONE_STEP + "one_step(x, y)") == []
+
+
+# --- classes ------------------------------------------------------------------------------------------------------
+
+SOLVER = """
+class Solver:
+    def fit(self):
+        for epoch in range(3):
+            self.train_epoch()
+    def train_epoch(self):
+        for x, y in self.loader:
+            STEP
+"""
+
+
+def test_a_method_is_entered_from_a_method_of_its_class() -> None:
+    assert views(SOLVER) == ["epochs epoch/x, y by train_epoch()", "steps x, y"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SOLVER + "class Other(Solver):\n    def train_epoch(self):\n        pass",
+        SOLVER.replace("def fit(self)", "def fit(self, other)").replace("self.train_epoch()", "other.train_epoch()"),
+        SOLVER.replace("    def train_epoch", "    @timed\n    def train_epoch"),
+        SOLVER + "Solver().train_epoch()",
+        TRAIN.replace("train", "step_over").replace("def", "class Solver:\n  def").replace("(loader)", "(self, loader)")
+        + "solver = Solver()\nfor epoch in range(3):\n    solver.step_over(loader)",
+    ],
+    ids=["overridden", "of another object", "decorated", "used outside", "called from outside"],
+)
+def test_otherwise_a_method_may_be_another_one(text: str) -> None:
+    assert views(text) == ["steps x, y"]
+
+
+def test_an_attribute_of_the_same_name_of_another_class_is_no_use() -> None:
+    found = views("""
+        class Solver:
+            def train(self, loader):
+                for x, y in loader:
+                    STEP
+            def fit(self, loader):
+                for epoch in range(3):
+                    model.train()
+                    self.train(loader)
+        """)
+    assert found == ["epochs epoch/x, y by train()", "steps x, y"]
+
+
+def test_gradients_in_a_converted_class_are_no_training() -> None:
+    text = """
+from runtime import Module, Trainer
+class LitModel(Module):
+    def training_step(self, batch, batch_idx):
+        for part in batch:
+            self.manual_backward(self.model(part).sum())
+            self.model(part).sum().backward()
+"""
+    assert views(text) == []
+    assert views(text + "for x, y in loader:\n    STEP") == ["steps x, y"]
+
+
+def test_a_helper_that_only_a_converted_class_calls_is_no_training() -> None:
+    assert (
+        views("""
+        from runtime import Module, Trainer
+        def one_step(x, y):
+            STEP
+        class LitModel(Module):
+            def training_step(self, batch, batch_idx):
+                one_step(*batch)
+        """)
+        == []
+    )
