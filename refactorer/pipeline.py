@@ -9,6 +9,7 @@ from refactorer.emit.assemble import assemble
 from refactorer.idioms import automatic, configure, device, evaluation, whole_epoch
 from refactorer.idioms.jumps import leave_epoch, on_lines
 from refactorer.outline.epochs import epochs_of
+from refactorer.outline.held import find_holdings
 from refactorer.outline.helpers import enter_helpers
 from refactorer.outline.homes import Placing, accumulators, new_name
 from refactorer.outline.methods import make_methods
@@ -48,6 +49,7 @@ def convert_site(program: Program, site: Site) -> tuple[cst.Module, list[Note]]:
     _reduce_sums(outline)
     epochs = epochs_of(outline)
     homes = Placing(outline, roles, configuration, epochs).run()
+    homes.hold(outline, find_holdings(outline))
     for variable in (*roles.optimizers, *configuration.stepped):
         if not configuration.moved and variable not in homes.arguments:
             homes.arguments.append(variable)
@@ -59,7 +61,7 @@ def _leave_epoch(outline: Outline) -> None:
     last = VALIDATION_END if outline.evaluation is not None else EPOCH_END
     body = outline.hooks.get(last)
     if body is not None:
-        outline.edit(last, on_lines(body, leave_epoch(body)))
+        outline.edit(last, on_lines(body, leave_epoch(body, outline.mark(last))))
 
 
 def _reduce_sums(outline: Outline) -> None:

@@ -87,9 +87,9 @@ def is_several_loaders(loader: Any) -> bool:
 
 
 def combines(module: Any, loader: Any) -> bool:
-    """Whether Lightning combines the training data: a collection of loaders, not given by one of this package's modules.
+    """Whether Lightning combines the training data: a collection of loaders that a foreign module trains on.
 
-    Those are iterated over as ``for`` does it: a dictionary of loaders gives its keys, a list its items.
+    A module of this package iterates as ``for`` does it: a dictionary of loaders gives its keys, a list its items.
     """
     return is_several_loaders(loader) and (isinstance(loader, CombinedLoader) or not isinstance(module, Module))
 

@@ -17,12 +17,11 @@ from refactorer.idioms.device import is_move
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import EPOCHS, TRAIN_DATA, Outline, class_around
-from refactorer.outline.returning import return_behind
+from refactorer.outline.outline import EPOCHS, TRAIN_DATA, Outline, block_lines, class_around
 from refactorer.outline.refusal import Refusal
+from refactorer.outline.returning import return_behind
 
-
-_RUNTIME = ("runtime.Module", "runtime.Trainer")
+_RUNTIME = ("runtime", "runtime.Module", "runtime.Trainer")
 
 
 @dataclass
@@ -213,7 +212,7 @@ def _training_lines(
     if leave is not None:
         after, needed = [leave, *after], True
     if loop.orelse is not None:
-        after += list(loop.orelse.body.body)
+        after, needed = [*after, *_else_of(outline, names)], needed or outline.left_early is not None
     value = epochs.value
     if value is None:
         value, needed = cst.parse_expression(f"{names.instance}.{EPOCHS}()"), True
@@ -230,11 +229,38 @@ def _training_lines(
         [cst.Arg(cst.Name(names.instance) if needed else made), *_data(outline)],
     )
     lines.append(cst.SimpleStatementLine([cst.Expr(fit)]))
+    lines[:0] = _declared(outline, homes)
     lead = list(loop.leading_lines)
     if loop.body.header.comment is not None:  # type: ignore[attr-defined]
         lead.append(cst.EmptyLine(comment=loop.body.header.comment))  # type: ignore[attr-defined]
     lines[0] = lines[0].with_changes(leading_lines=lead)
     return [*lines, *after]
+
+
+def _declared(outline: Outline, homes: Homes) -> list[cst.SimpleStatementLine]:
+    """Globals that only the training binds are bound once at the level of the module, as Python's tools expect it."""
+    program = outline.program
+    if outline.site.driver is not program.scope[program.module]:
+        return []
+    inside = [outline.site.epoch_loop, *outline.consumed]
+    lines = []
+    for name in sorted({name for names in homes.global_names.values() for name in names}):
+        variable = outline.site.driver.variables[name]
+        own = [seen for seen in variable.writes if seen.order >= 0]
+        if all(any(program.contains(place, seen.node) for place in inside) for seen in own):
+            lines.append(_assign(name, cst.Name("None")))
+    return lines
+
+
+def _else_of(outline: Outline, names: Names) -> list[cst.CSTNode]:
+    """The `else` branch of the replaced loop: it runs behind `fit` unless the loop was left by `break`."""
+    orelse = outline.site.epoch_loop.orelse
+    assert orelse is not None
+    if outline.left_early is None:
+        return block_lines(orelse.body)
+    found = cst.parse_statement(f"if not {names.instance}.{outline.left_early}:\n    pass\n")
+    assert isinstance(found, cst.If)
+    return [found.with_changes(body=orelse.body, leading_lines=orelse.leading_lines)]
 
 
 def _data(outline: Outline) -> list[cst.Arg]:

@@ -10,6 +10,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.configure import Configuration, is_stepped
+from refactorer.outline.held import held_by, steps
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, VALIDATION_STEP, Outline, class_around, is_private
@@ -57,6 +58,13 @@ class ClassWriter:
                 edits[node] = _spelled_out(node)
             if isinstance(node, cst.Attribute) and is_private(node.attr.value):
                 edits[node.attr] = self._mangled(node)
+            held = held_by(self.outline, node)
+            if not isinstance(node, cst.Attribute) or held is None:
+                pass
+            elif held in self.homes.networks:
+                edits[node] = self._fitting(node, cst.parse_expression(f"self.{self.homes.networks[held]}"))
+            elif held in self.homes.optimizers and steps(self.program, node):
+                edits[node] = self._fitting(node, cst.Name(self.homes.optimizers[held]))
             if isinstance(node, cst.Nonlocal):
                 edits[node] = self._still_shared(node)
         for node, raw in self.program.used(nodes):
@@ -100,7 +108,7 @@ class ClassWriter:
                 return cst.parse_expression("self.print")
         return None
 
-    def _fitting(self, node: cst.Name, new: cst.CSTNode) -> cst.CSTNode:
+    def _fitting(self, node: cst.BaseExpression, new: cst.CSTNode) -> cst.CSTNode:
         """Keeps the parentheses of the name and adds those that an operation needs where the name stood."""
         assert isinstance(new, cst.BaseExpression)
         compound = isinstance(new, (cst.BinaryOperation, cst.UnaryOperation))
@@ -117,7 +125,12 @@ class ClassWriter:
         names = ", ".join(["self", *(self.homes.parameter(v) for v in arguments)])
         lines: list[cst.CSTNode] = [cst.parse_statement("super().__init__()")]
         for variable in arguments:
-            lines.append(cst.parse_statement(f"self.{self.homes.attribute[variable]} = {self.homes.parameter(variable)}"))
+            lines.append(
+                cst.parse_statement(f"self.{self.homes.attribute[variable]} = {self.homes.parameter(variable)}")
+            )
+        for held, name in self.homes.networks.items():
+            owner = self.homes.parameter(held.base)
+            lines.append(cst.parse_statement(f"self.{name} = {owner}.{held.attribute}"))
         for variable, line in self.homes.initial.items():
             small = line.body[0]
             assert isinstance(small, cst.Assign)
@@ -126,6 +139,8 @@ class ClassWriter:
         returning = self.outline.returning
         if returning is not None and returning.flag is not None:
             lines.append(cst.parse_statement(f"self.{returning.flag} = False"))
+        if self.outline.left_early is not None:
+            lines.append(cst.parse_statement(f"self.{self.outline.left_early} = False"))
         if not self.outline.automatic:
             lines.append(cst.parse_statement("self.automatic_optimization = False"))
         return _method("__init__", names, lines)
@@ -165,20 +180,26 @@ class ClassWriter:
         parameters = _PARAMETERS.get(hook, "self").format(batch=self.homes.batch_name.get(hook, "batch"))
         return _method(hook, parameters, lines)
 
-    def _stepped_in(self, body: list[cst.CSTNode]) -> set[Variable]:
-        """The optimizers that a hook steps or clears by itself."""
+    def _stepped_in(self, body: list[cst.CSTNode]) -> set[str]:
+        """The names of the optimizers that a hook steps or clears by itself."""
         if self.outline.automatic:
             return set()
-        return {
-            variable for node, variable in self.outline.uses(*body)
+        found = {
+            variable.name for node, variable in self.outline.uses(*body)
             if variable in self.roles.optimizers and is_stepped(self.outline, node)
         }  # fmt: skip
+        for node in walk(*body):
+            held = held_by(self.outline, node)
+            if held in self.homes.optimizers and steps(self.program, node):
+                found.add(self.homes.optimizers[held])
+        return found
 
-    def _own_optimizers(self, stepped: set[Variable]) -> cst.CSTNode:
+    def _own_optimizers(self, stepped: set[str]) -> cst.CSTNode:
         """The line that asks the Trainer for its optimizers, in the order in which it was given them."""
-        if len(self.roles.optimizers) == 1:
-            return cst.parse_statement(f"{self.roles.optimizers[0].name} = self.optimizers()")
-        names = [variable.name if variable in stepped else "_" for variable in self.roles.optimizers]
+        every = [*(variable.name for variable in self.roles.optimizers), *self.homes.optimizers.values()]
+        if len(every) == 1:
+            return cst.parse_statement(f"{every[0]} = self.optimizers()")
+        names = [name if name in stepped else "_" for name in every]
         return cst.parse_statement(f"{', '.join(names)} = self.optimizers()")
 
     def _names_itself(self, hook: str, line: cst.CSTNode) -> bool:
@@ -197,7 +218,7 @@ class ClassWriter:
     def _configure(self) -> cst.FunctionDef | None:
         """`configure_optimizers`; nothing where the script's own objects do all the optimization."""
         stepped = self.configuration.stepped
-        if not self.roles.optimizers:
+        if not self.roles.optimizers and not self.homes.optimizers:
             return None
         lines: list[cst.CSTNode] = []
         if self.configuration.moved:
@@ -207,6 +228,7 @@ class ClassWriter:
         else:
             made = [f"self.{self.homes.attribute[v]}" for v in self.roles.optimizers]
             schedulers = [f"self.{self.homes.attribute[v]}" for v in stepped]
+        made += [f"self.{self.homes.attribute[held.base]}.{held.attribute}" for held in self.homes.optimizers]
         result = made[0] if len(made) == 1 else ", ".join(made)
         if stepped:
             result = f"[{', '.join(made)}], [{', '.join(schedulers)}]"

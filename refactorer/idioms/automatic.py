@@ -387,8 +387,8 @@ def _automatic(outline: Outline, places: Places) -> None:
     clipping = list(tail[: places.step - places.backward - 1])
     edits: dict[cst.CSTNode, Edit] = {body[i]: None for i in (places.zero, places.backward, places.step)}
     edits.update(dict.fromkeys(clipping))
-    edits.update(on_lines(head, leave_step(head, cst.Name("None"), False, verb)))
-    edits.update(on_lines(tail, leave_step(tail, places.loss, True, verb)))
+    edits.update(on_lines(head, leave_step(head, cst.Name("None"), False, verb, outline.mark(STEP))))
+    edits.update(on_lines(tail, leave_step(tail, places.loss, True, verb, outline.mark(STEP))))
     outline.hooks[STEP] = [*body, cst.SimpleStatementLine([cst.Return(places.loss)])]
     outline.edit(STEP, edits)
     if clipping:
@@ -397,13 +397,13 @@ def _automatic(outline: Outline, places: Places) -> None:
 
 
 def _stop(outline: Outline) -> str:
-    """What a `break` of the loop over the batches does: an epoch that is one batch is left together with the training."""
+    """What a `break` of the loop over the batches does; it leaves the training where an epoch is one batch."""
     return "stop_training" if outline.site.form == "whole" else "stop_epoch"
 
 
 def _manual(outline: Outline) -> None:
     body = outline.hooks[STEP]
-    outline.edit(STEP, dict(on_lines(body, leave_step(body, None, True, _stop(outline)))))
+    outline.edit(STEP, dict(on_lines(body, leave_step(body, None, True, _stop(outline), outline.mark(STEP)))))
     edits: dict[cst.CSTNode, Edit] = {}
     for call in outline.site.backwards:
         if not isinstance(call.func, cst.Attribute) or not is_of_loss(outline.program, call):

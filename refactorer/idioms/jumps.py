@@ -12,20 +12,25 @@ from refactorer.outline.control import loop_jumps
 
 
 def leave_step(
-    statements: Sequence[cst.CSTNode], value: cst.BaseExpression | None, is_end: bool, verb: str = "stop_epoch"
+    statements: Sequence[cst.CSTNode],
+    value: cst.BaseExpression | None,
+    is_end: bool,
+    verb: str = "stop_epoch",
+    mark: str | None = None,
 ) -> dict[cst.CSTNode, Edit]:
     """Edits for the body of a step: `continue` returns, `break` also stops the loop by `verb`; `value` is returned.
 
-    `is_end` says that the statements are the end of the step, so that nothing need be jumped over behind the last.
+    `is_end` says that the statements are the end of the step, so that nothing need be jumped over behind the last;
+    `mark` is the attribute that records a `break`.
     """
     last = _last_jumps(statements) if is_end else []
-    return {jump: _leaving(jump, verb, value, jump in last) for jump in loop_jumps(statements)}
+    return {jump: _leaving(jump, verb, value, jump in last, mark) for jump in loop_jumps(statements)}
 
 
-def leave_epoch(statements: Sequence[cst.CSTNode]) -> dict[cst.CSTNode, Edit]:
-    """Edits for the last hook of an epoch: `continue` returns, `break` also ends the training."""
+def leave_epoch(statements: Sequence[cst.CSTNode], mark: str | None) -> dict[cst.CSTNode, Edit]:
+    """Edits for the last hook of an epoch: `continue` returns, `break` also ends the training, and sets `mark`."""
     last = _last_jumps(statements)
-    return {jump: _leaving(jump, "stop_training", None, jump in last) for jump in loop_jumps(statements)}
+    return {jump: _leaving(jump, "stop_training", None, jump in last, mark) for jump in loop_jumps(statements)}
 
 
 def _last_jumps(statements: Sequence[cst.CSTNode]) -> list[cst.CSTNode]:
@@ -41,12 +46,17 @@ def _last_jumps(statements: Sequence[cst.CSTNode]) -> list[cst.CSTNode]:
     return found + (_last_jumps([last.orelse]) if isinstance(last, cst.If) and last.orelse is not None else [])
 
 
-def _leaving(jump: cst.CSTNode, verb: str, value: cst.BaseExpression | None, last: bool) -> list[cst.CSTNode]:
+def _leaving(
+    jump: cst.CSTNode, verb: str, value: cst.BaseExpression | None, last: bool, mark: str | None
+) -> list[cst.CSTNode]:
     leave = cst.Return(value)
     if isinstance(jump, cst.Continue):
         return [leave]
-    stop = cst.Expr(cst.parse_expression(f"self.{verb}()"))
-    return [stop] if last else [stop, leave]
+    stop: list[cst.CSTNode] = [cst.Expr(cst.parse_expression(f"self.{verb}()"))]
+    if mark is not None:
+        target = cst.Attribute(cst.Name("self"), cst.Name(mark))
+        stop.insert(0, cst.Assign([cst.AssignTarget(target)], cst.Name("True")))
+    return stop if last else [*stop, leave]
 
 
 def on_lines(statements: Sequence[cst.CSTNode], edits: dict[cst.CSTNode, Edit]) -> dict[cst.CSTNode, Edit]:

@@ -39,7 +39,7 @@ def method_calls(outline: Outline, method: str) -> list[cst.Call]:
     ]  # fmt: skip
 
 
-def names_in(target: cst.CSTNode) -> list[cst.Name]:
+def names_in(target: cst.CSTNode | None) -> list[cst.Name]:
     """The names that an assignment target binds."""
     if isinstance(target, cst.Name):
         return [target]

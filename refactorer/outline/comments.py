@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import libcst as cst
+from libcst import matchers
 
 
 def comment_lines(lines: Iterable[cst.EmptyLine]) -> list[cst.EmptyLine]:
@@ -20,6 +21,13 @@ def comments_of(node: cst.CSTNode) -> list[cst.EmptyLine]:
         if isinstance(space, cst.TrailingWhitespace) and space.comment is not None:
             found.append(cst.EmptyLine(comment=space.comment))
     return found
+
+
+def comments_inside(node: cst.CSTNode, kept: cst.CSTNode | None) -> list[cst.EmptyLine]:
+    """The comments between the lines of an expression that disappears, save for a part of it that is kept."""
+    staying = {id(found) for found in matchers.findall(kept, matchers.Comment())} if kept is not None else set()
+    found = matchers.findall(node, matchers.Comment())
+    return [cst.EmptyLine(comment=part) for part in found if id(part) not in staying]  # type: ignore[arg-type]
 
 
 def footer_of(node: cst.CSTNode) -> list[cst.EmptyLine]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from keyword import iskeyword
 
 import libcst as cst
 
@@ -16,6 +17,7 @@ from refactorer.idioms.configure import Configuration
 from refactorer.idioms.shapes import names_in
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.epochs import Epochs
+from refactorer.outline.held import Held, Holdings
 from refactorer.outline.optimizers import Roles, assigned_class, makes_module, names_module_class
 from refactorer.outline.outline import (
     EPOCH_START,
@@ -45,6 +47,24 @@ class Homes:
     read_after: list[Variable] = field(default_factory=list)
     batch_name: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    networks: dict[Held, str] = field(default_factory=dict)
+    optimizers: dict[Held, str] = field(default_factory=dict)
+
+    def hold(self, outline: Outline, holdings: Holdings) -> None:
+        """Names for the networks that become attributes, and for the optimizers that a step asks the Trainer for."""
+        for held in holdings.networks:
+            if held.base in self.attribute:
+                name = held.attribute
+                while name in RESERVED or name in self.attribute.values() or name in self.networks.values():
+                    name += "_"
+                self.networks[held] = name
+        used = {variable.name for variable in outline.program.variables.values()}
+        for held in holdings.optimizers:
+            if held.base in self.attribute and not outline.automatic:
+                name = held.attribute
+                while name in used or name in self.optimizers.values() or iskeyword(name):
+                    name += "_"
+                self.optimizers[held] = name
 
     def parameter(self, variable: Variable) -> str:
         """The name of the constructor's parameter: the variable's own, save for the `self` of a method."""

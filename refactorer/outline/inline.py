@@ -10,6 +10,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.outline.anchors import Loop
 from refactorer.outline.comments import comments_of
 from refactorer.outline.control import returns
 from refactorer.outline.refusal import PlainerView
@@ -44,7 +45,7 @@ def enter(
     function: cst.FunctionDef,
     call: cst.Call,
     bindings: Bindings,
-    loop: cst.CSTNode,
+    loop: Loop,
     decorators_known: bool = False,
     at_once: bool = False,
 ) -> Entered:
@@ -91,7 +92,7 @@ def _is_lent(program: Program, value: cst.CSTNode, function: cst.FunctionDef) ->
     return all(seen.scope.function is variable.owner for seen in variable.writes)
 
 
-def _changes(program: Program, value: cst.CSTNode, loop: cst.CSTNode, function: cst.FunctionDef) -> bool:
+def _changes(program: Program, value: cst.CSTNode, loop: Loop, function: cst.FunctionDef) -> bool:
     """Whether anything that an argument is made of may be bound again during the epoch, the epoch itself aside."""
     for variable in {variable for _, variable in program.used([value])}:
         for seen in variable.writes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Optional
 
 import libcst as cst
 
@@ -12,8 +11,9 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children, walk
 from refactorer.emit.edits import Edit, apply
+from refactorer.emit.reserved import RESERVED
 from refactorer.outline.anchors import Loop
-from refactorer.outline.comments import comment_lines, comments_of, footer_of, with_comments
+from refactorer.outline.comments import comment_lines, comments_inside, comments_of, footer_of, with_comments
 from refactorer.outline.control import loop_jumps, suspensions
 from refactorer.outline.inline import Bindings, enter
 from refactorer.outline.refusal import PlainerView, Refusal
@@ -27,7 +27,7 @@ VALIDATION_END = "on_validation_epoch_end"
 HOOK_ORDER = (EPOCH_START, STEP, VALIDATION_START, VALIDATION_STEP, VALIDATION_END, EPOCH_END)
 
 
-Note = tuple[str, Optional[cst.CSTNode], str, str]
+Note = tuple[str, cst.CSTNode | None, str, str]
 """A remark on a conversion: code, place, message and hint."""
 
 
@@ -77,13 +77,14 @@ class Outline:
     overrides: list[str] = field(default_factory=list)
     methods: dict[str, cst.FunctionDef] = field(default_factory=dict)
     returning: Returning | None = None
+    left_early: str | None = None
     docstrings: dict[str, cst.CSTNode] = field(default_factory=dict)
     above: dict[str, list[cst.EmptyLine]] = field(default_factory=dict)
     footers: dict[str, list[cst.EmptyLine]] = field(default_factory=dict)
 
-    def variable(self, node: cst.CSTNode) -> Variable | None:
-        """The variable that a name node of a hook means, seen through parameters."""
-        found = self.program.variables.get(node)
+    def variable(self, node: cst.CSTNode | None) -> Variable | None:
+        """The variable that a name node of a hook means, seen through parameters; None where there is no name."""
+        found = self.program.variables.get(node) if node is not None else None
         return self.bindings.canonical(found) if found is not None else None
 
     def uses(self, *statements: cst.CSTNode) -> list[tuple[cst.CSTNode, Variable]]:
@@ -105,6 +106,10 @@ class Outline:
     def mentions(self, variable: Variable, *statements: cst.CSTNode) -> bool:
         return any(used is variable for _, used in self.uses(*statements))
 
+    def mark(self, hook: str) -> str | None:
+        """The attribute that a `break` in a hook sets, where the replaced loop has an `else` that it skips."""
+        return self.left_early if hook != STEP or self.site.form != "epochs" else None
+
     def without_globals(self) -> None:
         """Takes `global` and `nonlocal` statements out of the hooks; the former are made anew where they are needed."""
         for hook, body in self.hooks.items():
@@ -119,6 +124,13 @@ class Outline:
         lines = list(block.body)
         self.footers.setdefault(hook, []).extend(comment_lines(getattr(lines.pop(), "leading_lines", ())))
         self.hooks[hook] = [line for line in lines if not _is_pass(line)]
+
+    def free_attribute(self, name: str) -> str:
+        """A name for an attribute of the module that nothing in the file has."""
+        taken = {variable.name for variable in self.program.variables.values()} | RESERVED
+        while name in taken:
+            name += "_"
+        return name
 
     def note(self, code: str, node: cst.CSTNode, message: str, hint: str) -> None:
         self.notes.append((code, node, message, hint))
@@ -137,6 +149,9 @@ def build(program: Program, site: Site) -> Outline:
     outline = _alone(program, site) if site.form != "epochs" else _nested(program, site)
     _check_contents(outline)
     _conditions(outline)
+    loop = site.epoch_loop
+    if loop.orelse is not None and any(isinstance(jump, cst.Break) for jump in loop_jumps(loop.body.body)):
+        outline.left_early = outline.free_attribute("left_early")
     return outline
 
 
@@ -145,6 +160,7 @@ def _alone(program: Program, site: Site) -> Outline:
     hooks = {STEP: block_lines(site.batch_loop.body)}
     outline = Outline(program, site, Bindings(), hooks, batch_source(program, site))
     outline.footers[STEP] = footer_of(site.batch_loop)
+    outline.above[STEP] = _comments_on_iterable(outline)
     return outline
 
 
@@ -207,9 +223,16 @@ def _keep_comments(outline: Outline, after: list[cst.CSTNode], result: list[cst.
         top = outline.program.parent[site.function] is outline.program.module
         above += kept[len(comment_lines(site.function.leading_lines)) :] if top else kept
         footer = [*footer_of(site.function), *footer]
-    outline.above[STEP] = [*above, *comments_of(site.batch_loop)]
+    outline.above[STEP] = [*above, *comments_of(site.batch_loop), *_comments_on_iterable(outline)]
     outline.footers.setdefault(STEP, []).extend(footer_of(site.batch_loop))
     outline.footers.setdefault(last, []).extend(footer)
+
+
+def _comments_on_iterable(outline: Outline) -> list[cst.EmptyLine]:
+    loop = outline.site.batch_loop
+    if not isinstance(loop, cst.For) or not isinstance(loop.iter, cst.Call):
+        return []
+    return comments_inside(loop.iter, loop.iter if outline.site.form == "whole" else outline.train.iterable)
 
 
 def block_lines(block: cst.BaseSuite) -> list[cst.CSTNode]:
@@ -349,7 +372,9 @@ def _refuse_names_of_a_class(program: Program, node: cst.CSTNode) -> None:
     name = node.attr if isinstance(node, cst.Attribute) else node
     if isinstance(name, cst.Name) and is_private(name.value) and class_around(program, node) is None:
         variable = program.variables.get(name)
-        if isinstance(node, cst.Attribute) or (variable is not None and variable.owner is program.scope[program.module]):
+        if isinstance(node, cst.Attribute) or (
+            variable is not None and variable.owner is program.scope[program.module]
+        ):
             raise Refusal("R403", node, f"{name.value} would mean something else inside a class",
                           "take one of the two underscores away")  # fmt: skip
 

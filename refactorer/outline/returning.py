@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import libcst as cst
 
-from refactorer.emit.reserved import RESERVED
 from refactorer.idioms.jumps import on_lines
 from refactorer.outline.control import returns
 from refactorer.outline.outline import Outline, Returning
@@ -19,8 +18,8 @@ def stop_instead(outline: Outline) -> Returning | None:
     every = [node for nodes in found.values() for node in nodes]
     if not every:
         return None
-    flag = _free(outline, "returned") if any(n.value for n in every) or not _ends_function(outline) else None
-    returning = Returning(flag, _free(outline, "result") if any(n.value for n in every) else None)
+    flag = outline.free_attribute("returned") if any(n.value for n in every) or not _ends_function(outline) else None
+    returning = Returning(flag, outline.free_attribute("result") if any(n.value for n in every) else None)
     for hook, nodes in found.items():
         edits = {node: _stop(returning, node) for node in nodes}
         if edits:
@@ -40,13 +39,6 @@ def _stop(returning: Returning, node: cst.Return) -> list[cst.CSTNode]:
 def _set(attribute: str, value: cst.BaseExpression) -> cst.CSTNode:
     target = cst.Attribute(cst.Name("self"), cst.Name(attribute))
     return cst.Assign([cst.AssignTarget(target)], value)
-
-
-def _free(outline: Outline, name: str) -> str:
-    taken = {variable.name for variable in outline.program.variables.values()} | RESERVED
-    while name in taken:
-        name += "_"
-    return name
 
 
 def _ends_function(outline: Outline) -> bool:

@@ -15,7 +15,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Scope
 from refactorer.analysis.walk import walk
 from refactorer.outline.anchors import Anchor, Loop, anchors, backward_calls, loops_around, uses_of
-from refactorer.outline.control import loop_jumps, suspensions
+from refactorer.outline.control import suspensions
 from refactorer.outline.refusal import Refusal
 
 OTHER_TRAINERS = (
@@ -134,9 +134,6 @@ class _Views:
             found += self._nested()
         rest = [self.nest[-1], *self.nest[:-1]]
         found += [site for loop in rest for site in self._alone(loop)]
-        if not found:
-            raise Refusal("R304", self.nest[0], "the loop has an `else` branch, and a `break` that skips it",
-                          "decide behind the loop")  # fmt: skip
         if self.helpers:
             found = [replace(site, enters_helpers=enters) for site in found for enters in (True, False)]
         return found
@@ -166,22 +163,25 @@ class _Views:
         return name is not None and name.startswith("torch.optim.") and "lr_scheduler" not in name
 
     def _site(
-        self, outer: Loop, inner: Loop, form: Form, function: cst.FunctionDef | None = None, call: cst.Call | None = None
+        self,
+        outer: Loop,
+        inner: Loop,
+        form: Form,
+        function: cst.FunctionDef | None = None,
+        call: cst.Call | None = None,
     ) -> Site:
         driver = self.program.scope_of(outer)
         return Site(outer, inner, driver, form, function, call, self.backwards, self.helpers)
 
     def _alone(self, loop: Loop) -> list[Site]:
-        """The loop by itself. An `else` branch then stands behind it, unless a `break` skips the branch."""
-        if loop.orelse is not None and any(isinstance(jump, cst.Break) for jump in loop_jumps(loop.body.body)):
-            return []
+        """The loop by itself. An `else` branch then stands behind it."""
         return [self._site(loop, loop, "whole" if _counts_epochs(self.program, loop) else "steps")]
 
     def _nested(self) -> list[Site]:
         """Pairs of loops, one directly inside the other: the likeliest batches first."""
         pairs = [
             (outer, inner) for outer, inner in zip(self.nest, self.nest[1:])
-            if self.program.parent[inner] is outer.body and outer.orelse is None and inner.orelse is None
+            if self.program.parent[inner] is outer.body and inner.orelse is None
         ]  # fmt: skip
         ranked = sorted(pairs, key=lambda pair: -_likeness(*pair))
         return [self._site(outer, inner, "epochs") for outer, inner in ranked]
@@ -198,7 +198,7 @@ class _Views:
         around = loops_around(program, call)
         statement = program.statement(call)
         simple = isinstance(statement, cst.SimpleStatementLine)
-        if not around or not simple or around[-1].orelse is not None or program.parent[statement] is not around[-1].body:
+        if not around or not simple or program.parent[statement] is not around[-1].body:
             return []
         if isinstance(call.func, cst.Attribute) and not _is_own_method(program, call, function):
             return []
@@ -242,4 +242,3 @@ def _names(loop: Loop, *words: str) -> bool:
     names = [n.value.lower() for part in (loop.target, loop.iter) for n in walk(part) if isinstance(n, cst.Name)]
     names += [n.attr.value.lower() for n in walk(loop.iter) if isinstance(n, cst.Attribute)]
     return any(word in name for name in names for word in words)
-

@@ -9,11 +9,11 @@ evaluation, random draws, names, comments and indentation.
 from __future__ import annotations
 
 import random
-import re
 
 from tests.fuzz import names as naming
 from tests.fuzz import snippets as s
-from tests.fuzz.loops import Loops, indent
+from tests.fuzz.formatting import indent, styled
+from tests.fuzz.loops import Loops
 from tests.fuzz.snippets import Lines, filled
 
 LAYOUTS = ["module", "guard", "function", "functions_and_globals", "functions_and_main", "closures"]
@@ -46,7 +46,7 @@ class Generator(Loops):
     def program(self) -> str:
         head = self.rng.choice([[], [f'"""Script {self.seed}."""', ""], ["#!/usr/bin/env python", f"# {self.seed}"]])
         make = getattr(self, f"as_{self.layout}")
-        return self.styled([*head, *self.imports(), "", *self.net(), "", *self.data(), *make()])
+        return styled(self.rng, [*head, *self.imports(), "", *self.net(), "", *self.data(), *make()])
 
     # --- above the training -------------------------------------------------------------------------------------------
 
@@ -132,27 +132,6 @@ class Generator(Loops):
     def main(self, body: Lines) -> Lines:
         call = ["$main()"] if self.maybe(0.3) else ["if __name__ == '__main__':", "    $main()"]
         return [*filled(["def $main():"], self.names), *indent(body), "", "", *filled(call, self.names)]
-
-    # --- formatting ---------------------------------------------------------------------------------------------------
-
-    def styled(self, lines: Lines) -> str:
-        """Adds comments and blank lines, and picks the indentation."""
-        out: Lines = []
-        depth = 0  # of brackets: no comment lines inside an expression
-        for line in lines:
-            plain = line.strip()
-            starts = depth == 0 and plain and not plain.startswith(("#", '"', "else", "except", "finally"))
-            if starts and self.maybe(0.06):
-                out.append(f"{line[: len(line) - len(line.lstrip())]}# note {len(out)}")
-            depth += sum(map(line.count, "([{")) - sum(map(line.count, ")]}"))
-            if plain and self.maybe(0.05) and "#" not in line and '"""' not in line:
-                line += f"  # why {len(out)}"
-            out.append(line)
-            if plain and depth == 0 and not plain.endswith(":") and self.maybe(0.03):
-                out.append("")
-        unit = self.rng.choice(["    ", "    ", "    ", "  ", "\t"])
-        text = "\n".join(out).rstrip() + "\n"
-        return re.sub(r"^(?:    )+", lambda m: unit * (len(m[0]) // 4), text, flags=re.MULTILINE)
 
 
 def program(seed: int) -> str:

@@ -7,12 +7,9 @@ from dataclasses import replace
 
 from tests.fuzz import names as naming
 from tests.fuzz import snippets as s
+from tests.fuzz.formatting import indent
 from tests.fuzz.metrics import HITS, OTHER, RUNNING, Metric
 from tests.fuzz.snippets import Lines, filled
-
-
-def indent(lines: Lines) -> Lines:
-    return [f"    {line}" if line else line for line in lines]
 
 
 class Loops:

@@ -368,8 +368,6 @@ def make(draw: Draw, seed: int) -> Parts:
     close = draw.text(draw.pick(EPOCH_ENDS), evaluation=SIMPLE_EVALUATION)
     schedule = "$scheduler.step()" if scheduler else ""
     body = draw.text(draw.pick(OUTER), inner=inner, schedule=schedule, close=close)
-    if draw.maybe(0.12) and "LEAVE" in close:  # leaves both loops from a batch
-        body = body.replace("@nothing", "")
     returns = "LEAVE" in body and leave.startswith("return")
     body = body.replace("LEAVE", leave.replace("RESULT", result).strip())
     if returns and draw.maybe(0.6):

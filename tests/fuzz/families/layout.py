@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import re
-import textwrap
 
 from tests.fuzz.families import names as naming
 from tests.fuzz.families.draw import Draw
 from tests.fuzz.families.helpers import declared_roles, free_roles, handed, split, with_arguments
 from tests.fuzz.families.parts import Parts
-from tests.fuzz.families.scope import loaded, names_only, statements, stored
+from tests.fuzz.families.scope import loaded, names_only, stored
+from tests.fuzz.families.text import indent, joined, listed
+from tests.fuzz.families.trainer_layout import TrainerLayout
 from tests.fuzz.formatting import styled
-
-
-def indent(text: str) -> str:
-    return textwrap.indent(text, "    ")
-
-
-def joined(*pieces: str) -> str:
-    return "\n".join(piece for piece in pieces if piece)
-
-
-def listed(found: set[str]) -> str:
-    return ", ".join(f"${role}" for role in sorted(found))
 
 
 class Layout:
@@ -153,15 +142,10 @@ class Layout:
         return self.in_main(joined(self.parts.setup, function, call, self.parts.after))
 
     def as_class(self) -> str:
-        from tests.fuzz.families.trainer_layout import as_class  # both sides are one idea, in two files
-
-        return as_class(self)
+        return TrainerLayout(self).text()
 
 
 def lay_out(draw: Draw, parts: Parts) -> str:
     """The script, with names, comments and indentation."""
     text = Layout(draw, parts).text()
     return styled(draw.rng, text.splitlines())
-
-
-__all__ = ["Layout", "indent", "joined", "lay_out", "listed", "statements"]

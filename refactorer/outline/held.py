@@ -1,0 +1,153 @@
+"""Optimizers and networks that an object holds: `self.optimizer` in a trainer class, `agent.policy`.
+
+The module registers such a network, so that the Trainer can move and synchronise it, and gives such an optimizer to the
+Trainer. Both need an attribute that always means the same object: one that is only set where the object is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.outline.optimizers import is_module_class, names_module_class
+from refactorer.outline.outline import Outline, class_around
+
+_MOVES = ("to", "cuda", "cpu", "float", "double")
+
+
+@dataclass(frozen=True)
+class Held:
+    """The attribute of an object that a variable of the driver means."""
+
+    base: Variable
+    attribute: str
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What the training uses of its objects: networks, and the optimizers that it steps, in the order of use."""
+
+    networks: tuple[Held, ...] = ()
+    optimizers: tuple[Held, ...] = ()
+
+
+def find_holdings(outline: Outline) -> Holdings:
+    """The held networks and optimizers of a training."""
+    if any(outline.program.qualified_name(call.func) == "builtins.setattr" for call in outline.program.calls):
+        return Holdings()
+    networks: dict[Held, None] = {}
+    optimizers: dict[Held, None] = {}
+    made = _Made(outline.program)
+    for node in walk(*(line for body in outline.hooks.values() for line in body)):
+        held = held_by(outline, node)
+        if held is None or not made.once(outline, held):
+            continue
+        if made.is_network(held.attribute):
+            networks.setdefault(held)
+        elif made.is_optimizer(held.attribute) and steps(outline.program, node):
+            optimizers.setdefault(held)
+    return Holdings(tuple(networks), tuple(optimizers))
+
+
+def held_by(outline: Outline, node: cst.CSTNode) -> Held | None:
+    """What an attribute of a variable means, seen through parameters; the variable has to keep its object."""
+    if not isinstance(node, cst.Attribute) or not isinstance(node.value, cst.Name):
+        return None
+    base = outline.variable(node.value)
+    if base is None or outline.site.driver.lookup(base.name) is not base or base.owner is None:
+        return None
+    kept = len(base.writes) == 1 and base.owner.kind == "function"
+    return Held(base, node.attr.value) if kept else None
+
+
+def steps(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a node is what `.step()` or `.zero_grad()` is called on."""
+    attribute = program.parent.get(node)
+    if not isinstance(attribute, cst.Attribute) or attribute.attr.value not in ("step", "zero_grad"):
+        return False
+    call = program.parent.get(attribute)
+    return isinstance(call, cst.Call) and call.func is attribute
+
+
+class _Made:
+    """What the attributes of the objects of a file are assigned from."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.values: dict[str, list[cst.BaseExpression | None]] = {}
+        self.outside: set[str] = set()
+        for target, value in self._stores():
+            self.values.setdefault(target.attr.value, []).append(value)
+            function = program.enclosing_function(target)
+            if function is None or function.name.value != "__init__":
+                self.outside.add(target.attr.value)
+        self.parametrised = self._parametrised()
+
+    def _parametrised(self) -> set[str]:
+        """Attributes whose `parameters()` are asked for, by their own name or by that of what they are set to."""
+        names: set[Variable] = set()
+        found: set[str] = set()
+        for call in self.program.calls:
+            func = call.func
+            if not isinstance(func, cst.Attribute) or func.attr.value not in ("parameters", "named_parameters"):
+                continue
+            if isinstance(func.value, cst.Attribute):
+                found.add(func.value.attr.value)
+            elif func.value in self.program.variables:
+                names.add(self.program.variables[func.value])
+        for attribute, values in self.values.items():
+            if all(value is not None and self._root(value) in names for value in values):
+                found.add(attribute)
+        return found
+
+    def _root(self, value: cst.CSTNode) -> Variable | None:
+        while isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute) and value.func.attr.value in _MOVES:
+            value = value.func.value
+        return self.program.variables.get(value)
+
+    def _stores(self) -> Iterator[tuple[cst.Attribute, cst.BaseExpression | None]]:
+        for node in self.program.find(cst.Attribute):
+            parent = self.program.parent.get(node)
+            assign = self.program.parent.get(parent) if isinstance(parent, cst.AssignTarget) else parent
+            if isinstance(parent, cst.AssignTarget) and isinstance(assign, cst.Assign):
+                yield node, assign.value
+            elif isinstance(parent, (cst.AugAssign, cst.AnnAssign, cst.For)) and parent.target is node:
+                yield node, getattr(parent, "value", None)
+            elif isinstance(parent, (cst.Element, cst.Del, cst.AsName)) and self._is_target(parent):
+                yield node, None
+
+    def _is_target(self, node: cst.CSTNode) -> bool:
+        """Whether an element belongs to something that is assigned to or deleted, as far as its parents tell."""
+        while isinstance(node, (cst.Element, cst.Tuple, cst.List)):
+            node = self.program.parent[node]
+        return isinstance(node, (cst.AssignTarget, cst.Del, cst.AsName, cst.For, cst.CompFor))
+
+    def once(self, outline: Outline, held: Held) -> bool:
+        """Whether an attribute is set in constructors only, before the training."""
+        return held.attribute in self.values and held.attribute not in self.outside
+
+    def is_network(self, attribute: str) -> bool:
+        known = attribute in self.parametrised
+        return known or all(self._makes_network(value) for value in self.values[attribute])
+
+    def is_optimizer(self, attribute: str) -> bool:
+        names = [
+            self.program.qualified_name(v.func) if isinstance(v, cst.Call) else None for v in self.values[attribute]
+        ]
+        return all(n is not None and n.startswith("torch.optim.") and "lr_scheduler" not in n for n in names)
+
+    def _makes_network(self, value: cst.CSTNode | None) -> bool:
+        while isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute) and value.func.attr.value in _MOVES:
+            value = value.func.value
+        if not isinstance(value, cst.Call):
+            return False
+        own = self.program.definition(self.program.variables.get(value.func))
+        if isinstance(own, cst.ClassDef):
+            return is_module_class(self.program, own) and class_around(self.program, value) is not own
+        name = self.program.qualified_name(value.func)
+        return names_module_class(name) and not (name or "").endswith("Loss")
