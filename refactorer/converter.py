@@ -19,7 +19,7 @@ from refactorer.result import Converted, Failed, Refused, Result, Unchanged
 from refactorer.source import syntax_problem
 
 _MOST_TRAININGS = 50
-_BACKWARD = re.compile(r"\.\s*backward\s*\(")
+_BACKWARD = re.compile(r"\bbackward\s*\(")
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,11 @@ class _Conversion:
         line, column = program.position(node)
         if text is self.original or not line:
             return line, column
-        lines = difflib.SequenceMatcher(None, self.original.splitlines(), text.splitlines(), autojunk=False)
-        for block in lines.get_matching_blocks():
+        before, after = self.original.splitlines(), text.splitlines()
+        rest = len(after) - line + 1
+        if before[-rest:] == after[-rest:]:
+            return len(before) - rest + 1, column
+        for block in difflib.SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
             if block.b <= line - 1 < block.b + block.size:
                 return line - block.b + block.a, column
         return 0, 0

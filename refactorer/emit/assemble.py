@@ -14,6 +14,7 @@ from refactorer.emit.edits import Edit, apply
 from refactorer.emit.module_class import ClassWriter
 from refactorer.idioms.configure import Configuration
 from refactorer.idioms.device import is_move
+from refactorer.outline.comments import comments_of, with_comments
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles
@@ -257,7 +258,8 @@ def _else_of(outline: Outline, names: Names) -> list[cst.CSTNode]:
     orelse = outline.site.epoch_loop.orelse
     assert orelse is not None
     if outline.left_early is None:
-        return block_lines(orelse.body)
+        first, *rest = block_lines(orelse.body)
+        return [with_comments(first, comments_of(orelse)), *rest]
     found = cst.parse_statement(f"if not {names.instance}.{outline.left_early}:\n    pass\n")
     assert isinstance(found, cst.If)
     return [found.with_changes(body=orelse.body, leading_lines=orelse.leading_lines)]
@@ -320,9 +322,12 @@ def _reads_after(
         outer = [n for n in program.ancestors(outline.site.epoch_loop) if isinstance(n, (cst.For, cst.While))]
         later = [
             seen for seen in variable.occurrences
-            if seen.order > end and not any(program.contains(part, seen.node) for part in inside)
+            if _is_behind(outline, seen.node) or (
+                seen.order > end and not any(program.contains(part, seen.node) for part in inside)
+            )
         ]  # fmt: skip
-        direct = all(s.access == "read" and s.scope.function is outline.site.driver for s in later) and not outer
+        own = variable.owner in (outline.site.driver, program.scope[program.module])
+        direct = all(s.access == "read" and s.scope.function is outline.site.driver for s in later) and own and not outer
         assured = variable in homes.arguments or variable in homes.initial
         if direct and (len(later) <= 3 or not assured):
             for seen in later:
@@ -331,6 +336,12 @@ def _reads_after(
         line = _assign(variable.name, cst.parse_expression(f"{names.instance}.{attribute}"))
         lines.append(line if assured else _if_there(names.instance, attribute, line))
     return lines, bool(homes.read_after)
+
+
+def _is_behind(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a node stands in the `else` branch of the replaced loop."""
+    orelse = outline.site.epoch_loop.orelse
+    return orelse is not None and node in outline.program.order and outline.program.contains(orelse, node)
 
 
 def _if_there(instance: str, attribute: str, line: cst.SimpleStatementLine) -> cst.CSTNode:

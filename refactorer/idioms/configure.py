@@ -133,6 +133,8 @@ def _movable(
         return None
     if block is not program.parent[loop] or program.order[line] > program.order[loop]:
         return None
+    if program.order[line] < outline.reflection:
+        return None
     if not _simple_arguments(outline, roles, value):
         return None
     used = {v for _, v in outline.uses(value)} - allowed

@@ -10,6 +10,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children, walk
+from refactorer.idioms.plain import is_plain
 from refactorer.idioms.shapes import names_in
 from refactorer.outline.optimizers import is_module_class, may_be_module
 from refactorer.outline.outline import Outline
@@ -53,7 +54,7 @@ def _harm(outline: Outline, node: cst.CSTNode, tainted: set[Variable], method: b
     if not isinstance(node, (*_EXPRESSIONS, *_STATEMENTS)):
         return node
     variable = outline.variable(node) if isinstance(node, cst.Name) else None
-    if variable is not None and (variable in tainted or not _is_plain(outline, variable)):
+    if variable is not None and (variable in tainted or not is_plain(outline, variable)):
         return node
     if isinstance(node, cst.AssignTarget) and not _binds_names(node.target, method):
         return node
@@ -140,32 +141,3 @@ def _is_result(outline: Outline, node: cst.CSTNode) -> bool:
     if outline.train.index is not None and variable is outline.variable(outline.train.index):
         return False
     return not plain or (variable is not None and any(outline.program.contains(loop, s.node) for s in variable.writes))
-
-
-def _is_plain(outline: Outline, variable: Variable) -> bool:
-    """Whether a variable from outside the step holds a plain value, a loader or a function, and not a model."""
-    program = outline.program
-    if variable is outline.variable(outline.train.iterable):
-        return True
-    places = [outline.site.epoch_loop, *outline.consumed]
-    for seen in variable.writes:
-        parent = program.parent.get(seen.node)
-        if isinstance(parent, (cst.FunctionDef, cst.ClassDef, cst.ImportAlias, cst.Attribute, cst.Param)):
-            continue
-        if any(program.contains(place, seen.node) for place in places if seen.node in program.order):
-            continue
-        assign = program.parent.get(parent) if isinstance(parent, cst.AssignTarget) else None
-        value = assign.value if isinstance(assign, cst.Assign) else None
-        if isinstance(value, (cst.List, cst.Dict)) and not value.elements:
-            continue
-        if isinstance(value, (cst.List, cst.Dict, cst.Tuple, cst.Set)):
-            if not all(isinstance(e.value, (cst.BaseNumber, cst.SimpleString)) for e in value.elements):
-                return False
-            continue
-        if may_be_module(outline, variable) or not isinstance(value, _VALUES):
-            return False
-    return True
-
-
-_VALUES = (cst.BaseNumber, cst.BaseString, cst.BinaryOperation, cst.UnaryOperation, cst.Comparison, cst.Call, cst.Name,
-           cst.IfExp, cst.BooleanOperation, cst.Attribute, cst.Subscript)  # fmt: skip

@@ -15,7 +15,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.optimizers import is_module_class, names_module_class
-from refactorer.outline.outline import Outline, class_around
+from refactorer.outline.outline import Outline, class_around, is_private
 
 _MOVES = ("to", "cuda", "cpu", "float", "double")
 
@@ -62,7 +62,7 @@ def held_by(outline: Outline, node: cst.CSTNode) -> Held | None:
     if base is None or outline.site.driver.lookup(base.name) is not base or base.owner is None:
         return None
     kept = len(base.writes) == 1 and base.owner.kind == "function"
-    return Held(base, node.attr.value) if kept else None
+    return Held(base, node.attr.value) if kept and not is_private(node.attr.value) else None
 
 
 def steps(program: Program, node: cst.CSTNode) -> bool:

@@ -91,6 +91,8 @@ class Placing:
         self.module_scope = self.program.scope[self.program.module]
 
     def run(self) -> Homes:
+        if EPOCHS in self.outline.hooks:
+            self.homes.taken.add(EPOCHS)
         for name, function in self.outline.methods.items():
             self.homes.expression[self.program.variables[function.name]] = cst.parse_expression(f"self.{name}")
             self.homes.taken.add(name)
@@ -258,7 +260,8 @@ class Placing:
         """Whether a node of the original text belongs to the training."""
         if node not in self.program.order:
             return True
-        if self.site.iterable is not None and self.program.contains(self.site.iterable, node):
+        outside = (self.site.iterable, self.site.epoch_loop.orelse)
+        if any(part is not None and self.program.contains(part, node) for part in outside):
             return False
         places = [self.site.epoch_loop, *self.outline.consumed, *self.configuration.moved]
         return any(self.program.contains(place, node) for place in places)
@@ -269,10 +272,25 @@ class Placing:
             reads = [seen for seen in variable.reads if not self._inside(seen.node)]
             elsewhere = [seen for seen in variable.writes if seen.scope.function is not variable.owner]
             return bool(reads) or any(not self._inside(seen.node) for seen in elsewhere)
+        if self._is_lent(variable):
+            allowed = (variable.owner, self.site.driver)
+            others = [seen for seen in variable.occurrences if not self._inside(seen.node)]
+            assert variable.owner is not None
+            guarded = any(isinstance(node, (cst.Try, cst.TryStar)) for node in walk(variable.owner.node))
+            return guarded or any(seen.scope.function not in allowed for seen in others)
         return any(
             seen.scope.function is not variable.owner and not self._inside(seen.node)
             for seen in variable.occurrences
         )  # fmt: skip
+
+    def _is_lent(self, variable: Variable) -> bool:
+        """Whether the driver writes a variable of a function around it: it gets the value back behind the training."""
+        outer = self.site.driver.parent
+        while outer is not None:
+            if outer is variable.owner:
+                return outer.kind == "function" and variable.name in self.site.driver.declared_nonlocal
+            outer = outer.parent
+        return False
 
     def _captured(self, variable: Variable) -> bool:
         """Whether a function, lambda or generator inside the training may look at the variable later."""
@@ -351,7 +369,7 @@ class Placing:
             raise Refusal("R402", variable.writes[0].node, f"a nested function shares {variable.name} with the loop",
                           "pass it to the function as an argument")  # fmt: skip
         early = any(variable in flow.early for flow in self.flows.values())
-        out = variable in self.live_out
+        out = variable in self.live_out or self._is_lent(variable)
         captured = self._captured(variable)
         if captured and variable.owner is not None and variable.owner.node in self.outline.consumed:
             raise Refusal("R402", variable.occurrences[0].node,
@@ -388,7 +406,8 @@ class Placing:
 
     def _require_plain(self, variable: Variable) -> None:
         """A module holds its submodules and parameters in a special way: such an attribute takes nothing else later."""
-        kinds = {makes_module(self.program, seen) for seen in variable.writes if seen.order >= 0}
+        bound = [seen for seen in variable.writes if seen.order >= 0 and seen.access != "update"]
+        kinds = {makes_module(self.program, seen) for seen in bound}
         if len(kinds) > 1:
             at = next((s.node for s in variable.writes if self._inside(s.node)), self.site.batch_loop)
             raise Refusal("R206", at, f"{variable.name} holds a module or parameter and then something else",
@@ -405,6 +424,8 @@ class Placing:
         if not isinstance(small.targets[0].target, cst.Name):
             return None
         if self.program.parent[line] is not self.program.parent[self.site.epoch_loop]:
+            return None
+        if self.program.order[line] < self.outline.reflection:
             return None
         end = self.program.last[self.site.epoch_loop]
         between = [s for s in variable.occurrences if not self._inside(s.node) and 0 <= s.order < end]

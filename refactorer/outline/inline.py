@@ -57,7 +57,7 @@ def enter(
         PlainerView: the call or the function has a form whose binding is not known for certain.
     """
     prelude: list[cst.CSTNode] = []
-    for parameter, value in _arguments(program, function, call, decorators_known).items():
+    for parameter, value in arguments(program, function, call, decorators_known).items():
         variable = program.variables[parameter.name]
         own = len(variable.writes) == 1 and not _changes(program, value, loop, function)
         lent = at_once and len(variable.writes) == 1 and _is_lent(program, value, function)
@@ -127,9 +127,14 @@ def _is_settings(program: Program, node: cst.Attribute) -> bool:
     )  # fmt: skip
 
 
-def _arguments(
+def arguments(
     program: Program, function: cst.FunctionDef, call: cst.Call, decorators_known: bool
 ) -> dict[cst.Param, cst.BaseExpression]:
+    """The expression that each parameter of a function gets in a call: an argument, or a constant default.
+
+    Raises:
+        PlainerView: that is not known for certain.
+    """
     name, params = function.name.value, function.params
     is_method = isinstance(program.parent.get(program.parent[function]), cst.ClassDef)
     if (function.decorators and not decorators_known) or isinstance(params.star_arg, cst.Param) or params.star_kwarg:

@@ -52,9 +52,17 @@ def find_roles(outline: Outline) -> Roles:
                 stepped.setdefault(variable)
     replaced = {v for body in outline.hooks.values() for n, v in outline.uses(*body) if outline.is_write(n)}
     optimizers = tuple(v for v in stepped if _is_optimizer(outline, v) and v not in replaced)
-    models = dict.fromkeys(model for optimizer in optimizers for model in models_of(program, outline, optimizer))
+    by_optimizer = [models_of(program, outline, optimizer) for optimizer in optimizers]
+    models = dict.fromkeys(model for found in by_optimizer for model in found)
+    outline.models_unknown = any(_is_handed_in(outline, optimizer) for optimizer in optimizers)
     schedulers = tuple(v for v in used if is_scheduler(program, v) and v not in replaced)
     return Roles(optimizers, tuple(v for v in models if v not in replaced), schedulers)
+
+
+def _is_handed_in(outline: Outline, optimizer: Variable) -> bool:
+    """Whether an optimizer is a parameter that has not been bound, or comes out of something other than its class."""
+    name = assigned_class(outline.program, optimizer) or ""
+    return not name.startswith("torch.optim.")
 
 
 def _receivers(outline: Outline, variable: Variable, method: str):  # type: ignore[no-untyped-def]

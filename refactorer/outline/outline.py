@@ -62,6 +62,8 @@ class Outline:
     """Everything that is known about the module to be written, before and while the idioms refine it.
 
     `hooks` holds the statements of each method; `methods` says which of them are functions of the script.
+    `models_unknown` says that the making of an optimizer is out of sight, so that any object may hold its parameters.
+    Lines in front of the place `reflection` (in the order of the text) stay, since something looks at their variables.
     """
 
     program: Program
@@ -78,6 +80,8 @@ class Outline:
     methods: dict[str, cst.FunctionDef] = field(default_factory=dict)
     returning: Returning | None = None
     left_early: str | None = None
+    models_unknown: bool = False
+    reflection: int = -1
     docstrings: dict[str, cst.CSTNode] = field(default_factory=dict)
     above: dict[str, list[cst.EmptyLine]] = field(default_factory=dict)
     footers: dict[str, list[cst.EmptyLine]] = field(default_factory=dict)
@@ -323,10 +327,12 @@ def _check_contents(outline: Outline) -> None:
     held = suspensions(statements)
     if held:
         raise Refusal("R303", held[0], "the training yields or awaits", "let it run to the end without yielding")
-    for node, variable in program.used([*statements, outline.site.epoch_loop, outline.site.batch_loop]):
-        if variable.owner is None and variable.name in REFLECTION and not _names_its_object(program, node):
+    for node, variable in program.used([*statements, outline.site.driver.node]):
+        if variable.owner is not None or variable.name not in REFLECTION or _names_its_object(program, node):
+            continue
+        if _sees_training(outline, node):
             raise Refusal(
-                "R401", node, f"{variable.name}() in the training sees or changes variables by name",
+                "R401", node, f"{variable.name}() sees or changes variables of the training by name",
                 "name the variables; they live in different places after the conversion",
             )  # fmt: skip
     for node in walk(*statements):
@@ -382,6 +388,23 @@ def _refuse_names_of_a_class(program: Program, node: cst.CSTNode) -> None:
 def class_around(program: Program, node: cst.CSTNode) -> cst.ClassDef | None:
     """The innermost class that a node stands in."""
     return next((outer for outer in program.ancestors(node) if isinstance(outer, cst.ClassDef)), None)
+
+
+def _sees_training(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether reflection at a node may meet variables that the training moves: not if it ran before all of them."""
+    program, driver = outline.program, outline.site.driver
+    if program.scope_of(node) is not driver:
+        nested = program.enclosing_function(node)
+        called_in_place = driver is program.scope[program.module] and nested is not None
+        return not called_in_place or node_name(node) in ("globals", "exec", "eval")
+    if program.order.get(node, -1) > program.order[outline.site.epoch_loop]:
+        return True
+    outline.reflection = max(outline.reflection, program.order.get(node, -1))
+    return node not in program.order
+
+
+def node_name(node: cst.CSTNode) -> str:
+    return node.value if isinstance(node, cst.Name) else ""
 
 
 def _names_its_object(program: Program, node: cst.CSTNode) -> bool:

@@ -90,21 +90,17 @@ main_{k}()
 """
 REFUSED = """
 
-def converge_{k}():
+def evaluated_{k}(formula):
     model = torch.nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    for step in range(9):  # <-- R304
+    for x, y in loader:
         optimizer.zero_grad()
-        loss = model(torch.ones(1, 2)).square().sum()
+        loss = eval(formula)  # <-- R401
         loss.backward()
         optimizer.step()
-        if loss < 0.01:
-            break
-    else:
-        print("not converged")
 
 
-converge_{k}()
+evaluated_{k}("(model(x) - y).abs().mean()")
 """
 CELL = """
 

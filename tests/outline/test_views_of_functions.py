@@ -24,12 +24,11 @@ def test_a_function_is_entered_through_its_only_call() -> None:
         "for epoch in range(3):\n    run(train)",
         "for epoch in range(3):\n    if epoch:\n        train(loader)",
         "train(loader)",
-        "for epoch in range(3):\n    train(loader)\n    if done():\n        break\nelse:\n    print(epoch)",
         "def every(loaders):\n    for loader in loaders:\n        yield train(loader)",
         "async def every(loaders):\n    for loader in loaders:\n        train(loader)",
         "",
     ],
-    ids=["two uses", "handed on", "under a condition", "no loop", "else", "generator", "coroutine", "never called"],
+    ids=["two uses", "handed on", "under a condition", "no loop", "generator", "coroutine", "never called"],
 )
 def test_otherwise_its_loop_stands_alone(rest: str) -> None:
     assert views(TRAIN + rest) == ["steps x, y"]

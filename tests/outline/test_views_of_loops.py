@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.outline.views_harness import refused, views
+from tests.outline.views_harness import views
 
 
 def test_epochs_and_batches() -> None:
@@ -105,33 +105,21 @@ def test_batches_inside_another_statement_are_no_pair(around: str) -> None:
     assert found == ["steps x, y", "whole epoch"]
 
 
-def test_an_else_that_always_runs() -> None:
-    found = views("""
-        for epoch in range(3):
-            for x, y in loader:
-                STEP
-            else:
-                print(epoch)
-        """)
-    assert found == ["steps x, y", "whole epoch"]
+LEAVING = "        STEP\n        if loss < 0.1:\n            {}\n"
 
 
-def test_an_else_that_a_break_skips_takes_views_away() -> None:
-    found = views("""
-        for epoch in range(3):
-            for x, y in loader:
-                STEP
-                if loss < 0.1:
-                    break
-            else:
-                print(epoch)
-        """)
-    assert found == ["whole epoch"]
+@pytest.mark.parametrize("leave", ["pass", "break"])
+def test_an_else_of_the_batches_stands_between_them_and_the_epoch(leave: str) -> None:
+    """Whether or not a `break` may skip it: the two loops are no pair then."""
+    batches = "    for x, y in loader:\n" + LEAVING.format(leave) + "    else:\n        print(epoch)"
+    assert views(f"for epoch in range(3):\n{batches}") == ["steps x, y", "whole epoch"]
 
 
-def test_nothing_is_left_of_one_loop_with_such_an_else() -> None:
-    body = "for step in range(3):\n    STEP\n    if loss < 0.1:\n        break\nelse:\n    print(step)"
-    assert refused(body) == ("R304", "for step in range(3):")
+@pytest.mark.parametrize("leave", ["pass", "break"])
+def test_an_else_of_the_epochs_stands_behind_the_training(leave: str) -> None:
+    batches = "    for x, y in loader:\n" + LEAVING.format(leave)
+    found = views(f"for epoch in range(3):\n{batches}else:\n    print('all')")
+    assert found == ["epochs epoch/x, y", "steps x, y", "whole epoch"]
 
 
 def test_the_first_training_of_the_text_comes_first() -> None:
