@@ -11,7 +11,7 @@ from refactorer.idioms.jumps import leave_epoch, on_lines
 from refactorer.outline.epochs import epochs_of
 from refactorer.outline.held import find_holdings
 from refactorer.outline.helpers import enter_helpers
-from refactorer.outline.homes import Placing, accumulators, new_name
+from refactorer.outline.homes import Placing, accumulators
 from refactorer.outline.methods import make_methods
 from refactorer.outline.optimizers import find_roles
 from refactorer.outline.outline import (
@@ -71,8 +71,8 @@ def _reduce_sums(outline: Outline) -> None:
     sums = accumulators(outline, outline.hooks[VALIDATION_START], outline.hooks[VALIDATION_STEP])
     if not sums:
         return
-    reads = [cst.Arg(new_name(outline, v)) for v in sums]
-    writes = [new_name(outline, v, "write") for v in sums]
+    reads = [cst.Arg(outline.new_name(v)) for v in sums]
+    writes = [outline.new_name(v, "write") for v in sums]
     target = writes[0] if len(writes) == 1 else cst.Tuple([cst.Element(n) for n in writes], lpar=[], rpar=[])
     value = cst.Call(cst.parse_expression("self.sum_across_ranks"), reads)
     line = cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(target)], value)])

@@ -10,7 +10,7 @@ from keyword import iskeyword
 import libcst as cst
 
 from refactorer.analysis.flow import NOTHING, Flow, flow_of
-from refactorer.analysis.scopes import Access, Occurrence, Variable
+from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.reserved import RESERVED
 from refactorer.idioms.configure import Configuration
@@ -120,7 +120,7 @@ class Placing:
             train = self._loader(self.outline.train, written)
             if train is not None:
                 self.homes.expression[train] = cst.parse_expression("self.trainer.train_dataloader")
-            elif self.site.form == "epochs":
+            elif self.site.form == "epochs" and TRAIN_DATA not in self.outline.hooks:
                 self.outline.hooks[TRAIN_DATA] = [cst.SimpleStatementLine([cst.Return(iterable)])]
         if self.outline.evaluation is not None:
             loader = self._loader(self.outline.evaluation, written)
@@ -323,7 +323,7 @@ class Placing:
             return
         if any(variable in flow.may for flow in self.flows.values()):
             self._place_written(variable)
-        elif owner is not self.module_scope or self._is_object(variable):
+        elif owner is not self.module_scope or self._is_object(variable) or variable.name in _PARAMETERS:
             self._argument(variable)
 
     def _is_definition(self, variable: Variable) -> bool:
@@ -348,6 +348,9 @@ class Placing:
     def _argument(self, variable: Variable) -> None:
         if self.site.driver.lookup(variable.name) is not variable:
             if variable.owner is self.module_scope and variable not in self.roles.models:
+                if variable.name in _PARAMETERS:
+                    raise Refusal("R403", variable.occurrences[0].node, f"a global variable is called {variable.name}",
+                                  "give it another name; methods have a parameter of that name")  # fmt: skip
                 return
             raise Refusal("R403", variable.occurrences[0].node, f"{variable.name} cannot be reached from the loop",
                           "pass it to the function that trains")  # fmt: skip
@@ -362,6 +365,9 @@ class Placing:
     def _place_written(self, variable: Variable) -> None:
         hooks = [hook for hook, body in self._ordered() if self.outline.mentions(variable, *body)]
         if variable.owner is self.module_scope and self._shared(variable):
+            if variable.name in _PARAMETERS:
+                raise Refusal("R403", variable.writes[0].node, f"a global variable is called {variable.name}",
+                              "give it another name; methods have a parameter of that name")  # fmt: skip
             for hook in hooks:
                 self.homes.global_names.setdefault(hook, set()).add(variable.name)
             return
@@ -511,6 +517,7 @@ def _name_of_class(variable: Variable) -> str:
     return name if name not in RESERVED else "owner"
 
 
+_PARAMETERS = ("self", "batch_idx")
 _NOT_TARGETS = (
     cst.NamedExpr, cst.ImportAlias, cst.Attribute, cst.FunctionDef, cst.ClassDef, cst.MatchAs, cst.MatchStar,
     cst.MatchMapping,
@@ -538,14 +545,6 @@ def is_plain(node: cst.CSTNode) -> bool:
     return isinstance(node, (cst.Integer, cst.Float, cst.SimpleString)) or (
         isinstance(node, cst.Dict) and not node.elements
     )
-
-
-def new_name(outline: Outline, variable: Variable, access: Access = "read") -> cst.Name:
-    """A name node for new code that means a known variable."""
-    node = cst.Name(variable.name)
-    outline.program.variables[node] = variable
-    variable.occurrences.append(Occurrence(node, variable.name, access, outline.site.driver, -1, None))
-    return node
 
 
 def accumulators(outline: Outline, start: list[cst.CSTNode], step: list[cst.CSTNode]) -> list[Variable]:

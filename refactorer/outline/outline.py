@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.analysis.scopes import Variable
+from refactorer.analysis.scopes import Access, Occurrence, Variable
 from refactorer.analysis.walk import children, walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.emit.reserved import RESERVED
@@ -136,6 +136,13 @@ class Outline:
             name += "_"
         return name
 
+    def new_name(self, variable: Variable, access: Access = "read") -> cst.Name:
+        """A name node for new code that means a known variable."""
+        node = cst.Name(variable.name)
+        self.program.variables[node] = variable
+        variable.occurrences.append(Occurrence(node, variable.name, access, self.site.driver, -1, None))
+        return node
+
     def note(self, code: str, node: cst.CSTNode, message: str, hint: str) -> None:
         self.notes.append((code, node, message, hint))
 
@@ -173,7 +180,7 @@ def _nested(program: Program, site: Site) -> Outline:
     bindings = Bindings()
     body = block_lines(site.epoch_loop.body)
     if site.function is None or site.call is None:
-        at = body.index(site.batch_loop)
+        at = body.index(site.wrapper or site.batch_loop)
         before: list[cst.CSTNode] = body[:at]
         result: list[cst.CSTNode] = []
         closing: list[cst.EmptyLine] = []
@@ -183,7 +190,7 @@ def _nested(program: Program, site: Site) -> Outline:
         at = body.index(line)
         entered = enter(program, site.function, site.call, bindings, site.epoch_loop)
         inner = list(entered.statements)
-        where = inner.index(site.batch_loop)
+        where = inner.index(site.wrapper or site.batch_loop)
         result = returned_statement(program, line, site.call, entered.value)
         closing = entered.closing
         if result and closing:
@@ -197,6 +204,7 @@ def _nested(program: Program, site: Site) -> Outline:
     if site.function is not None:
         outline.consumed.append(site.function)
         _move_docstring(outline, EPOCH_START, STEP)
+    _open_bar(outline)
     return outline
 
 
@@ -207,6 +215,23 @@ def _conditions(outline: Outline) -> None:
         outline.hooks[TRAIN_DATA] = [_yielding(site.batch_loop)]
     if site.form == "epochs" and isinstance(site.epoch_loop, cst.While):
         outline.hooks[EPOCHS] = [_yielding(site.epoch_loop)]
+
+
+def _open_bar(outline: Outline) -> None:
+    """A progress bar around the batches is opened at the start of the epoch and closed behind the last batch."""
+    wrapper = outline.site.wrapper
+    if wrapper is None:
+        return
+    item = wrapper.items[0]
+    assert item.asname is not None and isinstance(item.asname.name, cst.Name)
+    bar = item.asname.name
+    lines = block_lines(wrapper.body)
+    at = lines.index(outline.site.batch_loop)
+    opened = cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(bar)], item.item)])
+    close = cst.Attribute(outline.new_name(outline.program.variables[bar]), cst.Name("close"))
+    closed = cst.SimpleStatementLine([cst.Expr(cst.Call(close))])
+    outline.hooks[EPOCH_START] = [*outline.hooks[EPOCH_START], opened, *lines[:at]]
+    outline.hooks[EPOCH_END] = [*lines[at + 1 :], closed, *outline.hooks[EPOCH_END]]
 
 
 def _yielding(loop: cst.While) -> cst.CSTNode:
@@ -227,8 +252,11 @@ def _keep_comments(outline: Outline, after: list[cst.CSTNode], result: list[cst.
         top = outline.program.parent[site.function] is outline.program.module
         above += kept[len(comment_lines(site.function.leading_lines)) :] if top else kept
         footer = [*footer_of(site.function), *footer]
-    outline.above[STEP] = [*above, *comments_of(site.batch_loop), *_comments_on_iterable(outline)]
+    bar = comments_of(site.wrapper) if site.wrapper is not None else []
+    outline.above[STEP] = [*above, *bar, *comments_of(site.batch_loop), *_comments_on_iterable(outline)]
     outline.footers.setdefault(STEP, []).extend(footer_of(site.batch_loop))
+    if site.wrapper is not None:
+        outline.footers[STEP].extend(footer_of(site.wrapper))
     outline.footers.setdefault(last, []).extend(footer)
 
 

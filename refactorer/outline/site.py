@@ -31,7 +31,7 @@ class Site:
 
     `form` says what an iteration is: "epochs", `batch_loop` runs inside each one; "whole", an epoch of one batch;
     "steps", a batch of the only epoch. In the last two forms both loops are the same node. `call` enters `function`,
-    which holds `batch_loop`; both are None when it stands inline.
+    which holds `batch_loop`; both are None when it stands inline. `wrapper` is a progress bar between the two loops.
     """
 
     epoch_loop: Loop
@@ -43,6 +43,7 @@ class Site:
     backwards: tuple[cst.Call, ...]
     helpers: tuple[cst.FunctionDef, ...] = ()
     enters_helpers: bool = True
+    wrapper: cst.With | None = None
 
     @property
     def iterable(self) -> cst.BaseExpression | None:
@@ -179,17 +180,19 @@ class _Views:
 
     def _nested(self) -> list[Site]:
         """Pairs of loops, one directly inside the other: the likeliest batches first."""
-        pairs = [
-            (outer, inner) for outer, inner in zip(self.nest, self.nest[1:])
-            if self.program.parent[inner] is outer.body and inner.orelse is None
-        ]  # fmt: skip
-        ranked = sorted(pairs, key=lambda pair: -_likeness(*pair))
-        return [self._site(outer, inner, "epochs") for outer, inner in ranked]
+        ranked = sorted(zip(self.nest, self.nest[1:]), key=lambda pair: -_likeness(*pair))
+        found = []
+        for outer, inner in ranked:
+            wrapper = progress_bar(self.program, inner)
+            if self.program.parent[wrapper or inner] is outer.body and inner.orelse is None:
+                found.append(replace(self._site(outer, inner, "epochs"), wrapper=wrapper))
+        return found
 
     def _entered(self, loop: Loop) -> list[Site]:
         """The function that holds the loop, entered through its only call from a loop elsewhere."""
         program, function = self.program, self.function
-        if function is None or program.parent[loop] is not function.body or loop.orelse is not None:
+        wrapper = progress_bar(program, loop)
+        if function is None or program.parent[wrapper or loop] is not function.body or loop.orelse is not None:
             return []
         uses = uses_of(program, function)
         call = program.parent.get(uses[0]) if len(uses) == 1 else None
@@ -205,7 +208,18 @@ class _Views:
         caller = program.enclosing_function(call)
         if caller is not None and (caller.asynchronous or suspensions(caller.body.body)):
             return []
-        return [self._site(around[-1], loop, "epochs", function, call)]
+        return [replace(self._site(around[-1], loop, "epochs", function, call), wrapper=wrapper)]
+
+
+def progress_bar(program: Program, loop: Loop) -> cst.With | None:
+    """The `with tqdm(...) as bar:` that a loop stands in, if any."""
+    wrapper = program.parent.get(program.parent[loop])
+    if not isinstance(wrapper, cst.With) or len(wrapper.items) != 1:
+        return None
+    item = wrapper.items[0]
+    manager = item.item.func if isinstance(item.item, cst.Call) else None
+    is_bar = (program.qualified_name(manager) or "").startswith("tqdm.")
+    return wrapper if is_bar and item.asname is not None and isinstance(item.asname.name, cst.Name) else None
 
 
 def _is_own_method(program: Program, call: cst.Call, function: cst.FunctionDef) -> bool:
