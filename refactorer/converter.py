@@ -122,6 +122,9 @@ class _Conversion:
             Refusal: none can; this is that of the last, most literal view.
         """
         self.program = program
+        if self.target == "lightning":
+            raise Refusal("R501", sites[0].epoch_loop, "scripts are not yet written for pytorch_lightning alone",
+                          "use --target runtime")  # fmt: skip
         first: Refusal | None = None
         for index, site in enumerate(sites):
             try:
@@ -137,9 +140,6 @@ class _Conversion:
             sites[index + 1 :] = candidates(self.program)[index + 1 :]
 
     def _convert(self, program: Program, site: Site, given_up: Refusal | None) -> None:
-        if self.target == "lightning":
-            raise Refusal("R501", site.epoch_loop, "scripts are not yet written for pytorch_lightning alone",
-                          "use --target runtime")  # fmt: skip
         module, notes = convert_site(program, site)
         self._see(program, site)
         if given_up is not None:

@@ -50,10 +50,12 @@ def convert_site(program: Program, site: Site) -> tuple[cst.Module, list[Note]]:
     epochs = epochs_of(outline)
     homes = Placing(outline, roles, configuration, epochs).run()
     homes.hold(outline, find_holdings(outline))
+    last = [*roles.optimizers, *roles.schedulers]
     for variable in (*roles.optimizers, *configuration.stepped):
         if not configuration.moved and variable not in homes.arguments:
             homes.arguments.append(variable)
             homes.attribute_for(variable)
+    homes.arguments.sort(key=lambda variable: last.index(variable) + 1 if variable in last else 0)
     return assemble(outline, roles, configuration, homes, epochs), outline.notes
 
 

@@ -8,10 +8,13 @@ this package's: nothing is printed, written or drawn at random that the script d
 from __future__ import annotations
 
 import random
+import sys
 
 from runtime.imports import past_the_scripts
 
 _state = random.getstate()  # importing Lightning draws from this generator
+
+_before = set(sys.modules)
 
 with past_the_scripts():
     from runtime.module import Module
@@ -19,6 +22,9 @@ with past_the_scripts():
     from runtime.trainer import Trainer
 
 random.setstate(_state)
-del random, _state, past_the_scripts
+for _name in set(sys.modules) - _before:
+    if _name.split(".")[0] == "rich":  # it draws from the same generator, so a script that imports it does so anew
+        del sys.modules[_name]
+del random, sys, past_the_scripts, _state, _before, _name
 
 __all__ = ["Module", "SettingsError", "Trainer"]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import libcst as cst
-from libcst.codemod import CodemodContext
-from libcst.codemod.visitors import AddImportsVisitor
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
@@ -54,17 +52,39 @@ def assemble(outline: Outline, roles: Roles, configuration: Configuration, homes
 
 
 def _with_import(module: cst.Module, names: Names) -> cst.Module:
-    """Lets LibCST add the import to the head of the file; it need not walk the rest."""
-    context = CodemodContext()
-    if names.base == "Module":
-        AddImportsVisitor.add_needed_import(context, "runtime", "Module")
-        AddImportsVisitor.add_needed_import(context, "runtime", "Trainer")
-    else:
-        AddImportsVisitor.add_needed_import(context, "runtime")
+    """Adds the import behind the last one in front of the class: what the script sets before it imports torch counts."""
+    plain = names.base == "Module"
+    wanted = {"runtime.Module", "runtime.Trainer"} if plain else {"runtime"}
     body = list(module.body)
-    size = next((i for i, line in enumerate(body) if not isinstance(line, cst.SimpleStatementLine)), len(body))
-    head = AddImportsVisitor(context).transform_module(module.with_changes(body=body[:size]))
-    return module.with_changes(header=head.header, body=[*head.body, *body[size:]])
+    at = next((i for i, node in enumerate(body) if _defines(node, names.module)), len(body))
+    imports = [i for i in range(at) if _is_import(body[i])]
+    if wanted <= {full for i in imports for full in _imported(body[i])}:
+        return module
+    line = cst.parse_statement("from runtime import Module, Trainer" if plain else "import runtime")
+    body.insert(imports[-1] + 1 if imports else at, line)
+    return module.with_changes(body=body)
+
+
+def _defines(node: cst.CSTNode, name: str) -> bool:
+    return isinstance(node, cst.ClassDef) and node.name.value == name
+
+
+def _is_import(node: cst.CSTNode) -> bool:
+    small = node.body[0] if isinstance(node, cst.SimpleStatementLine) else None
+    return isinstance(small, (cst.Import, cst.ImportFrom))
+
+
+def _imported(node: cst.CSTNode) -> list[str]:
+    """The dotted names that an import line binds, as far as it is about the runtime."""
+    assert isinstance(node, cst.SimpleStatementLine)
+    found = []
+    for small in node.body:
+        if isinstance(small, cst.ImportFrom) and not isinstance(small.names, cst.ImportStar):
+            source = cst.helpers.get_full_name_for_node(small.module) if small.module else None
+            found += [f"{source}.{alias.evaluated_name}" for alias in small.names]
+        elif isinstance(small, cst.Import):
+            found += [alias.evaluated_name for alias in small.names]
+    return found
 
 
 def choose_names(outline: Outline, roles: Roles) -> Names:
@@ -327,7 +347,9 @@ def _reads_after(
             )
         ]  # fmt: skip
         own = variable.owner in (outline.site.driver, program.scope[program.module])
-        direct = all(s.access == "read" and s.scope.function is outline.site.driver for s in later) and own and not outer
+        direct = (
+            all(s.access == "read" and s.scope.function is outline.site.driver for s in later) and own and not outer
+        )
         assured = variable in homes.arguments or variable in homes.initial
         if direct and (len(later) <= 3 or not assured):
             for seen in later:

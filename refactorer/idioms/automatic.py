@@ -61,7 +61,8 @@ def detect(outline: Outline, roles: Roles) -> Places | Obstacle:
     body = outline.hooks[STEP]
     loop = outline.site.batch_loop
     if roles.optimizer is None:
-        return Obstacle(loop, f"{len(roles.optimizers) or 'no'} optimizers step in it")
+        several = f"{len(roles.optimizers)} optimizers step in it"
+        return Obstacle(loop, several if roles.optimizers else "no variable holds an optimizer that steps in it")
     zeros = [i for i, line in enumerate(body) if _zero_grad(outline, roles, line)]
     steps = [i for i, line in enumerate(body) if method_line(outline, line, roles.optimizer, "step")]
     backwards = [i for i, line in enumerate(body) if _plain_backward(line) is not None]

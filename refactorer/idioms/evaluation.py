@@ -118,7 +118,7 @@ def _obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
     if not isinstance(source.iterable, cst.Name) or source.start:
         return "it does not simply iterate over a loader"
     if _is_replaced(outline, found, source.iterable):
-        return "its loader is replaced in the training"
+        return "its loader is not one variable for the whole training"
     if loop_jumps(earlier) or returns(earlier):
         return "the epoch is left before it"
     if found.function is not None:

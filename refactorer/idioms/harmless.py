@@ -12,7 +12,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children, walk
 from refactorer.idioms.plain import is_plain
 from refactorer.idioms.shapes import names_in
-from refactorer.outline.optimizers import is_module_class, may_be_module
+from refactorer.outline.optimizers import is_module_class
 from refactorer.outline.outline import Outline
 
 _BUILTINS = """

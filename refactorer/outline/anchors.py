@@ -78,10 +78,17 @@ def _anchors(
     if _in_converted_class(program, node):
         return
     if loops:
-        yield Anchor(backward, node, loops, function, helpers)
+        if function is None or not _works_for_converted(program, function):
+            yield Anchor(backward, node, loops, function, helpers)
     elif function is not None and function not in helpers:
         for use in uses_of(program, function):
             yield from _anchors(program, backward, use, (*helpers, function))
+
+
+def _works_for_converted(program: Program, function: cst.FunctionDef) -> bool:
+    """Whether only modules that are already written use a function: its loops are part of their steps."""
+    uses = uses_of(program, function)
+    return bool(uses) and all(_in_converted_class(program, use) for use in uses)
 
 
 def uses_of(program: Program, function: cst.FunctionDef) -> list[cst.CSTNode]:
@@ -93,12 +100,24 @@ def uses_of(program: Program, function: cst.FunctionDef) -> list[cst.CSTNode]:
         return [function]
     owner = program.parent.get(program.parent[function])
     if isinstance(owner, cst.ClassDef):
-        return [
-            node for node in program.parent
-            if isinstance(node, cst.Attribute) and node.attr.value == function.name.value
-            and not _is_of_other_class(program, node, owner)
+        named = [
+            node for node in program.find(cst.Attribute)
+            if node.attr.value == function.name.value and not _is_of_other_class(program, node, owner)
         ]  # fmt: skip
+        return [node for node in named if _is_of_class(program, node, owner)] or list(named)
     return [seen.node for seen in program.variables[function.name].reads]
+
+
+def _is_of_class(program: Program, node: cst.Attribute, owner: cst.ClassDef) -> bool:
+    """Whether the object in front of an attribute is known to be of a class: its `self`, or what a call of it made."""
+    variable = program.variables.get(node.value)
+    made = program.assigned_value(variable)
+    if isinstance(made, cst.Call):
+        return program.definition(program.variables.get(made.func)) is owner
+    method = program.definition(variable) if variable is not None else None
+    function = program.enclosing_function(method) if isinstance(method, cst.Param) else None
+    first = function.params.params[:1] if function is not None else ()
+    return function is not None and list(first) == [method] and program.parent[program.parent[function]] is owner
 
 
 def _is_of_other_class(program: Program, node: cst.Attribute, owner: cst.ClassDef) -> bool:
@@ -114,7 +133,7 @@ def _is_of_other_class(program: Program, node: cst.Attribute, owner: cst.ClassDe
 
 def is_of_loss(program: Program, call: cst.Call) -> bool:
     """Whether `x.backward()` is that of a tensor, and not of a class of this file or of `torch.autograd`."""
-    if program.qualified_name(call.func) in _GRADIENT_FUNCTIONS:
+    if program.qualified_name(call.func) is not None:
         return False
     return not any(
         isinstance(node, cst.FunctionDef) and node.name.value == "backward" and not node.decorators

@@ -22,6 +22,7 @@ OTHER_TRAINERS = (
     "accelerate", "lightning", "pytorch_lightning", "lightning_fabric", "deepspeed", "horovod", "ignite",
     "transformers.Trainer", "colossalai",
 )  # fmt: skip
+_DATA_WORDS = ("loader", "data", "batch")
 Form = Literal["epochs", "whole", "steps"]
 
 
@@ -128,7 +129,7 @@ class _Views:
         self.nest = self._nest()
 
     def sites(self) -> list[Site]:
-        found: list[Site] = []
+        found = self._of_callers()
         if len(self.nest) == 1:
             found += self._entered(self.nest[0])
         else:
@@ -162,6 +163,28 @@ class _Views:
         made = self.program.assigned_value(receiver)
         name = self.program.qualified_name(made.func) if isinstance(made, cst.Call) else None
         return name is not None and name.startswith("torch.optim.") and "lr_scheduler" not in name
+
+    def _of_callers(self) -> list[Site]:
+        """The loop that calls a function again and again for a few steps each, as an agent's `update()`.
+
+        A Trainer for each of these calls would cost more than the steps; the function works on behalf of the loop.
+        """
+        function = self.function
+        if function is None or any(_names(loop, *_DATA_WORDS) for loop in self.nest):
+            return []
+        loops = {loops_around(self.program, use)[:1] for use in uses_of(self.program, function)}
+        if len(loops) != 1 or not all(loops):
+            return []
+        outer = loops.pop()[0]
+        around = self.program.enclosing_function(outer)
+        if around is not None and (around.asynchronous or suspensions(around.body.body)):
+            return []
+        if len(self.nest) == 1 and self._entered(self.nest[0]):
+            return []
+        helpers = (function, *self.helpers)
+        driver = self.program.scope_of(outer)
+        form: Form = "whole" if _counts_epochs(self.program, outer) else "steps"
+        return [Site(outer, outer, driver, form, None, None, self.backwards, helpers)]
 
     def _site(
         self,
@@ -247,7 +270,7 @@ def _counts_epochs(program: Program, loop: Loop) -> bool:
 
 def _likeness(outer: Loop, inner: Loop) -> int:
     """How much a pair of loops looks like epochs and batches; it only decides which sound form is tried first."""
-    return 2 * int(_names(outer, "epoch")) + int(_names(inner, "loader", "data", "batch"))
+    return 2 * int(_names(outer, "epoch")) + int(_names(inner, *_DATA_WORDS))
 
 
 def _names(loop: Loop, *words: str) -> bool:
