@@ -10,101 +10,106 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 from runtime import Module, Trainer
 
-class Model(nn.Module):
-	def __init__(self, width=6):
-		# note 13
-		super().__init__()
-		self.first = nn.Linear(4, width)  # 4 features
-		self.act = nn.Tanh()
-		self.drop = nn.Dropout(0.1)
-		self.last = nn.Linear(width, 1)
 
-	def forward(self, x):
-		return self.last(self.drop(self.act(self.first(x))))
+class Model(nn.Module):
+    def __init__(self, width=6):
+        # note 13
+        super().__init__()
+        self.first = nn.Linear(4, width)  # 4 features
+        self.act = nn.Tanh()
+        self.drop = nn.Dropout(0.1)
+        self.last = nn.Linear(width, 1)
+
+    def forward(self, x):
+        return self.last(self.drop(self.act(self.first(x))))
+
 
 class Noise(Dataset):
-	def __init__(self, n):
-		self.n = n
+    def __init__(self, n):
+        self.n = n
 
-	def __len__(self):
-		return self.n
+    def __len__(self):
+        return self.n
 
-	# note 30
-	def __getitem__(self, k):
-		# note 32
-		x = torch.randn(4) + random.random() + float(np.random.rand())
-		return x, x.sum().view(1)
+    # note 30
+    def __getitem__(self, k):
+        # note 32
+        x = torch.randn(4) + random.random() + float(np.random.rand())
+        return x, x.sum().view(1)
 
 
 def make_data(n):
-	return Noise(n)
+    return Noise(n)
 
 
 class LitModel(Module):
-	def __init__(self, objective, optimizers, lr_schedulers):
-		super().__init__()
-		self.objective = objective
-		self.optimizers_ = optimizers
-		self.lr_schedulers_ = lr_schedulers
-		self.carried = []
-		self.automatic_optimization = False
+    def __init__(self, objective, optimizers, lr_schedulers):
+        super().__init__()
+        self.objective = objective
+        self.optimizers_ = optimizers
+        self.lr_schedulers_ = lr_schedulers
+        self.carried = []
+        self.automatic_optimization = False
 
-	def on_train_epoch_start(self):
-		random.seed(self.current_epoch + 5)
-		self.running_loss = 0.
+    def on_train_epoch_start(self):
+        random.seed(self.current_epoch + 5)
+        self.running_loss = 0.0
 
-	# note 70
-	def training_step(self, batch, batch_idx):
-		optimizers = self.optimizers()
-		self.batch_idx = batch_idx + 5
-		[args, labels] = batch
-		logits = self(args)
-		# note 74
-		L = self.objective(logits, labels)
-		L = L * hp.scale
-		self.manual_backward(L)
-		optimizers.step()
-		optimizers.zero_grad(set_to_none=True)
-		self.lr_schedulers_.step()
-		self.running_loss += L.data.item()
-		self.carried += [v.item() for v in (L, L * 2)]
+    # note 70
+    def training_step(self, batch, batch_idx):
+        optimizers = self.optimizers()
+        self.batch_idx = batch_idx + 5
+        [args, labels] = batch
+        logits = self(args)
+        # note 74
+        L = self.objective(logits, labels)
+        L = L * hp.scale
+        self.manual_backward(L)
+        optimizers.step()
+        optimizers.zero_grad(set_to_none=True)
+        self.lr_schedulers_.step()
+        self.running_loss += L.data.item()
+        self.carried += [v.item() for v in (L, L * 2)]
 
-	def on_train_epoch_end(self):
-		records.append('epoch')
-		self.print('index', self.batch_idx, self.batch_idx / len(self.trainer.train_dataloader))
+    def on_train_epoch_end(self):
+        records.append("epoch")
+        self.print("index", self.batch_idx, self.batch_idx / len(self.trainer.train_dataloader))
 
-	def configure_optimizers(self):
-		return self.optimizers_
+    def configure_optimizers(self):
+        return self.optimizers_
 
 
-if __name__ == '__main__':
-	torch.manual_seed(70390)
+if __name__ == "__main__":
+    torch.manual_seed(70390)
 
-	# note 44
-	random.seed(70390)
-	np.random.seed(70390)  # why 46
-	device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-	epochs = 3  # epochs
-	trainloader = DataLoader(make_data(12), batch_size=4, shuffle=True, drop_last=True)
-	test_loader = DataLoader(make_data(11), batch_size=4, shuffle=False)
-	self = Model().to(device)
-	hp = SimpleNamespace(scale=1.0, seen=0, bad=0)
-	objective = nn.MSELoss()
-	optimizers = torch.optim.SGD([
-		{'params': self.first.parameters()},
-		{'params': self.last.parameters(), 'lr': 0.01},  # slower
-	], lr=0.1)
-	# note 58
-	lr_schedulers = torch.optim.lr_scheduler.StepLR(optimizers, step_size=1, gamma=0.7)
-	records = []
-	best_val = float('inf')
-	# note 64
-	metric = None
+    # note 44
+    random.seed(70390)
+    np.random.seed(70390)  # why 46
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    epochs = 3  # epochs
+    trainloader = DataLoader(make_data(12), batch_size=4, shuffle=True, drop_last=True)
+    test_loader = DataLoader(make_data(11), batch_size=4, shuffle=False)
+    self = Model().to(device)
+    hp = SimpleNamespace(scale=1.0, seen=0, bad=0)
+    objective = nn.MSELoss()
+    optimizers = torch.optim.SGD(
+        [
+            {"params": self.first.parameters()},
+            {"params": self.last.parameters(), "lr": 0.01},  # slower
+        ],
+        lr=0.1,
+    )
+    # note 58
+    lr_schedulers = torch.optim.lr_scheduler.StepLR(optimizers, step_size=1, gamma=0.7)
+    records = []
+    best_val = float("inf")
+    # note 64
+    metric = None
 
-	trainer = Trainer(max_epochs=epochs, device=device)
-	module = LitModel(objective, optimizers, lr_schedulers)
-	trainer.fit(module, trainloader)
+    trainer = Trainer(max_epochs=epochs, device=device)
+    module = LitModel(objective, optimizers, lr_schedulers)
+    trainer.fit(module, trainloader)
 
-	print('done', best_val, metric, len(records))
-	print('shared', len(module.carried), module.carried[-1])
-	current_epoch = None
+    print("done", best_val, metric, len(records))
+    print("shared", len(module.carried), module.carried[-1])
+    current_epoch = None

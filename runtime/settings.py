@@ -148,8 +148,6 @@ def _from_device(device: torch.device | str) -> dict[str, Any]:
         fail(f"Trainer(device={str(device)!r}): not a device that torch knows")
     if place.type not in _ACCELERATORS:
         fail(f"Trainer(device={str(device)!r}): devices of type {place.type!r} are not supported; pass accelerator=...")
-    if place.type == "cuda" and not torch.cuda.is_available():
-        place = torch.empty(0).to(place).device  # raises what the script's own move to the device would raise
     devices: Any = 1
     if place.type == "cuda":
         devices = [_cuda_index(place)]

@@ -61,7 +61,11 @@ class Trainer(pl.Trainer):
         device: torch.device | str | None = None,
         **lightning: Any,
     ) -> None:
-        arguments = settings.resolve({"max_epochs": max_epochs, **lightning}, device)
+        given = {"max_epochs": max_epochs, **lightning}
+        arguments = settings.resolve(given, device)
+        if device is not None and arguments["accelerator"] == "cuda" and not torch.cuda.is_available():
+            # raises what the script's own first move to the device would raise
+            arguments = settings.resolve(given, torch.empty(0).to(device).device)
         self._epochs = Epochs(epochs) if epochs is not None else None
         self._leaving: BaseException | None = None
         self.stopping = False

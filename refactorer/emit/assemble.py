@@ -52,7 +52,7 @@ def assemble(outline: Outline, roles: Roles, configuration: Configuration, homes
 
 
 def _with_import(module: cst.Module, names: Names) -> cst.Module:
-    """Adds the import behind the last one in front of the class: what the script sets before it imports torch counts."""
+    """Adds the import behind the last one in front of the class: what is set before torch is imported counts."""
     plain = names.base == "Module"
     wanted = {"runtime.Module", "runtime.Trainer"} if plain else {"runtime"}
     body = list(module.body)
@@ -347,9 +347,8 @@ def _reads_after(
             )
         ]  # fmt: skip
         own = variable.owner in (outline.site.driver, program.scope[program.module])
-        direct = (
-            all(s.access == "read" and s.scope.function is outline.site.driver for s in later) and own and not outer
-        )
+        read = all(s.access == "read" and s.scope.function is outline.site.driver for s in later)
+        direct = read and own and not outer
         assured = variable in homes.arguments or variable in homes.initial
         if direct and (len(later) <= 3 or not assured):
             for seen in later:

@@ -81,7 +81,7 @@ def _anchors(
         if function is None or not _works_for_converted(program, function):
             yield Anchor(backward, node, loops, function, helpers)
     elif function is not None and function not in helpers:
-        for use in uses_of(program, function):
+        for use in _likely_uses(program, function):
             yield from _anchors(program, backward, use, (*helpers, function))
 
 
@@ -104,8 +104,17 @@ def uses_of(program: Program, function: cst.FunctionDef) -> list[cst.CSTNode]:
             node for node in program.find(cst.Attribute)
             if node.attr.value == function.name.value and not _is_of_other_class(program, node, owner)
         ]  # fmt: skip
-        return [node for node in named if _is_of_class(program, node, owner)] or list(named)
+        return list(named)
     return [seen.node for seen in program.variables[function.name].reads]
+
+
+def _likely_uses(program: Program, function: cst.FunctionDef) -> list[cst.CSTNode]:
+    """The uses by which a loop reaches a function: of a method, those whose object is known, if there are any."""
+    uses = uses_of(program, function)
+    owner = program.parent.get(program.parent[function])
+    if not isinstance(owner, cst.ClassDef):
+        return uses
+    return [use for use in uses if isinstance(use, cst.Attribute) and _is_of_class(program, use, owner)] or uses
 
 
 def _is_of_class(program: Program, node: cst.Attribute, owner: cst.ClassDef) -> bool:
@@ -117,7 +126,9 @@ def _is_of_class(program: Program, node: cst.Attribute, owner: cst.ClassDef) -> 
     method = program.definition(variable) if variable is not None else None
     function = program.enclosing_function(method) if isinstance(method, cst.Param) else None
     first = function.params.params[:1] if function is not None else ()
-    return function is not None and list(first) == [method] and program.parent[program.parent[function]] is owner
+    if function is None or not first or first[0] is not method:
+        return False
+    return program.parent.get(program.parent[function]) is owner
 
 
 def _is_of_other_class(program: Program, node: cst.Attribute, owner: cst.ClassDef) -> bool:

@@ -424,15 +424,11 @@ def _sees_training(outline: Outline, node: cst.CSTNode) -> bool:
     if program.scope_of(node) is not driver:
         nested = program.enclosing_function(node)
         called_in_place = driver is program.scope[program.module] and nested is not None
-        return not called_in_place or node_name(node) in ("globals", "exec", "eval")
+        return not called_in_place or getattr(node, "value", "") in ("globals", "exec", "eval")
     if program.order.get(node, -1) > program.order[outline.site.epoch_loop]:
         return True
     outline.reflection = max(outline.reflection, program.order.get(node, -1))
     return node not in program.order
-
-
-def node_name(node: cst.CSTNode) -> str:
-    return node.value if isinstance(node, cst.Name) else ""
 
 
 def _names_its_object(program: Program, node: cst.CSTNode) -> bool:
