@@ -23,6 +23,23 @@ from refactorer.outline.returning import return_behind
 _RUNTIME = ("runtime", "runtime.Module", "runtime.Trainer")
 
 
+def _bind_first(outline: Outline, homes: Homes, edits: dict[cst.CSTNode, Edit]) -> None:
+    """A variable that may have no value when it is handed to the module gets None in front of its first assignment."""
+    program = outline.program
+    for variable in homes.unsure:
+        first = min((seen for seen in variable.writes if seen.order >= 0), key=lambda seen: seen.order)
+        line = program.statement(first.node)
+        while program.parent[line] not in (program.module, getattr(variable.owner.node, "body", None)):  # type: ignore[union-attr]
+            line = program.statement(program.parent[line])
+        now = edits.get(line, line)
+        kept = [now] if isinstance(now, cst.CSTNode) else list(now or ())
+        bound = _assign(variable.name, cst.Name("None"))
+        if kept:
+            bound = bound.with_changes(leading_lines=getattr(kept[0], "leading_lines", ()))
+            kept[0] = kept[0].with_changes(leading_lines=())
+        edits[line] = [bound, *kept]
+
+
 @dataclass
 class Names:
     """Names of new things, chosen so that they collide with nothing in the file."""
@@ -46,6 +63,7 @@ def assemble(outline: Outline, roles: Roles, configuration: Configuration, homes
     edits.update(_place_class(outline, written))
     loop_lines = _training_lines(outline, roles, homes, epochs, names, edits)
     edits[outline.site.epoch_loop] = loop_lines
+    _bind_first(outline, homes, edits)
     module = apply(program.module, edits)
     module = _two_blank_lines_after(module, names.module)
     return _with_import(module, names)

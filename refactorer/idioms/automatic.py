@@ -17,7 +17,7 @@ from refactorer.emit.edits import Edit
 from refactorer.idioms.harmless import harm_in
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.shapes import method_calls, method_line, names_in, only_call
-from refactorer.outline.anchors import backward_calls, is_of_loss
+from refactorer.outline.anchors import backward_calls, is_of_loss, uses_of
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles, may_be_module
 from refactorer.outline.outline import STEP, Outline
@@ -224,12 +224,23 @@ def _given_parameters(outline: Outline, roles: Roles) -> set[Variable]:
 
 
 def _is_guarded(outline: Outline) -> bool:
-    """Whether a `try` around the training catches more than Ctrl-C."""
-    for outer in outline.program.ancestors(outline.site.epoch_loop):
-        for handler in outer.handlers if isinstance(outer, cst.Try) else []:
-            if outline.program.qualified_name(handler.type) != "builtins.KeyboardInterrupt":
+    """Whether something around the training, or around a call that leads to it, sees more of an exception than Ctrl-C."""
+    pending: list[cst.CSTNode] = [outline.site.epoch_loop]
+    seen: set[cst.CSTNode] = set()
+    while pending:
+        node = pending.pop()
+        for outer in outline.program.ancestors(node):
+            if isinstance(outer, (cst.Try, cst.TryStar)) and _catches(outline, outer):
                 return True
+            if isinstance(outer, cst.FunctionDef) and outer not in seen:
+                seen.add(outer)
+                pending += uses_of(outline.program, outer)
     return False
+
+
+def _catches(outline: Outline, node: cst.Try | cst.TryStar) -> bool:
+    caught = [outline.program.qualified_name(handler.type) for handler in node.handlers]
+    return node.finalbody is not None or any(name != "builtins.KeyboardInterrupt" for name in caught)
 
 
 def _clips_elsewhere(outline: Outline) -> cst.CSTNode | None:

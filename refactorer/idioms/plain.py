@@ -4,16 +4,44 @@ from __future__ import annotations
 
 import libcst as cst
 
-from refactorer.analysis.scopes import Variable
+from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.inline import arguments
-from refactorer.outline.optimizers import may_be_module
 from refactorer.outline.outline import Outline
 from refactorer.outline.refusal import PlainerView
 
-_VALUES = (cst.BaseNumber, cst.BaseString, cst.BinaryOperation, cst.UnaryOperation, cst.Comparison, cst.Call, cst.Name,
-           cst.IfExp, cst.BooleanOperation, cst.Attribute, cst.Subscript)  # fmt: skip
-_MAKERS = ("torch.utils.data.", "torch.device", "time.", "builtins.len", "builtins.int", "builtins.float", "tqdm.")
+_LIBRARIES = ("torch", "numpy", "math", "time", "datetime", "os", "sys", "logging", "tqdm", "copy", "json", "shutil")
+_MAKERS = tuple(
+    [
+        "argparse.",
+        "datetime.",
+        "logging.",
+        "math.",
+        "os.",
+        "pathlib.",
+        "time.",
+        "tqdm.",
+        "torch.backends.",
+        "torch.cuda.",
+        "torch.device",
+        "torch.utils.data.",
+        "torch.utils.tensorboard.",
+        "tensorboardX.",
+        "builtins.len",
+        "builtins.int",
+        "builtins.float",
+        "builtins.str",
+        "builtins.range",
+        "builtins.round",
+        "builtins.bool",
+        "builtins.open",
+        "numpy.zeros",
+        "numpy.ones",
+        "numpy.inf",
+        "numpy.random.",
+    ]
+)
+_CONTAINERS = ("builtins.list", "builtins.dict", "builtins.set", "collections.")
 
 
 def is_plain(outline: Outline, variable: Variable, seen_before: frozenset[Variable] = frozenset()) -> bool:
@@ -25,52 +53,73 @@ def is_plain(outline: Outline, variable: Variable, seen_before: frozenset[Variab
     program = outline.program
     if variable is outline.variable(outline.train.iterable):
         return True
+    if variable in seen_before:
+        return False
+    seen_before |= {variable}
+    return all(_is_plain_write(outline, variable, seen, seen_before) for seen in variable.writes)
+
+
+def _is_plain_write(outline: Outline, variable: Variable, seen: Occurrence, seen_before: frozenset[Variable]) -> bool:
+    program = outline.program
+    parent = program.parent.get(seen.node)
+    if isinstance(parent, (cst.ImportAlias, cst.Attribute)):
+        return program.imports.get(seen.node, "").split(".")[0] in _LIBRARIES or not outline.models_unknown
+    if isinstance(parent, (cst.FunctionDef, cst.ClassDef)):
+        return not outline.models_unknown
     places = [outline.site.epoch_loop, *outline.consumed]
-    for seen in variable.writes:
-        parent = program.parent.get(seen.node)
-        if isinstance(parent, (cst.FunctionDef, cst.ClassDef, cst.ImportAlias, cst.Attribute)):
-            if outline.models_unknown and not _is_library(program.imports.get(seen.node, "")):
-                return False
+    if any(program.contains(place, seen.node) for place in places if seen.node in program.order):
+        return True
+    if isinstance(parent, cst.Param):
+        function = program.enclosing_function(parent)
+        inside = function is not None and program.contains(function, outline.site.epoch_loop)
+        return not inside or _is_plain_parameter(outline, parent, seen_before)
+    assign = program.parent.get(parent) if isinstance(parent, cst.AssignTarget) else None
+    value = assign.value if isinstance(assign, cst.Assign) else None
+    return _is_plain_value(outline, variable, value, seen_before)
+
+
+def _is_plain_value(
+    outline: Outline, variable: Variable, value: cst.CSTNode | None, seen_before: frozenset[Variable]
+) -> bool:
+    """Literals, settings, loaders, writers, and containers that only the training fills."""
+    if isinstance(value, (cst.BaseNumber, cst.BaseString, cst.Comparison, cst.UnaryOperation)):
+        return True
+    if isinstance(value, (cst.List, cst.Dict, cst.Tuple, cst.Set)):
+        constant = all(isinstance(e.value, (cst.BaseNumber, cst.SimpleString)) for e in value.elements)
+        return constant and _is_filled_inside(outline, variable)
+    if isinstance(value, cst.IfExp):
+        return all(_is_plain_value(outline, variable, part, seen_before) for part in (value.body, value.orelse))
+    if isinstance(value, (cst.BinaryOperation, cst.BooleanOperation)):
+        operands: tuple[cst.BaseExpression, ...] = (value.left, value.right)
+        return all(_is_plain_argument(outline, part, seen_before) for part in operands)
+    if isinstance(value, cst.Call):
+        return _is_known_maker(outline, variable, value)
+    return isinstance(value, cst.BaseExpression) and _is_plain_argument(outline, value, seen_before)
+
+
+def _is_filled_inside(outline: Outline, variable: Variable) -> bool:
+    """Whether nothing in front of the training, and no function that stays, can have put something into a container."""
+    program, loop = outline.program, outline.site.epoch_loop
+    places = [loop, *outline.consumed]
+    for seen in variable.reads:
+        if seen.node not in program.order or any(program.contains(place, seen.node) for place in places):
             continue
-        if any(program.contains(place, seen.node) for place in places if seen.node in program.order):
-            continue
-        if isinstance(parent, cst.Param):
-            function = program.enclosing_function(parent)
-            if function is None or not program.contains(function, outline.site.epoch_loop):
-                continue
-            if variable in seen_before or not _is_plain_parameter(outline, parent, {*seen_before, variable}):
-                return False
-            continue
-        assign = program.parent.get(parent) if isinstance(parent, cst.AssignTarget) else None
-        value = assign.value if isinstance(assign, cst.Assign) else None
-        if not _is_plain_value(outline, variable, value):
+        if program.order[seen.node] < program.order[loop] or seen.scope.function is not outline.site.driver:
             return False
     return True
 
 
-def _is_plain_value(outline: Outline, variable: Variable, value: cst.CSTNode | None) -> bool:
-    if isinstance(value, (cst.List, cst.Dict)) and not value.elements:
-        return True
-    if isinstance(value, (cst.List, cst.Dict, cst.Tuple, cst.Set)):
-        return all(isinstance(e.value, (cst.BaseNumber, cst.SimpleString)) for e in value.elements)
-    if outline.models_unknown and isinstance(value, (cst.Call, cst.Name, cst.Attribute, cst.Subscript, cst.IfExp)):
-        return isinstance(value, cst.Call) and _is_known_maker(outline, value)
-    return isinstance(value, _VALUES) and not may_be_module(outline, variable)
-
-
-def _is_library(full: str) -> bool:
-    return full.split(".")[0] in ("torch", "numpy", "math", "time", "datetime", "os", "sys", "logging", "tqdm")
-
-
-def _is_known_maker(outline: Outline, call: cst.Call) -> bool:
+def _is_known_maker(outline: Outline, variable: Variable, call: cst.Call) -> bool:
     """Whether a call makes something that holds no model: parsed arguments, a loader, a number, a criterion."""
     if isinstance(call.func, cst.Attribute) and call.func.attr.value == "parse_args":
         return True
     name = outline.program.qualified_name(call.func) or ""
-    return name.startswith(_MAKERS) or name.endswith("Loss")
+    if name.startswith(_CONTAINERS):
+        return not call.args and _is_filled_inside(outline, variable)
+    return name.startswith(_MAKERS) or (name.startswith("torch.nn.") and name.endswith("Loss"))
 
 
-def _is_plain_parameter(outline: Outline, parameter: cst.Param, seen_before: set[Variable]) -> bool:
+def _is_plain_parameter(outline: Outline, parameter: cst.Param, seen_before: frozenset[Variable]) -> bool:
     program = outline.program
     function = program.enclosing_function(parameter)
     if function is None or isinstance(program.parent.get(program.parent[function]), cst.ClassDef):
@@ -84,14 +133,14 @@ def _is_plain_parameter(outline: Outline, parameter: cst.Param, seen_before: set
             given = arguments(program, function, call, decorators_known=False)
         except PlainerView:
             return False
-        if parameter not in given or not _is_plain_argument(outline, given[parameter], frozenset(seen_before)):
+        if parameter not in given or not _is_plain_argument(outline, given[parameter], seen_before):
             return False
     return bool(uses)
 
 
 def _is_plain_argument(outline: Outline, value: cst.BaseExpression, seen_before: frozenset[Variable]) -> bool:
-    """A literal, a plain variable, or an attribute of one (`args.lr`)."""
-    while isinstance(value, cst.Attribute):
+    """A literal, a plain variable, or an attribute or element of one (`args.lr`, `config['lr']`)."""
+    while isinstance(value, (cst.Attribute, cst.Subscript)):
         value = value.value
     if isinstance(value, (cst.BaseNumber, cst.BaseString)):
         return True

@@ -38,7 +38,7 @@ class Holdings:
 
 def find_holdings(outline: Outline) -> Holdings:
     """The held networks and optimizers of a training."""
-    if any(outline.program.qualified_name(call.func) == "builtins.setattr" for call in outline.program.calls):
+    if _reflects(outline.program):
         return Holdings()
     networks: dict[Held, None] = {}
     optimizers: dict[Held, None] = {}
@@ -52,6 +52,12 @@ def find_holdings(outline: Outline) -> Holdings:
         elif made.is_optimizer(held.attribute) and steps(outline.program, node):
             optimizers.setdefault(held)
     return Holdings(tuple(networks), tuple(optimizers))
+
+
+def _reflects(program: Program) -> bool:
+    """Whether attributes may be set in ways that cannot be seen."""
+    calls = any(program.qualified_name(call.func) in ("builtins.setattr", "builtins.vars") for call in program.calls)
+    return calls or any(node.attr.value in ("__dict__", "__setattr__") for node in program.find(cst.Attribute))
 
 
 def held_by(outline: Outline, node: cst.CSTNode) -> Held | None:
@@ -87,6 +93,7 @@ class _Made:
             if function is None or function.name.value != "__init__":
                 self.outside.add(target.attr.value)
         self.parametrised = self._parametrised()
+        self.outside |= {name for scope in program.scopes if scope.kind == "class" for name in scope.variables}
 
     def _parametrised(self) -> set[str]:
         """Attributes whose `parameters()` are asked for, by their own name or by that of what they are set to."""

@@ -44,6 +44,8 @@ def _entrances(
         for function in outline.site.helpers:
             if function in left_alone or function in outline.consumed or function.asynchronous is not None:
                 continue
+            if len(outline.program.variables[function.name].writes) != 1:
+                continue
             uses = uses_of(outline.program, function)
             call = outline.program.parent.get(uses[0]) if len(uses) == 1 else None
             if not isinstance(call, cst.Call) or call.func is not uses[0] or isinstance(call.func, cst.Attribute):

@@ -47,6 +47,7 @@ class Homes:
     read_after: list[Variable] = field(default_factory=list)
     batch_name: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    unsure: list[Variable] = field(default_factory=list)
     networks: dict[Held, str] = field(default_factory=dict)
     optimizers: dict[Held, str] = field(default_factory=dict)
 
@@ -109,7 +110,32 @@ class Placing:
             if variable not in self.configuration.made:
                 self._place(variable)
         self._rename_locals()
+        bound = self._surely_bound()
+        own = [v for v in self.homes.arguments if v.owner is self.site.driver]
+        self.homes.unsure = [v for v in own if v not in bound]
         return self.homes
+
+    def _surely_bound(self) -> frozenset[Variable]:
+        """Variables of the driver that have a value when the training begins, on every path."""
+        total = NOTHING
+        scope = self.site.driver
+        parameters = {v for v in scope.variables.values() if isinstance(self._first_parent(v), cst.Param)}
+        node: cst.CSTNode = self.site.epoch_loop
+        while node is not scope.node and node in self.program.parent:
+            parent = self.program.parent[node]
+            if isinstance(parent, (cst.IndentedBlock, cst.Module)):
+                before = flow_of(self.program, parent.body[: list(parent.body).index(node)])  # type: ignore[arg-type]
+                total = total.then(Flow(before.early, before.sure, before.may))
+            elif isinstance(parent, cst.For):
+                total = total.then(self._flow_of_target(parent))
+            elif isinstance(parent, cst.With):
+                named = [v for item in parent.items if item.asname for _, v in self.program.used([item.asname.name])]
+                total = total.then(Flow(frozenset(), frozenset(named), frozenset(named)))
+            node = parent
+        return total.sure | parameters
+
+    def _first_parent(self, variable: Variable) -> cst.CSTNode | None:
+        return self.program.parent.get(variable.writes[0].node) if variable.writes else None
 
     # --- what the Trainer supplies --------------------------------------------------------------------------------
 

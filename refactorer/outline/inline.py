@@ -103,7 +103,9 @@ def _changes(program: Program, value: cst.CSTNode, loop: Loop, function: cst.Fun
 
 
 def is_stable(program: Program, node: cst.CSTNode) -> bool:
-    """Whether an expression may be evaluated again, later: constants, and attributes of names, and their arithmetic."""
+    """Whether an expression may be evaluated again, later: constants, settings, and the arithmetic of numbers."""
+    if isinstance(node, (cst.BinaryOperation, cst.UnaryOperation)) and not _is_of_numbers(program, node):
+        return False
     return all(
         isinstance(
             part,
@@ -112,6 +114,24 @@ def is_stable(program: Program, node: cst.CSTNode) -> bool:
         or (isinstance(part, cst.Attribute) and _is_settings(program, part))
         for part in walk(node)
     )  # fmt: skip
+
+
+def _is_of_numbers(program: Program, node: cst.CSTNode) -> bool:
+    """Whether all names in an expression hold numbers: literals, or what a `range` counts."""
+    owners = {part.value for part in walk(node) if isinstance(part, cst.Attribute)}
+    return all(_is_number(program, variable) for part, variable in program.used([node]) if part not in owners)
+
+
+def _is_number(program: Program, variable: Variable) -> bool:
+    for seen in variable.writes:
+        parent = program.parent.get(seen.node)
+        source = parent.iter if isinstance(parent, cst.For) else None
+        if isinstance(source, cst.Call) and program.qualified_name(source.func) == "builtins.range":
+            continue
+        assign = program.parent.get(parent) if isinstance(parent, cst.AssignTarget) else None
+        if not isinstance(assign, cst.Assign) or not isinstance(assign.value, cst.BaseNumber):
+            return False
+    return bool(variable.writes)
 
 
 def _is_settings(program: Program, node: cst.Attribute) -> bool:

@@ -9,7 +9,11 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
+from refactorer.outline.anchors import uses_of
+from refactorer.outline.control import returns
+from refactorer.outline.inline import arguments
 from refactorer.outline.outline import Outline
+from refactorer.outline.refusal import PlainerView
 
 
 @dataclass(frozen=True)
@@ -91,15 +95,53 @@ def is_scheduler(program: Program, variable: Variable) -> bool:
 
 
 def _is_optimizer(outline: Outline, variable: Variable) -> bool:
-    """Known by its class, or by what is done with it; an object of a class of this file is not one of torch's."""
-    name = assigned_class(outline.program, variable) or ""
+    """Whether a variable is known to hold an optimizer of torch, wherever it comes from in this file."""
+    return bool(variable.writes) and all(_binds_optimizer(outline.program, seen, 0) for seen in variable.writes)
+
+
+def _binds_optimizer(program: Program, seen: Occurrence, depth: int) -> bool:
+    parent = program.parent.get(seen.node)
+    if isinstance(parent, cst.Param) and depth < _DEPTH:
+        return _is_given_optimizer(program, parent, depth + 1)
+    assign = program.parent.get(parent) if isinstance(parent, cst.AssignTarget) else None
+    return isinstance(assign, cst.Assign) and _makes_optimizer(program, assign.value, depth + 1)
+
+
+def _makes_optimizer(program: Program, value: cst.BaseExpression, depth: int) -> bool:
+    if depth >= _DEPTH:
+        return False
+    if isinstance(value, cst.Name):
+        variable = program.variables.get(value)
+        writes = variable.writes if variable is not None else []
+        return bool(writes) and all(_binds_optimizer(program, seen, depth) for seen in writes)
+    if not isinstance(value, cst.Call):
+        return False
+    name = program.qualified_name(value.func) or ""
     if name.startswith("torch.optim."):
-        return True
-    made = outline.program.assigned_value(variable)
-    own = outline.program.definition(outline.program.variables.get(made.func)) if isinstance(made, cst.Call) else None
-    return not isinstance(own, cst.ClassDef) and any(True for _ in _receivers(outline, variable, "zero_grad"))
+        return not name.startswith("torch.optim.lr_scheduler.")
+    maker = program.function(value.func)
+    results = [found.value for found in returns(maker.body.body)] if maker is not None else []
+    return bool(results) and all(r is not None and _makes_optimizer(program, r, depth + 1) for r in results)
 
 
+def _is_given_optimizer(program: Program, parameter: cst.Param, depth: int) -> bool:
+    """Whether every call of a function hands it an optimizer."""
+    function = program.enclosing_function(parameter)
+    uses = uses_of(program, function) if function is not None else []
+    for use in uses:
+        call = program.parent.get(use)
+        if function is None or not isinstance(call, cst.Call) or call.func is not use:
+            return False
+        try:
+            given = arguments(program, function, call, decorators_known=False).get(parameter)
+        except PlainerView:
+            return False
+        if given is None or not _makes_optimizer(program, given, depth):
+            return False
+    return bool(uses)
+
+
+_DEPTH = 6
 _PLAIN_CALLS = ("torch.", "builtins.", "numpy.")
 _MODULE_CALLS = ("torch.nn.", "torch.jit.", "torch.hub.", "torch.load", "torch.compile", "torch.fx.", "torch.ao.")
 

@@ -305,11 +305,29 @@ def returned_statement(
     small = line.body[0]
     if len(line.body) > 1 or not isinstance(small, (cst.Assign, cst.Expr, cst.AugAssign)):
         raise PlainerView(call, "the call that trains stands inside a larger statement")
+    if isinstance(small, cst.AugAssign) and not isinstance(small.target, cst.Name):
+        raise PlainerView(call, "what the call that trains is added to is read before it")
+    for part, variable in program.used([small]):
+        by_others = any(seen.scope.function is not variable.owner for seen in variable.writes)
+        if by_others and program.access(part) != "write" and not program.contains(call, part):
+            raise PlainerView(call, f"{variable.name} is read before the call that trains, which may change it")
+    around = _only_call_around(small, call)
+    allowed = (around, around.func) if isinstance(around, cst.Call) else ()
     for part in walk(small):
-        early = isinstance(part, (cst.Call, cst.Subscript, cst.Lambda, cst.BaseComp, cst.IfExp, cst.BooleanOperation))
-        if early and not program.contains(call, part) and part is not _only_call_around(small, call):
+        early = isinstance(part, _EARLY) and not (isinstance(small, cst.Assign) and _is_target(program, part))
+        if early and not program.contains(call, part) and part not in allowed:
             raise PlainerView(call, "the call that trains stands inside a larger expression")
     return [apply(line, {call: value if value is not None else cst.Name("None")})]
+
+
+_EARLY = (
+    cst.Call, cst.Subscript, cst.Attribute, cst.Lambda, cst.BaseComp, cst.IfExp, cst.BooleanOperation,
+)  # fmt: skip
+
+
+def _is_target(program: Program, node: cst.CSTNode) -> bool:
+    """Whether an attribute is plainly assigned to: its object is looked up behind the value."""
+    return isinstance(node, cst.Attribute) and isinstance(program.parent.get(node), cst.AssignTarget)
 
 
 def _only_call_around(small: cst.CSTNode, call: cst.Call) -> cst.CSTNode | None:
@@ -368,6 +386,11 @@ def _check_contents(outline: Outline) -> None:
             raise Refusal("R403", node, "a variable is declared nonlocal in the training",
                           "return values instead of nonlocal")  # fmt: skip
         _refuse_names_of_a_class(program, node)
+        if isinstance(node, cst.ExceptHandler) and node.type is not None:
+            caught = {program.qualified_name(part) for part in walk(node.type)}
+            if caught & {"builtins.NameError", "builtins.UnboundLocalError"}:
+                raise Refusal("R403", node, "the training catches NameError, so a variable may be unbound on purpose",
+                              "bind the variable to None in front of the training, and ask for that")  # fmt: skip
     first = loop_jumps(outline.hooks.get(EPOCH_START, []))
     if first:
         raise PlainerView(first[0], "the epoch is left or skipped before its batches")

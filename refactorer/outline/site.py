@@ -218,7 +218,8 @@ class _Views:
         if function is None or program.parent[wrapper or loop] is not function.body or loop.orelse is not None:
             return []
         uses = uses_of(program, function)
-        call = program.parent.get(uses[0]) if len(uses) == 1 else None
+        alone = len(program.variables[function.name].writes) == 1
+        call = program.parent.get(uses[0]) if len(uses) == 1 and alone else None
         if not isinstance(call, cst.Call) or call.func is not uses[0]:
             return []
         around = loops_around(program, call)
