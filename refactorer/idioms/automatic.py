@@ -224,7 +224,7 @@ def _given_parameters(outline: Outline, roles: Roles) -> set[Variable]:
 
 
 def _is_guarded(outline: Outline) -> bool:
-    """Whether something around the training, or around a call that leads to it, sees more of an exception than Ctrl-C."""
+    """Whether anything around the training, or around a call that leads to it, sees more than Ctrl-C of an exception."""
     pending: list[cst.CSTNode] = [outline.site.epoch_loop]
     seen: set[cst.CSTNode] = set()
     while pending:

@@ -11,36 +11,12 @@ from refactorer.outline.outline import Outline
 from refactorer.outline.refusal import PlainerView
 
 _LIBRARIES = ("torch", "numpy", "math", "time", "datetime", "os", "sys", "logging", "tqdm", "copy", "json", "shutil")
-_MAKERS = tuple(
-    [
-        "argparse.",
-        "datetime.",
-        "logging.",
-        "math.",
-        "os.",
-        "pathlib.",
-        "time.",
-        "tqdm.",
-        "torch.backends.",
-        "torch.cuda.",
-        "torch.device",
-        "torch.utils.data.",
-        "torch.utils.tensorboard.",
-        "tensorboardX.",
-        "builtins.len",
-        "builtins.int",
-        "builtins.float",
-        "builtins.str",
-        "builtins.range",
-        "builtins.round",
-        "builtins.bool",
-        "builtins.open",
-        "numpy.zeros",
-        "numpy.ones",
-        "numpy.inf",
-        "numpy.random.",
-    ]
-)
+_MAKERS = (
+    "argparse.", "datetime.", "logging.", "math.", "os.", "pathlib.", "time.", "tqdm.", "torch.backends.", "torch.cuda.",
+    "torch.device", "torch.utils.data.", "torch.utils.tensorboard.", "tensorboardX.", "builtins.len", "builtins.int",
+    "builtins.float", "builtins.str", "builtins.range", "builtins.round", "builtins.bool", "builtins.open",
+    "numpy.zeros", "numpy.ones", "numpy.inf", "numpy.random.",
+)  # fmt: skip
 _CONTAINERS = ("builtins.list", "builtins.dict", "builtins.set", "collections.")
 
 
@@ -50,7 +26,6 @@ def is_plain(outline: Outline, variable: Variable, seen_before: frozenset[Variab
     A parameter of the driver is plain if every call of it is known and hands it something plain; what other functions
     are handed, their callers answer for.
     """
-    program = outline.program
     if variable is outline.variable(outline.train.iterable):
         return True
     if variable in seen_before:
