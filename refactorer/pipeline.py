@@ -8,21 +8,15 @@ from refactorer.analysis.program import Program
 from refactorer.emit.assemble import assemble
 from refactorer.idioms import automatic, configure, device, evaluation, whole_epoch
 from refactorer.idioms.jumps import leave_epoch, on_lines
+from refactorer.outline.accumulators import accumulators
+from refactorer.outline.build import build
 from refactorer.outline.epochs import epochs_of
 from refactorer.outline.held import find_holdings
 from refactorer.outline.helpers import enter_helpers
-from refactorer.outline.homes import Placing, accumulators
 from refactorer.outline.methods import make_methods
 from refactorer.outline.optimizers import find_roles
-from refactorer.outline.outline import (
-    EPOCH_END,
-    VALIDATION_END,
-    VALIDATION_START,
-    VALIDATION_STEP,
-    Note,
-    Outline,
-    build,
-)
+from refactorer.outline.outline import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Note, Outline
+from refactorer.outline.placing import Placing
 from refactorer.outline.returning import stop_instead
 from refactorer.outline.site import Site
 

@@ -10,10 +10,11 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.configure import Configuration, is_stepped
+from refactorer.outline.classes import class_around, is_private
 from refactorer.outline.held import held_by, steps
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import STEP, VALIDATION_STEP, Outline, class_around, is_private
+from refactorer.outline.outline import STEP, VALIDATION_STEP, Outline
 
 _ORDER = (
     "epochs", "on_train_epoch_start", "train_dataloader", "training_step", "on_before_optimizer_step",

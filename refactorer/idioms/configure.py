@@ -12,9 +12,9 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.automatic import tainted_by_training
 from refactorer.idioms.harmless import harm_in
 from refactorer.idioms.shapes import method_calls, method_line
+from refactorer.idioms.taint import tainted_by_training
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, VALIDATION_END, Outline

@@ -11,8 +11,9 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
 from refactorer.idioms.shapes import method_calls, names_in
+from refactorer.outline.batches import BatchSource
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import STEP, VALIDATION_STEP, BatchSource, Outline
+from refactorer.outline.outline import STEP, VALIDATION_STEP, Outline
 
 
 def apply(outline: Outline, roles: Roles) -> None:

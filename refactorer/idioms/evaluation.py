@@ -15,6 +15,8 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.shapes import method_calls, mode_line
+from refactorer.outline.batches import source_of
+from refactorer.outline.blocks import block_lines, is_docstring
 from refactorer.outline.comments import comments_of, footer_of, with_comments
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.inline import enter
@@ -26,12 +28,9 @@ from refactorer.outline.outline import (
     VALIDATION_START,
     VALIDATION_STEP,
     Outline,
-    block_lines,
-    is_docstring,
-    returned_statement,
-    source_of,
 )
 from refactorer.outline.refusal import Refusal
+from refactorer.outline.result_of_call import returned_statement
 
 _NO_GRAD = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
 

@@ -12,10 +12,10 @@ from refactorer.outline.refusal import PlainerView
 
 _LIBRARIES = ("torch", "numpy", "math", "time", "datetime", "os", "sys", "logging", "tqdm", "copy", "json", "shutil")
 _MAKERS = (
-    "argparse.", "datetime.", "logging.", "math.", "os.", "pathlib.", "time.", "tqdm.", "torch.backends.", "torch.cuda.",
-    "torch.device", "torch.utils.data.", "torch.utils.tensorboard.", "tensorboardX.", "builtins.len", "builtins.int",
-    "builtins.float", "builtins.str", "builtins.range", "builtins.round", "builtins.bool", "builtins.open",
-    "numpy.zeros", "numpy.ones", "numpy.inf", "numpy.random.",
+    "argparse.", "datetime.", "logging.", "math.", "os.", "pathlib.", "time.", "tqdm.", "torch.backends.",
+    "torch.cuda.", "torch.device", "torch.utils.data.", "torch.utils.tensorboard.", "tensorboardX.",
+    "builtins.len", "builtins.int", "builtins.float", "builtins.str", "builtins.range", "builtins.round",
+    "builtins.bool", "builtins.open", "numpy.zeros", "numpy.ones", "numpy.inf", "numpy.random.",
 )  # fmt: skip
 _CONTAINERS = ("builtins.list", "builtins.dict", "builtins.set", "collections.")
 

@@ -14,8 +14,9 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.outline.classes import class_around, is_private
 from refactorer.outline.optimizers import is_module_class, names_module_class
-from refactorer.outline.outline import Outline, class_around, is_private
+from refactorer.outline.outline import Outline
 
 _MOVES = ("to", "cuda", "cpu", "float", "double")
 

@@ -11,10 +11,12 @@ import libcst as cst
 
 from refactorer.analysis.walk import children
 from refactorer.outline.anchors import uses_of
+from refactorer.outline.blocks import is_docstring
 from refactorer.outline.comments import comments_of, footer_of, with_comments
 from refactorer.outline.inline import enter
-from refactorer.outline.outline import STEP, Outline, is_docstring, returned_statement
+from refactorer.outline.outline import STEP, Outline
 from refactorer.outline.refusal import Refusal
+from refactorer.outline.result_of_call import returned_statement
 
 
 def enter_helpers(outline: Outline) -> None:

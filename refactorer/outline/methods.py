@@ -12,7 +12,8 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.emit.reserved import RESERVED
 from refactorer.outline.anchors import uses_of
-from refactorer.outline.outline import Outline, block_lines
+from refactorer.outline.blocks import block_lines
+from refactorer.outline.outline import Outline
 
 _CONSTANTS = (cst.BaseNumber, cst.SimpleString)
 

@@ -1,0 +1,183 @@
+"""The lines of the driver that take the place of the loop: Trainer, module, fit, and what is read back."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.emit.edits import Edit
+from refactorer.emit.new_names import Names
+from refactorer.outline.blocks import block_lines
+from refactorer.outline.comments import comments_of, with_comments
+from refactorer.outline.epochs import Epochs
+from refactorer.outline.homes import Homes
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import EPOCHS, TRAIN_DATA, Outline
+from refactorer.outline.returning import return_behind
+
+
+def bind_first(outline: Outline, homes: Homes, edits: dict[cst.CSTNode, Edit]) -> None:
+    """A variable that may have no value when it is handed to the module gets None in front of its first assignment."""
+    program = outline.program
+    for variable in homes.unsure:
+        first = min((seen for seen in variable.writes if seen.order >= 0), key=lambda seen: seen.order)
+        line = program.statement(first.node)
+        while program.parent[line] not in (program.module, getattr(variable.owner.node, "body", None)):  # type: ignore[union-attr]
+            line = program.statement(program.parent[line])
+        now = edits.get(line, line)
+        kept = [now] if isinstance(now, cst.CSTNode) else list(now or ())
+        bound = _assign(variable.name, cst.Name("None"))
+        if kept:
+            bound = bound.with_changes(leading_lines=getattr(kept[0], "leading_lines", ()))
+            kept[0] = kept[0].with_changes(leading_lines=())
+        edits[line] = [bound, *kept]
+
+
+def training_lines(
+    outline: Outline, roles: Roles, homes: Homes, epochs: Epochs, names: Names, edits: dict[cst.CSTNode, Edit]
+) -> list[cst.CSTNode]:
+    """The lines that replace the loop; `edits` receives the changes that reads behind the training need."""
+    loop = outline.site.epoch_loop
+    given = [cst.Arg(cst.Name(v.name)) for v in homes.arguments]
+    made = cst.Call(cst.Name(names.module), given)
+    after, needed = _reads_after(outline, homes, names, edits)
+    leave = return_behind(outline.returning, names.instance) if outline.returning is not None else None
+    if leave is not None:
+        after, needed = [leave, *after], True
+    if loop.orelse is not None:
+        after, needed = [*after, *_else_of(outline, names)], needed or outline.left_early is not None
+    value = epochs.value
+    if value is None:
+        value, needed = cst.parse_expression(f"{names.instance}.{EPOCHS}()"), True
+    settings = [_keyword(epochs.argument, value)]
+    device = _device(outline, roles)
+    if device is not None:
+        settings.append(_keyword("device", device))
+    trainer = _assign(names.trainer, cst.Call(cst.parse_expression(names.trainer_class), settings))
+    module = _assign(names.instance, made)
+    first = [module, trainer] if epochs.value is None else [trainer, module]
+    lines = first if needed else [trainer]
+    fit = cst.Call(
+        cst.Attribute(cst.Name(names.trainer), cst.Name("fit")),
+        [cst.Arg(cst.Name(names.instance) if needed else made), *_data(outline)],
+    )
+    lines.append(cst.SimpleStatementLine([cst.Expr(fit)]))
+    lines[:0] = _declared(outline, homes)
+    lead = list(loop.leading_lines)
+    if loop.body.header.comment is not None:  # type: ignore[attr-defined]
+        lead.append(cst.EmptyLine(comment=loop.body.header.comment))  # type: ignore[attr-defined]
+    lines[0] = lines[0].with_changes(leading_lines=lead)
+    return [*lines, *after]
+
+
+def _declared(outline: Outline, homes: Homes) -> list[cst.SimpleStatementLine]:
+    """Globals that only the training binds are bound once at the level of the module, as Python's tools expect it."""
+    program = outline.program
+    if outline.site.driver is not program.scope[program.module]:
+        return []
+    inside = [outline.site.epoch_loop, *outline.consumed]
+    lines = []
+    for name in sorted({name for names in homes.global_names.values() for name in names}):
+        variable = outline.site.driver.variables[name]
+        own = [seen for seen in variable.writes if seen.order >= 0]
+        if all(any(program.contains(place, seen.node) for place in inside) for seen in own):
+            lines.append(_assign(name, cst.Name("None")))
+    return lines
+
+
+def _else_of(outline: Outline, names: Names) -> list[cst.CSTNode]:
+    """The `else` branch of the replaced loop: it runs behind `fit` unless the loop was left by `break`."""
+    orelse = outline.site.epoch_loop.orelse
+    assert orelse is not None
+    if outline.left_early is None:
+        first, *rest = block_lines(orelse.body)
+        return [with_comments(first, comments_of(orelse)), *rest]
+    found = cst.parse_statement(f"if not {names.instance}.{outline.left_early}:\n    pass\n")
+    assert isinstance(found, cst.If)
+    return [found.with_changes(body=orelse.body, leading_lines=orelse.leading_lines)]
+
+
+def _data(outline: Outline) -> list[cst.Arg]:
+    """What `fit` is given to iterate over, where the module does not make it itself."""
+    data: list[cst.BaseExpression] = []
+    iterable = outline.train.iterable
+    if outline.site.form == "whole":
+        data.append(cst.parse_expression("[None]"))
+    elif TRAIN_DATA not in outline.hooks and iterable is not None:
+        data.append(_plain_name(outline, iterable) if outline.variable(iterable) is not None else iterable)
+    arguments = [cst.Arg(value) for value in data]
+    if outline.evaluation is not None and outline.evaluation.iterable is not None:
+        loader = _plain_name(outline, outline.evaluation.iterable)
+        arguments.append(cst.Arg(loader) if data else _keyword("val_dataloaders", loader))
+    return arguments
+
+
+def _plain_name(outline: Outline, node: cst.BaseExpression) -> cst.BaseExpression:
+    variable = outline.variable(node)
+    assert variable is not None
+    return cst.Name(variable.name)
+
+
+def _keyword(name: str, value: cst.BaseExpression) -> cst.Arg:
+    tight = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+    return cst.Arg(value, keyword=cst.Name(name), equal=tight)
+
+
+def _assign(name: str, value: cst.BaseExpression) -> cst.SimpleStatementLine:
+    return cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(cst.Name(name))], value)])
+
+
+def _device(outline: Outline, roles: Roles) -> cst.BaseExpression | None:
+    if outline.device is not None:
+        variable = outline.variable(outline.device)
+        if variable is not None:
+            return cst.Name(variable.name)
+    moved = any(
+        isinstance(c.func, cst.Attribute) and (c.func.attr.value == "cuda" or (c.func.attr.value == "to" and c.args))
+        for c in outline.program.calls
+    )
+    if moved and roles.models:
+        return cst.parse_expression(f"next({roles.models[0].name}.parameters()).device")
+    return None
+
+
+def _reads_after(
+    outline: Outline, homes: Homes, names: Names, edits: dict[cst.CSTNode, Edit]
+) -> tuple[list[cst.CSTNode], bool]:
+    """Names read behind the training are read from the module; one that is also assigned there is fetched first."""
+    program = outline.program
+    end = program.last[outline.site.epoch_loop]
+    lines: list[cst.CSTNode] = []
+    for variable in homes.read_after:
+        attribute = homes.attribute[variable]
+        inside = [outline.site.epoch_loop, *outline.consumed]
+        outer = [n for n in program.ancestors(outline.site.epoch_loop) if isinstance(n, (cst.For, cst.While))]
+        later = [
+            seen for seen in variable.occurrences
+            if _is_behind(outline, seen.node) or (
+                seen.order > end and not any(program.contains(part, seen.node) for part in inside)
+            )
+        ]  # fmt: skip
+        own = variable.owner in (outline.site.driver, program.scope[program.module])
+        read = all(s.access == "read" and s.scope.function is outline.site.driver for s in later)
+        direct = read and own and not outer
+        assured = variable in homes.arguments or variable in homes.initial
+        if direct and (len(later) <= 3 or not assured):
+            for seen in later:
+                edits[seen.node] = cst.parse_expression(f"{names.instance}.{attribute}")
+            continue
+        line = _assign(variable.name, cst.parse_expression(f"{names.instance}.{attribute}"))
+        lines.append(line if assured else _if_there(names.instance, attribute, line))
+    return lines, bool(homes.read_after)
+
+
+def _is_behind(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a node stands in the `else` branch of the replaced loop."""
+    orelse = outline.site.epoch_loop.orelse
+    return orelse is not None and node in outline.program.order and outline.program.contains(orelse, node)
+
+
+def _if_there(instance: str, attribute: str, line: cst.SimpleStatementLine) -> cst.CSTNode:
+    """A training of no steps leaves its variables as they were, perhaps unbound."""
+    found = cst.parse_statement(f'if hasattr({instance}, "{attribute}"):\n    pass\n')
+    assert isinstance(found, cst.If)
+    return found.with_changes(body=cst.IndentedBlock([line]))

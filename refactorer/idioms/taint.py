@@ -1,0 +1,102 @@
+"""Variables through which the model, the optimizer or a scheduler can be seen."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.idioms.shapes import names_in
+from refactorer.outline.optimizers import Roles, may_be_module
+from refactorer.outline.outline import Outline
+
+_KEEPING = {"append", "extend", "add", "insert", "update", "setdefault", "register", "put"}
+
+
+def tainted_by_training(outline: Outline, roles: Roles) -> set[Variable]:
+    """Variables through which the model, the optimizer or a scheduler can be seen."""
+    program = outline.program
+    tainted = set(roles.objects)
+    tainted |= _given_parameters(outline, roles)
+    assigns = program.find((cst.Assign, cst.AnnAssign, cst.For, cst.With))
+    grown = True
+    while grown:
+        grown = _taint_holders(outline, tainted)
+        for node in assigns:
+            for target, value in _assigned_pairs(node):
+                if not _passes_on(outline, value, tainted):
+                    continue
+                for name in names_in(target):
+                    variable = outline.variable(name)
+                    if variable is not None and variable not in tainted:
+                        tainted.add(variable)
+                        grown = True
+    return tainted
+
+
+def _taint_holders(outline: Outline, tainted: set[Variable]) -> bool:
+    """Containers and objects that are given something tainted: `box.model = model`, `kept.append(model.weight)`."""
+    before = len(tainted)
+    for node in outline.program.find((cst.Assign, cst.Call)):
+        if isinstance(node, cst.Assign) and _passes_on(outline, node.value, tainted):
+            holders = [t.target for t in node.targets if isinstance(t.target, (cst.Attribute, cst.Subscript))]
+        elif isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+            given = any(_passes_on(outline, arg, tainted) for arg in node.args)
+            holders = [node.func] if given and node.func.attr.value in _KEEPING else []
+        else:
+            continue
+        for holder in holders:
+            base: cst.CSTNode = holder
+            while isinstance(base, (cst.Attribute, cst.Subscript)):
+                base = base.value
+            variable = outline.variable(base)
+            if variable is not None and variable.owner is not None and variable.name != "self":
+                tainted.add(variable)
+    return len(tainted) > before
+
+
+def _given_parameters(outline: Outline, roles: Roles) -> set[Variable]:
+    """Tensors and layers that the optimizer or the model was made of."""
+    program = outline.program
+    found: set[Variable] = set()
+    for owner in (*roles.optimizers, *roles.models):
+        for seen in owner.writes:
+            assign = program.parent.get(program.parent.get(seen.node, seen.node))
+            value = assign.value if isinstance(assign, cst.Assign) else None
+            for index, arg in enumerate(value.args if isinstance(value, cst.Call) else []):
+                given = owner in roles.optimizers and index == 0
+                found |= {v for _, v in outline.uses(arg) if given or may_be_module(outline, v)}
+    return {v for v in found if not isinstance(program.definition(v), (cst.FunctionDef, cst.ImportAlias))}
+
+
+def _assigned_pairs(node: cst.CSTNode) -> list[tuple[cst.CSTNode, cst.CSTNode]]:
+    if isinstance(node, cst.Assign):
+        return [(target.target, node.value) for target in node.targets]
+    if isinstance(node, cst.AnnAssign):
+        return [(node.target, node.value)] if node.value else []
+    if isinstance(node, cst.For):
+        return [(node.target, node.iter)]
+    assert isinstance(node, cst.With)
+    return [(item.asname.name, item.item) for item in node.items if item.asname]
+
+
+def _passes_on(outline: Outline, value: cst.CSTNode, tainted: set[Variable]) -> bool:
+    """Whether a value may hold the model: it names it otherwise than by calling it (the result is a new tensor)."""
+    called = {call.func for call in outline.program.find(cst.Call, value)}
+    if any(v in tainted and node not in called for node, v in outline.uses(value)):
+        return True
+    functions = [outline.program.function(f) for f in called]
+    return any(f is not None and reaches(outline, f, tainted, set()) for f in functions)
+
+
+def reaches(outline: Outline, function: cst.CSTNode, tainted: set[Variable], seen: set[cst.CSTNode]) -> bool:
+    """Whether a function, or one that it calls, uses a tainted variable."""
+    if function in seen:
+        return False
+    seen.add(function)
+    for _, variable in outline.uses(function):
+        if variable in tainted:
+            return True
+        inner = outline.program.definition(variable)
+        if isinstance(inner, cst.FunctionDef) and reaches(outline, inner, tainted, seen):
+            return True
+    return False

@@ -1,0 +1,55 @@
+"""What a loop over batches iterates over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.outline.anchors import Loop
+from refactorer.outline.site import Site
+
+
+@dataclass
+class BatchSource:
+    """What a loop over batches iterates over: `iterable` yields batches; `target` receives each one.
+
+    `index` is the target of an `enumerate` and `start` its first value. A `while`, and an epoch that is one batch, have
+    neither iterable nor target.
+    """
+
+    loop: Loop
+    iterable: cst.BaseExpression | None
+    target: cst.BaseExpression | None
+    index: cst.BaseExpression | None = None
+    start: int = 0
+
+
+def batch_source(program: Program, site: Site) -> BatchSource:
+    """What the loop over the batches of a site iterates over."""
+    loop = site.batch_loop
+    if site.form == "whole" or isinstance(loop, cst.While):
+        return BatchSource(loop, None, None)
+    return source_of(program, loop)
+
+
+def source_of(program: Program, loop: cst.For) -> BatchSource:
+    """Takes `enumerate` off the iterable of a loop over batches."""
+    call = loop.iter
+    pair = loop.target
+    if (
+        isinstance(call, cst.Call)
+        and program.qualified_name(call.func) == "builtins.enumerate"
+        and isinstance(pair, cst.Tuple)
+        and len(pair.elements) == 2
+        and isinstance(pair.elements[0].value, cst.Name)
+        and not any(arg.star for arg in call.args)
+    ):
+        rest = call.args[1:]
+        if not rest:
+            return BatchSource(loop, call.args[0].value, pair.elements[1].value, pair.elements[0].value)
+        if len(rest) == 1 and isinstance(rest[0].value, cst.Integer):
+            start = rest[0].value.evaluated_value
+            return BatchSource(loop, call.args[0].value, pair.elements[1].value, pair.elements[0].value, start)
+    return BatchSource(loop, loop.iter, loop.target)

@@ -1,0 +1,17 @@
+"""Names that depend on the class in which they stand."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+
+
+def is_private(name: str) -> bool:
+    """Whether Python puts the name of the class in front of a name inside a class."""
+    return name.startswith("__") and not name.endswith("__")
+
+
+def class_around(program: Program, node: cst.CSTNode) -> cst.ClassDef | None:
+    """The innermost class that a node stands in."""
+    return next((outer for outer in program.ancestors(node) if isinstance(outer, cst.ClassDef)), None)

@@ -1,0 +1,96 @@
+"""What a training must not contain, because it would mean something else in a module."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.analysis.walk import walk
+from refactorer.outline.classes import class_around, is_private
+from refactorer.outline.control import loop_jumps, suspensions
+from refactorer.outline.outline import EPOCH_START, Outline
+from refactorer.outline.refusal import PlainerView, Refusal
+
+REFLECTION = {"exec", "eval", "locals", "globals", "vars", "dir"}
+
+
+def check_contents(outline: Outline) -> None:
+    """Looks through the hooks and the driver.
+
+    Raises:
+        Refusal: something in them would mean something else in a module.
+        PlainerView: the epoch is left before its batches, which only a plainer view can express.
+    """
+    program = outline.program
+    statements = [node for body in outline.hooks.values() for node in body]
+    held = suspensions(statements)
+    if held:
+        raise Refusal("R303", held[0], "the training yields or awaits", "let it run to the end without yielding")
+    for node, variable in program.used([*statements, outline.site.driver.node]):
+        if variable.owner is not None or variable.name not in REFLECTION or _names_its_object(program, node):
+            continue
+        if _sees_training(outline, node):
+            raise Refusal(
+                "R401", node, f"{variable.name}() sees or changes variables of the training by name",
+                "name the variables; they live in different places after the conversion",
+            )  # fmt: skip
+    for node in walk(*statements):
+        if isinstance(node, cst.Nonlocal) and not _is_of_driver(outline, node):
+            raise Refusal("R403", node, "a variable is declared nonlocal in the training",
+                          "return values instead of nonlocal")  # fmt: skip
+        _refuse_names_of_a_class(program, node)
+        if isinstance(node, cst.ExceptHandler) and node.type is not None:
+            caught = {program.qualified_name(part) for part in walk(node.type)}
+            if caught & {"builtins.NameError", "builtins.UnboundLocalError"}:
+                raise Refusal("R403", node, "the training catches NameError, so a variable may be unbound on purpose",
+                              "bind the variable to None in front of the training, and ask for that")  # fmt: skip
+    first = loop_jumps(outline.hooks.get(EPOCH_START, []))
+    if first:
+        raise PlainerView(first[0], "the epoch is left or skipped before its batches")
+
+
+def _is_of_driver(outline: Outline, node: cst.Nonlocal) -> bool:
+    """Whether no name of a `nonlocal` belongs to a function around the one that drives the training."""
+    scope = outline.program.scope_of(node)
+    owners = {variable.owner for item in node.names if (variable := scope.lookup(item.name.value)) is not None}
+    around, outer = set(), outline.site.driver.parent
+    while outer is not None:
+        around.add(outer)
+        outer = outer.parent
+    return not owners & around
+
+
+def _refuse_names_of_a_class(program: Program, node: cst.CSTNode) -> None:
+    """What means something else in another class: `super()`, and private names of code outside any class."""
+    bare = isinstance(node, cst.Call) and program.qualified_name(node.func) == "builtins.super" and not node.args
+    if bare or (isinstance(node, cst.Name) and node.value == "__class__" and node in program.variables):
+        raise Refusal("R107", node, "the training asks for the class that it stands in",
+                      "name the class: super(Name, self)")  # fmt: skip
+    name = node.attr if isinstance(node, cst.Attribute) else node
+    if isinstance(name, cst.Name) and is_private(name.value) and class_around(program, node) is None:
+        variable = program.variables.get(name)
+        if isinstance(node, cst.Attribute) or (
+            variable is not None and variable.owner is program.scope[program.module]
+        ):
+            raise Refusal("R403", node, f"{name.value} would mean something else inside a class",
+                          "take one of the two underscores away")  # fmt: skip
+
+
+def _sees_training(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether reflection at a node may meet variables that the training moves: not if it ran before all of them."""
+    program, driver = outline.program, outline.site.driver
+    if program.scope_of(node) is not driver:
+        nested = program.enclosing_function(node)
+        called_in_place = driver is program.scope[program.module] and nested is not None
+        return not called_in_place or getattr(node, "value", "") in ("globals", "exec", "eval")
+    if program.order.get(node, -1) > program.order[outline.site.epoch_loop]:
+        return True
+    outline.reflection = max(outline.reflection, program.order.get(node, -1))
+    return node not in program.order
+
+
+def _names_its_object(program: Program, node: cst.CSTNode) -> bool:
+    """`vars(args)` and `dir(module)` look at an object, not at the variables of the function."""
+    call = program.parent.get(node)
+    named = isinstance(node, cst.Name) and node.value in ("vars", "dir")
+    return named and isinstance(call, cst.Call) and call.func is node and bool(call.args)

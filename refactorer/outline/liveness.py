@@ -1,0 +1,168 @@
+"""What the training, and the code around it, may read and write, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import libcst as cst
+
+from refactorer.analysis.flow import NOTHING, Flow, flow_of
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.idioms.shapes import names_in
+from refactorer.outline.control import loop_jumps
+from refactorer.outline.outline import EPOCH_START, EPOCHS, HOOK_ORDER, STEP, TRAIN_DATA, VALIDATION_STEP, Outline
+
+_EAGER = {f"builtins.{name}" for name in ("sum", "any", "all", "min", "max", "list", "tuple", "set", "dict", "sorted")}
+
+
+class Liveness:
+    """Reads and writes of the hooks of one outline; `moved` are lines of the driver that the module takes over."""
+
+    def __init__(self, outline: Outline, moved: Sequence[cst.CSTNode]) -> None:
+        self.outline, self.moved = outline, moved
+        self.program, self.site = outline.program, outline.site
+        self.module_scope = self.program.scope[self.program.module]
+
+    def _ordered(self) -> list[tuple[str, list[cst.CSTNode]]]:
+        order = [*self.outline.methods, EPOCHS, EPOCH_START, TRAIN_DATA, "on_before_optimizer_step", *HOOK_ORDER[1:]]
+        return [(hook, self.outline.hooks[hook]) for hook in order if hook in self.outline.hooks]
+
+    def _flow(self, body: Iterable[cst.CSTNode]) -> Flow:
+        raw = flow_of(self.program, body)
+        return Flow(self._seen(raw.early), self._seen(raw.sure), self._seen(raw.may), raw.ends)
+
+    def _seen(self, variables: Iterable[Variable]) -> frozenset[Variable]:
+        found: set[Variable] = set()
+        for variable in variables:
+            expression = self.outline.bindings.expression.get(variable)
+            if expression is None:
+                found.add(self.outline.bindings.canonical(variable))
+            else:
+                found.update(v for _, v in self.outline.uses(expression))
+        return frozenset(found)
+
+    def _epoch_flow(self) -> Flow:
+        total = NOTHING
+        for hook, body in self._ordered():
+            one = self._flow(body)
+            one = Flow(one.early, one.sure, one.may)
+            certain = hook not in (STEP, VALIDATION_STEP, *self.outline.methods)
+            total = total.then(one if certain else one.maybe())
+        return total
+
+    def _live_out(self) -> frozenset[Variable]:
+        """Variables of the driver that may be read behind the training before they are written again."""
+        node: cst.CSTNode = self.site.epoch_loop
+        total = self._flow(node.orelse.body.body) if node.orelse is not None else NOTHING  # type: ignore[attr-defined]
+        caught: set[Variable] = set()
+        while node is not self.site.driver.node and node in self.program.parent:
+            parent = self.program.parent[node]
+            if isinstance(parent, (cst.IndentedBlock, cst.Module)):
+                total = total.then(self._flow(parent.body[list(parent.body).index(node) + 1 :]))  # type: ignore[arg-type]
+            elif isinstance(parent, (cst.Try, cst.TryStar)):
+                others = [part for part in (*parent.handlers, parent.orelse, parent.finalbody) if part is not None]
+                caught |= {v for _, v in self.outline.uses(*others)}
+            elif isinstance(parent, (cst.For, cst.While)):
+                total = self._around(parent, total)
+            node = parent
+        return total.early | caught
+
+    def _around(self, loop: cst.For | cst.While, rest: Flow) -> Flow:
+        """What comes behind the training in a loop around it: the rest of the body, then perhaps the next round."""
+        if loop_jumps(loop.body.body):
+            rest = rest.maybe()
+        head = self._flow_of_target(loop) if isinstance(loop, cst.For) else self._flow([loop.test])
+        again: Flow = rest.then(head)
+        for line in loop.body.body:
+            if self.program.contains(line, self.site.epoch_loop):
+                again = again.then(self._round(line))
+                break
+            again = again.then(self._flow([line]))
+        return Flow(again.early, rest.sure, rest.may | again.may)
+
+    def _round(self, line: cst.CSTNode) -> Flow:
+        """A line with the training in it, taken to write nothing for certain."""
+        training = self._epoch_flow()
+        loops = (self.site.epoch_loop, self.site.batch_loop)
+        targets = [name for loop in loops if isinstance(loop, cst.For) for name in names_in(loop.target)]
+        bound = {self.outline.variable(name) for name in targets}
+        reads = {v for _, v in self.outline.uses(line)} if line is not self.site.epoch_loop else training.early - bound
+        return Flow(frozenset(reads), frozenset(), training.may)
+
+    def _flow_of_target(self, loop: cst.For) -> Flow:
+        written = self._seen(v for _, v in self.program.used([loop.target]))
+        return Flow(frozenset(), written, written)
+
+    def _inside(self, node: cst.CSTNode) -> bool:
+        """Whether a node of the original text belongs to the training."""
+        if node not in self.program.order:
+            return True
+        outside = (self.site.iterable, self.site.epoch_loop.orelse)
+        if any(part is not None and self.program.contains(part, node) for part in outside):
+            return False
+        places = [self.site.epoch_loop, *self.outline.consumed, *self.moved]
+        return any(self.program.contains(place, node) for place in places)
+
+    def _shared(self, variable: Variable) -> bool:
+        """Whether code that stays where it is sees what the training writes: other functions, or other callers."""
+        if variable.owner is self.module_scope and self.site.driver is not self.module_scope:
+            reads = [seen for seen in variable.reads if not self._inside(seen.node)]
+            elsewhere = [seen for seen in variable.writes if seen.scope.function is not variable.owner]
+            return bool(reads) or any(not self._inside(seen.node) for seen in elsewhere)
+        if self._is_lent(variable):
+            allowed = (variable.owner, self.site.driver)
+            others = [seen for seen in variable.occurrences if not self._inside(seen.node)]
+            assert variable.owner is not None
+            guarded = any(isinstance(node, (cst.Try, cst.TryStar)) for node in walk(variable.owner.node))
+            return guarded or any(seen.scope.function not in allowed for seen in others)
+        return any(
+            seen.scope.function is not variable.owner and not self._inside(seen.node)
+            for seen in variable.occurrences
+        )  # fmt: skip
+
+    def _is_lent(self, variable: Variable) -> bool:
+        """Whether the driver writes a variable of a function around it: it gets the value back behind the training."""
+        outer = self.site.driver.parent
+        while outer is not None:
+            if outer is variable.owner:
+                return outer.kind == "function" and variable.name in self.site.driver.declared_nonlocal
+            outer = outer.parent
+        return False
+
+    def _captured(self, variable: Variable) -> bool:
+        """Whether a function, lambda or generator inside the training may look at the variable later."""
+        for _, body in self._ordered():
+            for node in walk(*body):
+                late = isinstance(node, (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.GeneratorExp))
+                inner = node.body if isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.Lambda)) else node
+                if late and not self._used_at_once(node) and self.outline.mentions(variable, inner):
+                    return True
+        return False
+
+    def _used_at_once(self, node: cst.CSTNode) -> bool:
+        call = self.program.parent.get(self.program.parent.get(node, node))
+        name = self.program.qualified_name(call.func) if isinstance(call, cst.Call) else None
+        return name in _EAGER
+
+    def _surely_bound(self) -> frozenset[Variable]:
+        """Variables of the driver that have a value when the training begins, on every path."""
+        total = NOTHING
+        scope = self.site.driver
+        parameters = {v for v in scope.variables.values() if isinstance(self._first_parent(v), cst.Param)}
+        node: cst.CSTNode = self.site.epoch_loop
+        while node is not scope.node and node in self.program.parent:
+            parent = self.program.parent[node]
+            if isinstance(parent, (cst.IndentedBlock, cst.Module)):
+                before = flow_of(self.program, parent.body[: list(parent.body).index(node)])  # type: ignore[arg-type]
+                total = total.then(Flow(before.early, before.sure, before.may))
+            elif isinstance(parent, cst.For):
+                total = total.then(self._flow_of_target(parent))
+            elif isinstance(parent, cst.With):
+                named = [v for item in parent.items if item.asname for _, v in self.program.used([item.asname.name])]
+                total = total.then(Flow(frozenset(), frozenset(named), frozenset(named)))
+            node = parent
+        return total.sure | parameters
+
+    def _first_parent(self, variable: Variable) -> cst.CSTNode | None:
+        return self.program.parent.get(variable.writes[0].node) if variable.writes else None

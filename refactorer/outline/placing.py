@@ -1,0 +1,352 @@
+"""Working out the home of every variable of the training."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Occurrence, Variable
+from refactorer.idioms.configure import Configuration
+from refactorer.idioms.shapes import names_in
+from refactorer.outline.batches import BatchSource
+from refactorer.outline.epochs import Epochs
+from refactorer.outline.homes import Homes
+from refactorer.outline.liveness import Liveness
+from refactorer.outline.optimizers import Roles, assigned_class, makes_module, names_module_class
+from refactorer.outline.outline import EPOCH_START, EPOCHS, STEP, TRAIN_DATA, VALIDATION_STEP, Outline
+from refactorer.outline.refusal import Refusal
+
+
+class Placing(Liveness):
+    """Works out the homes of one outline; `homes` is the result."""
+
+    def __init__(self, outline: Outline, roles: Roles, configuration: Configuration, epochs: Epochs) -> None:
+        super().__init__(outline, configuration.moved)
+        self.roles, self.configuration, self.epochs = roles, configuration, epochs
+        self.homes = Homes()
+
+    def run(self) -> Homes:
+        if EPOCHS in self.outline.hooks:
+            self.homes.taken.add(EPOCHS)
+        for name, function in self.outline.methods.items():
+            self.homes.expression[self.program.variables[function.name]] = cst.parse_expression(f"self.{name}")
+            self.homes.taken.add(name)
+        self._supplied_loaders()
+        self._unpack(STEP, self.outline.train)
+        if self.outline.evaluation is not None:
+            self._unpack(VALIDATION_STEP, self.outline.evaluation)
+        self._epoch_variable()
+        self.flows = {hook: self._flow(body) for hook, body in self._ordered()}
+        self.epoch_early = self._epoch_flow().early
+        self.live_out = self._live_out()
+        seen = dict.fromkeys(v for _, body in self._ordered() for _, v in self.outline.uses(*body))
+        for variable in [*seen, *(v for _, v in self.outline.uses(*self.configuration.moved))]:
+            if variable not in self.configuration.made:
+                self._place(variable)
+        self._rename_locals()
+        bound = self._surely_bound()
+        own = [v for v in self.homes.arguments if v.owner is self.site.driver]
+        self.homes.unsure = [v for v in own if v not in bound]
+        return self.homes
+
+    # --- what the Trainer supplies --------------------------------------------------------------------------------
+
+    def _supplied_loaders(self) -> None:
+        written = {v for _, body in self._ordered() for v in self._flow(body).may}
+        iterable = self.outline.train.iterable
+        if iterable is not None:
+            train = self._loader(self.outline.train, written)
+            if train is not None:
+                self.homes.expression[train] = cst.parse_expression("self.trainer.train_dataloader")
+            elif self.site.form == "epochs" and TRAIN_DATA not in self.outline.hooks:
+                self.outline.hooks[TRAIN_DATA] = [cst.SimpleStatementLine([cst.Return(iterable)])]
+        if self.outline.evaluation is not None:
+            loader = self._loader(self.outline.evaluation, written)
+            assert loader is not None
+            self.homes.expression.setdefault(loader, cst.parse_expression("self.trainer.val_dataloaders"))
+
+    def _loader(self, source: BatchSource, written: set[Variable]) -> Variable | None:
+        variable = self.outline.variable(source.iterable) if isinstance(source.iterable, cst.Name) else None
+        visible = variable is not None and variable.owner in (self.site.driver, self.module_scope)
+        counted = isinstance(self.site.epoch_loop, cst.For) and self.site.form == "epochs"
+        bound = {self.outline.variable(n) for n in names_in(self.site.epoch_loop.target)} if counted else set()  # type: ignore[union-attr]
+        if variable is None or not visible or variable in written or variable in bound:
+            return None
+        return None if self._is_global_elsewhere_written(variable) else variable
+
+    def _is_global_elsewhere_written(self, variable: Variable) -> bool:
+        return any(seen.scope is not variable.owner for seen in variable.writes)
+
+    def _unpack(self, hook: str, source: BatchSource) -> None:
+        """Lines at the top of a step that bind what the loop bound."""
+        lines: list[cst.CSTNode] = []
+        self.homes.batch_name[hook] = "batch"
+        if source.index is not None and not self._supplies_index(hook, source):
+            start = f"batch_idx + {source.start}" if source.start else "batch_idx"
+            lines.append(assign(source.index, cst.parse_expression(start)))
+        if source.target is None:
+            return
+        if isinstance(source.target, cst.Name):
+            self.homes.batch_name[hook] = source.target.value
+        lines.append(assign(source.target, cst.Name(self.homes.batch_name[hook])))
+        self.outline.hooks[hook] = [*lines, *self.outline.hooks[hook]]
+
+    def _supplies_index(self, hook: str, source: BatchSource) -> bool:
+        variable = self.outline.variable(source.index) if source.index is not None else None
+        assert variable is not None
+        elsewhere = any(self.outline.mentions(variable, *body) for h, body in self._ordered() if h != hook)
+        writes = [v for v in variable.writes if v.node is not source.index]
+        if elsewhere or any(self.program.contains(source.loop, seen.node) for seen in writes):
+            return False
+        if any(v is variable for v in self._live_out()):
+            return False
+        if (variable.owner is self.module_scope and self._shared(variable)) or self._captured(variable):
+            return False
+        text = f"batch_idx + {source.start}" if source.start else "batch_idx"
+        self.homes.expression[variable] = cst.parse_expression(text)
+        return True
+
+    def _epoch_variable(self) -> None:
+        loop = self.site.epoch_loop
+        if self.site.form == "steps" or isinstance(loop, cst.While):
+            return
+        target = loop.target
+        variables = [v for name in names_in(target) if (v := self.outline.variable(name)) is not None]
+        if len(variables) == 1 and isinstance(target, cst.Name):
+            variable = variables[0]
+            written = any(variable in self._flow(body).may for _, body in self._ordered())
+            kept = self._shared(variable) or self._captured(variable)
+            if not written and variable not in self._live_out() and not kept:
+                self.homes.expression[variable] = self.epochs.current
+                return
+        line = assign(target, self.epochs.current)
+        self.outline.hooks[EPOCH_START] = [line, *self.outline.hooks.get(EPOCH_START, [])]
+
+    # --- placing --------------------------------------------------------------------------------------------------
+
+    def _place(self, variable: Variable) -> None:
+        owner = variable.owner
+        if owner is None or variable in self.homes.expression or self._is_definition(variable):
+            return
+        if owner.node in self.outline.methods.values():
+            return
+        if owner.kind == "comprehension" or (owner.kind != "module" and self._is_inner(variable)):
+            return
+        device = self.outline.variable(self.outline.device) if self.outline.device is not None else None
+        if variable is device and self._only_moves(variable):
+            self.homes.expression[variable] = cst.parse_expression("self.device")
+            return
+        if any(variable in flow.may for flow in self.flows.values()):
+            self._place_written(variable)
+        elif owner is not self.module_scope or self._is_object(variable) or variable.name in _PARAMETERS:
+            self._argument(variable)
+
+    def _is_definition(self, variable: Variable) -> bool:
+        kinds = (cst.FunctionDef, cst.ClassDef, cst.ImportAlias)
+        parents = [self.program.parent.get(seen.node) for seen in variable.writes]
+        named = all(isinstance(p, (*kinds, cst.Attribute)) for p in parents) and bool(parents)
+        inside = any(self._inside(seen.node) for seen in variable.writes)
+        return named and variable.owner is self.module_scope and not inside
+
+    def _is_inner(self, variable: Variable) -> bool:
+        assert variable.owner is not None
+        node = variable.owner.node
+        consumed = node in self.outline.consumed
+        return not consumed and node is not self.site.driver.node and self._inside(node)
+
+    def _is_object(self, variable: Variable) -> bool:
+        """Models and criteria are given to the module; plain values stay globals."""
+        if variable in self.roles.objects:
+            return True
+        return names_module_class(assigned_class(self.program, variable))
+
+    def _argument(self, variable: Variable) -> None:
+        if self.site.driver.lookup(variable.name) is not variable:
+            if variable.owner is self.module_scope and variable not in self.roles.models:
+                if variable.name in _PARAMETERS:
+                    raise Refusal("R403", variable.occurrences[0].node, f"a global variable is called {variable.name}",
+                                  "give it another name; methods have a parameter of that name")  # fmt: skip
+                return
+            raise Refusal("R403", variable.occurrences[0].node, f"{variable.name} cannot be reached from the loop",
+                          "pass it to the function that trains")  # fmt: skip
+        if variable not in self.homes.arguments:
+            self.homes.arguments.append(variable)
+        self._attribute(variable)
+
+    def _attribute(self, variable: Variable) -> None:
+        name = self.homes.attribute_for(variable)
+        self.homes.expression[variable] = cst.Attribute(cst.Name("self"), cst.Name(name))
+
+    def _place_written(self, variable: Variable) -> None:
+        hooks = [hook for hook, body in self._ordered() if self.outline.mentions(variable, *body)]
+        if variable.owner is self.module_scope and self._shared(variable):
+            if variable.name in _PARAMETERS:
+                raise Refusal("R403", variable.writes[0].node, f"a global variable is called {variable.name}",
+                              "give it another name; methods have a parameter of that name")  # fmt: skip
+            for hook in hooks:
+                self.homes.global_names.setdefault(hook, set()).add(variable.name)
+            return
+        if self._shared(variable):
+            raise Refusal("R402", variable.writes[0].node, f"a nested function shares {variable.name} with the loop",
+                          "pass it to the function as an argument")  # fmt: skip
+        early = any(variable in flow.early for flow in self.flows.values())
+        out = variable in self.live_out or self._is_lent(variable)
+        captured = self._captured(variable)
+        if captured and variable.owner is not None and variable.owner.node in self.outline.consumed:
+            raise Refusal("R402", variable.occurrences[0].node,
+                          f"a nested function may keep {variable.name}, which every call of the function makes anew",
+                          "pass the value to the nested function as an argument")  # fmt: skip
+        if len(hooks) == 1 and not early and not out and not captured:
+            return
+        self._require_assignable(variable)
+        self._require_plain(variable)
+        self._attribute(variable)
+        outside = [seen for seen in variable.writes if not self._inside(seen.node)]
+        before = [seen for seen in outside if seen.order < self.program.order[self.site.epoch_loop]]
+        if out:
+            self.homes.read_after.append(variable)
+        if before and (variable in self.epoch_early or out):
+            line = self._plain_start(variable, before)
+            if line is not None:
+                self.homes.initial[variable] = line
+            else:
+                self.homes.arguments.append(variable)
+
+    def _require_assignable(self, variable: Variable) -> None:
+        """Only a plain target can become an attribute: not a walrus, an import, a definition or a match capture."""
+        for seen in variable.writes:
+            parent = self.program.parent.get(seen.node)
+            if isinstance(parent, cst.AsName):
+                parent = self.program.parent[parent]
+                plain = not isinstance(parent, cst.ExceptHandler)
+            else:
+                plain = not isinstance(parent, _NOT_TARGETS)
+            if self._inside(seen.node) and seen.order >= 0 and not plain:
+                raise Refusal("R403", seen.node, f"{variable.name} outlives a step but is bound in a special way",
+                              "bind it with a plain assignment")  # fmt: skip
+
+    def _require_plain(self, variable: Variable) -> None:
+        """A module holds its submodules and parameters in a special way: such an attribute takes nothing else later."""
+        bound = [seen for seen in variable.writes if seen.order >= 0 and seen.access != "update"]
+        kinds = {makes_module(self.program, seen) for seen in bound}
+        if len(kinds) > 1:
+            at = next((s.node for s in variable.writes if self._inside(s.node)), self.site.batch_loop)
+            raise Refusal("R206", at, f"{variable.name} holds a module or parameter and then something else",
+                          "use two variables")  # fmt: skip
+
+    def _plain_start(self, variable: Variable, before: list[Occurrence]) -> cst.SimpleStatementLine | None:
+        """The line `x = 0` in front of the training that can move into the constructor."""
+        if len(before) != 1:
+            return None
+        line = self.program.statement(before[0].node)
+        small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+        if not isinstance(small, cst.Assign) or len(small.targets) != 1 or not is_plain(small.value):
+            return None
+        if not isinstance(small.targets[0].target, cst.Name):
+            return None
+        if self.program.parent[line] is not self.program.parent[self.site.epoch_loop]:
+            return None
+        if self.program.order[line] < self.outline.reflection:
+            return None
+        end = self.program.last[self.site.epoch_loop]
+        between = [s for s in variable.occurrences if not self._inside(s.node) and 0 <= s.order < end]
+        return line if between == before and isinstance(line, cst.SimpleStatementLine) else None
+
+    def _only_moves(self, variable: Variable) -> bool:
+        for _, body in self._ordered():
+            for node, used in self.outline.uses(*body):
+                parent = self.program.parent.get(node)
+                if used is not variable:
+                    continue
+                call = self.program.parent.get(parent) if isinstance(parent, cst.Arg) else None
+                if not isinstance(call, cst.Call) or not isinstance(parent, cst.Arg):
+                    return False
+                keyword = parent.keyword.value if parent.keyword else ""
+                moves = isinstance(call.func, cst.Attribute) and call.func.attr.value == "to"
+                if keyword != "device" and not moves:
+                    return False
+        return True
+
+    # --- names ----------------------------------------------------------------------------------------------------
+
+    def _rename_locals(self) -> None:
+        """No two variables may share a name in one hook, and none may take the name of a parameter."""
+        for hook, body in self._ordered():
+            if hook in self.outline.methods:
+                continue
+            left = dict.fromkeys(
+                v for _, v in self.outline.uses(*body) if v not in self.homes.expression and not self._nested(v)
+            )
+            taken: dict[str, Variable | None] = {"self": None}
+            if hook in (STEP, VALIDATION_STEP):
+                taken["batch_idx"] = None
+            outer = [v for v in left if not self._is_local(v)]
+            for variable in outer:
+                taken[variable.name] = variable
+            name = self.homes.batch_name.get(hook)
+            if name is not None and name in taken:
+                self._rename_batch(hook, taken)
+            for variable in left:
+                if variable in outer:
+                    continue
+                new = variable.name
+                while new in taken and taken[new] is not variable:
+                    new += "_"
+                taken[new] = variable
+                self.homes.local_name[hook, variable] = new
+
+    def _rename_batch(self, hook: str, taken: dict[str, Variable | None]) -> None:
+        old = self.homes.batch_name[hook]
+        new = old + "_"
+        while new in taken:
+            new += "_"
+        self.homes.batch_name[hook] = new
+        for index, line in enumerate(self.outline.hooks[hook][:2]):
+            small = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
+            if not isinstance(small, cst.Assign) or not isinstance(small.value, cst.Name):
+                continue
+            if small.value.value == old and small.value not in self.program.variables:
+                self.outline.hooks[hook][index] = assign(small.targets[0].target, cst.Name(new))
+
+    def _nested(self, variable: Variable) -> bool:
+        owner = variable.owner
+        return owner is not None and (
+            owner.kind == "comprehension" or (owner.kind != "module" and self._is_inner(variable))
+        )
+
+    def _is_local(self, variable: Variable) -> bool:
+        if variable.owner is None or self._is_definition(variable):
+            return False
+        shared = any(variable.name in names for names in self.homes.global_names.values())
+        return not shared and any(variable in flow.may for flow in self.flows.values())
+
+
+_PARAMETERS = ("self", "batch_idx")
+
+
+_NOT_TARGETS = (
+    cst.NamedExpr, cst.ImportAlias, cst.Attribute, cst.FunctionDef, cst.ClassDef, cst.MatchAs, cst.MatchStar,
+    cst.MatchMapping,
+)  # fmt: skip
+
+
+def assign(target: cst.BaseExpression, value: cst.BaseExpression) -> cst.SimpleStatementLine:
+    """The line `target = value`; the target keeps its identity, and so its variables."""
+    if isinstance(target, cst.Tuple) and "\n" not in cst.Module([]).code_for_node(target):
+        target = target.with_changes(lpar=(), rpar=())
+    return cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(target)], value)])  # type: ignore[arg-type]
+
+
+def is_plain(node: cst.CSTNode) -> bool:
+    """A literal that can be written anywhere: numbers, strings, None, empty containers, float('inf')."""
+    if isinstance(node, cst.Call):
+        text = cst.Module([]).code_for_node(node)
+        return text.replace('"', "'") in ("float('inf')", "float('-inf')", "float('Inf')", "-float('inf')")
+    if isinstance(node, cst.UnaryOperation):
+        return is_plain(node.expression)
+    if isinstance(node, cst.Name):
+        return node.value in ("None", "True", "False")
+    if isinstance(node, (cst.List, cst.Tuple)):
+        return all(is_plain(element.value) for element in node.elements)
+    return isinstance(node, (cst.Integer, cst.Float, cst.SimpleString)) or (
+        isinstance(node, cst.Dict) and not node.elements
+    )
