@@ -4,6 +4,8 @@
 PYTHON ?= python3
 TORCH ?= 2.13.0
 WORKERS ?= auto
+N ?= 200
+DIRS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,7 +18,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 export OMP_NUM_THREADS := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types unit clean
+.PHONY: help demo test lint types unit fuzz sweep cost clean
 
 help:
 	@echo "make demo    convert a real training script, train both versions, and compare them"
@@ -24,6 +26,9 @@ help:
 	@echo "make lint    linter and formatter check only"
 	@echo "make types   type checker only"
 	@echo "make unit    tests only; make unit ARGS='tests/test_cli.py -k check' for some"
+	@echo "make fuzz    convert and train random scripts; make fuzz N=5000 ARGS='--seed 100000 --jobs 8'"
+	@echo "make sweep   convert every script below some folders, without running it; make sweep DIRS='a b' ARGS='--jobs 8'"
+	@echo "make cost    how much a conversion costs beside reading and writing the file"
 	@echo "make clean   remove .venv and everything else that was made"
 
 # Converts a script that trains a classifier on the 1,797 handwritten digits of scikit-learn, shows the diff, then trains
@@ -52,6 +57,16 @@ types: $(READY)
 
 unit: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz.run $(N) $(ARGS)
+
+sweep: $(READY)
+	@test -n "$(DIRS)" || { echo "name the folders: make sweep DIRS='folder another'"; exit 2; }
+	$(BIN)/python -m tests.corpus.sweep $(DIRS) $(ARGS)
+
+cost: $(READY)
+	$(BIN)/python benchmarks/conversion_cost.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

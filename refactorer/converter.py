@@ -18,7 +18,7 @@ from refactorer.pipeline import convert_site
 from refactorer.result import Converted, Failed, Refused, Result, Unchanged
 from refactorer.source import syntax_problem
 
-_MOST_TRAININGS = 50
+_MOST_TRAININGS = 10_000
 _BACKWARD = re.compile(r"\bbackward\s*\(")
 
 

@@ -128,7 +128,7 @@ def _summary(program: Program, node: cst.CSTNode) -> Flow:
             total = total.then(_expression(program, item.item))
             total = total.then(_targets(program, item.asname.name) if item.asname else NOTHING)
         body = _body(program, node.body)
-        return total.then(body if _passes_errors_on(program, node) else body.maybe())
+        return total.then(body if passes_errors_on(program, node) else body.maybe())
     if isinstance(node, (cst.Try, cst.TryStar)):
         return _try(program, node)
     if isinstance(node, (cst.FunctionDef, cst.ClassDef)):
@@ -136,7 +136,7 @@ def _summary(program: Program, node: cst.CSTNode) -> Flow:
     return _expression(program, node).maybe()
 
 
-def _passes_errors_on(program: Program, node: cst.With) -> bool:
+def passes_errors_on(program: Program, node: cst.With) -> bool:
     """Whether a `with` is known not to swallow an exception in its body."""
     for item in node.items:
         manager = item.item.func if isinstance(item.item, cst.Call) else item.item

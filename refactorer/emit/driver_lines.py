@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.flow import passes_errors_on
 from refactorer.emit.edits import Edit
 from refactorer.emit.new_names import Names
 from refactorer.outline.blocks import block_lines
@@ -39,10 +40,12 @@ def training_lines(
     loop = outline.site.epoch_loop
     given = [cst.Arg(cst.Name(v.name)) for v in homes.arguments]
     made = cst.Call(cst.Name(names.module), given)
-    after, needed = _reads_after(outline, homes, names, edits)
+    guarded = _is_guarded(outline)
+    fetched, needed = _reads_after(outline, homes, names, edits, guarded)
+    after: list[cst.CSTNode] = []
     leave = return_behind(outline.returning, names.instance) if outline.returning is not None else None
     if leave is not None:
-        after, needed = [leave, *after], True
+        after, needed = [leave], True
     if loop.orelse is not None:
         after, needed = [*after, *_else_of(outline, names)], needed or outline.left_early is not None
     value = epochs.value
@@ -55,12 +58,12 @@ def training_lines(
     trainer = _assign(names.trainer, cst.Call(cst.parse_expression(names.trainer_class), settings))
     module = _assign(names.instance, made)
     first = [module, trainer] if epochs.value is None else [trainer, module]
-    lines = first if needed else [trainer]
+    lines: list[cst.CSTNode] = list(first) if needed else [trainer]
     fit = cst.Call(
         cst.Attribute(cst.Name(names.trainer), cst.Name("fit")),
         [cst.Arg(cst.Name(names.instance) if needed else made), *_data(outline)],
     )
-    lines.append(cst.SimpleStatementLine([cst.Expr(fit)]))
+    lines += _fitted(cst.SimpleStatementLine([cst.Expr(fit)]), fetched, guarded)
     lines[:0] = _declared(outline, homes)
     lead = list(loop.leading_lines)
     if loop.body.header.comment is not None:  # type: ignore[attr-defined]
@@ -140,8 +143,28 @@ def _device(outline: Outline, roles: Roles) -> cst.BaseExpression | None:
     return None
 
 
+def _fitted(fit: cst.SimpleStatementLine, fetched: list[cst.CSTNode], guarded: bool) -> list[cst.CSTNode]:
+    """The call of `fit`, and the variables that are fetched behind it, also when an exception leaves it."""
+    if not guarded or not fetched:
+        return [fit, *fetched]
+    body = cst.IndentedBlock([fit])
+    return [cst.Try(body, finalbody=cst.Finally(cst.IndentedBlock(fetched)))]  # type: ignore[arg-type]
+
+
+def _is_guarded(outline: Outline) -> bool:
+    """Whether the driver itself goes on after an exception in the training."""
+    for outer in outline.program.ancestors(outline.site.epoch_loop):
+        if isinstance(outer, cst.FunctionDef):
+            return False
+        if isinstance(outer, (cst.Try, cst.TryStar)):
+            return True
+        if isinstance(outer, cst.With) and not passes_errors_on(outline.program, outer):
+            return True
+    return False
+
+
 def _reads_after(
-    outline: Outline, homes: Homes, names: Names, edits: dict[cst.CSTNode, Edit]
+    outline: Outline, homes: Homes, names: Names, edits: dict[cst.CSTNode, Edit], guarded: bool
 ) -> tuple[list[cst.CSTNode], bool]:
     """Names read behind the training are read from the module; one that is also assigned there is fetched first."""
     program = outline.program
@@ -159,7 +182,7 @@ def _reads_after(
         ]  # fmt: skip
         own = variable.owner in (outline.site.driver, program.scope[program.module])
         read = all(s.access == "read" and s.scope.function is outline.site.driver for s in later)
-        direct = read and own and not outer
+        direct = read and own and not outer and not guarded
         assured = variable in homes.arguments or variable in homes.initial
         if direct and (len(later) <= 3 or not assured):
             for seen in later:

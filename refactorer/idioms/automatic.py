@@ -15,7 +15,7 @@ from refactorer.emit.edits import Edit
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.sensitive import Obstacle, is_guarded, sensitive_code
 from refactorer.idioms.shapes import method_calls, method_line, only_call
-from refactorer.outline.anchors import backward_calls, is_of_loss
+from refactorer.outline.anchors import backward_calls, is_of_loss, loops_around, uses_of
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, Outline
@@ -52,7 +52,8 @@ def detect(outline: Outline, roles: Roles) -> Places | Obstacle:
         several = f"{len(roles.optimizers)} optimizers step in it"
         return Obstacle(loop, several if roles.optimizers else "no variable holds an optimizer that steps in it")
     zeros = [i for i, line in enumerate(body) if _zero_grad(outline, roles, line)]
-    steps = [i for i, line in enumerate(body) if method_line(outline, line, roles.optimizer, "step")]
+    calls = [method_line(outline, line, roles.optimizer, "step") for line in body]
+    steps = [i for i, call in enumerate(calls) if call is not None and not call.args]
     backwards = [i for i, line in enumerate(body) if _plain_backward(line) is not None]
     left = returns(body)
     if left:
@@ -64,7 +65,7 @@ def detect(outline: Outline, roles: Roles) -> Places | Obstacle:
     zero, backward, step = zeros[0], backwards[0], steps[0]
     if not (zero < backward < step or backward < step < zero):
         return Obstacle(body[zero], "zero_grad does not stand before backward or after step")
-    if zero > step and _trains_elsewhere(outline):
+    if zero > step and (_trains_elsewhere(outline) or _runs_again(outline)):
         return Obstacle(body[zero], "gradients may be left over from, or for, another training of the file")
     reader = _gradient_reader(outline)
     if reader is not None:
@@ -79,9 +80,11 @@ def detect(outline: Outline, roles: Roles) -> Places | Obstacle:
     obstacle = sensitive_code(outline, roles, tail, body[:backward], loss)
     if obstacle is not None:
         return obstacle
-    hook = next(iter(method_calls(outline, "register_forward_hook")), None)
-    if hook is not None:
-        return Obstacle(hook, "a forward hook may keep what it sees")
+    hook = _hooked(outline)
+    if hook is not None and tail:
+        return Obstacle(
+            hook, "the script runs code of its own during forward or backward, which code behind step() may see"
+        )
     if zero > step and _clips_elsewhere(outline) is not None:
         return Obstacle(body[zero], "the gradients of the last step are used later")
     if len(body) > max(step, zero) + 1 and is_guarded(outline):
@@ -136,6 +139,33 @@ def _trains_elsewhere(outline: Outline) -> bool:
     classes = [node for node in program.module.body if isinstance(node, cst.ClassDef)]
     converted = any(program.qualified_name(base.value) == "runtime.Module" for cls in classes for base in cls.bases)
     return converted or len(backward_calls(program)) > 1
+
+
+def _runs_again(outline: Outline) -> bool:
+    """Whether the training may run more than once, so that gradients of one run are there in the next."""
+    program, node = outline.program, outline.site.epoch_loop
+    function = program.enclosing_function(node)
+    if len(loops_around(program, node)) > 1:
+        return True
+    while function is not None:
+        uses = uses_of(program, function)
+        if len(uses) != 1 or loops_around(program, uses[0]):
+            return True
+        function = program.enclosing_function(uses[0])
+    return False
+
+
+def _hooked(outline: Outline) -> cst.CSTNode | None:
+    """What runs code of the script during backward or the step: a hook, or a gradient of its own."""
+    for call in outline.program.calls:
+        name = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+        if name.startswith("register_") and name.endswith("hook"):
+            return call
+    for node in outline.program.find(cst.ClassDef):
+        bases = {outline.program.qualified_name(base.value) for base in node.bases}
+        if "torch.autograd.Function" in bases:
+            return node
+    return None
 
 
 def _gradient_reader(outline: Outline) -> cst.CSTNode | None:

@@ -13,9 +13,11 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.harmless import harm_in
+from refactorer.idioms.parts import parts_of_models
+from refactorer.idioms.sensitive import is_guarded
 from refactorer.idioms.shapes import method_calls, method_line
 from refactorer.idioms.taint import tainted_by_training
-from refactorer.outline.control import loop_jumps
+from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, VALIDATION_END, Outline
 
@@ -59,7 +61,8 @@ def _step_by_trainer(outline: Outline, roles: Roles, scheduler: Variable) -> boo
         return False
     last = VALIDATION_END if outline.evaluation is not None else EPOCH_END
     steps = [c for c in method_calls(outline, "step") if outline.variable(c.func.value) is scheduler]  # type: ignore[attr-defined]
-    if len(steps) != 1 or steps[0].args:
+    left = [node for body in outline.hooks.values() for node in returns(body) if node in outline.program.order]
+    if len(steps) != 1 or steps[0].args or left:
         return False
     for hook in outline.hooks:
         for index, line in enumerate(outline.hooks[hook]):
@@ -71,6 +74,8 @@ def _step_by_trainer(outline: Outline, roles: Roles, scheduler: Variable) -> boo
             if any(_sees_rate(outline, roles, part) for part in later):
                 return False
             if later and _calls_functions(outline, scheduler):
+                return False
+            if later and is_guarded(outline):
                 return False
             if harm_in(outline, later, tainted_by_training(outline, roles)) is not None:
                 return False
@@ -138,6 +143,8 @@ def _movable(
     if not _simple_arguments(outline, roles, value):
         return None
     used = {v for _, v in outline.uses(value)} - allowed
+    if any(_touched_between(outline, part, line) for part in parts_of_models(outline, roles)):
+        return None
     if any(_changed_between(outline, roles, other, line) for other in used):
         return None
     return line
@@ -184,6 +191,17 @@ def _changed_between(outline: Outline, roles: Roles, variable: Variable, line: c
             program.parent.get(parent), (cst.AssignTarget, cst.AugAssign)
         )
         if stored and at > program.order[line]:
+            return True
+    return False
+
+
+def _touched_between(outline: Outline, variable: Variable, line: cst.CSTNode) -> bool:
+    """Whether more than a plain value of a variable may be changed between a line and the training."""
+    program, loop = outline.program, outline.site.epoch_loop
+    for seen in variable.occurrences:
+        parent = program.parent.get(seen.node)
+        between = program.order[line] < seen.order < program.order[loop] and not program.contains(line, seen.node)
+        if between and isinstance(parent, (cst.Attribute, cst.Subscript, cst.Arg)):
             return True
     return False
 

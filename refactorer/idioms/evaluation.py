@@ -14,6 +14,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.shapes import method_calls, mode_line
 from refactorer.outline.batches import source_of
 from refactorer.outline.blocks import block_lines, is_docstring
@@ -137,6 +138,13 @@ def _obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
     for line in (*earlier, *rest, *found.after, *later):
         if _uses_mode(outline, model, line):
             return "the model is used around it, where its mode counts"
+    if any(isinstance(node.attr, cst.Name) and node.attr.value == "training" for node in program.find(cst.Attribute)):
+        return "the script looks at the mode itself, or sets it"
+    for part in parts_of_models(outline, roles):
+        if any(
+            seen.access == "read" and seen.order > program.order[outline.site.epoch_loop] for seen in part.occurrences
+        ):
+            return f"{part.name} is part of the model, and is used after the training, where its mode may count"
     return _later_use(outline, model, found)
 
 

@@ -15,7 +15,7 @@ _MAKERS = (
     "argparse.", "datetime.", "logging.", "math.", "os.", "pathlib.", "time.", "tqdm.", "torch.backends.",
     "torch.cuda.", "torch.device", "torch.utils.data.", "torch.utils.tensorboard.", "tensorboardX.",
     "builtins.len", "builtins.int", "builtins.float", "builtins.str", "builtins.range", "builtins.round",
-    "builtins.bool", "builtins.open", "numpy.zeros", "numpy.ones", "numpy.inf", "numpy.random.",
+    "builtins.bool", "builtins.open", "numpy.inf",
 )  # fmt: skip
 _CONTAINERS = ("builtins.list", "builtins.dict", "builtins.set", "collections.")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from refactorer.analysis.flow import passes_errors_on
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
@@ -143,6 +144,8 @@ def is_guarded(outline: Outline) -> bool:
         node = pending.pop()
         for outer in outline.program.ancestors(node):
             if isinstance(outer, (cst.Try, cst.TryStar)) and _catches(outline, outer):
+                return True
+            if isinstance(outer, cst.With) and not passes_errors_on(outline.program, outer):
                 return True
             if isinstance(outer, cst.FunctionDef) and outer not in seen:
                 seen.add(outer)

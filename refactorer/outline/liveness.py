@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import libcst as cst
 
-from refactorer.analysis.flow import NOTHING, Flow, flow_of
+from refactorer.analysis.flow import NOTHING, Flow, flow_of, passes_errors_on
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.shapes import names_in
@@ -63,6 +63,9 @@ class Liveness:
             elif isinstance(parent, (cst.Try, cst.TryStar)):
                 others = [part for part in (*parent.handlers, parent.orelse, parent.finalbody) if part is not None]
                 caught |= {v for _, v in self.outline.uses(*others)}
+                total = total.maybe()
+            elif isinstance(parent, cst.With) and not passes_errors_on(self.program, parent):
+                total = total.maybe()
             elif isinstance(parent, (cst.For, cst.While)):
                 total = self._around(parent, total)
             node = parent

@@ -1,0 +1,23 @@
+"""Objects that the models of a training were made of, and that the script may still reach by other names."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.idioms.plain import is_plain
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import Outline
+
+
+def parts_of_models(outline: Outline, roles: Roles) -> set[Variable]:
+    """Objects that the models were made of: a change of one of them changes a model."""
+    found: set[Variable] = set()
+    for model in roles.models:
+        for seen in model.writes:
+            assign = outline.program.parent.get(outline.program.parent.get(seen.node, seen.node))
+            if isinstance(assign, cst.Assign) and isinstance(assign.value, cst.Call):
+                found |= {v for arg in assign.value.args for _, v in outline.uses(arg) if v.owner is not None}
+    kinds = (cst.FunctionDef, cst.ClassDef, cst.ImportAlias)
+    named = {v for v in found - set(roles.models) if not isinstance(outline.program.definition(v), kinds)}
+    return {variable for variable in named if not is_plain(outline, variable)}
