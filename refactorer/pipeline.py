@@ -15,7 +15,7 @@ from refactorer.outline.held import find_holdings
 from refactorer.outline.helpers import enter_helpers
 from refactorer.outline.methods import make_methods
 from refactorer.outline.optimizers import find_roles
-from refactorer.outline.outline import EPOCH_END, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Note, Outline
+from refactorer.outline.outline import EPOCH_END, STEP, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Note, Outline
 from refactorer.outline.placing import Placing
 from refactorer.outline.returning import stop_instead
 from refactorer.outline.site import Site
@@ -50,7 +50,14 @@ def convert_site(program: Program, site: Site) -> tuple[cst.Module, list[Note]]:
             homes.arguments.append(variable)
             homes.attribute_for(variable)
     homes.arguments.sort(key=lambda variable: last.index(variable) + 1 if variable in last else 0)
+    _keep_comments_of_empty_hooks(outline)
     return assemble(outline, roles, configuration, homes, epochs), outline.notes
+
+
+def _keep_comments_of_empty_hooks(outline: Outline) -> None:
+    """What stood in a hook that is not written goes above the step."""
+    for hook in [name for name in outline.footers if name != STEP and not outline.hooks.get(name)]:
+        outline.above.setdefault(STEP, []).extend(outline.footers.pop(hook))
 
 
 def _leave_epoch(outline: Outline) -> None:

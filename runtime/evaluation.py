@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from runtime import hooks, reasons, sharing
 from runtime.data import Passed, hide_batches, limit_of, request, transfer_function
+from runtime.module import Module
 from runtime.steps import forward_function
 
 if TYPE_CHECKING:
@@ -106,6 +107,9 @@ class EvaluationLoop(_EvaluationLoop):
         if self._plan is None:
             self._plan = EvaluationPlan(self.trainer)
             self._verify_dataloader_idx_requirement()
+        # what a script does around its evaluation, it does with gradients, unless it says otherwise
+        own = isinstance(self.trainer.lightning_module, Module) and not self.inference_mode
+        self._gradients = own and torch.is_grad_enabled()
         with torch.inference_mode() if self.inference_mode else torch.no_grad():
             return self._evaluate(passed, self._plan)
 
@@ -115,7 +119,8 @@ class EvaluationLoop(_EvaluationLoop):
         self._on_evaluation_model_eval()
         for hook in (plan.start, plan.epoch_start):
             if hook is not None:
-                hook()
+                with torch.set_grad_enabled(self._gradients):
+                    hook()
         if not self._stop and not self.trainer.stopping:
             self._iterate(passed, plan)
         self.batch_progress.is_last_batch = True
@@ -203,7 +208,8 @@ class EvaluationLoop(_EvaluationLoop):
         if self._plan is None:
             return super()._on_evaluation_epoch_end()
         if self._plan.epoch_end is not None and not self.trainer.stopping:
-            self._plan.epoch_end()
+            with torch.set_grad_enabled(self._gradients):
+                self._plan.epoch_end()
         self.trainer._logger_connector.on_epoch_end()
 
     def _on_evaluation_end(self, *args: Any, **kwargs: Any) -> None:

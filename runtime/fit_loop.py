@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+def _explain(message: str, *details: str) -> None:
+    """Log for somebody who has set the level of the logger ``runtime``; a script's own logging stays its own."""
+    if logging.getLogger("runtime").level:
+        log.debug(message, *details)
+
+
 class EpochLoop(_TrainingEpochLoop):
     """Lightning's epoch loop; the lean loop uses its counters, and it runs itself only when Lightning's loop does."""
 
@@ -106,10 +112,10 @@ class FitLoop(_FitLoop):
         self._find_resume_point()
         reason = self.lean_loop_reason()
         if reason is not None:
-            log.debug("Lightning's own loop trains: %s", reason)
+            _explain("Lightning's own loop trains: %s", reason)
             self._begin_epochs()
             return super().run()
-        log.debug("the lean loop trains")
+        _explain("the lean loop trains")
         if self.trainer.limit_train_batches == 0 or self._finished():
             return None
         self._prepare()

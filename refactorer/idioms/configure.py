@@ -12,6 +12,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.disturbance import disturbed_between
 from refactorer.idioms.harmless import harm_in
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.sensitive import is_guarded
@@ -146,6 +147,8 @@ def _movable(
     if any(_touched_between(outline, part, line) for part in parts_of_models(outline, roles)):
         return None
     if any(_changed_between(outline, roles, other, line) for other in used):
+        return None
+    if any(arg.star for arg in value.args) or disturbed_between(outline, roles, line, value):
         return None
     return line
 

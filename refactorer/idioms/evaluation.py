@@ -18,6 +18,7 @@ from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.shapes import method_calls, mode_line
 from refactorer.outline.batches import source_of
 from refactorer.outline.blocks import block_lines, is_docstring
+from refactorer.outline.classes import class_around
 from refactorer.outline.comments import comments_of, footer_of, with_comments
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.inline import enter
@@ -25,6 +26,7 @@ from refactorer.outline.optimizers import Roles, may_be_module
 from refactorer.outline.outline import (
     EPOCH_END,
     EPOCH_START,
+    STEP,
     VALIDATION_END,
     VALIDATION_START,
     VALIDATION_STEP,
@@ -38,12 +40,16 @@ _NO_GRAD = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
 
 @dataclass
 class Evaluation:
-    """An evaluation, taken apart; `index` is its place among the statements behind the batches."""
+    """An evaluation, taken apart; `index` is its place among the statements behind the batches.
+
+    `quiet` are the statements of `before` and `after` that the script runs without gradients.
+    """
 
     index: int
     before: list[cst.CSTNode]
     loop: cst.For
     after: list[cst.CSTNode]
+    quiet: list[cst.CSTNode]
     function: cst.FunctionDef | None = None
 
 
@@ -67,7 +73,7 @@ def apply(outline: Outline, roles: Roles) -> None:
 def _take_apart(outline: Outline, index: int, line: cst.CSTNode) -> Evaluation | None:
     inline = _loop_without_gradients(outline, [line])
     if inline is not None:
-        return Evaluation(index, inline[0], inline[1], inline[2])
+        return Evaluation(index, *inline)
     if not isinstance(line, cst.SimpleStatementLine):
         return None
     for call in walk(line):
@@ -76,7 +82,7 @@ def _take_apart(outline: Outline, index: int, line: cst.CSTNode) -> Evaluation |
             if function is not None and function not in outline.consumed:
                 parts = _loop_without_gradients(outline, list(function.body.body), _is_decorated(outline, function))
                 if parts is not None:
-                    return Evaluation(index, parts[0], parts[1], parts[2], function)
+                    return Evaluation(index, *parts, function)
     return None
 
 
@@ -91,18 +97,19 @@ def _is_no_grad(outline: Outline, node: cst.CSTNode) -> bool:
 
 def _loop_without_gradients(
     outline: Outline, body: list[cst.CSTNode], bare: bool = False
-) -> tuple[list[cst.CSTNode], cst.For, list[cst.CSTNode]] | None:
-    """(before, loop, after) of the one loop under `no_grad` in a body."""
+) -> tuple[list[cst.CSTNode], cst.For, list[cst.CSTNode], list[cst.CSTNode]] | None:
+    """(before, loop, after, those of both without gradients) of the one loop under `no_grad` in a body."""
     for i, line in enumerate(body):
         if bare and isinstance(line, cst.For):
-            return body[:i], line, body[i + 1 :]
+            return body[:i], line, body[i + 1 :], [*body[:i], *body[i + 1 :]]
         if isinstance(line, cst.With) and len(line.items) == 1 and _is_no_grad(outline, line.items[0].item):
             inner = list(line.body.body)
             loops = [k for k, part in enumerate(inner) if isinstance(part, cst.For)]
             if len(loops) == 1:
                 loop = inner[loops[0]]
                 assert isinstance(loop, cst.For)
-                return [*body[:i], *inner[: loops[0]]], loop, [*inner[loops[0] + 1 :], *body[i + 1 :]]
+                first, last = inner[: loops[0]], inner[loops[0] + 1 :]
+                return [*body[:i], *first], loop, [*last, *body[i + 1 :]], body if bare else [*first, *last]
     return None
 
 
@@ -138,6 +145,17 @@ def _obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
     for line in (*earlier, *rest, *found.after, *later):
         if _uses_mode(outline, model, line):
             return "the model is used around it, where its mode counts"
+    with _entered(outline, found):
+        trained = {
+            v for hook in (EPOCH_START, STEP) for n, v in outline.uses(*outline.hooks[hook]) if outline.is_write(n)
+        }
+        if any(v in trained for part in found.quiet if part is not found.loop for _, v in outline.uses(part)):
+            return "something that the training computes is used beside it, without gradients"
+    own = {"train", "eval"} & {
+        n.name.value for n in program.find(cst.FunctionDef) if class_around(program, n) is not None
+    }
+    if own:
+        return f"a class of the script has a method {own.pop()}()"
     if any(isinstance(node.attr, cst.Name) and node.attr.value == "training" for node in program.find(cst.Attribute)):
         return "the script looks at the mode itself, or sets it"
     for part in parts_of_models(outline, roles):

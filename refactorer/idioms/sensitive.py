@@ -138,6 +138,8 @@ def _uses_state(program: Program, node: cst.ClassDef) -> bool:
 
 def is_guarded(outline: Outline) -> bool:
     """Whether anything around the training, or a call that leads to it, sees more of an exception than Ctrl-C."""
+    if any(outline.program.qualified_name(call.func) == "atexit.register" for call in outline.program.calls):
+        return True
     pending: list[cst.CSTNode] = [outline.site.epoch_loop]
     seen: set[cst.CSTNode] = set()
     while pending:

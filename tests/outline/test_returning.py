@@ -11,8 +11,9 @@ import pytest
 from refactorer import convert
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import find
+from refactorer.outline.build import build
 from refactorer.outline.control import returns
-from refactorer.outline.outline import EPOCH_END, STEP, Outline, Returning, build
+from refactorer.outline.outline import EPOCH_END, STEP, Outline, Returning
 from refactorer.outline.returning import return_behind, stop_instead
 from refactorer.outline.site import candidates
 from refactorer.result import Converted

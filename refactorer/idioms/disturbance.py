@@ -1,0 +1,94 @@
+"""Calls between the making of an optimizer and the training that may change what it is made of."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.idioms.parts import parts_of_models
+from refactorer.idioms.taint import tainted_by_training
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import Outline
+
+_LIBRARIES = (
+    "torch.", "builtins.", "time.", "datetime.", "os.", "math.", "random.", "numpy.", "tqdm.", "logging.", "json.",
+    "argparse.", "collections.", "torchvision.", "sys.", "copy.",
+)  # fmt: skip
+_READING = {
+    "parameters",
+    "named_parameters",
+    "state_dict",
+    "to",
+    "cuda",
+    "train",
+    "eval",
+    "info",
+    "write",
+    "format",
+    "join",
+}
+
+
+def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, value: cst.Call) -> bool:
+    """Whether a call between a line and the training may change the models or the settings that `value` reads."""
+    program, loop = outline.program, outline.site.epoch_loop
+    watched = {v for _, v in outline.uses(value) if v.owner is not None} | {
+        *roles.models,
+        *parts_of_models(outline, roles),
+    }
+    watched |= tainted_by_training(outline, roles)
+    watched = {v for v in watched if all(seen.node not in program.imports for seen in v.writes)}
+    stored = {node.attr.value for node in walk(value) if isinstance(node, cst.Attribute)}
+    for call in program.calls:
+        if not program.order[line] < program.order[call] < program.order[loop] or program.contains(line, call):
+            continue
+        if program.enclosing_function(call) is program.enclosing_function(loop) and _disturbs(
+            outline, call, watched, stored, frozenset()
+        ):
+            return True
+    return False
+
+
+def _disturbs(
+    outline: Outline, call: cst.Call, watched: set[Variable], stored: set[str], seen: frozenset[cst.CSTNode]
+) -> bool:
+    program = outline.program
+    name = program.qualified_name(call.func) or ""
+    given = any(variable in watched for arg in call.args for _, variable in outline.uses(arg))
+    if name in ("builtins.vars", "builtins.setattr", "builtins.exec", "builtins.eval"):
+        return given
+    if name.startswith(_LIBRARIES):
+        return False
+    if isinstance(call.func, cst.Attribute) and not name:
+        receiver = {variable for _, variable in outline.uses(call.func.value)}
+        return bool(receiver & watched or given) and call.func.attr.value not in _READING
+    function = program.function(call.func)
+    if function is None:
+        made = program.definition(program.variables.get(call.func))
+        return given and not isinstance(made, cst.ClassDef)
+    if function in seen:
+        return False
+    return _function_disturbs(outline, function, watched, stored, seen | {function})
+
+
+def _function_disturbs(
+    outline: Outline, function: cst.FunctionDef, watched: set[Variable], stored: set[str], seen: frozenset[cst.CSTNode]
+) -> bool:
+    """Whether a function names something watched, stores an attribute or element of such a name, or calls the like."""
+    program = outline.program
+    if any(variable in watched for _, variable in outline.uses(*function.body.body)):
+        return True
+    for node in walk(function.body):
+        target = node.target if isinstance(node, (cst.AssignTarget, cst.AugAssign)) else None
+        if isinstance(target, cst.Attribute) and target.attr.value in stored:
+            return True
+        if isinstance(node, cst.Call):
+            name = program.qualified_name(node.func) or ""
+            if name in ("builtins.vars", "builtins.setattr"):
+                return True
+            inner = program.function(node.func)
+            known = inner is None or inner in seen
+            if not known and _function_disturbs(outline, inner, watched, stored, seen | {inner}):  # type: ignore[arg-type]
+                return True
+    return False
