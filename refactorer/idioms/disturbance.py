@@ -18,6 +18,7 @@ _LIBRARIES = (
 _READING = {
     "parameters",
     "named_parameters",
+    "zero_grad",
     "state_dict",
     "to",
     "cuda",

@@ -42,7 +42,7 @@ def _computes_gradients(program: Program, call: cst.Call) -> bool:
 
 def _is_custom_gradient(program: Program, call: cst.Call) -> bool:
     function = program.enclosing_function(call)
-    if function is None:
+    if function is None or function.name.value != "backward":
         return False
     return any(program.qualified_name(d.decorator) == "builtins.staticmethod" for d in function.decorators)
 

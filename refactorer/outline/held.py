@@ -57,8 +57,16 @@ def find_holdings(outline: Outline) -> Holdings:
 
 def _reflects(program: Program) -> bool:
     """Whether attributes may be set in ways that cannot be seen."""
-    calls = any(program.qualified_name(call.func) in ("builtins.setattr", "builtins.vars") for call in program.calls)
-    return calls or any(node.attr.value in ("__dict__", "__setattr__") for node in program.find(cst.Attribute))
+    if any(program.qualified_name(call.func) in ("builtins.setattr", "builtins.vars") for call in program.calls):
+        return True
+    for node in program.find(cst.Attribute):
+        if node.attr.value in ("__dict__", "__setattr__", "add_module", "register_module", "register_parameter"):
+            return True
+        function = program.enclosing_function(node)
+        again = node.attr.value == "__init__" and not (function is not None and function.name.value == "__init__")
+        if again:
+            return True
+    return False
 
 
 def held_by(outline: Outline, node: cst.CSTNode) -> Held | None:
@@ -91,7 +99,8 @@ class _Made:
         for target, value in self._stores():
             self.values.setdefault(target.attr.value, []).append(value)
             function = program.enclosing_function(target)
-            if function is None or function.name.value != "__init__":
+            line = program.statement(target)
+            if function is None or function.name.value != "__init__" or program.parent[line] is not function.body:
                 self.outside.add(target.attr.value)
         self.parametrised = self._parametrised()
         self.outside |= {name for scope in program.scopes if scope.kind == "class" for name in scope.variables}

@@ -148,7 +148,7 @@ class Liveness:
         name = self.program.qualified_name(call.func) if isinstance(call, cst.Call) else None
         return name in _EAGER
 
-    def _surely_bound(self) -> frozenset[Variable]:
+    def surely_bound(self) -> frozenset[Variable]:
         """Variables of the driver that have a value when the training begins, on every path."""
         total = NOTHING
         scope = self.site.driver

@@ -12,6 +12,7 @@ from refactorer.analysis.walk import walk
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.control import returns
 from refactorer.outline.inline import arguments
+from refactorer.outline.liveness import Liveness
 from refactorer.outline.outline import Outline
 from refactorer.outline.refusal import PlainerView
 
@@ -55,11 +56,13 @@ def find_roles(outline: Outline) -> Roles:
             if variable is not None and reachable and not is_scheduler(program, variable):
                 stepped.setdefault(variable)
     replaced = {v for body in outline.hooks.values() for n, v in outline.uses(*body) if outline.is_write(n)}
-    optimizers = tuple(v for v in stepped if _is_optimizer(outline, v) and v not in replaced)
+    bound = Liveness(outline, ()).surely_bound()
+    unsure = {v for v in used if v.owner is outline.site.driver and v not in bound} | replaced
+    optimizers = tuple(v for v in stepped if _is_optimizer(outline, v) and v not in unsure)
     by_optimizer = [models_of(program, outline, optimizer) for optimizer in optimizers]
     models = dict.fromkeys(model for found in by_optimizer for model in found)
     outline.models_unknown = any(_is_handed_in(outline, optimizer) for optimizer in optimizers)
-    schedulers = tuple(v for v in used if is_scheduler(program, v) and v not in replaced)
+    schedulers = tuple(v for v in used if is_scheduler(program, v) and v not in unsure)
     return Roles(optimizers, tuple(v for v in models if v not in replaced), schedulers)
 
 
@@ -226,6 +229,6 @@ def models_of(program: Program, outline: Outline, optimizer: Variable) -> list[V
                 and isinstance(call.func.value, cst.Name)
             ):
                 variable = outline.variable(call.func.value)
-                if variable is not None:
+                if variable is not None and outline.site.driver.lookup(variable.name) is variable:
                     found.append(variable)
     return found

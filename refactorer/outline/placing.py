@@ -43,7 +43,7 @@ class Placing(Liveness):
             if variable not in self.configuration.made:
                 self._place(variable)
         self._rename_locals()
-        bound = self._surely_bound()
+        bound = self.surely_bound()
         own = [v for v in self.homes.arguments if v.owner is self.site.driver]
         self.homes.unsure = [v for v in own if v not in bound]
         return self.homes

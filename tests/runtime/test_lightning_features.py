@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning import callbacks
 from pytorch_lightning.tuner import Tuner
+from pytorch_lightning.utilities.combined_loader import CombinedLoader
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 from torch.utils.data import DataLoader
@@ -253,7 +254,7 @@ def test_several_training_loaders() -> None:
 
     record = Record()
     trainer = runtime.Trainer(max_epochs=1)
-    trainer.fit(Several(record, mlp()), [loaders()[0], loaders()[0]])
+    trainer.fit(Several(record, mlp()), CombinedLoader([loaders()[0], loaders()[0]], "max_size_cycle"))
     assert trainer.lean_loop_reason == "there are several training loaders"
     assert len(steps(record)) == 4
 
@@ -358,10 +359,27 @@ def test_predict() -> None:
     assert [len(output) for output in outputs] == [4, 4, 3]
 
 
+@pytest.mark.parametrize("given", [dict, list])
+def test_a_module_iterates_over_a_collection_of_loaders_as_a_loop_does(given: type) -> None:
+    seen: list[Any] = []
+
+    class Keys(runtime.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.automatic_optimization = False
+
+        def training_step(self, batch: Any, batch_idx: int) -> None:
+            seen.append(batch)
+
+    parts = {"train": loaders()[0], "val": loaders()[1]} if given is dict else list(loaders())
+    runtime.Trainer(max_epochs=1).fit(Keys(), parts)
+    assert seen == list(parts)
+
+
 def test_several_loaders_from_the_module() -> None:
     class Several(Lit):
         def train_dataloader(self) -> Any:
-            return {"a": self.parts[0], "b": self.parts[1]}
+            return CombinedLoader({"a": self.parts[0], "b": self.parts[1]}, "max_size_cycle")
 
         def training_step(self, batch: Any, batch_idx: int) -> Any:
             seen.append((len(batch["a"][0]), len(batch["b"][0])))
