@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.program import Program
+from refactorer.analysis.walk import walk
 from refactorer.emit.assemble import assemble
 from refactorer.idioms import automatic, configure, device, evaluation, whole_epoch
 from refactorer.idioms.jumps import leave_epoch, on_lines
@@ -36,6 +37,7 @@ def convert_site(program: Program, site: Site) -> tuple[cst.Module, list[Note]]:
     evaluation.apply(outline, roles)
     outline.without_globals()
     device.apply(outline, roles)
+    _note_gradients_elsewhere(outline)
     automatic.apply(outline, roles)
     configuration = configure.apply(outline, roles)
     outline.returning = stop_instead(outline)
@@ -58,6 +60,15 @@ def _keep_comments_of_empty_hooks(outline: Outline) -> None:
     """What stood in a hook that is not written goes above the step."""
     for hook in [name for name in outline.footers if name != STEP and not outline.hooks.get(name)]:
         outline.above.setdefault(STEP, []).extend(outline.footers.pop(hook))
+
+
+def _note_gradients_elsewhere(outline: Outline) -> None:
+    """Gradients that functions of the script compute outside the module do not pass through the Trainer."""
+    inside = {id(node) for body in outline.hooks.values() for node in walk(*body)}
+    for call in outline.site.backwards:
+        if id(call) not in inside:
+            outline.note("N104", call, "this backward() stays outside the module: several processes will not share it",
+                         "move it into the loop to train on several devices; one device needs nothing")  # fmt: skip
 
 
 def _leave_epoch(outline: Outline) -> None:

@@ -37,8 +37,10 @@ def apply(outline: Outline, roles: Roles) -> None:
     """Makes the step automatic, or literal (manual) with a note that says why."""
     found = detect(outline, roles)
     if isinstance(found, Obstacle):
-        outline.note("N101", found.node, f"manual optimization is kept: {found.reason}",
-                     "nothing to do; the literal form trains the same")  # fmt: skip
+        said = not roles.optimizers and any(code == "N104" for code, *_ in outline.notes)
+        if not said:
+            outline.note("N101", found.node, f"manual optimization is kept: {found.reason}",
+                         "nothing to do; the literal form trains the same")  # fmt: skip
         _manual(outline)
     else:
         _automatic(outline, found)
