@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.machinery
 import os
 import sys
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from types import ModuleType
 
 
@@ -20,10 +20,11 @@ def past_the_scripts() -> Iterator[None]:
     folder = os.path.abspath(sys.path[0]) if sys.path else ""
     path = list(sys.path)
     elsewhere = [entry for entry in path if os.path.abspath(entry or ".") != folder]
-    hidden = {
-        name: module for name, module in list(sys.modules.items())
-        if _lies_in(module, folder) and importlib.machinery.PathFinder.find_spec(name.partition(".")[0], elsewhere)
+    scripts = {
+        name for name, module in list(sys.modules.items())
+        if name != __package__ and _is_a_script(name, module, folder) and PathFinder.find_spec(name, elsewhere)
     }  # fmt: skip
+    hidden = {name: module for name, module in list(sys.modules.items()) if name.partition(".")[0] in scripts}
     libraries_first = [entry for entry in elsewhere if entry] + [entry for entry in path if entry not in elsewhere]
     for name in hidden:
         del sys.modules[name]
@@ -35,6 +36,8 @@ def past_the_scripts() -> Iterator[None]:
         sys.modules.update(hidden)
 
 
-def _lies_in(module: ModuleType, folder: str) -> bool:
+def _is_a_script(name: str, module: ModuleType, folder: str) -> bool:
+    """Whether a module is a file or a package directly in a folder; an environment below it is none of the script's."""
     file = getattr(module, "__file__", None)
-    return bool(folder) and isinstance(file, str) and os.path.abspath(file).startswith(folder + os.sep)
+    places = (os.path.join(folder, f"{name}.py"), os.path.join(folder, name, "__init__.py"))
+    return bool(folder) and isinstance(file, str) and os.path.abspath(file) in places

@@ -54,7 +54,8 @@ class Liveness:
     def _live_out(self) -> frozenset[Variable]:
         """Variables of the driver that may be read behind the training before they are written again."""
         node: cst.CSTNode = self.site.epoch_loop
-        total = self._flow(node.orelse.body.body) if node.orelse is not None else NOTHING  # type: ignore[attr-defined]
+        orelse = node.orelse  # type: ignore[attr-defined]
+        total = self._flow(orelse.body.body).maybe() if orelse is not None else NOTHING
         caught: set[Variable] = set()
         while node is not self.site.driver.node and node in self.program.parent:
             parent = self.program.parent[node]

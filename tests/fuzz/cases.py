@@ -1,7 +1,8 @@
 """Small scripts that set traps: aliases, late binding, order, modes, gradients, jumps, names, odd formatting.
 
 Each file in tests/fuzz/cases/ holds many, one under each line `=== name`. All start with head.txt, which makes data,
-model, criterion and optimizer; a line `STEP` stands for the usual four lines of a training step.
+model, criterion and optimizer; a line `STEP` stands for the usual four lines of a training step. Those in
+tests/fuzz/traps/ are whole scripts.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ STEP = ["optimizer.zero_grad()", "loss = criterion(model(x), y)", "loss.backward
 def cases() -> dict[str, str]:
     """The text of every script by its name."""
     head = (FOLDER / "head.txt").read_text()
-    found = {}
-    for path in sorted(FOLDER.glob("*.txt")):
+    found: dict[str, str] = {}
+    for path in [*sorted(FOLDER.glob("*.txt")), *sorted((FOLDER.parent / "traps").glob("*.txt"))]:
         for name, body in re.findall(r"^=== (\w+)\n(.*?)(?=^=== |\Z)", path.read_text(), re.DOTALL | re.MULTILINE):
             assert name not in found, f"two cases are called {name}"
-            found[name] = head + "\n" + expanded(body)
+            found[name] = head + "\n" + expanded(body) if path.parent == FOLDER else body
     return found
 
 
