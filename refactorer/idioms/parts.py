@@ -9,6 +9,8 @@ from refactorer.idioms.plain import is_plain
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
+_MOVES = ("to", "cuda", "cpu", "float", "double", "half", "train", "eval")
+
 
 def parts_of_models(outline: Outline, roles: Roles) -> set[Variable]:
     """Objects that the models were made of: a change of one of them changes a model."""
@@ -16,8 +18,15 @@ def parts_of_models(outline: Outline, roles: Roles) -> set[Variable]:
     for model in roles.models:
         for seen in model.writes:
             assign = outline.program.parent.get(outline.program.parent.get(seen.node, seen.node))
-            if isinstance(assign, cst.Assign) and isinstance(assign.value, cst.Call):
-                found |= {v for arg in assign.value.args for _, v in outline.uses(arg) if v.owner is not None}
+            value = assign.value if isinstance(assign, cst.Assign) else None
+            while (
+                isinstance(value, cst.Call)
+                and isinstance(value.func, cst.Attribute)
+                and value.func.attr.value in _MOVES
+            ):
+                value = value.func.value
+            if isinstance(value, cst.Call):
+                found |= {v for arg in value.args for _, v in outline.uses(arg) if v.owner is not None}
     kinds = (cst.FunctionDef, cst.ClassDef, cst.ImportAlias)
     named = {v for v in found - set(roles.models) if not isinstance(outline.program.definition(v), kinds)}
     return {variable for variable in named if not is_plain(outline, variable)}
