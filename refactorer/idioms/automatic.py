@@ -15,7 +15,7 @@ from refactorer.emit.edits import Edit
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.sensitive import Obstacle, is_guarded, sensitive_code
 from refactorer.idioms.shapes import method_calls, method_line, only_call
-from refactorer.outline.anchors import backward_calls, is_of_loss, loops_around, uses_of
+from refactorer.outline.anchors import backward_calls, holds_converted, is_of_loss, loops_around, uses_of
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, Outline
@@ -137,17 +137,14 @@ def _mentions_elsewhere(outline: Outline, optimizer: Variable, *methods: str) ->
 
 def _trains_elsewhere(outline: Outline) -> bool:
     """Whether the file holds another training, by hand or already converted."""
-    program = outline.program
-    classes = [node for node in program.module.body if isinstance(node, cst.ClassDef)]
-    converted = any(program.qualified_name(base.value) == "runtime.Module" for cls in classes for base in cls.bases)
-    return converted or len(backward_calls(program)) > 1
+    return holds_converted(outline.program) or len(backward_calls(outline.program)) > 1
 
 
 def _runs_again(outline: Outline) -> bool:
     """Whether the training may run more than once, so that gradients of one run are there in the next."""
     program, node = outline.program, outline.site.epoch_loop
     function = program.enclosing_function(node)
-    if len(loops_around(program, node)) > 1:
+    if loops_around(program, node):
         return True
     while function is not None:
         uses = uses_of(program, function)

@@ -47,10 +47,20 @@ def _is_custom_gradient(program: Program, call: cst.Call) -> bool:
     return any(program.qualified_name(d.decorator) == "builtins.staticmethod" for d in function.decorators)
 
 
+def is_converted(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a node is a class that a conversion, or a person, has already written for the Trainer."""
+    return isinstance(node, cst.ClassDef) and any(
+        program.qualified_name(base.value) == "runtime.Module" for base in node.bases
+    )
+
+
+def holds_converted(program: Program) -> bool:
+    """Whether some training of the file has already been converted."""
+    return any(is_converted(program, node) for node in program.find(cst.ClassDef))
+
+
 def _in_converted_class(program: Program, node: cst.CSTNode) -> bool:
-    """Whether a node belongs to a module that a conversion, or a person, has already written for the Trainer."""
-    classes = (outer for outer in program.ancestors(node) if isinstance(outer, cst.ClassDef))
-    return any(program.qualified_name(base.value) == "runtime.Module" for cls in classes for base in cls.bases)
+    return any(is_converted(program, outer) for outer in program.ancestors(node))
 
 
 def loops_around(program: Program, node: cst.CSTNode) -> tuple[Loop, ...]:

@@ -14,7 +14,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Scope
 from refactorer.analysis.walk import walk
-from refactorer.outline.anchors import Anchor, Loop, anchors, backward_calls, loops_around, uses_of
+from refactorer.outline.anchors import Anchor, Loop, anchors, backward_calls, holds_converted, loops_around, uses_of
 from refactorer.outline.control import suspensions
 from refactorer.outline.refusal import Refusal
 
@@ -76,21 +76,15 @@ def _uses_torch(program: Program) -> bool:
 
 def _refuse_foreign_loop(program: Program) -> None:
     """Gradients that functions of this file compute for a loop that stands elsewhere."""
-    if any(full == "runtime.Module" for full in program.imports.values()):
+    if holds_converted(program) or not _uses_torch(program) or not any(_is_step(call) for call in program.calls):
         return
     for call in backward_calls(program):
         function = program.enclosing_function(call)
-        steps = any(_is_step(other) for other in program.calls)
-        if function is not None and steps and _uses_torch(program) and not _reached_from_module(program, function):
+        if function is not None and not uses_of(program, function):
             raise Refusal(
                 "R108", call, f"{function.name.value}() computes gradients, but the loop that calls it is elsewhere",
                 "convert the file that holds the loop; put the loop and the step into one file",
             )  # fmt: skip
-
-
-def _reached_from_module(program: Program, function: cst.FunctionDef) -> bool:
-    """Whether a conversion has already placed the uses of a function, or no loop is needed to run it."""
-    return bool(uses_of(program, function))
 
 
 def _is_step(call: cst.Call) -> bool:
