@@ -36,7 +36,7 @@ def convert_site(program: Program, site: Site) -> tuple[cst.Module, list[Note]]:
     whole_epoch.apply(outline, roles)
     evaluation.apply(outline, roles)
     outline.without_globals()
-    device.apply(outline, roles)
+    device.apply(outline)
     _note_gradients_elsewhere(outline)
     automatic.apply(outline, roles)
     configuration = configure.apply(outline, roles)

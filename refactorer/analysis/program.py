@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Sequence
-from typing import Any, Union
+from typing import Any
 
 import libcst as cst
 
@@ -12,8 +12,6 @@ from refactorer.analysis.index import Index
 from refactorer.analysis.positions import Positions
 from refactorer.analysis.scopes import Access, Occurrence, Scope, Variable, link
 from refactorer.analysis.walk import STATEMENTS, Kind, Node, children, find, is_kind, is_node_class
-
-Statement = Union[cst.SimpleStatementLine, cst.BaseCompoundStatement]
 
 
 class Program:
@@ -95,8 +93,7 @@ class Program:
         if variable.owner is None:
             return f"builtins.{variable.name}" if hasattr(builtins, variable.name) else None
         names = {self.imports.get(seen.node) for seen in variable.writes}
-        found = next(iter(names)) if len(names) == 1 else None
-        return found
+        return next(iter(names)) if len(names) == 1 else None
 
     def definition(self, variable: Variable | None) -> cst.CSTNode | None:
         """The single statement or node that binds a variable, when there is just one."""

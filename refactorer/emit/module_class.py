@@ -9,11 +9,11 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
-from refactorer.idioms.configure import Configuration, is_stepped
+from refactorer.idioms.configure import Configuration
 from refactorer.outline.classes import class_around, is_private
-from refactorer.outline.held import held_by, steps
+from refactorer.outline.held import held_by
 from refactorer.outline.homes import Homes
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.optimizers import Roles, is_stepped
 from refactorer.outline.outline import STEP, VALIDATION_STEP, Outline
 
 _ORDER = (
@@ -64,7 +64,7 @@ class ClassWriter:
                 pass
             elif held in self.homes.networks:
                 edits[node] = self._fitting(node, cst.parse_expression(f"self.{self.homes.networks[held]}"))
-            elif held in self.homes.optimizers and steps(self.program, node):
+            elif held in self.homes.optimizers and is_stepped(self.program, node):
                 edits[node] = self._fitting(node, cst.Name(self.homes.optimizers[held]))
             if isinstance(node, cst.Nonlocal):
                 edits[node] = self._still_shared(node)
@@ -94,7 +94,7 @@ class ClassWriter:
         return cst.Name(f"_{owner.name.value.lstrip('_')}{node.attr.value}") if owner is not None else node.attr
 
     def _home(self, hook: str, node: cst.Name, variable: Variable) -> cst.BaseExpression | None:
-        if variable in self.roles.optimizers and not self.outline.automatic and is_stepped(self.outline, node):
+        if variable in self.roles.optimizers and not self.outline.automatic and is_stepped(self.program, node):
             return None if variable.name == node.value else cst.Name(variable.name)
         expression = self.homes.expression.get(variable)
         if expression is not None:
@@ -187,11 +187,11 @@ class ClassWriter:
             return set()
         found = {
             variable.name for node, variable in self.outline.uses(*body)
-            if variable in self.roles.optimizers and is_stepped(self.outline, node)
+            if variable in self.roles.optimizers and is_stepped(self.program, node)
         }  # fmt: skip
         for node in walk(*body):
             held = held_by(self.outline, node)
-            if held in self.homes.optimizers and steps(self.program, node):
+            if held in self.homes.optimizers and is_stepped(self.program, node):
                 found.add(self.homes.optimizers[held])
         return found
 

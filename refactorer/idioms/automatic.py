@@ -76,7 +76,7 @@ def detect(outline: Outline, roles: Roles) -> Places | Obstacle:
     assert call is not None and isinstance(call.func, cst.Attribute)
     loss = call.func.value
     for line in body[backward + 1 : step]:
-        if not _is_clipping(outline, roles, line):
+        if not _is_clipping(outline, line):
             return Obstacle(line, "something happens between backward and step")
     tail = [line for i, line in enumerate(body[backward + 1 :], backward + 1) if i > step and i != zero]
     obstacle = sensitive_code(outline, roles, tail, body[:backward], loss)
@@ -174,7 +174,7 @@ def _gradient_reader(outline: Outline) -> cst.CSTNode | None:
     return None
 
 
-def _is_clipping(outline: Outline, roles: Roles, line: cst.CSTNode) -> bool:
+def _is_clipping(outline: Outline, line: cst.CSTNode) -> bool:
     """`clip_grad_norm_(model.parameters(), 1.0)`: it needs nothing of the step and gives nothing back."""
     call = only_call(line)
     name = outline.program.qualified_name(call.func) if call is not None else None

@@ -19,8 +19,9 @@ from refactorer.idioms.sensitive import is_guarded
 from refactorer.idioms.shapes import method_calls, method_line
 from refactorer.idioms.taint import tainted_by_training
 from refactorer.outline.control import loop_jumps, returns
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.optimizers import Roles, is_stepped
 from refactorer.outline.outline import EPOCH_END, VALIDATION_END, Outline
+from refactorer.outline.torch_names import names_optimizer, names_scheduler
 
 
 @dataclass
@@ -109,18 +110,9 @@ def _used_in_hooks(outline: Outline, variable: Variable) -> bool:
     """Whether a hook needs the object itself: steps that are not automatic ask the Trainer for their optimizers."""
     for body in outline.hooks.values():
         for node, used in outline.uses(*body):
-            if used is variable and not is_stepped(outline, node):
+            if used is variable and not is_stepped(outline.program, node):
                 return True
     return False
-
-
-def is_stepped(outline: Outline, node: cst.CSTNode) -> bool:
-    """Whether an optimizer's name stands in `optimizer.step()` or `optimizer.zero_grad()`."""
-    attribute = outline.program.parent.get(node)
-    if not isinstance(attribute, cst.Attribute) or attribute.attr.value not in ("step", "zero_grad"):
-        return False
-    call = outline.program.parent.get(attribute)
-    return isinstance(call, cst.Call) and call.func is attribute
 
 
 def _movable(
@@ -129,7 +121,8 @@ def _movable(
     """The line that makes a variable, if it may be made later: known class, simple arguments, nothing in between."""
     program, loop = outline.program, outline.site.epoch_loop
     value = program.assigned_value(variable)
-    if not isinstance(value, cst.Call) or not (program.qualified_name(value.func) or "").startswith("torch.optim."):
+    name = program.qualified_name(value.func) if isinstance(value, cst.Call) else None
+    if not isinstance(value, cst.Call) or not (names_optimizer(name) or names_scheduler(name)):
         return None
     if variable.owner is not outline.site.driver:
         return None
@@ -188,7 +181,7 @@ def _changed_between(outline: Outline, roles: Roles, variable: Variable, line: c
         between = program.order[line] < at < program.order[loop] and not program.contains(line, node.node)
         if any(program.contains(function, node.node) for function in outline.consumed):
             continue
-        if between and variable in roles.models and not _keeps_parameters(outline, parent):
+        if between and variable in roles.models and not _keeps_parameters(parent):
             return True
         stored = isinstance(parent, cst.Attribute) and isinstance(
             program.parent.get(parent), (cst.AssignTarget, cst.AugAssign)
@@ -209,7 +202,7 @@ def _touched_between(outline: Outline, variable: Variable, line: cst.CSTNode) ->
     return False
 
 
-def _keeps_parameters(outline: Outline, parent: cst.CSTNode) -> bool:
+def _keeps_parameters(parent: cst.CSTNode) -> bool:
     kept = ("parameters", "state_dict", "load_state_dict", "train", "eval", "named_parameters", "zero_grad")
     return isinstance(parent, cst.Attribute) and parent.attr.value in kept
 

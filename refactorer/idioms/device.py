@@ -12,13 +12,12 @@ from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
 from refactorer.idioms.shapes import method_calls, names_in
 from refactorer.outline.batches import BatchSource
-from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, VALIDATION_STEP, Outline
 
 
-def apply(outline: Outline, roles: Roles) -> None:
+def apply(outline: Outline) -> None:
     """Finds the device of the script and takes the moves of the batches out of the steps."""
-    device = find_device(outline, roles)
+    device = find_device(outline)
     if device is None:
         return
     outline.device = device
@@ -29,7 +28,7 @@ def apply(outline: Outline, roles: Roles) -> None:
             _strip(outline, hook, source, variable)
 
 
-def find_device(outline: Outline, roles: Roles) -> cst.Name | None:
+def find_device(outline: Outline) -> cst.Name | None:
     """The name of the device that the script moves its model to, if it is one variable that is visible there."""
     found: list[cst.Name] = []
     for call in method_calls(outline, "to"):
@@ -46,11 +45,7 @@ def find_device(outline: Outline, roles: Roles) -> cst.Name | None:
                 found.append(name)
     if not found or len({outline.variable(name) for name in found}) != 1:
         return None
-    return cst.Name(found[0].value) if outline.variable(found[0]) is None else _same(outline, found[0])
-
-
-def _same(outline: Outline, name: cst.Name) -> cst.Name:
-    return name
+    return found[0]
 
 
 def _makes_device(outline: Outline, value: cst.CSTNode | None) -> bool:

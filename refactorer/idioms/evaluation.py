@@ -34,6 +34,7 @@ from refactorer.outline.outline import (
 )
 from refactorer.outline.refusal import Refusal
 from refactorer.outline.result_of_call import returned_statement
+from refactorer.outline.torch_names import unmoved
 
 _NO_GRAD = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
 
@@ -336,11 +337,7 @@ def _starts_in_training_mode(outline: Outline, model: Variable) -> bool:
         assign = program.parent.get(target)
         if not isinstance(assign, cst.Assign):
             return False
-        value = assign.value
-        while isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute):
-            if value.func.attr.value not in ("to", "cuda", "cpu", "float", "double"):
-                break
-            value = value.func.value
+        value = unmoved(assign.value)
         if isinstance(value, cst.Name) and outline.variable(value) is model:
             continue
         made = value.func if isinstance(value, cst.Call) else None

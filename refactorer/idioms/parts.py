@@ -8,8 +8,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.idioms.plain import is_plain
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
-
-_MOVES = ("to", "cuda", "cpu", "float", "double", "half", "train", "eval")
+from refactorer.outline.torch_names import unmoved
 
 
 def parts_of_models(outline: Outline, roles: Roles) -> set[Variable]:
@@ -18,15 +17,9 @@ def parts_of_models(outline: Outline, roles: Roles) -> set[Variable]:
     for model in roles.models:
         for seen in model.writes:
             assign = outline.program.parent.get(outline.program.parent.get(seen.node, seen.node))
-            value = assign.value if isinstance(assign, cst.Assign) else None
-            while (
-                isinstance(value, cst.Call)
-                and isinstance(value.func, cst.Attribute)
-                and value.func.attr.value in _MOVES
-            ):
-                value = value.func.value
-            if isinstance(value, cst.Call):
-                found |= {v for arg in value.args for _, v in outline.uses(arg) if v.owner is not None}
+            made = unmoved(assign.value, also=("half", "train", "eval")) if isinstance(assign, cst.Assign) else None
+            if isinstance(made, cst.Call):
+                found |= {v for arg in made.args for _, v in outline.uses(arg) if v.owner is not None}
     kinds = (cst.FunctionDef, cst.ClassDef, cst.ImportAlias)
     named = {v for v in found - set(roles.models) if not isinstance(outline.program.definition(v), kinds)}
     return {variable for variable in named if not is_plain(outline, variable)}

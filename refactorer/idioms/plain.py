@@ -5,10 +5,9 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Occurrence, Variable
-from refactorer.outline.anchors import uses_of
-from refactorer.outline.inline import arguments
+from refactorer.outline.classes import class_of_method
+from refactorer.outline.inline import values_given
 from refactorer.outline.outline import Outline
-from refactorer.outline.refusal import PlainerView
 
 _LIBRARIES = ("torch", "numpy", "math", "time", "datetime", "os", "sys", "logging", "tqdm", "copy", "json", "shutil")
 _MAKERS = (
@@ -95,22 +94,11 @@ def _is_known_maker(outline: Outline, variable: Variable, call: cst.Call) -> boo
 
 
 def _is_plain_parameter(outline: Outline, parameter: cst.Param, seen_before: frozenset[Variable]) -> bool:
-    program = outline.program
-    function = program.enclosing_function(parameter)
-    if function is None or isinstance(program.parent.get(program.parent[function]), cst.ClassDef):
+    function = outline.program.enclosing_function(parameter)
+    if function is None or class_of_method(outline.program, function) is not None:
         return False
-    uses = uses_of(program, function)
-    for use in uses:
-        call = program.parent.get(use)
-        if not isinstance(call, cst.Call) or call.func is not use:
-            return False
-        try:
-            given = arguments(program, function, call, decorators_known=False)
-        except PlainerView:
-            return False
-        if parameter not in given or not _is_plain_argument(outline, given[parameter], seen_before):
-            return False
-    return bool(uses)
+    values = values_given(outline.program, parameter)
+    return values is not None and all(_is_plain_argument(outline, value, seen_before) for value in values)
 
 
 def _is_plain_argument(outline: Outline, value: cst.BaseExpression, seen_before: frozenset[Variable]) -> bool:

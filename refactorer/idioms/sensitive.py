@@ -39,7 +39,7 @@ def sensitive_code(
     graph = {v for n, v in outline.uses(*head) if outline.is_write(n)} | {
         variable for name in names_in(outline.train.target) if (variable := outline.variable(name)) is not None
     }
-    if _returns_own_state(outline, roles):
+    if _returns_own_state(outline):
         return Obstacle(tail[0], "the model returns its own state, and code behind step() may look at it")
     for node, variable in outline.uses(*tail):
         if variable in tainted:
@@ -100,7 +100,7 @@ def _changed_in_place(node: cst.CSTNode) -> cst.CSTNode | None:
     return None
 
 
-def _returns_own_state(outline: Outline, roles: Roles) -> bool:
+def _returns_own_state(outline: Outline) -> bool:
     """Whether a class of this file may return an attribute itself, or a view of it, which a step changes in place."""
     program = outline.program
     if any(_uses_state(program, kept) for kept in program.find(cst.ClassDef)):

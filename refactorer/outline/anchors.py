@@ -9,6 +9,7 @@ from typing import Union
 import libcst as cst
 
 from refactorer.analysis.program import Program
+from refactorer.outline.classes import class_of_method
 
 Loop = Union[cst.For, cst.While]
 _GRADIENT_FUNCTIONS = ("torch.autograd.backward",)
@@ -108,21 +109,29 @@ def uses_of(program: Program, function: cst.FunctionDef) -> list[cst.CSTNode]:
     """
     if loops_around(program, function):
         return [function]
-    owner = program.parent.get(program.parent[function])
-    if isinstance(owner, cst.ClassDef):
-        named = [
-            node for node in program.find(cst.Attribute)
-            if node.attr.value == function.name.value and not _is_of_other_class(program, node, owner)
-        ]  # fmt: skip
-        return list(named)
-    return [seen.node for seen in program.variables[function.name].reads]
+    owner = class_of_method(program, function)
+    if owner is None:
+        return [seen.node for seen in program.variables[function.name].reads]
+    return [
+        node for node in program.find(cst.Attribute)
+        if node.attr.value == function.name.value and not _is_of_other_class(program, node, owner)
+    ]  # fmt: skip
+
+
+def only_call_of(program: Program, function: cst.FunctionDef) -> cst.Call | None:
+    """The one call by which the file uses a function; None if it may be used otherwise, or be another function."""
+    uses = uses_of(program, function)
+    if len(uses) != 1 or len(program.variables[function.name].writes) != 1:
+        return None
+    call = program.parent.get(uses[0])
+    return call if isinstance(call, cst.Call) and call.func is uses[0] else None
 
 
 def _likely_uses(program: Program, function: cst.FunctionDef) -> list[cst.CSTNode]:
     """The uses by which a loop reaches a function: of a method, those whose object is known, if there are any."""
     uses = uses_of(program, function)
-    owner = program.parent.get(program.parent[function])
-    if not isinstance(owner, cst.ClassDef):
+    owner = class_of_method(program, function)
+    if owner is None:
         return uses
     return [use for use in uses if isinstance(use, cst.Attribute) and _is_of_class(program, use, owner)] or uses
 
@@ -138,7 +147,7 @@ def _is_of_class(program: Program, node: cst.Attribute, owner: cst.ClassDef) -> 
     first = function.params.params[:1] if function is not None else ()
     if function is None or not first or first[0] is not method:
         return False
-    return program.parent.get(program.parent[function]) is owner
+    return class_of_method(program, function) is owner
 
 
 def _is_of_other_class(program: Program, node: cst.Attribute, owner: cst.ClassDef) -> bool:

@@ -15,3 +15,9 @@ def is_private(name: str) -> bool:
 def class_around(program: Program, node: cst.CSTNode) -> cst.ClassDef | None:
     """The innermost class that a node stands in."""
     return next((outer for outer in program.ancestors(node) if isinstance(outer, cst.ClassDef)), None)
+
+
+def class_of_method(program: Program, function: cst.FunctionDef) -> cst.ClassDef | None:
+    """The class in whose body a function stands directly; None for a function that is no method."""
+    owner = program.parent.get(program.parent[function])
+    return owner if isinstance(owner, cst.ClassDef) else None

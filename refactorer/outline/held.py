@@ -15,10 +15,9 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.classes import class_around, is_private
-from refactorer.outline.optimizers import is_module_class, names_module_class
+from refactorer.outline.optimizers import is_module_class, is_stepped
 from refactorer.outline.outline import Outline
-
-_MOVES = ("to", "cuda", "cpu", "float", "double")
+from refactorer.outline.torch_names import names_module_class, names_optimizer, unmoved
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,11 @@ def find_holdings(outline: Outline) -> Holdings:
     made = _Made(outline.program)
     for node in walk(*(line for body in outline.hooks.values() for line in body)):
         held = held_by(outline, node)
-        if held is None or not made.once(outline, held):
+        if held is None or not made.once(held):
             continue
         if made.is_network(held.attribute):
             networks.setdefault(held)
-        elif made.is_optimizer(held.attribute) and steps(outline.program, node):
+        elif made.is_optimizer(held.attribute) and is_stepped(outline.program, node):
             optimizers.setdefault(held)
     return Holdings(tuple(networks), tuple(optimizers))
 
@@ -78,15 +77,6 @@ def held_by(outline: Outline, node: cst.CSTNode) -> Held | None:
         return None
     kept = len(base.writes) == 1 and base.owner.kind == "function"
     return Held(base, node.attr.value) if kept and not is_private(node.attr.value) else None
-
-
-def steps(program: Program, node: cst.CSTNode) -> bool:
-    """Whether a node is what `.step()` or `.zero_grad()` is called on."""
-    attribute = program.parent.get(node)
-    if not isinstance(attribute, cst.Attribute) or attribute.attr.value not in ("step", "zero_grad"):
-        return False
-    call = program.parent.get(attribute)
-    return isinstance(call, cst.Call) and call.func is attribute
 
 
 class _Made:
@@ -118,14 +108,9 @@ class _Made:
             elif func.value in self.program.variables:
                 names.add(self.program.variables[func.value])
         for attribute, values in self.values.items():
-            if all(value is not None and self._root(value) in names for value in values):
+            if all(v is not None and self.program.variables.get(unmoved(v)) in names for v in values):
                 found.add(attribute)
         return found
-
-    def _root(self, value: cst.CSTNode) -> Variable | None:
-        while isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute) and value.func.attr.value in _MOVES:
-            value = value.func.value
-        return self.program.variables.get(value)
 
     def _stores(self) -> Iterator[tuple[cst.Attribute, cst.BaseExpression | None]]:
         for node in self.program.find(cst.Attribute):
@@ -144,27 +129,26 @@ class _Made:
             node = self.program.parent[node]
         return isinstance(node, (cst.AssignTarget, cst.Del, cst.AsName, cst.For, cst.CompFor))
 
-    def once(self, outline: Outline, held: Held) -> bool:
+    def once(self, held: Held) -> bool:
         """Whether an attribute is set in constructors only, before the training."""
         return held.attribute in self.values and held.attribute not in self.outside
 
     def is_network(self, attribute: str) -> bool:
         known = attribute in self.parametrised
-        return known or all(self._makes_network(value) for value in self.values[attribute])
+        return known or all(v is not None and self._makes_network(v) for v in self.values[attribute])
 
     def is_optimizer(self, attribute: str) -> bool:
-        names = [
-            self.program.qualified_name(v.func) if isinstance(v, cst.Call) else None for v in self.values[attribute]
-        ]
-        return all(n is not None and n.startswith("torch.optim.") and "lr_scheduler" not in n for n in names)
+        return all(
+            isinstance(value, cst.Call) and names_optimizer(self.program.qualified_name(value.func))
+            for value in self.values[attribute]
+        )
 
-    def _makes_network(self, value: cst.CSTNode | None) -> bool:
-        while isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute) and value.func.attr.value in _MOVES:
-            value = value.func.value
-        if not isinstance(value, cst.Call):
+    def _makes_network(self, value: cst.CSTNode) -> bool:
+        made = unmoved(value)
+        if not isinstance(made, cst.Call):
             return False
-        own = self.program.definition(self.program.variables.get(value.func))
+        own = self.program.definition(self.program.variables.get(made.func))
         if isinstance(own, cst.ClassDef):
-            return is_module_class(self.program, own) and class_around(self.program, value) is not own
-        name = self.program.qualified_name(value.func)
+            return is_module_class(self.program, own) and class_around(self.program, made) is not own
+        name = self.program.qualified_name(made.func)
         return names_module_class(name) and not (name or "").endswith("Loss")

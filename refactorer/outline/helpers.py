@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from refactorer.analysis.walk import children
-from refactorer.outline.anchors import uses_of
+from refactorer.outline.anchors import only_call_of
 from refactorer.outline.blocks import is_docstring
 from refactorer.outline.comments import comments_of, footer_of, with_comments
 from refactorer.outline.inline import enter
@@ -46,11 +46,8 @@ def _entrances(
         for function in outline.site.helpers:
             if function in left_alone or function in outline.consumed or function.asynchronous is not None:
                 continue
-            if len(outline.program.variables[function.name].writes) != 1:
-                continue
-            uses = uses_of(outline.program, function)
-            call = outline.program.parent.get(uses[0]) if len(uses) == 1 else None
-            if not isinstance(call, cst.Call) or call.func is not uses[0] or isinstance(call.func, cst.Attribute):
+            call = only_call_of(outline.program, function)
+            if call is None or isinstance(call.func, cst.Attribute):
                 continue
             if line in outline.program.order and outline.program.contains(line, call):
                 yield line, call, function

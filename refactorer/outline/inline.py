@@ -10,7 +10,8 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.outline.anchors import Loop
+from refactorer.outline.anchors import Loop, uses_of
+from refactorer.outline.classes import class_of_method
 from refactorer.outline.comments import comments_of
 from refactorer.outline.control import returns
 from refactorer.outline.refusal import PlainerView
@@ -156,14 +157,13 @@ def arguments(
         PlainerView: that is not known for certain.
     """
     name, params = function.name.value, function.params
-    is_method = isinstance(program.parent.get(program.parent[function]), cst.ClassDef)
     if (function.decorators and not decorators_known) or isinstance(params.star_arg, cst.Param) or params.star_kwarg:
         raise PlainerView(function, f"{name}() is decorated or takes any number of arguments")
     positional = [*params.posonly_params, *params.params]
     by_name = {p.name.value: p for p in [*params.params, *params.kwonly_params]}
     bound: dict[cst.Param, cst.BaseExpression] = {}
     args = list(call.args)
-    if is_method and isinstance(call.func, cst.Attribute):
+    if class_of_method(program, function) is not None and isinstance(call.func, cst.Attribute):
         args.insert(0, cst.Arg(call.func.value))
     for index, arg in enumerate(args):
         by_place = positional[index] if index < len(positional) else None
@@ -175,10 +175,31 @@ def arguments(
         if parameter in bound:
             continue
         default = parameter.default
-        constant = isinstance(default, _CONSTANTS) or (
-            isinstance(default, cst.Name) and default.value in ("None", "True", "False")
-        )
-        if default is None or not constant:
+        if default is None or not is_constant(default):
             raise PlainerView(call, f"the parameter {parameter.name.value} of {name}() has no constant value here")
         bound[parameter] = default
     return {p: bound[p] for p in [*positional, *params.kwonly_params]}
+
+
+def is_constant(node: cst.CSTNode) -> bool:
+    """Whether an expression is a literal number (no complex one), a plain string, None, True or False."""
+    named = isinstance(node, cst.Name) and node.value in ("None", "True", "False")
+    return named or isinstance(node, _CONSTANTS)
+
+
+def values_given(program: Program, parameter: cst.Param) -> list[cst.BaseExpression] | None:
+    """What each call of its function gives to a parameter; None when there is no call, or one is not known."""
+    function = program.enclosing_function(parameter)
+    values: list[cst.BaseExpression] = []
+    for use in uses_of(program, function) if function is not None else []:
+        call = program.parent.get(use)
+        if function is None or not isinstance(call, cst.Call) or call.func is not use:
+            return None
+        try:
+            given = arguments(program, function, call, decorators_known=False)
+        except PlainerView:
+            return None
+        if parameter not in given:
+            return None
+        values.append(given[parameter])
+    return values or None

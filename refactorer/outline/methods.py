@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import libcst as cst
 
-from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.emit.reserved import RESERVED
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.blocks import block_lines
+from refactorer.outline.classes import class_of_method
+from refactorer.outline.inline import is_constant
 from refactorer.outline.outline import Outline
-
-_CONSTANTS = (cst.BaseNumber, cst.SimpleString)
 
 
 def make_methods(outline: Outline) -> None:
@@ -35,8 +34,8 @@ def _candidates(outline: Outline) -> list[cst.FunctionDef]:
     nested = [node for node in program.scope if isinstance(node, cst.FunctionDef) and _is_nested(outline, node)]
     written = {v for body in outline.hooks.values() for n, v in outline.uses(*body) if outline.is_write(n)}
     found = [node for node in nested if any(v in written for _, v in outline.uses(*node.body.body))]
-    found += [node for node in nested if _writes_outer(outline, node) and node not in found]
-    found += [node for node in outline.site.helpers if node not in found and not _is_method(program, node)]
+    found += [node for node in nested if _writes_outer(node) and node not in found]
+    found += [node for node in outline.site.helpers if node not in found and class_of_method(program, node) is None]
     inside = (outline.site.epoch_loop, *outline.consumed)
     return [node for node in found if not any(program.contains(place, node) for place in inside)]
 
@@ -47,11 +46,7 @@ def _is_nested(outline: Outline, node: cst.FunctionDef) -> bool:
     return scope is outline.site.driver and not outline.program.contains(outline.site.epoch_loop, node)
 
 
-def _is_method(program: Program, node: cst.FunctionDef) -> bool:
-    return isinstance(program.parent.get(program.parent[node]), cst.ClassDef)
-
-
-def _writes_outer(outline: Outline, node: cst.FunctionDef) -> bool:
+def _writes_outer(node: cst.FunctionDef) -> bool:
     return any(isinstance(part, cst.Nonlocal) for part in walk(node.body))
 
 
@@ -75,10 +70,9 @@ def _can_move(function: cst.FunctionDef) -> bool:
     rest = [part for part in (params.star_arg, params.star_kwarg) if isinstance(part, cst.Param)]
     for parameter in (*params.posonly_params, *params.params, *params.kwonly_params, *rest):
         default = parameter.default
-        named = isinstance(default, cst.Name) and default.value in ("None", "True", "False")
         if parameter.annotation is not None or parameter.name.value == "self":
             return False
-        if default is not None and not named and not isinstance(default, _CONSTANTS):
+        if default is not None and not is_constant(default) and not isinstance(default, cst.Imaginary):
             return False
     return True
 

@@ -9,12 +9,11 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
-from refactorer.outline.anchors import uses_of
 from refactorer.outline.control import returns
-from refactorer.outline.inline import arguments
+from refactorer.outline.inline import values_given
 from refactorer.outline.liveness import Liveness
 from refactorer.outline.outline import Outline
-from refactorer.outline.refusal import PlainerView
+from refactorer.outline.torch_names import names_module_class, names_optimizer, names_scheduler
 
 
 @dataclass(frozen=True)
@@ -68,18 +67,16 @@ def find_roles(outline: Outline) -> Roles:
 
 def _is_handed_in(outline: Outline, optimizer: Variable) -> bool:
     """Whether an optimizer is a parameter that has not been bound, or comes out of something other than its class."""
-    name = assigned_class(outline.program, optimizer) or ""
-    return not name.startswith("torch.optim.")
+    return not names_optimizer(assigned_class(outline.program, optimizer))
 
 
-def _receivers(outline: Outline, variable: Variable, method: str):  # type: ignore[no-untyped-def]
-    program = outline.program
-    for name, found in program.variables.items():
-        parent = program.parent.get(name)
-        if outline.bindings.canonical(found) is not variable or not isinstance(parent, cst.Attribute):
-            continue
-        if parent.attr.value == method and isinstance(program.parent.get(parent), cst.Call):
-            yield next(seen for seen in found.occurrences if seen.node is name)
+def is_stepped(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a node is what `.step()` or `.zero_grad()` is called on."""
+    attribute = program.parent.get(node)
+    if not isinstance(attribute, cst.Attribute) or attribute.attr.value not in ("step", "zero_grad"):
+        return False
+    call = program.parent.get(attribute)
+    return isinstance(call, cst.Call) and call.func is attribute
 
 
 def assigned_class(program: Program, variable: Variable) -> str | None:
@@ -94,7 +91,7 @@ def assigned_class(program: Program, variable: Variable) -> str | None:
 
 def is_scheduler(program: Program, variable: Variable) -> bool:
     """Whether a variable is made by a class of `torch.optim.lr_scheduler`."""
-    return (assigned_class(program, variable) or "").startswith("torch.optim.lr_scheduler.")
+    return names_scheduler(assigned_class(program, variable))
 
 
 def _is_optimizer(outline: Outline, variable: Variable) -> bool:
@@ -119,9 +116,8 @@ def _makes_optimizer(program: Program, value: cst.BaseExpression, depth: int) ->
         return bool(writes) and all(_binds_optimizer(program, seen, depth) for seen in writes)
     if not isinstance(value, cst.Call):
         return False
-    name = program.qualified_name(value.func) or ""
-    if name.startswith("torch.optim."):
-        return not name.startswith("torch.optim.lr_scheduler.")
+    if names_optimizer(program.qualified_name(value.func)):
+        return True
     maker = program.function(value.func)
     results = [found.value for found in returns(maker.body.body)] if maker is not None else []
     return bool(results) and all(r is not None and _makes_optimizer(program, r, depth + 1) for r in results)
@@ -129,19 +125,8 @@ def _makes_optimizer(program: Program, value: cst.BaseExpression, depth: int) ->
 
 def _is_given_optimizer(program: Program, parameter: cst.Param, depth: int) -> bool:
     """Whether every call of a function hands it an optimizer."""
-    function = program.enclosing_function(parameter)
-    uses = uses_of(program, function) if function is not None else []
-    for use in uses:
-        call = program.parent.get(use)
-        if function is None or not isinstance(call, cst.Call) or call.func is not use:
-            return False
-        try:
-            given = arguments(program, function, call, decorators_known=False).get(parameter)
-        except PlainerView:
-            return False
-        if given is None or not _makes_optimizer(program, given, depth):
-            return False
-    return bool(uses)
+    values = values_given(program, parameter)
+    return values is not None and all(_makes_optimizer(program, value, depth) for value in values)
 
 
 _DEPTH = 6
@@ -166,11 +151,6 @@ def may_be_module(outline: Outline, variable: Variable, function: cst.FunctionDe
         if _may_make_module(program, value, variable.owner is program.scope[program.module]):
             return True
     return False
-
-
-def names_module_class(name: str | None) -> bool:
-    """Whether a qualified name is that of a module or parameter class of torch, not of a function."""
-    return name is not None and name.startswith("torch.nn.") and name.rsplit(".", 1)[1][:1].isupper()
 
 
 def _may_make_module(program: Program, value: cst.CSTNode | None, is_global: bool) -> bool:

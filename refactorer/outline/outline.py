@@ -59,7 +59,6 @@ class Outline:
     device: cst.BaseExpression | None = None
     automatic: bool = False
     notes: list[Note] = field(default_factory=list)
-    overrides: list[str] = field(default_factory=list)
     methods: dict[str, cst.FunctionDef] = field(default_factory=dict)
     returning: Returning | None = None
     left_early: str | None = None
@@ -87,8 +86,7 @@ class Outline:
 
     def is_write(self, node: cst.CSTNode) -> bool:
         """Whether a name node binds its variable (or deletes it)."""
-        variable = self.program.variables[node]
-        return any(seen.node is node and seen.access != "read" for seen in variable.occurrences)
+        return self.program.access(node) != "read"
 
     def mentions(self, variable: Variable, *statements: cst.CSTNode) -> bool:
         return any(used is variable for _, used in self.uses(*statements))

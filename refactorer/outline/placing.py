@@ -11,9 +11,10 @@ from refactorer.outline.batches import BatchSource
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.liveness import Liveness
-from refactorer.outline.optimizers import Roles, assigned_class, makes_module, names_module_class
+from refactorer.outline.optimizers import Roles, assigned_class, makes_module
 from refactorer.outline.outline import EPOCH_START, EPOCHS, STEP, TRAIN_DATA, VALIDATION_STEP, Outline
 from refactorer.outline.refusal import Refusal
+from refactorer.outline.torch_names import names_module_class
 
 
 class Placing(Liveness):

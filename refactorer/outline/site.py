@@ -14,9 +14,20 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Scope
 from refactorer.analysis.walk import walk
-from refactorer.outline.anchors import Anchor, Loop, anchors, backward_calls, holds_converted, loops_around, uses_of
+from refactorer.outline.anchors import (
+    Anchor,
+    Loop,
+    anchors,
+    backward_calls,
+    holds_converted,
+    loops_around,
+    only_call_of,
+    uses_of,
+)
+from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import suspensions
 from refactorer.outline.refusal import Refusal
+from refactorer.outline.torch_names import names_optimizer
 
 OTHER_TRAINERS = (
     "accelerate", "lightning", "pytorch_lightning", "lightning_fabric", "deepspeed", "horovod", "ignite",
@@ -66,7 +77,7 @@ def candidates(program: Program) -> list[Site]:
         return []
     _refuse_other_tools(program)
     group = [anchor for anchor in found if anchor.loops[0] is found[0].loops[0]]
-    _refuse_suspended(program, group[0])
+    _refuse_suspended(group[0])
     return _Views(program, group).sites()
 
 
@@ -100,7 +111,7 @@ def _refuse_other_tools(program: Program) -> None:
             )  # fmt: skip
 
 
-def _refuse_suspended(program: Program, anchor: Anchor) -> None:
+def _refuse_suspended(anchor: Anchor) -> None:
     function, loop = anchor.function, anchor.loops[0]
     held = suspensions(function.body.body) if function is not None else []
     coroutine = function is not None and function.asynchronous is not None
@@ -123,11 +134,8 @@ class _Views:
         self.nest = self._nest()
 
     def sites(self) -> list[Site]:
-        found = self._of_callers()
-        if len(self.nest) == 1:
-            found += self._entered(self.nest[0])
-        else:
-            found += self._nested()
+        entered = self._entered(self.nest[0]) if len(self.nest) == 1 else []
+        found = entered or [*self._of_callers(), *self._nested()]
         rest = [self.nest[-1], *self.nest[:-1]]
         found += [site for loop in rest for site in self._alone(loop)]
         if self.helpers:
@@ -155,8 +163,7 @@ class _Views:
             return False
         receiver = self.program.variables.get(call.func.value)  # type: ignore[attr-defined]
         made = self.program.assigned_value(receiver)
-        name = self.program.qualified_name(made.func) if isinstance(made, cst.Call) else None
-        return name is not None and name.startswith("torch.optim.") and "lr_scheduler" not in name
+        return isinstance(made, cst.Call) and names_optimizer(self.program.qualified_name(made.func))
 
     def _of_callers(self) -> list[Site]:
         """The loop that calls a function again and again for a few steps each, as an agent's `update()`.
@@ -172,8 +179,6 @@ class _Views:
         outer = loops.pop()[0]
         around = self.program.enclosing_function(outer)
         if around is not None and (around.asynchronous or suspensions(around.body.body)):
-            return []
-        if len(self.nest) == 1 and self._entered(self.nest[0]):
             return []
         helpers = (function, *self.helpers)
         driver = self.program.scope_of(outer)
@@ -211,10 +216,8 @@ class _Views:
         wrapper = progress_bar(program, loop)
         if function is None or program.parent[wrapper or loop] is not function.body or loop.orelse is not None:
             return []
-        uses = uses_of(program, function)
-        alone = len(program.variables[function.name].writes) == 1
-        call = program.parent.get(uses[0]) if len(uses) == 1 and alone else None
-        if not isinstance(call, cst.Call) or call.func is not uses[0]:
+        call = only_call_of(program, function)
+        if call is None:
             return []
         around = loops_around(program, call)
         statement = program.statement(call)
@@ -242,9 +245,9 @@ def progress_bar(program: Program, loop: Loop) -> cst.With | None:
 
 def _is_own_method(program: Program, call: cst.Call, function: cst.FunctionDef) -> bool:
     """Whether `self.method()` stands in a method of the class that defines it, and nothing may override it."""
-    owner = program.parent[program.parent[function]]
+    owner = class_of_method(program, function)
     caller = program.enclosing_function(call)
-    if caller is None or program.parent.get(program.parent[caller]) is not owner or function.decorators:
+    if caller is None or class_of_method(program, caller) is not owner or function.decorators:
         return False
     receiver = call.func.value  # type: ignore[attr-defined]
     first = caller.params.params[0].name if caller.params.params else None

@@ -1,0 +1,34 @@
+"""What the qualified names of torch's own classes mean, and the methods that only move or cast an object."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+_MOVES = ("to", "cuda", "cpu", "float", "double")
+
+
+def names_module_class(name: str | None) -> bool:
+    """Whether a qualified name is that of a module or parameter class of torch, not of a function."""
+    return name is not None and name.startswith("torch.nn.") and name.rsplit(".", 1)[1][:1].isupper()
+
+
+def names_scheduler(name: str | None) -> bool:
+    """Whether a qualified name is that of something in `torch.optim.lr_scheduler`."""
+    return name is not None and name.startswith("torch.optim.lr_scheduler.")
+
+
+def names_optimizer(name: str | None) -> bool:
+    """Whether a qualified name is that of something in `torch.optim` that is no scheduler."""
+    return name is not None and name.startswith("torch.optim.") and not names_scheduler(name)
+
+
+def unmoved(value: cst.CSTNode, also: tuple[str, ...] = ()) -> cst.CSTNode:
+    """`Net()` of `Net().to(device).double()`: an expression without the moves and casts at its end.
+
+    `also` are further methods that return the object that they are called on.
+    """
+    while isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute):
+        if value.func.attr.value not in (*_MOVES, *also):
+            break
+        value = value.func.value
+    return value
