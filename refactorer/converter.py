@@ -12,7 +12,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.diagnostics import Diagnostic
 from refactorer.emit.check import unbound_names
-from refactorer.outline.refusal import Refusal
+from refactorer.outline.refusal import Refusal, Split
 from refactorer.outline.site import Site, candidates
 from refactorer.pipeline import convert_site
 from refactorer.result import Converted, Failed, Refused, Result, Unchanged
@@ -126,21 +126,25 @@ class _Conversion:
             raise Refusal("R501", sites[0].epoch_loop, "scripts are not yet written for pytorch_lightning alone",
                           "use --target runtime")  # fmt: skip
         first: Refusal | None = None
-        for index, site in enumerate(sites):
+        undivided: str | None = None
+        index = 0
+        while True:
             try:
-                self._convert(self.program, site, first)
+                self._convert(self.program, sites[index], first, undivided)
                 return
+            except Split as split:
+                undivided = split.message
             except Refusal as refusal:
-                first = first or refusal
                 if index == len(sites) - 1:
-                    self._see(self.program, site)
+                    self._see(self.program, sites[index])
                     raise
+                first, undivided, index = first or refusal, None, index + 1
             # A view that is given up has left new names in the program; the next one starts afresh.
             self.program = Program(program.module)
-            sites[index + 1 :] = candidates(self.program)[index + 1 :]
+            sites = candidates(self.program)
 
-    def _convert(self, program: Program, site: Site, given_up: Refusal | None) -> None:
-        module, notes = convert_site(program, site)
+    def _convert(self, program: Program, site: Site, given_up: Refusal | None, undivided: str | None) -> None:
+        module, notes = convert_site(program, site, undivided)
         self._see(program, site)
         if given_up is not None:
             message = f"the structure is plainer than usual: {given_up.message}"

@@ -16,16 +16,28 @@ from refactorer.outline.held import find_holdings
 from refactorer.outline.helpers import enter_helpers
 from refactorer.outline.methods import make_methods
 from refactorer.outline.optimizers import find_roles
-from refactorer.outline.outline import EPOCH_END, STEP, VALIDATION_END, VALIDATION_START, VALIDATION_STEP, Note, Outline
+from refactorer.outline.outline import (
+    BATCH_END,
+    BEFORE_STEP,
+    EPOCH_END,
+    STEP,
+    VALIDATION_END,
+    VALIDATION_START,
+    VALIDATION_STEP,
+    Note,
+    Outline,
+)
 from refactorer.outline.placing import Placing
+from refactorer.outline.refusal import Refusal, Split
 from refactorer.outline.returning import stop_instead
 from refactorer.outline.site import Site
 
 
-def convert_site(program: Program, site: Site) -> tuple[cst.Module, list[Note]]:
-    """The file with one training converted, and the notes on it.
+def convert_site(program: Program, site: Site, undivided: str | None = None) -> tuple[cst.Module, list[Note]]:
+    """The file with one training converted, and the notes on it; `undivided` says why a step has to be one hook.
 
     Raises:
+        Split: something has no sound place when the step is divided among hooks.
         Refusal: something in the training has no sound place in this view of it.
     """
     outline = build(program, site)
@@ -38,13 +50,18 @@ def convert_site(program: Program, site: Site) -> tuple[cst.Module, list[Note]]:
     outline.without_globals()
     device.apply(outline)
     _note_gradients_elsewhere(outline)
-    automatic.apply(outline, roles)
+    automatic.apply(outline, roles, undivided)
     configuration = configure.apply(outline, roles)
     outline.returning = stop_instead(outline)
     _leave_epoch(outline)
     _reduce_sums(outline)
     epochs = epochs_of(outline)
-    homes = Placing(outline, roles, configuration, epochs).run()
+    try:
+        homes = Placing(outline, roles, configuration, epochs).run()
+    except Refusal as refusal:
+        if outline.hooks.keys() & {BEFORE_STEP, BATCH_END}:
+            raise Split(refusal.node, refusal.message) from refusal
+        raise
     homes.hold(outline, find_holdings(outline))
     last = [*roles.optimizers, *roles.schedulers]
     for variable in (*roles.optimizers, *configuration.stepped):

@@ -130,8 +130,9 @@ def _shown(event: list[Any] | None) -> str:
 
 
 def _outcome(run: Run) -> str:
-    """The message of the exception that ended a run, or nothing."""
-    return (run.error.strip().splitlines() or [""])[-1] if run.status != 0 else ""
+    """The message of the exception that ended a run, or nothing; a progress bar, which shows times, is none."""
+    lines = [line for line in run.error.strip().splitlines() if "it/s]" not in line and "s/it]" not in line]
+    return (lines or [""])[-1] if run.status != 0 else ""
 
 
 def _reason(run: Run) -> str:

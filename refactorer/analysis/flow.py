@@ -7,14 +7,14 @@ certain writes than there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
-from refactorer.analysis.walk import walk
+from refactorer.analysis.walk import children, walk
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Flow:
 
 
 NOTHING = Flow()
+_LATER = (cst.Lambda, cst.BaseComp, cst.FunctionDef, cst.ClassDef)
 
 
 def flow_of(program: Program, statements: Iterable[cst.CSTNode]) -> Flow:
@@ -77,7 +78,25 @@ def _expression(program: Program, *nodes: cst.CSTNode | None) -> Flow:
             early.add(variable)
         if access != "read":
             written.add(variable)
-    return Flow(frozenset(early), frozenset(), frozenset(written))
+    sure = {v for n in nodes if n is not None and program.find(cst.NamedExpr, n) for v in _named(program, n)}
+    return Flow(frozenset(early), frozenset(sure), frozenset(written))
+
+
+def _named(program: Program, node: cst.CSTNode) -> Iterator[Variable]:
+    """Variables that `:=` binds whenever an expression is evaluated."""
+    if isinstance(node, _LATER):
+        return
+    if isinstance(node, cst.NamedExpr):
+        yield program.variables[node.target]
+    if isinstance(node, (cst.BooleanOperation, cst.Comparison)):
+        yield from _named(program, node.left)
+        if isinstance(node, cst.Comparison):
+            yield from _named(program, node.comparisons[0])
+    elif isinstance(node, cst.IfExp):
+        yield from _named(program, node.test)
+    else:
+        for child in children(node):
+            yield from _named(program, child)
 
 
 def _targets(program: Program, *nodes: cst.CSTNode) -> Flow:

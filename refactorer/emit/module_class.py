@@ -14,16 +14,18 @@ from refactorer.outline.classes import class_around, is_private
 from refactorer.outline.held import held_by
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles, is_stepped
-from refactorer.outline.outline import STEP, VALIDATION_STEP, Outline
+from refactorer.outline.outline import BATCH_END, BEFORE_STEP, STEP, VALIDATION_STEP, Outline
 
 _ORDER = (
     "epochs", "on_train_epoch_start", "train_dataloader", "training_step", "on_before_optimizer_step",
+    "on_train_batch_end",
     "on_validation_epoch_start", "validation_step", "on_validation_epoch_end", "on_train_epoch_end",
 )  # fmt: skip
 _PARAMETERS = {
     STEP: "self, {batch}, batch_idx",
     VALIDATION_STEP: "self, {batch}, batch_idx",
-    "on_before_optimizer_step": "self, optimizer",
+    BEFORE_STEP: "self, {own}",
+    BATCH_END: "self, {own}, {batch}, batch_idx",
 }
 _ATOMS = (cst.Arg, cst.Index, cst.FormattedStringExpression, cst.AssignTarget, cst.Assign, cst.Return, cst.Element)
 
@@ -178,7 +180,9 @@ class ClassWriter:
             lines.insert(0, cst.parse_statement("global " + ", ".join(sorted(self.homes.global_names[hook]))))
         if hook in self.outline.docstrings:
             lines.insert(0, self.outline.docstrings[hook])
-        parameters = _PARAMETERS.get(hook, "self").format(batch=self.homes.batch_name.get(hook, "batch"))
+        parameters = _PARAMETERS.get(hook, "self").format(
+            batch=self.homes.batch_name.get(hook, "batch"), own=self.outline.parameter.get(hook)
+        )
         return _method(hook, parameters, lines)
 
     def _stepped_in(self, body: list[cst.CSTNode]) -> set[str]:
@@ -229,6 +233,10 @@ class ClassWriter:
         else:
             made = [f"self.{self.homes.attribute[v]}" for v in self.roles.optimizers]
             schedulers = [f"self.{self.homes.attribute[v]}" for v in stepped]
+        schedulers = [
+            f'{{"scheduler": {name}, "interval": "step"}}' if v in self.configuration.each_batch else name
+            for name, v in zip(schedulers, stepped)
+        ]
         made += [f"self.{self.homes.attribute[held.base]}.{held.attribute}" for held in self.homes.optimizers]
         result = made[0] if len(made) == 1 else ", ".join(made)
         if stepped:

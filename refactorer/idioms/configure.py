@@ -20,16 +20,21 @@ from refactorer.idioms.shapes import method_calls, method_line
 from refactorer.idioms.taint import tainted_by_training
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles, is_stepped
-from refactorer.outline.outline import EPOCH_END, VALIDATION_END, Outline
+from refactorer.outline.outline import BATCH_END, EPOCH_END, VALIDATION_END, Outline
 from refactorer.outline.torch_names import names_optimizer, names_scheduler
 
 
 @dataclass
 class Configuration:
-    """What `configure_optimizers` holds: the moved lines, or nothing when the script makes the optimizer itself."""
+    """What `configure_optimizers` holds: the moved lines, or nothing when the script makes the optimizer itself.
+
+    The Trainer steps the schedulers in `stepped`: those in `each_batch` behind every step, the others at the end of
+    the epoch.
+    """
 
     moved: list[cst.SimpleStatementLine] = field(default_factory=list)
     stepped: list[Variable] = field(default_factory=list)
+    each_batch: list[Variable] = field(default_factory=list)
     made: set[Variable] = field(default_factory=set)
 
 
@@ -37,7 +42,10 @@ def apply(outline: Outline, roles: Roles) -> Configuration:
     """Decides what `configure_optimizers` makes, and which schedulers the Trainer steps."""
     configuration = Configuration()
     for scheduler in roles.schedulers:
-        if _step_by_trainer(outline, roles, scheduler):
+        if _steps_behind_batch(outline, scheduler):
+            configuration.each_batch.append(scheduler)
+            configuration.stepped.append(scheduler)
+        elif _step_by_trainer(outline, roles, scheduler):
             configuration.stepped.append(scheduler)
     lines = []
     for optimizer in roles.optimizers:
@@ -57,14 +65,29 @@ def apply(outline: Outline, roles: Roles) -> Configuration:
     return configuration
 
 
+def _is_stepped_once(outline: Outline, scheduler: Variable) -> bool:
+    """Whether a scheduler is stepped in one place, without an argument."""
+    steps = [c for c in method_calls(outline, "step") if outline.variable(c.func.value) is scheduler]  # type: ignore[attr-defined]
+    return len(steps) == 1 and not steps[0].args
+
+
+def _steps_behind_batch(outline: Outline, scheduler: Variable) -> bool:
+    """Takes `scheduler.step()` out of the code behind the step where it is the first thing there."""
+    own = [line for line in outline.hooks.get(BATCH_END, []) if line not in outline.openings]
+    if not own or method_line(outline, own[0], scheduler, "step") is None or not _is_stepped_once(outline, scheduler):
+        return False
+    outline.edit(BATCH_END, {own[0]: None})
+    if len(own) == 1:
+        del outline.hooks[BATCH_END]
+    return True
+
+
 def _step_by_trainer(outline: Outline, roles: Roles, scheduler: Variable) -> bool:
     """Takes `scheduler.step()` out of the end of the epoch when nothing behind it can tell."""
-    if not outline.automatic:
+    if not outline.automatic or not _is_stepped_once(outline, scheduler):
         return False
     last = VALIDATION_END if outline.evaluation is not None else EPOCH_END
-    steps = [c for c in method_calls(outline, "step") if outline.variable(c.func.value) is scheduler]  # type: ignore[attr-defined]
-    left = [node for body in outline.hooks.values() for node in returns(body) if node in outline.program.order]
-    if len(steps) != 1 or steps[0].args or left:
+    if [node for body in outline.hooks.values() for node in returns(body) if node in outline.program.order]:
         return False
     for hook in outline.hooks:
         for index, line in enumerate(outline.hooks[hook]):
@@ -147,6 +170,8 @@ def _movable(
 
 
 def _simple_arguments(outline: Outline, roles: Roles, value: cst.Call) -> bool:
+    if any(node.name.value == "parameters" for node in outline.program.find(cst.FunctionDef)):
+        return False
     for node in walk(*(arg.value for arg in value.args)):
         if isinstance(node, (cst.Lambda, cst.BaseComp, cst.Await, cst.Yield, cst.NamedExpr, cst.Subscript)):
             return False

@@ -68,9 +68,9 @@ def sensitive_code(
 
 
 def _assigned(outline: Outline, tail: list[cst.CSTNode]) -> set[Variable | None]:
-    """Variables that a plain assignment in the tail binds; they may stand for a tensor of the step."""
-    found = [n for n in walk(*tail) if isinstance(n, cst.AssignTarget)]
-    return {outline.variable(name) for node in found for name in names_in(node.target)}
+    """Variables that a plain assignment in the tail binds to more than a number; they may stand for a tensor."""
+    found = [n for n in walk(*tail) if isinstance(n, cst.Assign) and not isinstance(n.value, cst.BaseNumber)]
+    return {outline.variable(name) for node in found for t in node.targets for name in names_in(t.target)}
 
 
 def _may_leave(outline: Outline, node: cst.CSTNode, seen: set[cst.CSTNode]) -> str | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.idioms.plain import is_plain
 from refactorer.idioms.shapes import names_in
 from refactorer.outline.optimizers import Roles, may_be_module
 from refactorer.outline.outline import Outline
 
+_PLACES = ("device", "device_ids", "output_device", "dtype")
 _KEEPING = {"append", "extend", "add", "insert", "update", "setdefault", "register", "put"}
 
 
@@ -63,9 +65,15 @@ def _given_parameters(outline: Outline, roles: Roles) -> set[Variable]:
             assign = program.parent.get(program.parent.get(seen.node, seen.node))
             value = assign.value if isinstance(assign, cst.Assign) else None
             for index, arg in enumerate(value.args if isinstance(value, cst.Call) else []):
+                if arg.keyword is not None and arg.keyword.value in _PLACES:
+                    continue
                 given = owner in roles.optimizers and index == 0
-                found |= {v for _, v in outline.uses(arg) if given or may_be_module(outline, v)}
+                found |= {v for _, v in outline.uses(arg) if given or _may_be_part(outline, v)}
     return {v for v in found if not isinstance(program.definition(v), (cst.FunctionDef, cst.ImportAlias))}
+
+
+def _may_be_part(outline: Outline, variable: Variable) -> bool:
+    return may_be_module(outline, variable) and not is_plain(outline, variable)
 
 
 def _assigned_pairs(node: cst.CSTNode) -> list[tuple[cst.CSTNode, cst.CSTNode]]:

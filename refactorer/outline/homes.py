@@ -56,6 +56,8 @@ class Homes:
         if variable not in self.attribute:
             name = variable.name if variable.name != "self" else _name_of_class(variable)
             taken = {*self.attribute.values(), *self.taken}
+            if variable.name == "self" and variable.owner is not None:
+                taken |= set(variable.owner.variables)
             while name in RESERVED or name in taken or (name.startswith("__") and not name.endswith("__")):
                 name = name.lstrip("_") + "_" if name.startswith("__") else name + "_"
             self.attribute[variable] = name

@@ -11,7 +11,17 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.shapes import names_in
 from refactorer.outline.control import loop_jumps
-from refactorer.outline.outline import EPOCH_START, EPOCHS, HOOK_ORDER, STEP, TRAIN_DATA, VALIDATION_STEP, Outline
+from refactorer.outline.outline import (
+    BATCH_END,
+    BEFORE_STEP,
+    EPOCH_START,
+    EPOCHS,
+    HOOK_ORDER,
+    STEP,
+    TRAIN_DATA,
+    VALIDATION_STEP,
+    Outline,
+)
 
 _EAGER = {f"builtins.{name}" for name in ("sum", "any", "all", "min", "max", "list", "tuple", "set", "dict", "sorted")}
 
@@ -25,7 +35,7 @@ class Liveness:
         self.module_scope = self.program.scope[self.program.module]
 
     def _ordered(self) -> list[tuple[str, list[cst.CSTNode]]]:
-        order = [*self.outline.methods, EPOCHS, EPOCH_START, TRAIN_DATA, "on_before_optimizer_step", *HOOK_ORDER[1:]]
+        order = [*self.outline.methods, EPOCHS, EPOCH_START, TRAIN_DATA, *HOOK_ORDER[1:]]
         return [(hook, self.outline.hooks[hook]) for hook in order if hook in self.outline.hooks]
 
     def _flow(self, body: Iterable[cst.CSTNode]) -> Flow:
@@ -43,13 +53,17 @@ class Liveness:
         return frozenset(found)
 
     def _epoch_flow(self) -> Flow:
-        total = NOTHING
+        total, batch = NOTHING, NOTHING
         for hook, body in self._ordered():
             one = self._flow(body)
             one = Flow(one.early, one.sure, one.may)
-            certain = hook not in (STEP, VALIDATION_STEP, *self.outline.methods)
+            if hook in (STEP, BEFORE_STEP, BATCH_END):
+                batch = batch.then(one)
+                continue
+            total, batch = total.then(batch.maybe()), NOTHING
+            certain = hook not in (VALIDATION_STEP, *self.outline.methods)
             total = total.then(one if certain else one.maybe())
-        return total
+        return total.then(batch.maybe())
 
     def _live_out(self) -> frozenset[Variable]:
         """Variables of the driver that may be read behind the training before they are written again."""

@@ -20,9 +20,12 @@ from refactorer.outline.site import Site
 
 EPOCHS, TRAIN_DATA = "epochs", "train_dataloader"
 EPOCH_START, STEP, EPOCH_END = "on_train_epoch_start", "training_step", "on_train_epoch_end"
+BEFORE_STEP, BATCH_END = "on_before_optimizer_step", "on_train_batch_end"
 VALIDATION_START, VALIDATION_STEP = "on_validation_epoch_start", "validation_step"
 VALIDATION_END = "on_validation_epoch_end"
-HOOK_ORDER = (EPOCH_START, STEP, VALIDATION_START, VALIDATION_STEP, VALIDATION_END, EPOCH_END)
+HOOK_ORDER = (
+    EPOCH_START, STEP, BEFORE_STEP, BATCH_END, VALIDATION_START, VALIDATION_STEP, VALIDATION_END, EPOCH_END,
+)  # fmt: skip
 
 
 Note = tuple[str, cst.CSTNode | None, str, str]
@@ -44,7 +47,9 @@ class Returning:
 class Outline:
     """Everything that is known about the module to be written, before and while the idioms refine it.
 
-    `hooks` holds the statements of each method; `methods` says which of them are functions of the script.
+    `hooks` holds the statements of each method; `methods` says which of them are functions of the script, `parameter`
+    what a hook calls the parameter that it gets from the Trainer beside the batch, `openings` are the lines at the top
+    of `on_train_batch_end` that the script does not have.
     `models_unknown` says that the making of an optimizer is out of sight, so that any object may hold its parameters.
     Lines in front of the place `reflection` (in the order of the text) stay, since something looks at their variables.
     """
@@ -59,6 +64,8 @@ class Outline:
     device: cst.BaseExpression | None = None
     automatic: bool = False
     notes: list[Note] = field(default_factory=list)
+    parameter: dict[str, str] = field(default_factory=dict)
+    openings: list[cst.CSTNode] = field(default_factory=list)
     methods: dict[str, cst.FunctionDef] = field(default_factory=dict)
     returning: Returning | None = None
     left_early: str | None = None
@@ -93,7 +100,7 @@ class Outline:
 
     def mark(self, hook: str) -> str | None:
         """The attribute that a `break` in a hook sets, where the replaced loop has an `else` that it skips."""
-        return self.left_early if hook != STEP or self.site.form != "epochs" else None
+        return self.left_early if hook not in (STEP, BATCH_END) or self.site.form != "epochs" else None
 
     def without_globals(self) -> None:
         """Takes `global` and `nonlocal` statements out of the hooks; the former are made anew where they are needed."""

@@ -12,7 +12,16 @@ from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.liveness import Liveness
 from refactorer.outline.optimizers import Roles, assigned_class, makes_module
-from refactorer.outline.outline import EPOCH_START, EPOCHS, STEP, TRAIN_DATA, VALIDATION_STEP, Outline
+from refactorer.outline.outline import (
+    BATCH_END,
+    BEFORE_STEP,
+    EPOCH_START,
+    EPOCHS,
+    STEP,
+    TRAIN_DATA,
+    VALIDATION_STEP,
+    Outline,
+)
 from refactorer.outline.refusal import Refusal
 from refactorer.outline.torch_names import names_module_class
 
@@ -32,6 +41,7 @@ class Placing(Liveness):
             self.homes.expression[self.program.variables[function.name]] = cst.parse_expression(f"self.{name}")
             self.homes.taken.add(name)
         self._supplied_loaders()
+        self._unpack_again(self.outline.train)
         self._unpack(STEP, self.outline.train)
         if self.outline.evaluation is not None:
             self._unpack(VALIDATION_STEP, self.outline.evaluation)
@@ -91,10 +101,37 @@ class Placing(Liveness):
         lines.append(assign(source.target, cst.Name(self.homes.batch_name[hook])))
         self.outline.hooks[hook] = [*lines, *self.outline.hooks[hook]]
 
+    def _unpack_again(self, source: BatchSource) -> None:
+        """The code behind the step gets the batch too; where that is not known to mean the same, attributes keep it."""
+        body = self.outline.hooks.get(BATCH_END, [])
+        bound = {self.outline.variable(name) for name in names_in(source.target)}
+        self.homes.batch_name[BATCH_END] = "batch"
+        if source.target is None or not any(variable in bound for _, variable in self.outline.uses(*body)):
+            return
+        lines = (*self.outline.hooks[STEP], *self.outline.hooks.get(BEFORE_STEP, []), *body)
+        if any(variable in bound and self.outline.is_write(node) for node, variable in self.outline.uses(*lines)):
+            return
+        if isinstance(source.target, cst.Name):
+            self.homes.batch_name[BATCH_END] = source.target.value
+        elif not self._is_collated(source):
+            return
+        line = assign(source.target, cst.Name(self.homes.batch_name[BATCH_END]))
+        self.outline.hooks[BATCH_END] = [line, *body]
+
+    def _is_collated(self, source: BatchSource) -> bool:
+        """Whether the batches come from a DataLoader that makes sequences: these can be taken apart twice."""
+        made = self.program.assigned_value(self.outline.variable(source.iterable))
+        if not isinstance(made, cst.Call) or self.program.qualified_name(made.func) != "torch.utils.data.DataLoader":
+            return False
+        plain = all(not arg.star and (arg.keyword is not None or i < 3) for i, arg in enumerate(made.args))
+        own = ("collate_fn", "batch_size") if any(_is_none(arg.value) for arg in made.args) else ("collate_fn",)
+        return plain and not any(arg.keyword is not None and arg.keyword.value in own for arg in made.args)
+
     def _supplies_index(self, hook: str, source: BatchSource) -> bool:
         variable = self.outline.variable(source.index) if source.index is not None else None
         assert variable is not None
-        elsewhere = any(self.outline.mentions(variable, *body) for h, body in self._ordered() if h != hook)
+        sees = {hook, BATCH_END} if hook == STEP else {hook}
+        elsewhere = any(self.outline.mentions(variable, *body) for h, body in self._ordered() if h not in sees)
         writes = [v for v in variable.writes if v.node is not source.index]
         if elsewhere or any(self.program.contains(source.loop, seen.node) for seen in writes):
             return False
@@ -196,7 +233,7 @@ class Placing(Liveness):
             raise Refusal("R402", variable.occurrences[0].node,
                           f"a nested function may keep {variable.name}, which every call of the function makes anew",
                           "pass the value to the nested function as an argument")  # fmt: skip
-        if len(hooks) == 1 and not early and not out and not captured:
+        if not early and not out and not captured:
             return
         self._require_assignable(variable)
         self._require_plain(variable)
@@ -278,8 +315,10 @@ class Placing(Liveness):
                 v for _, v in self.outline.uses(*body) if v not in self.homes.expression and not self._nested(v)
             )
             taken: dict[str, Variable | None] = {"self": None}
-            if hook in (STEP, VALIDATION_STEP):
+            if hook in (STEP, BATCH_END, VALIDATION_STEP):
                 taken["batch_idx"] = None
+            if hook in self.outline.parameter:
+                taken[self.outline.parameter[hook]] = None
             outer = [v for v in left if not self._is_local(v)]
             for variable in outer:
                 taken[variable.name] = variable
@@ -319,6 +358,10 @@ class Placing(Liveness):
             return False
         shared = any(variable.name in names for names in self.homes.global_names.values())
         return not shared and any(variable in flow.may for flow in self.flows.values())
+
+
+def _is_none(node: cst.CSTNode) -> bool:
+    return isinstance(node, cst.Name) and node.value == "None"
 
 
 _PARAMETERS = ("self", "batch_idx")

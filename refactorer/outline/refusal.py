@@ -21,3 +21,7 @@ class PlainerView(Refusal):
 
     def __init__(self, node: cst.CSTNode | None, message: str) -> None:
         super().__init__("N103", node, message, "nothing to do; the plainer structure trains the same")
+
+
+class Split(PlainerView):
+    """A step cannot be divided among hooks, but it can stand in one: never the last word."""

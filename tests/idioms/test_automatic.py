@@ -38,20 +38,35 @@ AUTOMATIC = [
     "nn.utils.clip_grad_norm_(model.parameters(), 1.0)\noptimizer.step()\nseen.append(loss.item())",
 ]
 STEP = "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.step()\n"
+BEHIND = {
+    "print(model.weight)": "print(self.model.weight)",  # sees the new weights
+    "print(optimizer.param_groups[0]['lr'])": "print(self.optimizer.param_groups[0]['lr'])",
+    "loss = loss.item()\nseen.append(loss)": "seen.append(self.loss)",  # another loss would be returned
+    "y.zero_()": "y.zero_()",  # changes what backward needs
+    "if epoch: sys.exit(3)": "sys.exit(3)",  # would leave before the step
+    "if epoch: raise ValueError": "raise ValueError",
+    "seen.append(random.random())": "seen.append(random.random())",
+    "print(model.weight.grad)": "print(self.model.weight.grad)",
+    "if random.random() < 0.5: break": "self.stop_epoch()",
+    "if random.random() < 0.5: continue\nprint(1)": "return",
+}
+BETWEEN = {
+    "if epoch: print('between')": "print('between')",
+    "print(model.weight.grad)": "print(self.model.weight.grad)",
+    "norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)": "norm = nn.utils.clip_grad_norm_(",
+    "random.random()": "random.random()",
+}
 MANUAL = [
-    STEP + "print(model.weight)",  # sees the new weights
-    STEP + "print(optimizer.param_groups[0]['lr'])",
-    STEP + "loss = loss.item()\nseen.append(loss)",  # another loss would be returned
-    STEP + "y.zero_()",  # changes what backward needs
-    STEP + "if epoch: sys.exit(3)",  # would leave before the step
-    STEP + "if epoch: raise ValueError",
-    STEP + "seen.append(random.random())",
     "loss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.zero_grad()\noptimizer.step()",
     "optimizer.zero_grad(set_to_none=False)\nloss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.step()",
-    "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nloss.backward()\nprint('between')\noptimizer.step()",
-    "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nloss.backward()\n"
-    "print(model.weight.grad)\noptimizer.step()",
+    "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nprint(model.weight.grad)\nloss.backward()\n"
+    "optimizer.step()",
+    "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nloss.backward()\nif loss.item() < 0.5: continue\n"
+    "optimizer.step()",
     "loss = (model(x) - y).pow(2).mean()\nloss.backward()\nif epoch:\n    optimizer.step()\n    optimizer.zero_grad()",
+    # what stays behind the step would no longer see the gradients cleared
+    "loss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.step()\noptimizer.zero_grad()\nrandom.random()",
+    "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nloss.backward(retain_graph=True)\noptimizer.step()",
 ]
 
 
@@ -62,8 +77,108 @@ def test_the_trainer_steps(body: str) -> None:
     assert "backward" not in after and ".step()" not in after and "zero_grad" not in after
 
 
+def hook(after: str, name: str) -> str:
+    """The text of one method of the module."""
+    assert f"    def {name}(" in after, after
+    return after.split(f"    def {name}(")[1].split("\n    def ")[0].split("\nmodel = ")[0]
+
+
+@pytest.mark.parametrize(("behind", "line"), BEHIND.items())
+def test_what_may_see_the_step_runs_behind_it(behind: str, line: str) -> None:
+    after = converted(STEP + behind)
+    assert line in hook(after, "on_train_batch_end")
+    assert "automatic_optimization" not in after and "return" in hook(after, "training_step")
+
+
+@pytest.mark.parametrize(("between", "line"), BETWEEN.items())
+def test_what_stands_between_backward_and_step_stays_there(between: str, line: str) -> None:
+    after = converted(STEP.replace("optimizer.step()", between + "\noptimizer.step()"))
+    assert line in hook(after, "on_before_optimizer_step")
+    assert "automatic_optimization" not in after
+
+
+def test_lines_behind_the_step_do_not_overtake_those_between() -> None:
+    after = converted(
+        STEP.replace("optimizer.step()", "print(model.weight.grad)\noptimizer.step()") + "print('behind')"
+    )
+    assert "print('behind')" in hook(after, "on_train_batch_end")
+
+
+def test_harmless_lines_between_backward_and_step_go_into_the_step() -> None:
+    after = converted(STEP.replace("optimizer.step()", "seen.append(loss.item())\noptimizer.step()"))
+    assert "seen.append(loss.item())" in hook(after, "training_step")
+
+
+def test_the_loss_behind_the_step_is_the_one_that_the_trainer_kept() -> None:
+    after = converted(STEP + "print(model.weight, loss.item())")
+    assert 'loss = outputs["loss"]' in hook(after, "on_train_batch_end")
+
+
+def test_a_loss_with_its_graph_is_kept_as_it_is() -> None:
+    after = converted(STEP + "print(model.weight, loss)")
+    assert "self.loss" in hook(after, "training_step") and "outputs[" not in after
+
+
+def test_nothing_runs_behind_a_skipped_batch() -> None:
+    after = converted("if random.random() < 0.5: continue\n" + STEP + "print(model.weight)")
+    assert hook(after, "on_train_batch_end").splitlines()[1:3] == ["        if not outputs:", "            return"]
+
+
+def test_a_name_that_the_hook_needs_is_not_taken_by_a_parameter() -> None:
+    after = converted(STEP.replace("loss =", "outputs = model(x)\nloss =") + "print(model.weight, outputs)")
+    assert "def on_train_batch_end(self, outputs_, batch, batch_idx)" in after and "self.outputs" in after
+
+
+def test_a_variable_that_no_attribute_can_hold_keeps_the_step_in_one_piece() -> None:
+    after = converted(STEP.replace("loss =", "if (n := len(x)) > 1: pass\nloss =") + "print(model.weight, n)")
+    assert "self.automatic_optimization = False" in after and "(n := len(x))" in after
+
+
 @pytest.mark.parametrize("body", MANUAL)
 def test_the_literal_form_stays(body: str) -> None:
     after = converted(body)
     assert "self.automatic_optimization = False" in after
-    assert "self.manual_backward(loss)" in after and "optimizer.step()" in after
+    assert "self.manual_backward(loss" in after and "optimizer.step()" in after
+
+
+NETWORKS = """
+import torch
+from torch import nn, optim
+encoder, decoder = nn.Linear(2, 2), nn.Linear(2, 1)
+encoder = nn.Linear(2, 2)
+decoder = nn.Linear(2, 1)
+params = list(decoder.parameters()) + list({more}.parameters())
+optimizer = optim.SGD(params, lr=0.1)
+{other}
+loader = [(torch.ones(2, 2), torch.ones(2, 1))]
+for epoch in range(2):
+    for x, y in loader:
+        decoder.zero_grad()
+        encoder.zero_grad()
+        loss = (decoder(encoder(x)) - y).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+"""
+
+
+def cleared_by_networks(more: str = "encoder", other: str = "") -> bool:
+    text = NETWORKS.replace("encoder, decoder = nn.Linear(2, 2), nn.Linear(2, 1)\n", "")
+    result = convert_text(text.format(more=more, other=other))
+    assert isinstance(result, Converted), result.diagnostics
+    return "automatic_optimization" not in result.after
+
+
+def test_networks_that_hold_all_parameters_clear_them() -> None:
+    assert cleared_by_networks()
+
+
+@pytest.mark.parametrize(
+    ("more", "other"),
+    [
+        ("third", "third = nn.Linear(2, 1)"),  # not cleared by the script
+        ("encoder", "encoder = nn.Linear(2, 2)"),  # another object than the optimizer knows
+        ("encoder", "nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)"),  # sees gradients of all parameters
+    ],
+)
+def test_networks_that_do_not_surely_hold_them(more: str, other: str) -> None:
+    assert not cleared_by_networks(more, other)

@@ -61,7 +61,10 @@ def steps_{k}():
         loss = (model(x) - y).square().mean()
         loss.backward()
         optimizer.step()
-        print({k}, model.weight.sum().item())  # <-- N101
+        return_now = loss.item() < 0
+        if return_now:
+            return  # <-- N101
+        print({k}, model.weight.sum().item())
 
 
 steps_{k}()
@@ -73,8 +76,10 @@ def train_{k}(model, optimizer, scheduler):
         optimizer.zero_grad()
         loss = (model(x) - y).square().mean()
         loss.backward()
+        if loss.item() < 0:
+            continue  # <-- N101
         optimizer.step()
-        scheduler.step()  # <-- N101
+        scheduler.step()
 
 
 def main_{k}():

@@ -1,0 +1,111 @@
+"""Which lines of a step clear the gradients: those of the optimizer, or of the networks whose parameters it has."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Occurrence, Variable
+from refactorer.idioms.gradients import clips, gradient_reader
+from refactorer.idioms.shapes import method_line, only_call
+from refactorer.outline.anchors import loops_around
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import Outline
+from refactorer.outline.torch_names import unmoved
+
+
+def clearing_lines(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> list[int]:
+    """Indices of the lines that together clear what `optimizer.zero_grad()` clears; none if that is not certain."""
+    own = [i for i, line in enumerate(body) if _is_plain(method_line(outline, line, roles.optimizer, "zero_grad"))]
+    networks = _networks(outline, roles)
+    found = {i: v for i, line in enumerate(body) if (v := _cleared(outline, line)) in networks}
+    if own or networks <= set(found.values()):
+        return sorted([*own, *found])
+    return own
+
+
+def _is_plain(call: cst.Call | None) -> bool:
+    """Whether a call of `zero_grad` sets the gradients to None, as is the default."""
+    if call is None:
+        return False
+    return not call.args or (
+        len(call.args) == 1 and isinstance(call.args[0].value, cst.Name) and call.args[0].value.value == "True"
+    )
+
+
+def _cleared(outline: Outline, line: cst.CSTNode) -> Variable | None:
+    """The object whose gradients a line clears."""
+    call = only_call(line)
+    if call is None or not isinstance(call.func, cst.Attribute) or call.func.attr.value != "zero_grad":
+        return None
+    return outline.variable(call.func.value) if _is_plain(call) else None
+
+
+def _networks(outline: Outline, roles: Roles) -> set[Variable]:
+    """The networks to which all that the optimizer was given belongs; none if that is not known.
+
+    They may hold more parameters than the optimizer was given: those gradients then have to be nobody's concern.
+    """
+    made = outline.program.assigned_value(roles.optimizer)
+    given = made.args[0].value if isinstance(made, cst.Call) and made.args and not made.args[0].star else None
+    owners = _owners(outline, given)
+    if owners is None or any(node.name.value == "zero_grad" for node in outline.program.find(cst.FunctionDef)):
+        return set()
+    if not all(variable is not None and _keeps_its_object(outline, roles, variable) for variable in owners):
+        return set()
+    unseen = gradient_reader(outline) is None and not clips(outline)
+    return {v for v in owners if v is not None} if unseen or _is_whole(outline, given) else set()
+
+
+def _owners(outline: Outline, given: cst.BaseExpression | None) -> set[Variable | None] | None:
+    """Whose parameters a sum of lists of `x.parameters()` holds; None for any other expression."""
+    if isinstance(given, cst.BinaryOperation) and isinstance(given.operator, cst.Add):
+        parts = [_owners(outline, given.left), _owners(outline, given.right)]
+        return None if None in parts else {variable for part in parts if part is not None for variable in part}
+    if isinstance(given, cst.Name):
+        made = outline.program.assigned_value(outline.program.variables.get(given))
+        return None if isinstance(made, cst.Name) else _owners(outline, made)
+    if not isinstance(given, cst.Call):
+        return None
+    if outline.program.qualified_name(given.func) == "builtins.list" and len(given.args) == 1:
+        return _owners(outline, given.args[0].value)
+    if not isinstance(given.func, cst.Attribute) or given.func.attr.value != "parameters":
+        return None
+    owner: cst.BaseExpression = given.func.value
+    while isinstance(owner, cst.Attribute):
+        owner = owner.value
+    return {outline.variable(owner)}
+
+
+def _is_whole(outline: Outline, given: cst.BaseExpression | None) -> bool:
+    """Whether the optimizer was given just `network.parameters()`."""
+    return (
+        isinstance(given, cst.Call) and isinstance(given.func, cst.Attribute) and isinstance(given.func.value, cst.Name)
+    )
+
+
+def _keeps_its_object(outline: Outline, roles: Roles, variable: Variable) -> bool:
+    """Whether a variable still means the object whose parameters the optimizer was given when that was made."""
+    program = outline.program
+    assert roles.optimizer is not None
+    made = program.statement(roles.optimizer.writes[0].node)
+    for seen in variable.writes:
+        moved = _is_move_of(program, seen, variable)
+        again = program.contains(outline.site.epoch_loop, seen.node) or seen.scope.function is not variable.owner
+        once = len(variable.writes) == 1 and not loops_around(program, seen.node)
+        if again or not (moved or once or _comes_before(program, seen.node, made)):
+            return False
+    return True
+
+
+def _is_move_of(program: Program, seen: Occurrence, variable: Variable) -> bool:
+    """Whether a write is `model = model.to(device)`, which keeps the object."""
+    assign = program.parent.get(program.parent.get(seen.node, seen.node))
+    value = unmoved(assign.value) if isinstance(assign, cst.Assign) else None
+    return isinstance(value, cst.Name) and program.variables.get(value) is variable
+
+
+def _comes_before(program: Program, node: cst.CSTNode, made: cst.CSTNode) -> bool:
+    """Whether the optimizer is made anew behind each such write: in the same block, or in one around it."""
+    block = program.parent[made]
+    return program.order[node] < program.order[made] and program.contains(block, node)

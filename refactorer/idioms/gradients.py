@@ -1,0 +1,82 @@
+"""Who sees gradients besides the optimizer: readers, clipping, hooks, and other trainings of the same parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from refactorer.idioms.shapes import only_call
+from refactorer.outline.anchors import backward_calls, holds_converted, loops_around, uses_of
+from refactorer.outline.outline import Outline
+
+
+def gradient_reader(outline: Outline, aside: Sequence[cst.CSTNode] = ()) -> cst.CSTNode | None:
+    """The first place where the script reads gradients itself, some statements aside."""
+    for node in outline.program.find(cst.Attribute):
+        if node.attr.value != "grad" or outline.program.qualified_name(node) == "torch.autograd.grad":
+            continue
+        if not any(outline.program.contains(line, node) for line in aside if line in outline.program.order):
+            return node
+    return None
+
+
+def hooked(outline: Outline) -> cst.CSTNode | None:
+    """What runs code of the script during backward or the step: a hook, or a gradient of its own."""
+    for call in outline.program.calls:
+        name = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+        if name.startswith("register_") and name.endswith("hook"):
+            return call
+    for node in outline.program.find(cst.ClassDef):
+        bases = {outline.program.qualified_name(base.value) for base in node.bases}
+        if "torch.autograd.Function" in bases:
+            return node
+    return None
+
+
+def is_clipping(outline: Outline, line: cst.CSTNode) -> bool:
+    """`clip_grad_norm_(model.parameters(), 1.0)`: it needs nothing of the step and gives nothing back."""
+    call = only_call(line)
+    if call is None or not _clips(outline, call):
+        return False
+    written = {v for body in outline.hooks.values() for n, v in outline.uses(*body) if outline.is_write(n)}
+    return not any(variable in written for _, variable in outline.uses(line))
+
+
+def clips_elsewhere(outline: Outline) -> bool:
+    """Whether gradients are clipped outside the loop over the batches."""
+    loop = outline.site.batch_loop
+    return any(_clips(outline, call) and not outline.program.contains(loop, call) for call in outline.program.calls)
+
+
+def clips(outline: Outline) -> bool:
+    """Whether gradients are clipped anywhere in the file."""
+    return any(_clips(outline, call) for call in outline.program.calls)
+
+
+def _clips(outline: Outline, call: cst.Call) -> bool:
+    return (outline.program.qualified_name(call.func) or "").startswith("torch.nn.utils.clip_grad")
+
+
+def gradients_cross(outline: Outline) -> bool:
+    """Whether gradients may be left over from, or for, another training of the file or another run of this one."""
+    return _trains_elsewhere(outline) or _runs_again(outline)
+
+
+def _trains_elsewhere(outline: Outline) -> bool:
+    """Whether the file holds another training, by hand or already converted."""
+    return holds_converted(outline.program) or len(backward_calls(outline.program)) > 1
+
+
+def _runs_again(outline: Outline) -> bool:
+    """Whether the training may run more than once, so that gradients of one run are there in the next."""
+    program, node = outline.program, outline.site.epoch_loop
+    function = program.enclosing_function(node)
+    if loops_around(program, node):
+        return True
+    while function is not None:
+        uses = uses_of(program, function)
+        if len(uses) != 1 or loops_around(program, uses[0]):
+            return True
+        function = program.enclosing_function(uses[0])
+    return False

@@ -1,0 +1,78 @@
+"""Schedulers: when the Trainer steps them, and when the script's own call stays where it stood."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from refactorer.converter import convert_text
+from refactorer.result import Converted
+
+SCRIPT = """
+import random
+import torch
+from torch import nn, optim
+model = nn.Linear(2, 1)
+optimizer = optim.SGD(model.parameters(), lr=0.1)
+scheduler = optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+loader = [(torch.ones(2, 2), torch.ones(2, 1))]
+for epoch in range(2):
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = (model(x) - y).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+{body}
+"""
+
+
+def converted(body: str, text: str = SCRIPT) -> str:
+    result = convert_text(text.format(body=textwrap.indent(textwrap.dedent(body).strip(), " " * 8)))
+    assert isinstance(result, Converted), result.diagnostics
+    return result.after
+
+
+BY_TRAINER = [
+    "scheduler.step()",
+    "scheduler.step()\nprint(loss.item())",
+    "print(loss.item())\nscheduler.step()",
+    "scheduler.step()\nif loss.item() < 0.1: break",
+    "scheduler.step()\nprint(model.weight)",
+]
+BY_SCRIPT = [
+    "if loss.item() < 0.1: break\nscheduler.step()",  # not behind every batch
+    "if loss.item() < 0.1: continue\nscheduler.step()",
+    "print(scheduler.get_last_lr())\nscheduler.step()",  # sees the rate of this step
+    "print(model.weight)\nscheduler.step()",
+    "scheduler.step(epoch)",
+    "scheduler.step()\nscheduler.step()",
+    "if epoch: scheduler.step()",
+]
+
+
+@pytest.mark.parametrize("body", BY_TRAINER)
+def test_the_trainer_steps_the_scheduler(body: str) -> None:
+    after = converted(body)
+    assert '"interval": "step"' in after and "scheduler.step()" not in after
+
+
+@pytest.mark.parametrize("body", BY_SCRIPT)
+def test_the_call_stays(body: str) -> None:
+    after = converted(body)
+    assert '"interval": "step"' not in after and "scheduler.step(" in after
+
+
+def test_a_skipped_batch_does_not_move_the_rate_on() -> None:
+    """`continue` in front of backward skips the scheduler too, as the Trainer does when there is no loss."""
+    text = SCRIPT.replace(
+        "        optimizer.zero_grad()\n", "        if x.sum() > 9: continue\n        optimizer.zero_grad()\n"
+    )
+    assert '"interval": "step"' in converted("scheduler.step()", text)
+
+
+def test_parameters_that_a_class_hands_out_itself_are_asked_for_where_the_script_asks() -> None:
+    own = "class Net(nn.Linear):\n    def parameters(self, recurse=True):\n        print('asked')\n"
+    own += "        return super().parameters(recurse)\nmodel = Net(2, 1)"
+    after = converted("print(loss.item())", SCRIPT.replace("model = nn.Linear(2, 1)", own))
+    assert "return self.optimizer" in after
