@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from refactorer.config import VERSION as __version__
@@ -17,11 +18,26 @@ __all__ = [
 ]  # fmt: skip
 
 
-def convert(text: str, *, path: str = "<string>", target: str = "runtime") -> Result:
-    """Converts the text of one script; see `refactorer.converter.convert_text`."""
-    from refactorer.converter import convert_text
+def convert(
+    text: str,
+    *,
+    path: str = "<string>",
+    target: str = "runtime",
+    only: Iterable[str] = (),
+    skip: Iterable[str] = (),
+) -> Result:
+    """Converts the text of one script to a `target`, "runtime" or "lightning"; never raises for bad input.
 
-    return convert_text(text, path=path, target=target)
+    `only` and `skip` are codes of idioms, as `refactorer.config.IDIOMS` lists them: what makes a conversion nicer than
+    literal. Without an idiom the literal form stays, which trains the same.
+
+    Raises:
+        ValueError: there is no such target or idiom.
+    """
+    from refactorer.converter import convert_text
+    from refactorer.options import choose
+
+    return convert_text(text, path=path, options=choose(target, only, skip))
 
 
 def analyze(text: str, *, path: str = "<string>") -> Any:

@@ -13,6 +13,7 @@ from typing import Protocol
 from refactorer import files
 from refactorer.config import STDIN, STDIN_NAME, debugging
 from refactorer.diagnostics import Diagnostic
+from refactorer.options import Options
 from refactorer.result import Converted, Failed, Result
 from refactorer.source import Source, SourceError, syntax_problem
 
@@ -47,10 +48,10 @@ class FileReport:
 
 
 def convert_all(
-    paths: Sequence[str], *, target: str, with_findings: bool = False, jobs: int | None = None
+    paths: Sequence[str], *, options: Options, with_findings: bool = False, jobs: int | None = None
 ) -> list[FileReport]:
     """Convert each file, in memory. The reports come in the order of `paths`."""
-    return _each(functools.partial(_convert, target=target, with_findings=with_findings), paths, jobs)
+    return _each(functools.partial(_convert, options=options, with_findings=with_findings), paths, jobs)
 
 
 def analyze_all(paths: Sequence[str], *, jobs: int | None = None) -> list[FileReport]:
@@ -86,11 +87,11 @@ def _unless_unwritten(report: FileReport, path: str, problems: dict[str, Diagnos
     return FileReport(Failed(report.path, diagnostics), report.findings)
 
 
-def _convert(path: str, *, target: str, with_findings: bool) -> FileReport:
+def _convert(path: str, *, options: Options, with_findings: bool) -> FileReport:
     def work(source: Source) -> FileReport:
         from refactorer.converter import analyze_text, convert_text
 
-        result = convert_text(source.text, path=source.path, target=target)
+        result = convert_text(source.text, path=source.path, options=options)
         findings = tuple(analyze_text(source.text, path=source.path).findings) if with_findings else ()
         if not isinstance(result, Converted):
             return FileReport(result, findings, source)

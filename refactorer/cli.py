@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +19,7 @@ from refactorer.config import FORMATS, STDIN, TARGETS, VERSION, ExitStatus, debu
 if TYPE_CHECKING:
     from refactorer.batch import FileReport
     from refactorer.discovery import Discovery
+    from refactorer.options import Options
 
 _PATHS = click.Path(exists=True, readable=False, allow_dash=True)
 _SCRIPT = click.Path(exists=True, dir_okay=False, readable=False)
@@ -29,6 +30,15 @@ _format = click.option(
 )
 _target = click.option(
     "--target", type=click.Choice(TARGETS), default="runtime", show_default=True, help="What the result imports."
+)
+_only = click.option(
+    "--only", multiple=True, metavar="CODE", help="Apply this idiom and leave out those not named. Repeatable."
+)
+_skip = click.option(
+    "--skip",
+    multiple=True,
+    metavar="CODE",
+    help="Leave out this idiom: the literal form stays. Repeatable.",
 )
 _jobs = click.option("--jobs", "-j", type=click.IntRange(min=1), help="Processes to use.  [default: one per core]")
 
@@ -105,6 +115,8 @@ def analyze(paths: tuple[str, ...], output_format: str, jobs: int | None) -> int
 @click.option("--diff", is_flag=True, help="Print the unified diff and write nothing. This is the default.")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 when something would be converted.")
 @_target
+@_only
+@_skip
 @_format
 @_jobs
 def convert(
@@ -114,6 +126,8 @@ def convert(
     diff: bool,
     check: bool,
     target: str,
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
     output_format: str,
     jobs: int | None,
 ) -> int:
@@ -126,10 +140,11 @@ def convert(
     from refactorer import batch
     from refactorer.discovery import discover
 
+    options = _options(target, only, skip)
     discovery = discover(paths, exclude=destination)
     targets = _destinations(discovery, paths, destination)
     found = [file.path for file in discovery.files]
-    reports = batch.convert_all(found, target=target, with_findings=output_format == "json", jobs=jobs)
+    reports = batch.convert_all(found, options=options, with_findings=output_format == "json", jobs=jobs)
     if in_place or destination:
         reports = batch.write_back(reports, targets)
     reports = _unlisted(discovery) + reports
@@ -224,6 +239,19 @@ def explain(code: str | None) -> int:
         raise click.UsageError(f"there is no code {code!r}. {hint}")
     output.page(page.text)
     return ExitStatus.DONE
+
+
+def _options(target: str, only: Iterable[str], skip: Iterable[str]) -> Options:
+    """What `--target`, `--only` and `--skip` ask for; codes may be separated by commas, and written in any case."""
+    from refactorer.options import choose
+
+    def codes(given: Iterable[str]) -> list[str]:
+        return [code.strip().upper() for text in given for code in text.split(",") if code.strip()]
+
+    try:
+        return choose(target, codes(only), codes(skip))
+    except ValueError as error:
+        raise click.UsageError(f"{error}. `refactorer explain CODE` tells more.") from error
 
 
 def _refuse_contradictions(

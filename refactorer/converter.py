@@ -12,6 +12,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.diagnostics import Diagnostic
 from refactorer.emit.check import unbound_names
+from refactorer.options import Options
 from refactorer.outline.refusal import Refusal, Split
 from refactorer.outline.site import Site, candidates
 from refactorer.pipeline import convert_site
@@ -41,17 +42,14 @@ class Analysis:
     result: Result
 
 
-def convert_text(text: str, *, path: str = "<string>", target: str = "runtime") -> Result:
-    """Converts the text of one script; never raises for bad input.
-
-    `target` is "runtime" or "lightning".
-    """
-    return _Conversion(text, path, target).result()
+def convert_text(text: str, *, path: str = "<string>", options: Options | None = None) -> Result:
+    """Converts the text of one script; never raises for bad input."""
+    return _Conversion(text, path, options or Options()).result()
 
 
 def analyze_text(text: str, *, path: str = "<string>") -> Analysis:
     """What the converter sees in a script, with the outcome of a conversion."""
-    conversion = _Conversion(text, path, "runtime")
+    conversion = _Conversion(text, path, Options())
     result = conversion.result()
     return Analysis(conversion.findings(), result.diagnostics, result)
 
@@ -62,7 +60,7 @@ class _Conversion:
 
     original: str
     path: str
-    target: str
+    options: Options
     text: str = ""
     notes: list[Diagnostic] = field(default_factory=list)
     seen: list[Callable[[], Finding]] = field(default_factory=list)
@@ -122,7 +120,7 @@ class _Conversion:
             Refusal: none can; this is that of the last, most literal view.
         """
         self.program = program
-        if self.target == "lightning":
+        if self.options.target == "lightning":
             raise Refusal("R501", sites[0].epoch_loop, "scripts are not yet written for pytorch_lightning alone",
                           "use --target runtime")  # fmt: skip
         first: Refusal | None = None
@@ -144,11 +142,12 @@ class _Conversion:
             sites = candidates(self.program)
 
     def _convert(self, program: Program, site: Site, given_up: Refusal | None, undivided: str | None) -> None:
-        module, notes = convert_site(program, site, undivided)
+        module, notes = convert_site(program, site, self.options, undivided)
         self._see(program, site)
         if given_up is not None:
             message = f"the structure is plainer than usual: {given_up.message}"
-            notes = [("N103", given_up.node, message, "nothing to do; the plainer structure trains the same"), *notes]
+            plainer = ("N103", given_up.node, message, "nothing to do; the plainer structure trains the same")
+            notes = [plainer, *(note for note in notes if note[0] != "N106")]  # which follows from it
         self.notes += [self._at(program, node, code, message, hint) for code, node, message, hint in notes]
         self.text = module.code
 

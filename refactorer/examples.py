@@ -29,6 +29,7 @@ CONVERT = _block(
     "refactorer convert src/ --check --diff               for CI: preview, and exit with 1",
     "refactorer convert src/ --check --format github      for a GitHub workflow",
     "refactorer convert - < train.py > lit_train.py       as a filter",
+    "refactorer convert train.py --skip N101              keep zero_grad, backward and step in the step",
     "refactorer convert train.py --target lightning -i    import pytorch_lightning alone",
 )
 

@@ -9,6 +9,7 @@ from refactorer.analysis.walk import walk
 from refactorer.emit.assemble import assemble
 from refactorer.idioms import automatic, configure, device, evaluation, whole_epoch
 from refactorer.idioms.jumps import leave_epoch, on_lines
+from refactorer.options import Options
 from refactorer.outline.accumulators import accumulators
 from refactorer.outline.build import build
 from refactorer.outline.epochs import epochs_of
@@ -33,7 +34,9 @@ from refactorer.outline.returning import stop_instead
 from refactorer.outline.site import Site
 
 
-def convert_site(program: Program, site: Site, undivided: str | None = None) -> tuple[cst.Module, list[Note]]:
+def convert_site(
+    program: Program, site: Site, options: Options, undivided: str | None = None
+) -> tuple[cst.Module, list[Note]]:
     """The file with one training converted, and the notes on it; `undivided` says why a step has to be one hook.
 
     Raises:
@@ -46,12 +49,17 @@ def convert_site(program: Program, site: Site, undivided: str | None = None) -> 
     make_methods(outline)
     roles = find_roles(outline)
     whole_epoch.apply(outline, roles)
-    evaluation.apply(outline, roles)
+    if options.applies("N102"):
+        evaluation.apply(outline, roles)
     outline.without_globals()
-    device.apply(outline)
+    if options.applies("N105"):
+        device.apply(outline)
     _note_gradients_elsewhere(outline)
-    automatic.apply(outline, roles, undivided)
-    configuration = configure.apply(outline, roles)
+    if options.applies("N101"):
+        automatic.apply(outline, roles, undivided)
+    else:
+        automatic.keep_manual(outline)
+    configuration = configure.apply(outline, roles) if options.applies("N106") else configure.Configuration()
     outline.returning = stop_instead(outline)
     _leave_epoch(outline)
     _reduce_sums(outline)

@@ -12,6 +12,7 @@ import pytest
 
 from refactorer.cli import main
 from refactorer.diagnostics import Diagnostic
+from refactorer.options import Options
 from refactorer.result import Converted, Refused, Result, Unchanged
 
 
@@ -30,8 +31,8 @@ class Analysis:
     result: Result
 
 
-def convert_text(text: str, *, path: str, target: str = "runtime") -> Result:
-    """`LOOP` is converted to `TRAINER_<target>`, `REFUSE` is refused, `BOOM` is a defect; other text is unchanged."""
+def convert_text(text: str, *, path: str, options: Options | None = None) -> Result:
+    """`LOOP` becomes `TRAINER_<target>` and what is skipped, `REFUSE` is refused, `BOOM` is a defect."""
     if "BOOM" in text:
         raise KeyError("optimizer")
     if "INVALID" in text:
@@ -42,7 +43,9 @@ def convert_text(text: str, *, path: str, target: str = "runtime") -> Result:
         return Refused(path, (Diagnostic("R303", "two optimizers, 100% sure", "use one: the other", path, 1, 3),))
     if "LOOP" in text:
         note = Diagnostic("N101", "kept in its literal form", "", path, 1, 1)
-        return Converted(path, text, text.replace("LOOP", f"TRAINER_{target}"), (note,))
+        options = options or Options()
+        name = "_".join(["TRAINER", options.target, *sorted(options.skipped)])
+        return Converted(path, text, text.replace("LOOP", name), (note,))
     return Unchanged(path)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from refactorer.config import IDIOMS
 from tests.cli_harness import CommandLine, command_line, install_stub
 
 ROOT = Path(__file__).parent.parent
@@ -237,6 +238,26 @@ def test_standard_input_among_files_is_shown_as_diff(cli: CommandLine, tree: Pat
 def test_target(cli: CommandLine, tree: Path) -> None:
     assert "+TRAINER_lightning\n" in cli("convert", "src/loop.py", "--target", "lightning").text
     assert cli("convert", "src/loop.py", "--target", "keras").status == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "skipped"),
+    [
+        (["--skip", "N101"], ["N101"]),
+        (["--skip", "n101,N106"], ["N101", "N106"]),
+        (["--skip", "N101", "--skip", "N102"], ["N101", "N102"]),
+        (["--only", "N101"], sorted(IDIOMS.keys() - {"N101"})),
+        (["--only", "N101", "--only", "N106", "--skip", "N106"], sorted(IDIOMS.keys() - {"N101"})),
+    ],
+)
+def test_idioms_are_chosen_by_code(cli: CommandLine, tree: Path, args: list[str], skipped: list[str]) -> None:
+    assert f"+{'_'.join(['TRAINER', 'runtime', *skipped])}\n" in cli("convert", "src/loop.py", *args).text
+
+
+@pytest.mark.parametrize("option", ["--only", "--skip"])
+def test_an_unknown_idiom_is_bad_usage(cli: CommandLine, tree: Path, option: str) -> None:
+    done = cli("convert", "src/loop.py", option, "N101,X999")
+    assert done.status == 2 and "there is no idiom X999; there are N101, N102" in done.stderr
 
 
 @pytest.mark.parametrize(

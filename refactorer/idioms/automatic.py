@@ -44,7 +44,7 @@ def apply(outline: Outline, roles: Roles, instead: str | None = None) -> None:
         if not said:
             outline.note("N101", found.node, f"manual optimization is kept: {found.reason}",
                          "nothing to do; the literal form trains the same")  # fmt: skip
-        _manual(outline)
+        keep_manual(outline)
     else:
         _automatic(outline, *found)
 
@@ -147,7 +147,8 @@ def _stop(outline: Outline) -> str:
     return "stop_training" if outline.site.form == "whole" else "stop_epoch"
 
 
-def _manual(outline: Outline) -> None:
+def keep_manual(outline: Outline) -> None:
+    """Manual optimization: the calls stay in the step, and gradients are computed through the Trainer."""
     body = outline.hooks[STEP]
     outline.edit(STEP, dict(on_lines(body, leave_step(body, None, True, _stop(outline), outline.mark(STEP)))))
     edits: dict[cst.CSTNode, Edit] = {}

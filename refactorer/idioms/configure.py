@@ -1,7 +1,7 @@
-"""Optimizer and schedulers are made in `configure_optimizers`; epoch schedulers are stepped by the Trainer.
+"""Optimizers and schedulers are made in `configure_optimizers`.
 
-Sound when making them later means the same (simple arguments that nothing changes in between), when only the training
-uses them, and, for a scheduler, when nothing behind its step in the epoch can see the learning rate.
+Sound when making them later means the same (simple arguments that nothing changes in between), and when only the
+training uses them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,10 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.disturbance import disturbed_between
-from refactorer.idioms.harmless import harm_in
 from refactorer.idioms.parts import parts_of_models
-from refactorer.idioms.sensitive import is_guarded
-from refactorer.idioms.shapes import method_calls, method_line
-from refactorer.idioms.taint import tainted_by_training
-from refactorer.outline.control import loop_jumps, returns
+from refactorer.idioms.schedulers import step_behind_batch, step_behind_epoch, steps_of
 from refactorer.outline.optimizers import Roles, is_stepped
-from refactorer.outline.outline import BATCH_END, EPOCH_END, VALIDATION_END, Outline
+from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import names_optimizer, names_scheduler
 
 
@@ -39,94 +35,51 @@ class Configuration:
 
 
 def apply(outline: Outline, roles: Roles) -> Configuration:
-    """Decides what `configure_optimizers` makes, and which schedulers the Trainer steps."""
+    """Decides what `configure_optimizers` makes, and which schedulers the Trainer steps; notes say what it does not."""
     configuration = Configuration()
     for scheduler in roles.schedulers:
-        if _steps_behind_batch(outline, scheduler):
-            configuration.each_batch.append(scheduler)
+        if _leave_to_trainer(outline, roles, scheduler, configuration):
             configuration.stepped.append(scheduler)
-        elif _step_by_trainer(outline, roles, scheduler):
-            configuration.stepped.append(scheduler)
-    lines = []
-    for optimizer in roles.optimizers:
-        line = _movable(outline, roles, optimizer, allowed=set())
-        if line is None or _used_in_hooks(outline, optimizer):
+    made = (*roles.optimizers, *roles.schedulers)
+    for variable in made:
+        kept = _kept(outline, roles, configuration, variable)
+        if kept is not None:
+            if outline.automatic and set(roles.schedulers) <= set(configuration.stepped):
+                _note(outline, variable.writes[0].node, f"the script makes {variable.name}: {kept}")
             return configuration
-        lines.append(line)
-    for scheduler in roles.schedulers:
-        line = _movable(outline, roles, scheduler, allowed=set(roles.optimizers))
-        if line is None or scheduler not in configuration.stepped or _used_in_hooks(outline, scheduler):
-            return configuration
-        lines.append(line)
-    if _other_uses(outline, roles, lines):
-        return configuration
-    configuration.moved = sorted(lines, key=lambda line: outline.program.order[line])
-    configuration.made = {*roles.optimizers, *roles.schedulers}
+    lines = [outline.program.statement(variable.writes[0].node) for variable in made]
+    configuration.moved = sorted(lines, key=lambda line: outline.program.order[line])  # type: ignore[arg-type]
+    configuration.made = set(made)
     return configuration
 
 
-def _is_stepped_once(outline: Outline, scheduler: Variable) -> bool:
-    """Whether a scheduler is stepped in one place, without an argument."""
-    steps = [c for c in method_calls(outline, "step") if outline.variable(c.func.value) is scheduler]  # type: ignore[attr-defined]
-    return len(steps) == 1 and not steps[0].args
+def _leave_to_trainer(outline: Outline, roles: Roles, scheduler: Variable, configuration: Configuration) -> bool:
+    """Whether the Trainer steps a scheduler from now on; a note says why not."""
+    if step_behind_batch(outline, scheduler):
+        configuration.each_batch.append(scheduler)
+        return True
+    reason = step_behind_epoch(outline, roles, scheduler)
+    if reason is not None and outline.automatic:
+        places: list[cst.CSTNode] = [*steps_of(outline, scheduler), outline.site.epoch_loop]
+        _note(outline, places[0], f"the script steps {scheduler.name}: {reason}")
+    return reason is None
 
 
-def _steps_behind_batch(outline: Outline, scheduler: Variable) -> bool:
-    """Takes `scheduler.step()` out of the code behind the step where it is the first thing there."""
-    own = [line for line in outline.hooks.get(BATCH_END, []) if line not in outline.openings]
-    if not own or method_line(outline, own[0], scheduler, "step") is None or not _is_stepped_once(outline, scheduler):
-        return False
-    outline.edit(BATCH_END, {own[0]: None})
-    if len(own) == 1:
-        del outline.hooks[BATCH_END]
-    return True
+def _note(outline: Outline, node: cst.CSTNode, message: str) -> None:
+    outline.note("N106", node, message, "nothing to do; the literal form trains the same")
 
 
-def _step_by_trainer(outline: Outline, roles: Roles, scheduler: Variable) -> bool:
-    """Takes `scheduler.step()` out of the end of the epoch when nothing behind it can tell."""
-    if not outline.automatic or not _is_stepped_once(outline, scheduler):
-        return False
-    last = VALIDATION_END if outline.evaluation is not None else EPOCH_END
-    if [node for body in outline.hooks.values() for node in returns(body) if node in outline.program.order]:
-        return False
-    for hook in outline.hooks:
-        for index, line in enumerate(outline.hooks[hook]):
-            if method_line(outline, line, scheduler, "step") is None:
-                continue
-            later = outline.hooks[hook][index + 1 :]
-            if hook != last or loop_jumps(outline.hooks[last]):
-                return False
-            if any(_sees_rate(outline, roles, part) for part in later):
-                return False
-            if later and _calls_functions(outline, scheduler):
-                return False
-            if later and is_guarded(outline):
-                return False
-            if harm_in(outline, later, tainted_by_training(outline, roles)) is not None:
-                return False
-            outline.edit(hook, {line: None})
-            return True
-    return False
-
-
-def _calls_functions(outline: Outline, scheduler: Variable) -> bool:
-    """Whether a step of the scheduler runs functions of the script, which may print or draw."""
-    for seen in scheduler.writes:
-        for node in walk(outline.program.statement(seen.node)):
-            if isinstance(node, cst.Lambda) or outline.program.function(node) is not None:
-                return True
-    return False
-
-
-def _sees_rate(outline: Outline, roles: Roles, line: cst.CSTNode) -> bool:
-    hidden = {*roles.optimizers, *roles.schedulers}
-    for _, variable in outline.uses(line):
-        if variable in hidden:
-            return True
-        function = outline.program.definition(variable)
-        if isinstance(function, cst.FunctionDef) and any(outline.mentions(v, function) for v in hidden):
-            return True
-    return False
+def _kept(outline: Outline, roles: Roles, configuration: Configuration, variable: Variable) -> str | None:
+    """Why `configure_optimizers` cannot make an optimizer or a scheduler; None if it can."""
+    if variable in roles.schedulers and variable not in configuration.stepped:
+        return "the script steps it"
+    allowed = set(roles.optimizers) if variable in roles.schedulers else set()
+    reason = _obstacle(outline, roles, variable, allowed)
+    if reason is not None:
+        return reason
+    if _used_in_hooks(outline, variable):
+        return "the training uses more than its step"
+    return "it is used outside the training" if _is_used_elsewhere(outline, roles, variable) else None
 
 
 def _used_in_hooks(outline: Outline, variable: Variable) -> bool:
@@ -138,35 +91,29 @@ def _used_in_hooks(outline: Outline, variable: Variable) -> bool:
     return False
 
 
-def _movable(
-    outline: Outline, roles: Roles, variable: Variable, allowed: set[Variable]
-) -> cst.SimpleStatementLine | None:
-    """The line that makes a variable, if it may be made later: known class, simple arguments, nothing in between."""
+def _obstacle(outline: Outline, roles: Roles, variable: Variable, allowed: set[Variable]) -> str | None:
+    """Why an object cannot be made later: it has to be of a known class, with simple arguments that stay the same."""
     program, loop = outline.program, outline.site.epoch_loop
     value = program.assigned_value(variable)
     name = program.qualified_name(value.func) if isinstance(value, cst.Call) else None
     if not isinstance(value, cst.Call) or not (names_optimizer(name) or names_scheduler(name)):
-        return None
-    if variable.owner is not outline.site.driver:
-        return None
+        return "it is not made by one call of a class of torch.optim"
     line = program.statement(value)
-    block = program.parent[line]
-    if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
-        return None
-    if block is not program.parent[loop] or program.order[line] > program.order[loop]:
-        return None
+    alone = isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1
+    beside = program.parent[line] is program.parent[loop] and program.order[line] < program.order[loop]
+    if variable.owner is not outline.site.driver or not alone or not beside:
+        return "it is not made on a line of its own beside the training"
     if program.order[line] < outline.reflection:
-        return None
-    if not _simple_arguments(outline, roles, value):
-        return None
-    used = {v for _, v in outline.uses(value)} - allowed
+        return "something looks at the variables of the script"
+    if any(arg.star for arg in value.args) or not _simple_arguments(outline, roles, value):
+        return "its arguments are not simple"
     if any(_touched_between(outline, part, line) for part in parts_of_models(outline, roles)):
-        return None
-    if any(_changed_between(outline, roles, other, line) for other in used):
-        return None
-    if any(arg.star for arg in value.args) or disturbed_between(outline, roles, line, value):
-        return None
-    return line
+        return "a part of the model is used before the training"
+    used = [v for _, v in outline.uses(value) if v not in allowed]
+    changed = next((v for v in used if _changed_between(outline, roles, v, line)), None)
+    if changed is not None:
+        return f"{changed.name} may change before the training"
+    return "something may change its arguments" if disturbed_between(outline, roles, line, value) else None
 
 
 def _simple_arguments(outline: Outline, roles: Roles, value: cst.Call) -> bool:
@@ -232,12 +179,9 @@ def _keeps_parameters(parent: cst.CSTNode) -> bool:
     return isinstance(parent, cst.Attribute) and parent.attr.value in kept
 
 
-def _other_uses(outline: Outline, roles: Roles, lines: list[cst.SimpleStatementLine]) -> bool:
-    """Whether anything but the training and the moved lines uses the optimizer or a scheduler."""
+def _is_used_elsewhere(outline: Outline, roles: Roles, variable: Variable) -> bool:
+    """Whether anything but the training, and the lines that make the optimizers and schedulers, uses an object."""
     program = outline.program
+    lines = [program.statement(made.writes[0].node) for made in (*roles.optimizers, *roles.schedulers)]
     inside: list[cst.CSTNode] = [outline.site.epoch_loop, *outline.consumed, *lines]
-    for variable in (*roles.optimizers, *roles.schedulers):
-        for seen in variable.occurrences:
-            if not any(program.contains(part, seen.node) for part in inside):
-                return True
-    return False
+    return any(not any(program.contains(part, seen.node) for part in inside) for seen in variable.occurrences)

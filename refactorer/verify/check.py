@@ -107,11 +107,12 @@ def _convert(path: Path, target: str, report: Verdict) -> tuple[bytes | None, Ve
     """The content of the converted version, None when there is none, and the report with what was said about it."""
     from refactorer.converter import convert_text
     from refactorer.files import read_source
+    from refactorer.options import choose
     from refactorer.source import SourceError
 
     try:
         source = read_source(str(path))
-        result = convert_text(source.text, path=str(path), target=target)
+        result = convert_text(source.text, path=str(path), options=choose(target))
         data = source.with_text(result.after).data if isinstance(result, Converted) else None
     except SourceError as error:
         return None, replace(report, message=f"{path} could not be converted", diagnostics=(error.diagnostic,))

@@ -6,6 +6,7 @@ import textwrap
 
 import pytest
 
+from refactorer import convert
 from refactorer.converter import convert_text
 from refactorer.result import Converted
 
@@ -76,3 +77,30 @@ def test_parameters_that_a_class_hands_out_itself_are_asked_for_where_the_script
     own += "        return super().parameters(recurse)\nmodel = Net(2, 1)"
     after = converted("print(loss.item())", SCRIPT.replace("model = nn.Linear(2, 1)", own))
     assert "return self.optimizer" in after
+
+
+@pytest.mark.parametrize(
+    ("skip", "literal"),
+    [
+        ("N101", "self.automatic_optimization = False"),
+        ("N106", "self.scheduler.step()"),
+    ],
+)
+def test_an_idiom_that_is_left_out_leaves_the_literal_form_and_no_note(skip: str, literal: str) -> None:
+    result = convert(SCRIPT.format(body="        scheduler.step()"), skip=[skip])
+    assert isinstance(result, Converted)
+    assert literal in result.after and skip not in {note.code for note in result.diagnostics}
+
+
+def test_only_one_idiom() -> None:
+    result = convert(SCRIPT.format(body="        scheduler.step()"), only=["N101"])
+    assert isinstance(result, Converted)
+    assert "return loss" in result.after and "self.scheduler.step()" in result.after
+
+
+def test_the_notes_say_what_stays_with_the_script() -> None:
+    result = convert_text(SCRIPT.format(body="        scheduler.step(epoch)"))
+    assert isinstance(result, Converted)
+    assert [(note.code, note.message) for note in result.diagnostics] == [
+        ("N106", "the script steps scheduler: step() is given an argument")
+    ]

@@ -1,0 +1,36 @@
+"""How a file is to be converted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from refactorer.config import IDIOMS, TARGETS
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a conversion is for, and the idioms (by code) that it leaves out."""
+
+    target: str = "runtime"
+    skipped: frozenset[str] = frozenset()
+
+    def applies(self, code: str) -> bool:
+        """Whether an idiom may be applied."""
+        return code not in self.skipped
+
+
+def choose(target: str = "runtime", only: Iterable[str] = (), skip: Iterable[str] = ()) -> Options:
+    """Options from what a user asks for: `only` these idioms, if any are named, and none of `skip`.
+
+    Raises:
+        ValueError: there is no such target or idiom.
+    """
+    only, skip = set(only), set(skip)
+    unknown = sorted((only | skip) - IDIOMS.keys())
+    if unknown:
+        raise ValueError(f"there is no idiom {', '.join(unknown)}; there are {', '.join(IDIOMS)}")
+    if target not in TARGETS:
+        raise ValueError(f"there is no target {target}; there are {', '.join(TARGETS)}")
+    left_out = IDIOMS.keys() - only if only else set()
+    return Options(target, frozenset(left_out | skip))
