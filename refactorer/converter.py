@@ -13,6 +13,7 @@ from refactorer.analysis.program import Program
 from refactorer.diagnostics import Diagnostic
 from refactorer.emit.check import unbound_names
 from refactorer.options import Options
+from refactorer.outline.phases import written_out
 from refactorer.outline.refusal import Refusal, Split
 from refactorer.outline.site import Site, candidates
 from refactorer.pipeline import convert_site
@@ -20,6 +21,7 @@ from refactorer.result import Converted, Failed, Refused, Result, Unchanged
 from refactorer.source import syntax_problem
 
 _MOST_TRAININGS = 10_000
+_LITERAL = {"N101", "N102", "N103"}
 _BACKWARD = re.compile(r"\bbackward\s*\(")
 
 
@@ -78,10 +80,24 @@ class _Conversion:
             )  # fmt: skip
             return Failed(self.path, (where,))
         try:
-            return self._every_training(program)
+            return self._in_phases(program) or self._every_training(program)
         except RecursionError:
             deep = Diagnostic("E900", "the file is nested too deeply", "split the deepest expression", self.path)
             return Failed(self.path, (deep,))
+
+    def _in_phases(self, program: Program) -> Result | None:
+        """The result for the script with its phases written out, if that has the structure that it is done for."""
+        text = written_out(program)
+        if text is None:
+            return None
+        other = _Conversion(self.original, self.path, self.options, text)
+        result = other._every_training(other._parsed())
+        if not isinstance(result, Converted) or "def validation_step(" not in result.after:
+            return None
+        if _LITERAL & {note.code for note in result.diagnostics}:
+            return None
+        self.seen = other.seen
+        return result
 
     def _parsed(self) -> Program:
         return Program(cst.parse_module(self.text))

@@ -1,0 +1,101 @@
+"""Phases: `for phase in ['train', 'val']:` around the batches is written out, one copy of its body for each phase.
+
+A copy without `backward()` is an evaluation like any other. Whether the written-out form makes a better module is for
+the caller to see; it does the same as the loop in any case.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.emit.edits import Edit, apply
+from refactorer.outline.anchors import backward_calls, loops_around
+from refactorer.outline.blocks import block_lines
+from refactorer.outline.comments import comments_of, footer_of, with_comments
+from refactorer.outline.control import loop_jumps
+from refactorer.outline.specialise import CannotSpecialise, specialise
+
+
+def written_out(program: Program) -> str | None:
+    """The text of a file with its phases written out; None if it has none, or none that can be."""
+    edits: dict[cst.CSTNode, Edit] = {}
+    for loop in dict.fromkeys(loop for call in backward_calls(program) for loop in loops_around(program, call)):
+        lines = _written_out(program, loop) if isinstance(loop, cst.For) else None
+        if lines is not None:
+            edits[loop] = lines
+    return apply(program.module, edits).code if edits else None
+
+
+def _written_out(program: Program, loop: cst.For) -> list[cst.CSTNode] | None:
+    """The copies of the body of a loop over phases."""
+    variable = program.variables.get(loop.target)
+    values = _phases(loop.iter)
+    if variable is None or not values or not loops_around(program, loop) or not _is_plain(program, loop, variable):
+        return None
+    body = block_lines(loop.body)
+    try:
+        copies = [specialise(program, body, variable, value) for value in values]
+    except CannotSpecialise:
+        return None
+    learning = [copy for copy in copies if _learns(copy)]
+    if len(learning) != 1:
+        return None
+    if _clears_first(learning[0]) and not any(node.attr.value == "grad" for node in program.find(cst.Attribute)):
+        copies = [copy if copy in learning else _without_clearing(copy) for copy in copies]
+    above = [line for line in loop.leading_lines if line.comment is None][:1]
+    lines = [with_comments(copies[0][0], [*above, *comments_of(loop)]), *copies[0][1:]]
+    for copy in copies[1:]:
+        lines += [with_comments(copy[0], [cst.EmptyLine(indent=False)]), *copy[1:]]
+    footer = footer_of(loop)
+    return [*lines[:-1], with_comments(lines[-1], footer)] if footer else lines
+
+
+def _phases(iterable: cst.BaseExpression) -> list[cst.SimpleString] | None:
+    """The names in `['train', 'val']`."""
+    if not isinstance(iterable, (cst.List, cst.Tuple)) or len(iterable.elements) < 2:
+        return None
+    found = [element.value for element in iterable.elements]
+    names = [value for value in found if isinstance(value, cst.SimpleString) and value.raw_value.isalnum()]
+    return names if len(names) == len(found) == len({name.raw_value for name in names}) else None
+
+
+def _is_plain(program: Program, loop: cst.For, variable: Variable) -> bool:
+    """Whether the loop runs through all its phases, and only its body, which does not keep it, reads the variable."""
+    later = (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.GeneratorExp)
+    if loop.orelse is not None or loop_jumps(loop.body.body) or any(isinstance(node, later) for node in walk(loop)):
+        return False
+    inside = all(program.contains(loop, seen.node) for seen in variable.occurrences)
+    return inside and len(variable.writes) == 1 and variable.writes[0].scope.function is variable.owner
+
+
+def _learns(lines: list[cst.CSTNode]) -> bool:
+    return any(_is_call_of(node, "backward") for node in walk(*lines))
+
+
+def _is_call_of(node: cst.CSTNode, method: str) -> bool:
+    return isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == method
+
+
+def _clears_first(lines: list[cst.CSTNode]) -> bool:
+    """Whether the loop over the batches clears the gradients, on a line of its own, before it computes new ones."""
+    for loop in walk(*lines):
+        if isinstance(loop, cst.For) and _learns(block_lines(loop.body)):
+            body = block_lines(loop.body)
+            cleared = next((i for i, line in enumerate(body) if _is_clearing(line)), None)
+            learns = next(i for i, line in enumerate(body) if _learns([line]))
+            return cleared is not None and cleared < learns
+    return False
+
+
+def _is_clearing(line: cst.CSTNode) -> bool:
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+    return isinstance(small, cst.Expr) and _is_call_of(small.value, "zero_grad") and not small.value.args  # type: ignore[attr-defined]
+
+
+def _without_clearing(lines: list[cst.CSTNode]) -> list[cst.CSTNode]:
+    """The copy of a phase that computes no gradients needs none cleared: the next step does that."""
+    found = {line: None for line in walk(*lines) if _is_clearing(line)}
+    return list(apply(cst.IndentedBlock(lines), found).body)  # type: ignore[arg-type]

@@ -1,0 +1,147 @@
+"""Phases written out: the copies do what the loop did, and what has no clear meaning for one phase stays a loop."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import textwrap
+
+import libcst as cst
+import pytest
+
+from refactorer.analysis.program import Program
+from refactorer.outline.phases import written_out
+
+SCRIPT = """
+import torch
+seen = []
+class Loss:
+    def backward(self):
+        seen.append('backward')
+class Network:
+    def zero_grad(self, *args):
+        seen.append('cleared')
+    def train(self):
+        seen.append('train')
+    def eval(self):
+        seen.append('eval')
+model, loss = Network(), Loss()
+loaders = {{'train': [1, 2], 'val': [3]}}
+sizes = {{'train': 2, 'val': 1}}
+best = 0
+for epoch in range(2):
+    print(epoch)
+{body}
+print(best, seen)
+"""
+
+
+def phases(body: str, kinds: str = "['train', 'val']") -> str:
+    lines = f"for phase in {kinds}:\n" + textwrap.indent(textwrap.dedent(body).strip(), "    ")
+    return SCRIPT.format(body=textwrap.indent(lines, "    "))
+
+
+def output(text: str) -> str:
+    """What a script prints."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(text, "script", "exec"), {})
+    return printed.getvalue()
+
+
+def done(text: str) -> str | None:
+    return written_out(Program(cst.parse_module(text)))
+
+
+LEARNS = """
+for x in loaders[phase]:
+    print(x, torch.is_grad_enabled())
+    if phase == 'train':
+        loss.backward()
+"""
+OR = "if best > 2 and phase == 'train':\n    print('x')\nif phase == 'val' or best:\n    print('y')"
+WRITTEN_OUT = {
+    "branches": "if phase == 'train':\n    model.train()\nelse:\n    model.eval()\n" + LEARNS,
+    "elif": "if phase == 'val':\n    model.eval()\nelif phase == 'test':\n    pass\nelse:\n    model.train()\n"
+    + LEARNS,
+    "an elif in the middle": "if epoch == 5:\n    print(5)\nelif phase == 'val':\n    print(6)\nelif epoch == 1:\n"
+    "    print(7)\nelse:\n    print(8)\n" + LEARNS,
+    "an elif that is never taken": "if epoch == 5:\n    print(5)\nelif phase == 'test':\n    print(6)\n" + LEARNS,
+    "membership": "if phase in ('val', 'test'):\n    print('in')\nif phase not in ['val']:\n    print('out')\n"
+    + LEARNS,
+    "the other way round": "if 'val' != phase:\n    print('train')\n" + LEARNS,
+    "not": "if not phase == 'train':\n    model.eval()\n" + LEARNS,
+    "and, or": LEARNS
+    + "if phase == 'val' and best < 5:\n    best += 2\nif best > 2 and phase == 'train':\n    print('x')\n"
+    "if phase == 'val' or best:\n    print('y')",
+    "an expression": "print('learn' if phase == 'train' else 'look', phase.upper(), (phase))\n" + LEARNS,
+    "a value of a condition": "flag = best and phase == 'train'\nprint(flag)\n" + LEARNS,
+    "formatted strings": "print(f'{phase}: {sizes[phase]:3d}|{phase:>8s}|{phase!r:>9}', '%s' % phase)\n" + LEARNS,
+    "gradients switched": "for x in loaders[phase]:\n    with torch.set_grad_enabled(phase == 'train'):\n"
+    "        print(x, torch.is_grad_enabled())\n        if phase == 'train':\n            loss.backward()",
+    "an emptied loop": "for x in loaders[phase]:\n    if phase == 'train':\n        loss.backward()",
+    "comments": "# first\nif phase == 'train':  # learn\n    model.train()  # on\n    # end\nelse:  # look\n"
+    "    model.eval()\n" + LEARNS,
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN_OUT)
+def test_the_copies_do_the_same(name: str) -> None:
+    before = phases(WRITTEN_OUT[name])
+    after = done(before)
+    assert after is not None and "for phase in" not in after and "phase ==" not in after
+    assert output(after) == output(before)
+
+
+STAY = {
+    "left early": "if best > 3: break\n" + LEARNS,
+    "skipped": "if epoch == 1 and phase == 'val': continue\n" + LEARNS,
+    "kept by a function": "seen.append(lambda: phase)\n" + LEARNS,
+    "bound again": LEARNS + "phase = 'other'",
+    "shown with its name": "print(f'{phase=}')\n" + LEARNS,
+    "in all quotes": "print(f\"{f'{sizes[phase]}'}\")\n" + LEARNS,
+    "computed format": "print(f'{phase:>{best}}')\n" + LEARNS,
+    "all phases learn": "for x in loaders[phase]:\n    loss.backward()",
+}
+
+
+@pytest.mark.parametrize("name", STAY)
+def test_the_loop_stays(name: str) -> None:
+    assert done(phases(STAY[name])) is None
+
+
+@pytest.mark.parametrize("kinds", ["['train']", "phases", "['train', 'train']", "['train', best]", "['a b', 'train']"])
+def test_loops_over_other_things_stay(kinds: str) -> None:
+    assert done(phases(LEARNS, kinds)) is None
+
+
+def test_a_phase_that_is_used_behind_the_loop_stays() -> None:
+    assert done(phases(LEARNS).replace("print(best, seen)", "print(phase)")) is None
+
+
+def test_a_phase_that_learns_nothing_clears_nothing() -> None:
+    body = "for x in loaders[phase]:\n    model.zero_grad()\n    if phase == 'train':\n        loss.backward()"
+    after = done(phases(body))
+    assert after is not None and after.count("zero_grad()") == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # too late
+        "for x in loaders[phase]:\n    if phase == 'train':\n        loss.backward()\n    model.zero_grad()",
+        "for x in loaders[phase]:\n    model.zero_grad(False)\n    if phase == 'train':\n        loss.backward()",
+        "print(model.grad if epoch > 9 else 0)\nfor x in loaders[phase]:\n    model.zero_grad()\n"
+        "    if phase == 'train':\n        loss.backward()",
+    ],
+)
+def test_clearing_that_may_be_seen_stays(body: str) -> None:
+    after = done(phases(body))
+    assert after is not None and after.count("zero_grad(") == 3  # with the definition
+
+
+def test_gradients_that_something_else_switched_are_switched_on_again() -> None:
+    body = "for x in loaders[phase]:\n    with torch.set_grad_enabled(phase == 'train'):\n"
+    body += "        if phase == 'train':\n            loss.backward()"
+    after = done(phases(body).replace("seen = []", "seen = []\ntorch.set_grad_enabled(False)"))
+    assert after is not None and "with torch.set_grad_enabled(True):" in after
