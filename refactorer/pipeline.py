@@ -52,8 +52,7 @@ def convert_site(
     if options.applies("N102"):
         evaluation.apply(outline, roles)
     outline.without_globals()
-    if options.applies("N105"):
-        device.apply(outline)
+    device.apply(outline)
     _note_gradients_elsewhere(outline)
     if options.applies("N101"):
         automatic.apply(outline, roles, undivided)
