@@ -151,13 +151,13 @@ def _changed_between(outline: Outline, roles: Roles, variable: Variable, line: c
         at = program.order[node.node]
         parent = program.parent[node.node]
         between = program.order[line] < at < program.order[loop] and not program.contains(line, node.node)
+        runs = program.enclosing_function(node.node) is program.enclosing_function(loop)
         if any(program.contains(function, node.node) for function in outline.consumed):
             continue
-        if between and variable in roles.models and not _keeps_parameters(parent):
+        if between and runs and variable in roles.models and not _keeps_parameters(parent):
             return True
-        stored = isinstance(parent, cst.Attribute) and isinstance(
-            program.parent.get(parent), (cst.AssignTarget, cst.AugAssign)
-        )
+        holder = program.parent.get(parent) if isinstance(parent, cst.Attribute) else None
+        stored = isinstance(holder, (cst.AssignTarget, cst.AugAssign)) and holder.target is parent
         if stored and at > program.order[line]:
             return True
     return False

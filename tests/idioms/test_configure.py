@@ -104,3 +104,27 @@ def test_the_notes_say_what_stays_with_the_script() -> None:
     assert [(note.code, note.message) for note in result.diagnostics] == [
         ("N106", "the script steps scheduler: step() is given an argument")
     ]
+
+
+BETWEEN = SCRIPT.replace("loader = [", "{between}\nloader = [")
+
+
+def made_by_the_module(between: str) -> bool:
+    after = converted("scheduler.step()", BETWEEN.replace("{between}", between))
+    return "self.optimizer" not in after and "optimizer = optim.SGD(self.model.parameters()" in after
+
+
+def test_a_function_that_is_only_defined_in_between_changes_nothing() -> None:
+    assert made_by_the_module("def show():\n    print(model(torch.ones(1, 2)))")
+
+
+def test_a_function_that_is_called_in_between_may_change_the_model() -> None:
+    assert not made_by_the_module("def show():\n    print(model(torch.ones(1, 2)))\nshow()")
+
+
+def test_settings_that_are_added_to_something_stay_the_same() -> None:
+    settings = "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--n', type=int, default=1)\n"
+    settings += "opt = parser.parse_args()\ndone = 0\nmodel ="
+    text = SCRIPT.replace("model =", settings, 1).replace("lr=0.1)", "lr=opt.n)")
+    assert "self.optimizer" not in converted("scheduler.step()\ndone += opt.n", text)
+    assert "self.optimizer" in converted("scheduler.step()\nopt.n += done", text)
