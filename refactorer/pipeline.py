@@ -52,7 +52,7 @@ def convert_site(
     if options.applies("N102"):
         evaluation.apply(outline, roles)
     outline.without_globals()
-    device.apply(outline)
+    device.apply(outline, roles)
     _note_gradients_elsewhere(outline)
     if options.applies("N101"):
         automatic.apply(outline, roles, undivided)

@@ -10,7 +10,7 @@ from refactorer.emit.edits import Edit, apply
 from refactorer.emit.module_class import ClassWriter
 from refactorer.emit.new_names import Names, choose_names
 from refactorer.idioms.configure import Configuration
-from refactorer.idioms.device import is_move
+from refactorer.idioms.device.choice import target_of
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles
@@ -147,8 +147,9 @@ def _unmoved_model(outline: Outline, roles: Roles, configuration: Configuration)
         return {}
     edits: dict[cst.CSTNode, Edit] = {}
     allowed: list[cst.CSTNode] = list(configuration.moved)
+    end = program.order[outline.site.epoch_loop]
     for call in program.calls:
-        if not is_move(outline, call, device) or program.order[call] > program.order[outline.site.epoch_loop]:
+        if target_of(outline, call) != ("variable", device) or program.order[call] > end:
             continue
         line = program.statement(call)
         small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None

@@ -132,8 +132,7 @@ def _assign(name: str, value: cst.BaseExpression) -> cst.SimpleStatementLine:
 def _device(outline: Outline, roles: Roles) -> cst.BaseExpression | None:
     if outline.device is not None:
         variable = outline.variable(outline.device)
-        if variable is not None:
-            return cst.Name(variable.name)
+        return cst.Name(variable.name) if variable is not None else outline.device
     moved = any(
         isinstance(c.func, cst.Attribute) and (c.func.attr.value == "cuda" or (c.func.attr.value == "to" and c.args))
         for c in outline.program.calls

@@ -1,0 +1,168 @@
+"""What is known of the data of the loaders: whether it needs no gradients, is made anew, or may be changed."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.idioms.device.lines import is_false
+from refactorer.outline.optimizers import is_module_class
+from refactorer.outline.outline import Outline
+
+_LIBRARIES = {
+    "torch", "torchvision", "torchtext", "torchaudio", "numpy", "tqdm", "argparse", "os", "sys", "math", "random",
+    "datetime", "json", "pickle", "copy", "collections", "itertools", "functools", "logging", "glob", "shutil",
+    "typing", "time", "pathlib", "dataclasses", "enum", "string", "re", "io", "contextlib", "warnings",
+    "matplotlib", "PIL", "pandas",
+    "scipy", "sklearn", "cv2", "tensorboardX", "__future__", "builtins", "csv", "gzip", "struct", "imageio", "skimage",
+    "subprocess", "socket", "platform", "inspect", "abc", "operator", "unicodedata", "urllib", "yaml", "seaborn",
+}  # fmt: skip
+_PARAMETERS = {"parameters", "named_parameters", "modules", "named_modules", "children"}
+
+
+def data_is_plain(outline: Outline) -> bool:
+    """Whether no data can require a gradient: the script asks for none, and computes no data with a model."""
+    return not (_asks_for_gradients(outline) or _computes_in_front(outline))
+
+
+def is_safe_code(outline: Outline) -> bool:
+    """Whether no function that is given data can change it in place."""
+    return not (knows_foreign_code(outline) or _changes_arguments(outline))
+
+
+def comes_from_outside(outline: Outline, iterable: cst.BaseExpression) -> bool:
+    """Whether a loop is over data that the training does not make: a loader, perhaps in `enumerate` or `tqdm`."""
+    while isinstance(iterable, cst.Call):
+        name = outline.program.qualified_name(iterable.func) or ""
+        if name not in ("builtins.enumerate", "builtins.zip", "builtins.iter") and not name.startswith("tqdm."):
+            return False
+        if len(iterable.args) > 1 and name == "builtins.zip":
+            return all(comes_from_outside(outline, arg.value) for arg in iterable.args)
+        if not iterable.args:
+            return False
+        iterable = iterable.args[0].value
+    while isinstance(iterable, (cst.Subscript, cst.Attribute)):
+        iterable = iterable.value
+    variable = outline.variable(iterable)
+    if variable is None:
+        return False
+    places = [outline.site.epoch_loop, *outline.consumed]
+    order = outline.program.order
+    return not any(
+        outline.program.contains(place, seen.node) for seen in variable.writes for place in places if seen.node in order
+    )  # fmt: skip
+
+
+def is_fresh(outline: Outline) -> bool:
+    """Whether every loader makes each batch anew, as a `DataLoader` does."""
+    sources = [source for source in (outline.train, outline.evaluation) if source is not None]
+    return all(_is_loader(outline, source.iterable) for source in sources)
+
+
+def _is_loader(outline: Outline, iterable: cst.BaseExpression | None) -> bool:
+    value = outline.program.assigned_value(outline.variable(iterable)) if isinstance(iterable, cst.Name) else None
+    if not isinstance(value, cst.Call):
+        return False
+    plain = not any(
+        arg.star == "**" or (arg.keyword is not None and arg.keyword.value in ("collate_fn", "batch_sampler"))
+        or (isinstance(arg.value, cst.Name) and arg.value.value == "None") for arg in value.args
+    )  # fmt: skip
+    name = outline.program.qualified_name(value.func) or ""
+    return plain and name.startswith("torch.utils.data.") and name.endswith(".DataLoader")
+
+
+def _asks_for_gradients(outline: Outline) -> bool:
+    """Whether the script lets something require a gradient that may be data: not parameters, not new tensors."""
+    program = outline.program
+    for node in program.find(cst.Attribute):
+        if node.attr.value not in ("requires_grad", "requires_grad_"):
+            continue
+        parent = program.parent.get(node)
+        assign = program.parent.get(parent) if isinstance(parent, cst.AssignTarget) else None
+        given = assign.value if isinstance(assign, cst.Assign) else None
+        if isinstance(parent, cst.Call) and parent.func is node:
+            given = parent.args[0].value if parent.args else node
+        if given is not None and not is_false(given) and not _is_parameter_or_new(outline, node.value):
+            return True
+    inside = [outline.site.epoch_loop, *outline.consumed]
+    for call in program.calls:
+        asked = [arg for arg in call.args if arg.keyword is not None and arg.keyword.value == "requires_grad"]
+        outside = program.enclosing_function(call) in (None, outline.site.driver.node)
+        outside = outside and not any(program.contains(place, call) for place in inside)
+        if outside and asked and not is_false(asked[0].value):
+            return True
+    return False
+
+
+def _is_parameter_or_new(outline: Outline, node: cst.BaseExpression) -> bool:
+    program = outline.program
+    variable = program.variables.get(node)
+    if variable is None or not variable.writes:
+        return False
+    for seen in variable.writes:
+        parent = program.parent.get(seen.node)
+        while isinstance(parent, (cst.Element, cst.Tuple)):
+            parent = program.parent.get(parent)
+        if isinstance(parent, (cst.For, cst.CompFor)):
+            if not any(isinstance(n, cst.Attribute) and n.attr.value in _PARAMETERS for n in walk(parent.iter)):
+                return False
+            continue
+        assign = program.parent.get(parent) if isinstance(parent, cst.AssignTarget) else None
+        if not isinstance(assign, cst.Assign) or not isinstance(assign.value, cst.BinaryOperation):
+            return False
+    return True
+
+
+def _computes_in_front(outline: Outline) -> bool:
+    """Whether a model is called before the training, so that data may have been computed with it."""
+    program, loop = outline.program, outline.site.epoch_loop
+    for call in program.calls:
+        early = program.order[call] < program.order[loop] and program.enclosing_function(call) in (
+            None, outline.site.driver.node,
+        )  # fmt: skip
+        variable = program.variables.get(call.func) if early else None
+        if variable is not None and _may_hold_module(outline, variable):
+            return True
+    return False
+
+
+def _may_hold_module(outline: Outline, variable: Variable) -> bool:
+    program = outline.program
+    for seen in variable.writes:
+        target = program.parent.get(seen.node)
+        assign = program.parent.get(target) if isinstance(target, cst.AssignTarget) else None
+        value = assign.value if isinstance(assign, cst.Assign) else None
+        if not isinstance(value, cst.Call):
+            continue
+        name = program.qualified_name(value.func) or ""
+        own = program.definition(program.variables.get(value.func))
+        known = isinstance(own, cst.ClassDef) and not is_module_class(program, own)
+        if not known and (name.startswith(("torch.nn.", "torchvision.models")) or not name):
+            return True
+    return False
+
+
+def knows_foreign_code(outline: Outline) -> bool:
+    """Whether the script uses code whose ways are not known: other files of its author, rarer libraries."""
+    return any(full.split(".")[0] not in _LIBRARIES for full in outline.program.imports.values()) or bool(
+        outline.program.star_imports
+    )
+
+
+def _changes_arguments(outline: Outline) -> bool:
+    """Whether a function of the file changes something that it was handed, in place."""
+    program = outline.program
+    places: list[cst.CSTNode] = [n.target for n in program.find(cst.AugAssign)]
+    places += [n.target for n in program.find(cst.AssignTarget) if isinstance(n.target, cst.Subscript)]
+    places += [
+        call.func.value for call in program.calls
+        if isinstance(call.func, cst.Attribute) and call.func.attr.value.endswith("_")
+    ]  # fmt: skip
+    for place in places:
+        while isinstance(place, cst.Subscript):
+            place = place.value
+        variable = program.variables.get(place)
+        if variable is not None and any(isinstance(program.parent.get(s.node), cst.Param) for s in variable.writes):
+            return True
+    return False

@@ -1,0 +1,77 @@
+"""Lines that do nothing any more once a move or a wrapper has been taken out of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import libcst as cst
+
+from refactorer.analysis.walk import walk
+from refactorer.idioms.shapes import names_in
+from refactorer.outline.blocks import is_pass
+from refactorer.outline.outline import Outline
+
+
+def text_of(node: cst.CSTNode) -> str:
+    """The text of a node."""
+    return cst.Module([]).code_for_node(node)
+
+
+def bracketed(node: cst.BaseExpression) -> cst.BaseExpression:
+    """An operation in parentheses, since it may come to stand in front of a method call or over several lines."""
+    if node.lpar or not isinstance(node, (cst.BinaryOperation, cst.UnaryOperation, cst.IfExp, cst.Tuple)):
+        return node
+    return node.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+
+
+Pair = tuple[cst.BaseExpression, cst.BaseExpression]
+
+
+def paired(target: cst.BaseExpression, value: cst.BaseExpression) -> list[Pair]:
+    """The parts of `x, y = a, b`, or the one of any other assignment."""
+    if isinstance(target, cst.Tuple) and isinstance(value, cst.Tuple) and len(target.elements) == len(value.elements):
+        return [(t.value, v.value) for t, v in zip(target.elements, value.elements)]
+    return [(target, value)]
+
+
+def is_false(node: cst.BaseExpression) -> bool:
+    """Whether an expression is the word False."""
+    return isinstance(node, cst.Name) and node.value == "False"
+
+
+def assigns_itself(line: cst.CSTNode) -> bool:
+    """Whether a line is `x = x` or `x, y = x, y`."""
+    if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
+        return False
+    small = line.body[0]
+    if not isinstance(small, cst.Assign) or len(small.targets) != 1:
+        return False
+    names, values = names_in(small.targets[0].target), names_in(small.value)
+    alike = [n.value for n in names] == [n.value for n in values] and bool(names)
+    plain = isinstance(small.value, cst.Name) or (
+        isinstance(small.value, cst.Tuple) and len(names) == len(small.value.elements)
+    )
+    return alike and plain
+
+
+def idle_lines(body: Iterable[cst.CSTNode]) -> set[cst.CSTNode]:
+    """The lines of a hook that assign variables to themselves."""
+    return {line for line in walk(*body) if assigns_itself(line)}
+
+
+def drop_idle(outline: Outline, hook: str, before: set[cst.CSTNode]) -> None:
+    """Takes the lines out that have come to assign variables to themselves; the script's own such lines stay."""
+    idle = idle_lines(outline.hooks[hook]) - before
+    if idle:
+        outline.edit(hook, dict.fromkeys(idle))
+
+
+def bare_texts(lines: Iterable[cst.CSTNode]) -> list[str]:
+    """The texts of the lines that do something, without the comments around them."""
+    return [_bare(line) for line in lines if not assigns_itself(line) and not is_pass(line)]
+
+
+def _bare(line: cst.CSTNode) -> str:
+    if isinstance(line, cst.SimpleStatementLine):
+        line = line.with_changes(trailing_whitespace=cst.TrailingWhitespace())
+    return text_of(line.with_changes(leading_lines=())).strip()

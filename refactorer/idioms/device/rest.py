@@ -1,0 +1,78 @@
+"""Other moves in the hooks: a tensor that the step makes follows the module, `x.cuda()` becomes `x.to(self.device)`.
+
+The module is where the script put its model, so the target is the same; without CUDA neither form does anything.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.walk import walk
+from refactorer.emit.edits import Edit, apply
+from refactorer.idioms.device.choice import Choice, condition_of, target_of
+from refactorer.idioms.device.lines import bare_texts, bracketed, text_of
+from refactorer.outline.blocks import block_lines
+from refactorer.outline.comments import comments_of, with_comments
+from refactorer.outline.optimizers import Roles, makes_module
+from refactorer.outline.outline import Outline
+
+
+def follow(outline: Outline, roles: Roles, choice: Choice) -> None:
+    """Rewrites the moves in the hooks whose condition is the script's one condition for CUDA."""
+    for hook, body in outline.hooks.items():
+        edits: dict[cst.CSTNode, Edit] = {}
+        for node in walk(*body):
+            if isinstance(node, cst.If) and _asks(outline, choice, node.test):
+                edits.update(_branch(outline, roles, node))
+            elif isinstance(node, cst.IfExp) and _asks(outline, choice, node.test):
+                moved = _moved(outline, roles, node.body)
+                if moved is not None and text_of(moved.func.value) == text_of(node.orelse):  # type: ignore[attr-defined]
+                    edits[node] = _following(moved)
+            elif choice.condition is None and (moved := _moved(outline, roles, node)) is not None:
+                edits[moved] = _following(moved)
+        if edits:
+            outline.edit(hook, edits)
+
+
+def _asks(outline: Outline, choice: Choice, test: cst.BaseExpression) -> bool:
+    return choice.condition is not None and condition_of(outline, test) == choice.condition
+
+
+def _moved(outline: Outline, roles: Roles, node: cst.CSTNode) -> cst.Call | None:
+    """A move of a tensor: not of anything that may be a module."""
+    if not isinstance(node, cst.Call) or target_of(outline, node) != ("cuda",):
+        return None
+    root = node.func
+    while isinstance(root, (cst.Attribute, cst.Subscript, cst.Call)):
+        root = root.func if isinstance(root, cst.Call) else root.value
+    variable = outline.variable(root)
+    if variable is None:
+        return None
+    modules = variable in roles.objects or any(makes_module(outline.program, seen) for seen in variable.writes)
+    return None if modules and root is node.func.value else node  # type: ignore[attr-defined]
+
+
+def _following(call: cst.Call) -> cst.Call:
+    assert isinstance(call.func, cst.Attribute)
+    kept = [arg for arg in call.args if arg.keyword is not None and arg.keyword.value == "non_blocking"]
+    place = cst.Arg(cst.parse_expression("self.device"))
+    return cst.Call(call.func.with_changes(attr=cst.Name("to"), value=bracketed(call.func.value)), [place, *kept])
+
+
+def _branch(outline: Outline, roles: Roles, branch: cst.If) -> dict[cst.CSTNode, Edit]:
+    """`if use_cuda: x = x.cuda()` without its condition, where the other branch does the same without moving."""
+    if branch.orelse is not None and not isinstance(branch.orelse, cst.Else):
+        return {}
+    lines = block_lines(branch.body)
+    others = block_lines(branch.orelse.body) if branch.orelse is not None else []
+    moves = [moved for node in walk(*lines) if (moved := _moved(outline, roles, node)) is not None]
+    bare: dict[cst.CSTNode, Edit] = {moved: moved.func.value for moved in moves}  # type: ignore[attr-defined]
+    if not moves or bare_texts(_done(lines, bare)) != bare_texts(others):
+        return {}
+    done = _done(lines, {moved: _following(moved) for moved in moves})
+    done[0] = with_comments(done[0], comments_of(branch))
+    return {branch: done}
+
+
+def _done(lines: list[cst.CSTNode], edits: dict[cst.CSTNode, Edit]) -> list[cst.CSTNode]:
+    return list(apply(cst.IndentedBlock(lines), edits).body) if lines else []  # type: ignore[arg-type]
