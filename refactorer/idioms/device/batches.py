@@ -188,7 +188,7 @@ class _Stripping:
         """A batch of a class of its own may do more in `to()` than to move its tensors."""
         program = self.outline.program
         for function in program.find(cst.FunctionDef):
-            is_method = isinstance(program.parent[program.parent[function]], cst.ClassDef)
+            is_method = isinstance(program.parent.get(program.parent[function]), cst.ClassDef)
             if is_method and function.name.value in ("to", "cuda"):
                 raise Obstacle(call, f"a class of the script has its own {function.name.value}()")
         is_whole = self.whole is not None and self.outline.variable(receiver) is self.whole
