@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import libcst as cst
 
-from refactorer.analysis.scopes import Variable
 from refactorer.emit.driver_lines import bind_first, training_lines
 from refactorer.emit.edits import Edit, apply
 from refactorer.emit.module_class import ClassWriter
 from refactorer.emit.new_names import Names, choose_names
+from refactorer.emit.unused_imports import without_unused
 from refactorer.idioms.configure import Configuration
-from refactorer.idioms.device.choice import target_of
+from refactorer.idioms.device.models import unmoved
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles
@@ -24,7 +24,7 @@ def assemble(outline: Outline, roles: Roles, configuration: Configuration, homes
     names = choose_names(outline, roles)
     writer = ClassWriter(outline, roles, configuration, homes)
     edits: dict[cst.CSTNode, Edit] = dict.fromkeys((*configuration.moved, *homes.initial.values()))
-    edits.update(_unmoved_model(outline, roles, configuration))
+    edits.update(unmoved(outline, roles, configuration, homes))
     written = _with_comments(outline, writer.write(names.module, names.base))
     edits.update(dict.fromkeys(outline.consumed))
     edits.update(_place_class(outline, written))
@@ -33,7 +33,7 @@ def assemble(outline: Outline, roles: Roles, configuration: Configuration, homes
     bind_first(outline, homes, edits)
     module = apply(program.module, edits)
     module = _two_blank_lines_after(module, names.module)
-    return _with_import(module, names)
+    return without_unused(program, _with_import(module, names))
 
 
 def _with_import(module: cst.Module, names: Names) -> cst.Module:
@@ -134,43 +134,3 @@ def _two_blank_lines_after(module: cst.Module, name: str) -> cst.Module:
             missing = max(0, 2 - blank)
             body[index + 1] = following.with_changes(leading_lines=[cst.EmptyLine(indent=False)] * missing + lines)
     return module.with_changes(body=body)
-
-
-# --- the training -------------------------------------------------------------------------------------------------
-
-
-def _unmoved_model(outline: Outline, roles: Roles, configuration: Configuration) -> dict[cst.CSTNode, Edit]:
-    """`model.to(device)` in front of the training goes to the Trainer when nothing else touches the model there."""
-    program, model = outline.program, roles.model
-    device = outline.variable(outline.device) if outline.device is not None else None
-    if model is None or device is None or not configuration.moved:
-        return {}
-    edits: dict[cst.CSTNode, Edit] = {}
-    allowed: list[cst.CSTNode] = list(configuration.moved)
-    end = program.order[outline.site.epoch_loop]
-    for call in program.calls:
-        if target_of(outline, call) != ("variable", device) or program.order[call] > end:
-            continue
-        line = program.statement(call)
-        small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
-        receiver = call.func.value  # type: ignore[attr-defined]
-        if isinstance(small, cst.Expr) and small.value is call and outline.variable(receiver) is model:
-            edits[line] = None
-        elif isinstance(small, cst.Assign) and small.value is call and _binds(outline, small, model):
-            if outline.variable(receiver) is model:
-                edits[line] = None
-            else:
-                edits[call] = receiver
-        else:
-            continue
-        allowed.append(line)
-    inside = [outline.site.epoch_loop, *outline.consumed, *allowed]
-    for seen in model.occurrences:
-        early = 0 <= seen.order < program.order[outline.site.epoch_loop] or seen.scope is not model.owner
-        if early and seen.access == "read" and not any(program.contains(part, seen.node) for part in inside):
-            return {}
-    return edits
-
-
-def _binds(outline: Outline, small: cst.Assign, variable: Variable) -> bool:
-    return len(small.targets) == 1 and outline.variable(small.targets[0].target) is variable

@@ -40,6 +40,9 @@ class ClassWriter:
     def write(self, name: str, base: str) -> cst.ClassDef:
         configure = self._configure()
         hooks = [self._hook(h) for h in _ORDER if self.outline.hooks.get(h) or h == STEP]
+        if self.outline.moves_batches:
+            kept = cst.parse_statement("return batch  # the steps move what they need")
+            hooks.append(_method("transfer_batch_to_device", "self, batch, device, dataloader_idx", [kept]))
         hooks += [self._helper(name) for name in self.outline.methods]
         methods = [self._constructor(), *hooks, *([configure] if configure is not None else [])]
         parsed = cst.parse_statement(f"class {name}({base}):\n    pass\n")

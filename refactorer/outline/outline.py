@@ -51,6 +51,7 @@ class Outline:
     what a hook calls the parameter that it gets from the Trainer beside the batch, `openings` are the lines at the top
     of `on_train_batch_end` that the script does not have.
     `models_unknown` says that the making of an optimizer is out of sight, so that any object may hold its parameters.
+    `moves_batches` says that the steps move their batches themselves, in parts.
     Lines in front of the place `reflection` (in the order of the text) stay, since something looks at their variables.
     """
 
@@ -63,6 +64,7 @@ class Outline:
     consumed: list[cst.FunctionDef] = field(default_factory=list)
     device: cst.BaseExpression | None = None
     automatic: bool = False
+    moves_batches: bool = False
     notes: list[Note] = field(default_factory=list)
     parameter: dict[str, str] = field(default_factory=dict)
     openings: list[cst.CSTNode] = field(default_factory=list)

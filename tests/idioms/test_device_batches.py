@@ -100,6 +100,7 @@ def test_the_moves_stay(front: str, body: str, runner: Runner) -> None:
     text, notes = converted(before)
     assert "N105" in notes
     assert ".to(" in step_of(text) or ".cuda()" in step_of(text)
+    assert "def transfer_batch_to_device(self, batch, device, dataloader_idx):" in text
     assert first_difference(runner.run(before), runner.run(text)) is None
 
 

@@ -12,6 +12,7 @@ UNWRAPPED = [
     ("x = Variable(x)\ny = Variable(y, requires_grad=False)", ""),
     ("x = Variable(x.float())\ny = Variable(y).view(-1, 1)", "x = x.float()\ny = y.view(-1, 1)"),
     ("x = Variable(x * 2 + 1).float()", "x = (x * 2 + 1).float()"),
+    ("x = Variable(x * 2)", "x = x * 2"),
     ("noise = Variable(torch.zeros(4, 2))\nx = x + noise", "noise = torch.zeros(4, 2)"),
     (
         "noise = Variable(torch.FloatTensor(4, 2).fill_(0.5))\nx = x + noise",
@@ -101,3 +102,21 @@ def test_other_files_may_change_what_a_list_gives() -> None:
 def test_other_wrappers_are_not_meant() -> None:
     front = "def Variable(x):\n    return x.flip(0)"
     assert "Variable(x)" in converted(script("x = Variable(x)", front))[0]
+
+
+def test_the_import_goes_with_the_last_wrapper() -> None:
+    text, _ = converted(script("x = Variable(x)"))
+    assert "import Variable" not in text
+    text, _ = converted(script("x = Variable(x)\nassert not isinstance(x, Variable) or True"))
+    assert "from torch.autograd import Variable" in text
+
+
+def test_an_import_that_was_never_used_stays() -> None:
+    assert "from torch.autograd import Variable" in converted(script("x = x * 1"))[0]
+
+
+def test_other_names_of_the_import_stay() -> None:
+    before = script("x = Variable(x)").replace("import Variable", "import Function, Variable")
+    assert "from torch.autograd import Function\n" in converted(before)[0]
+    before = script("x = V(x)").replace("import Variable", "import Variable as V")
+    assert "torch.autograd" not in converted(before)[0]

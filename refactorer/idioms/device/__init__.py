@@ -5,12 +5,11 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.walk import walk
-from refactorer.idioms.device.batches import Obstacle, moved_in, strip
+from refactorer.emit.edits import Edit
+from refactorer.idioms.device.batches import Obstacle, moved_in, strip, stripped
 from refactorer.idioms.device.choice import Choice, find_choice, target_of
 from refactorer.idioms.device.rest import follow
 from refactorer.idioms.device.wrappers import unwrap
-from refactorer.idioms.shapes import names_in
-from refactorer.outline.batches import BatchSource
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, VALIDATION_STEP, Outline
 
@@ -21,9 +20,7 @@ def apply(outline: Outline, roles: Roles) -> None:
     choice = find_choice(outline)
     if choice is not None:
         outline.device = _named(outline, choice) or choice.expression
-    for hook, source in ((STEP, outline.train), (VALIDATION_STEP, outline.evaluation)):
-        if source is not None:
-            _strip(outline, hook, source, choice)
+    _strip(outline, choice)
     if choice is not None and choice.target == ("cuda",) and roles.models:
         follow(outline, roles, choice)
 
@@ -40,16 +37,22 @@ def _named(outline: Outline, choice: Choice) -> cst.Name | None:
     return None
 
 
-def _strip(outline: Outline, hook: str, source: BatchSource, choice: Choice | None) -> None:
-    raw = {variable for name in names_in(source.target) if (variable := outline.variable(name)) is not None}
-    left = moved_in(outline, outline.hooks[hook], raw)
-    try:
-        if choice is not None:
-            strip(outline, hook, source, choice)
-        elif left is not None:
-            raise Obstacle(left, "the script names no single device that is known in front of the training")
-    except Obstacle as obstacle:
-        if left is not None:
+def _strip(outline: Outline, choice: Choice | None) -> None:
+    """Takes the moves out of the steps; if one has to keep them, the Trainer leaves the batches where they are."""
+    edits: dict[str, dict[cst.CSTNode, Edit]] = {}
+    for hook, source in ((STEP, outline.train), (VALIDATION_STEP, outline.evaluation)):
+        left = moved_in(outline, hook, source) if source is not None else None
+        if source is None or left is None:
+            continue
+        try:
+            if choice is None:
+                raise Obstacle(left, "the script names no single device that is known in front of the training")
+            edits[hook] = stripped(outline, hook, source, choice)
+        except Obstacle as obstacle:
             node = obstacle.node if obstacle.node in outline.program.order else left
             outline.note("N105", node, f"device moves of the batch stay: {obstacle.reason}",
-                         "nothing to do; moving again what the Trainer has moved changes nothing")  # fmt: skip
+                         "nothing to do; the Trainer leaves the batch where the loader puts it")  # fmt: skip
+            outline.moves_batches = True
+            return
+    for hook, found in edits.items():
+        strip(outline, hook, found)

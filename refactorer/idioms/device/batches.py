@@ -38,25 +38,34 @@ class Obstacle(Exception):
         self.node, self.reason = node, reason
 
 
-def strip(outline: Outline, hook: str, source: BatchSource, choice: Choice) -> None:
-    """Takes the moves of a batch out of a hook.
+def stripped(outline: Outline, hook: str, source: BatchSource, choice: Choice) -> dict[cst.CSTNode, Edit]:
+    """The edits that take the moves of a batch out of a hook.
 
     Raises:
-        Obstacle: one of the conditions fails; nothing has been changed.
+        Obstacle: one of the conditions fails.
     """
-    if source.target is None:
-        return
     raw = {variable for name in names_in(source.target) if (variable := outline.variable(name)) is not None}
     stripping = _Stripping(outline, choice, raw, outline.variable(source.target))
     stripping.lines(outline.hooks[hook])
-    if stripping.edits:
-        before = idle_lines(outline.hooks[hook])
-        outline.edit(hook, stripping.edits)
-        drop_idle(outline, hook, before)
+    return stripping.edits
 
 
-def moved_in(outline: Outline, body: Iterable[cst.CSTNode], raw: set[Variable]) -> cst.CSTNode | None:
-    """The first move of something that a loop over batches binds."""
+def strip(outline: Outline, hook: str, edits: dict[cst.CSTNode, Edit]) -> None:
+    """Takes the moves out, and the lines that did nothing else."""
+    before = idle_lines(outline.hooks[hook])
+    outline.edit(hook, edits)
+    drop_idle(outline, hook, before)
+
+
+def moved_in(outline: Outline, hook: str, source: BatchSource) -> cst.CSTNode | None:
+    """The first move of a part of the batch that a loop binds."""
+    body = outline.hooks[hook]
+    raw = {variable for name in names_in(source.target) if (variable := outline.variable(name)) is not None}
+    for assign in walk(*body):
+        if isinstance(assign, cst.Assign) and len(assign.targets) == 1:
+            for place, value in paired(assign.targets[0].target, assign.value):
+                if not isinstance(value, cst.Call) and outline.variable(root_of(value)) in raw:
+                    raw |= {v for name in names_in(place) if (v := outline.variable(name)) is not None}
     for node in walk(*body):
         if isinstance(node, (cst.DictComp, cst.ListComp, cst.GeneratorExp)):
             moves = any(target_of(outline, part) is not None for part in walk(node))

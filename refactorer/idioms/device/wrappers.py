@@ -33,11 +33,14 @@ def unwrap(outline: Outline) -> None:
                 edits[call] = given
         if edits:
             before = idle_lines(body)
-            outline.edit(hook, {call: _innermost(given, edits) for call, given in edits.items()})
+            outline.edit(hook, {call: _innermost(outline, call, given, edits) for call, given in edits.items()})
             drop_idle(outline, hook, before)
 
 
-def _innermost(given: Edit, edits: dict[cst.CSTNode, Edit]) -> Edit:
+def _innermost(outline: Outline, call: cst.CSTNode, given: Edit, edits: dict[cst.CSTNode, Edit]) -> Edit:
     while isinstance(given, cst.CSTNode) and given in edits:
         given = edits[given]
-    return bracketed(given) if isinstance(given, cst.BaseExpression) else given
+    if not isinstance(given, cst.BaseExpression):
+        return given
+    alone = isinstance(outline.program.parent.get(call), (cst.Assign, cst.Arg)) and "\n" not in text_of(given)
+    return given if alone else bracketed(given)

@@ -1,0 +1,64 @@
+"""Moves of modules in front of the training: left to the Trainer, or not."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fixtures_harness import Runner, first_difference
+from tests.idioms.device_harness import converted, script
+
+DEVICE = 'device = torch.device("cuda" if torch.cuda.is_available() else "cpu")\n'
+FLAG = "use_cuda = torch.cuda.is_available()\n"
+MOVE = "model.to(device)\n"
+LEFT = [
+    (DEVICE + MOVE, "device=device"),
+    (DEVICE + "model = model.to(device)", "device=device"),
+    (DEVICE + "model = nn.Linear(2, 1).to(device)", "device=device"),
+    (DEVICE + MOVE + "criterion.to(device)\nmodel.train()", "device=device"),
+    (DEVICE + "model.apply(print)\n" + MOVE, "device=device"),
+    (DEVICE + MOVE + "model.load_state_dict({}, strict=False)", "device=device"),
+    (FLAG + "if use_cuda:\n    model.cuda()\n    criterion.cuda()", "device='cuda' if use_cuda else 'cpu'"),
+    (
+        FLAG + "if use_cuda:\n    model = model.cuda()\nn = len(list(model.parameters()))",
+        "'cuda' if use_cuda else 'cpu'",
+    ),
+    (FLAG + "if use_cuda:\n    print('on the GPU')\n    model.cuda()", "'cuda' if use_cuda else 'cpu'"),
+]
+STAYING = [
+    DEVICE + MOVE + "print(next(model.parameters()).device)",
+    DEVICE + MOVE + "print(model(torch.ones(1, 2).to(device)).sum().item())",
+    DEVICE + MOVE + "model.apply(lambda m: nn.init.normal_(m.weight) if hasattr(m, 'weight') else None)",
+    DEVICE + MOVE + "other = model",
+    DEVICE + MOVE + "def show():\n    print(model(torch.ones(1, 2).to(device)).sum().item())\nshow()",
+    DEVICE + MOVE + "def inner():\n    return model(torch.ones(1, 2))\ndef show():\n    print(inner())\nshow()",
+    DEVICE + "for _ in range(2):\n    model.to(device)",
+    DEVICE + "if 1 > 0:\n    model.to(device)",
+    FLAG + "if use_cuda:\n    model.cuda()\nelse:\n    print('slow')",
+    FLAG + "if use_cuda:\n    # all of it\n    model.cuda()",
+    DEVICE + "class Net(nn.Linear):\n    def to(self, device):\n        print('moved')\n        return self\n"
+    "model = Net(2, 1)\nmodel.to(device)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("front", "device"), LEFT)
+def test_fit_moves_the_module(front: str, device: str, runner: Runner) -> None:
+    before = script("x = x * 1", front)
+    text, _ = converted(before)
+    assert ".to(" not in text and ".cuda()" not in text
+    assert device in text
+    assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+@pytest.mark.parametrize("front", STAYING)
+def test_the_move_stays(front: str, runner: Runner) -> None:
+    before = script("x = x * 1", front)
+    text, _ = converted(before)
+    assert "model.to(device)" in text or "model.cuda()" in text
+    assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+def test_a_module_that_the_training_does_not_hold_stays() -> None:
+    """A teacher that only a function uses is a global of the file, which the Trainer knows nothing about."""
+    front = DEVICE + MOVE + "teacher = nn.Linear(2, 1).to(device)\ndef targets(x):\n    return teacher(x).detach()"
+    text, _ = converted(script("y = targets(x)", front))
+    assert "teacher = nn.Linear(2, 1).to(device)" in text and "model.to(device)" not in text
