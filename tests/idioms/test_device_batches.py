@@ -15,6 +15,7 @@ TAKEN = [
     (DEVICE, "x = x.view(-1, 2).to(device)\ny = y.to(device)", "x = x.view(-1, 2)"),
     (DEVICE, "n = x.size(0) + len(y)\nx = x.reshape(n // 2, 2).to(device)\ny = y.to(device)", "n = x.size(0) + len(y)"),
     (DEVICE, "with torch.enable_grad():\n    x = x.to(device)\n    y = y.to(device)", "with torch.enable_grad():"),
+    (DEVICE, "x = x.to(device, torch.float)\ny = y.to(device=device, dtype=torch.float)", "x = x.to(torch.float)"),
     (DEVICE, "x = Variable(x.to(device))\ny = Variable(y).to(device)", ""),
     (FLAG, "if use_cuda:\n    x = x.cuda()\n    y = y.cuda()", ""),
     (FLAG, "if use_cuda:\n    x, y = x.cuda(), y.cuda()\nx, y = Variable(x), Variable(y)", ""),
@@ -29,7 +30,7 @@ def test_the_trainer_moves_the_batch(front: str, body: str, after: str, runner: 
     before = script(body, front)
     text, notes = converted(before)
     step = step_of(text)
-    assert ".to(" not in step and "cuda" not in step and "N105" not in notes
+    assert "device" not in step and "cuda" not in step and "N105" not in notes
     for line in after.splitlines():
         assert line in step
     assert first_difference(runner.run(before), runner.run(text)) is None

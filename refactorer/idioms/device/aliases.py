@@ -10,17 +10,18 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.data import is_fresh, is_safe_code
 from refactorer.idioms.device.lines import paired
+from refactorer.idioms.device.tensors import is_wrapper
 from refactorer.idioms.shapes import names_in
 from refactorer.outline.outline import Outline
 
 _SIZES = {"size", "shape", "dim", "numel", "nelement", "ndimension", "ndim", "dtype"}
 
 
-def root_of(node: cst.CSTNode | None) -> cst.CSTNode | None:
-    """What a chain of attributes, items and calls begins with: the `x` of `x[0].view(-1)`."""
+def root_of(outline: Outline, node: cst.CSTNode | None) -> cst.CSTNode | None:
+    """What a chain of attributes, items, methods and wrappers begins with: the `x` of `Variable(x[0]).view(-1)`."""
     while isinstance(node, (cst.Attribute, cst.Subscript, cst.Call)):
-        if isinstance(node, cst.Call) and not isinstance(node.func, cst.Attribute) and node.args:
-            node = node.args[0].value  # `Variable(x)`
+        if is_wrapper(outline, node):
+            node = node.args[0].value if isinstance(node, cst.Call) and node.args else None
         else:
             node = node.func if isinstance(node, cst.Call) else node.value
     return node
@@ -45,14 +46,14 @@ class Aliases:
     def _note(self, assign: cst.Assign) -> None:
         for target in assign.targets:
             for place, value in paired(target.target, assign.value):
-                root = self.outline.variable(root_of(value))
+                root = self.outline.variable(root_of(self.outline, value))
                 names = {v for name in names_in(place) if (v := self.outline.variable(name)) is not None}
                 if root is not None:
                     self.names.setdefault(root, set()).update(names)
 
     def may_be_one(self, call: cst.Call, given: cst.BaseExpression) -> bool:
         """Whether `Variable(given)` may be the tensor itself."""
-        root = self.outline.variable(root_of(given))
+        root = self.outline.variable(root_of(self.outline, given))
         if root is None or not self.told.isdisjoint(self._all_names(root)):
             return False
         if self.code_is_safe:

@@ -15,10 +15,10 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children, walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.device.aliases import root_of
-from refactorer.idioms.device.choice import Choice, condition_of, target_of
+from refactorer.idioms.device.choice import Choice, condition_of, target_of, without_device
 from refactorer.idioms.device.collections import is_moved_copy, only_read
 from refactorer.idioms.device.data import knows_foreign_code
-from refactorer.idioms.device.lines import bare_texts, bracketed, drop_idle, idle_lines, paired, text_of
+from refactorer.idioms.device.lines import bare_texts, drop_idle, idle_lines, paired, text_of
 from refactorer.idioms.device.tensors import RESHAPING, is_wrapper, wrapped
 from refactorer.idioms.shapes import names_in
 from refactorer.outline.batches import BatchSource
@@ -64,14 +64,14 @@ def moved_in(outline: Outline, hook: str, source: BatchSource) -> cst.CSTNode | 
     for assign in walk(*body):
         if isinstance(assign, cst.Assign) and len(assign.targets) == 1:
             for place, value in paired(assign.targets[0].target, assign.value):
-                if not isinstance(value, cst.Call) and outline.variable(root_of(value)) in raw:
+                if not isinstance(value, cst.Call) and outline.variable(root_of(outline, value)) in raw:
                     raw |= {v for name in names_in(place) if (v := outline.variable(name)) is not None}
     for node in walk(*body):
         if isinstance(node, (cst.DictComp, cst.ListComp, cst.GeneratorExp)):
             moves = any(target_of(outline, part) is not None for part in walk(node))
-            if moves and outline.variable(root_of(node.for_in.iter)) in raw:
+            if moves and outline.variable(root_of(outline, node.for_in.iter)) in raw:
                 return node
-        elif target_of(outline, node) is not None and outline.variable(root_of(node)) in raw:
+        elif target_of(outline, node) is not None and outline.variable(root_of(outline, node)) in raw:
             return node
     return None
 
@@ -173,7 +173,7 @@ class _Stripping:
             receiver = node.func.value  # type: ignore[attr-defined]
             if self._is_part(receiver):
                 self._require_tensor(node, receiver)
-                self.edits[node] = bracketed(receiver)
+                self.edits[node] = without_device(node)
                 return
         if isinstance(node, cst.IfExp) and self._asks_for_device(node.test) and self._is_part(node.orelse):
             self._look(node.body)

@@ -7,9 +7,24 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.idioms.device.lines import text_of
+from refactorer.idioms.device.lines import bracketed, text_of
 from refactorer.outline.outline import Outline
 
+_WRITING = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign)
+_TYPES = {
+    "float",
+    "float16",
+    "float32",
+    "float64",
+    "double",
+    "half",
+    "bfloat16",
+    "long",
+    "int",
+    "int32",
+    "int64",
+    "bool",
+}
 Target = tuple[object, ...]
 """What a move names: ("variable", v), ("setting", v, name), ("cuda",) or, for any other device, its text."""
 
@@ -81,7 +96,7 @@ def target_of(outline: Outline, node: cst.CSTNode) -> Target | None:
     method = node.func.attr.value
     if method not in ("to", "cuda") or outline.program.qualified_name(node.func) is not None:
         return None
-    places = [arg for arg in node.args if arg.keyword is None or arg.keyword.value != "non_blocking"]
+    places = [arg for arg in node.args if not _is_aside(outline, arg)]
     if method == "cuda" and not places:
         return ("cuda",)
     if len(places) != 1 or places[0].star or (places[0].keyword and places[0].keyword.value != "device"):
@@ -89,6 +104,29 @@ def target_of(outline: Outline, node: cst.CSTNode) -> Target | None:
     place = places[0].value
     found = _place(outline, place)
     return found if found is not None or method == "to" else ("other", text_of(place))
+
+
+def _is_aside(outline: Outline, arg: cst.Arg) -> bool:
+    """Whether an argument of a move says something else than the device: how to copy, or the type."""
+    if arg.keyword is not None:
+        return arg.keyword.value in ("non_blocking", "dtype")
+    name = outline.program.qualified_name(arg.value) or ""
+    return name.startswith("torch.") and name[len("torch.") :] in _TYPES
+
+
+def types_in(call: cst.Call) -> list[cst.Arg]:
+    """The arguments of a move that convert to another type as well."""
+    later = [arg for arg in call.args[1:] if arg.keyword is None]
+    return [*later, *(arg for arg in call.args if arg.keyword is not None and arg.keyword.value == "dtype")]
+
+
+def without_device(call: cst.Call) -> cst.BaseExpression:
+    """What is left of a move: its receiver, converted where the move did that too."""
+    assert isinstance(call.func, cst.Attribute)
+    kept = types_in(call)
+    if not kept:
+        return bracketed(call.func.value)
+    return call.with_changes(args=[*kept[:-1], kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)])
 
 
 def _given(call: cst.Call) -> cst.BaseExpression:
@@ -186,14 +224,34 @@ def _visible(outline: Outline, target: Target) -> cst.BaseExpression | None:
     if target[0] == "variable":
         return cst.Name(variable.name) if _is_settled(outline, variable) else None
     name = str(target[2])
+    if _is_made_with_its_object(outline, variable, name):
+        return cst.Attribute(cst.Name(variable.name), cst.Name(name))
     for node in program.find(cst.Attribute):
-        written = isinstance(program.parent.get(node), (cst.AssignTarget, cst.AugAssign, cst.AnnAssign))
+        written = isinstance(program.parent.get(node), _WRITING)
         early = program.order.get(node, 0) < program.order[site.epoch_loop]
         straight = program.enclosing_function(node) in (None, site.driver.node)
         if node.attr.value == name and written and not (early and straight):
             return None
     settled = _is_settled(outline, variable) or _is_parameter(outline, variable)
     return cst.Attribute(cst.Name(variable.name), cst.Name(name)) if settled else None
+
+
+def _is_made_with_its_object(outline: Outline, variable: Variable, name: str) -> bool:
+    """Whether a setting is an attribute of the `self` of the driver that only its constructor assigns."""
+    program = outline.program
+    writes = [
+        node for node in program.find(cst.Attribute)
+        if node.attr.value == name and isinstance(program.parent.get(node), _WRITING)
+    ]  # fmt: skip
+    maker = program.enclosing_function(writes[0]) if len(writes) == 1 else None
+    own = maker is not None and program.parent[maker] is program.parent.get(outline.site.driver.node)
+    return own and maker is not None and maker.name.value == "__init__" and _is_self(outline, variable)
+
+
+def _is_self(outline: Outline, variable: Variable) -> bool:
+    driver = outline.site.driver.node
+    first = driver.params.params[:1] if isinstance(driver, cst.FunctionDef) else []
+    return bool(first) and variable.name == "self" and outline.program.variables.get(first[0].name) is variable
 
 
 def _availability(outline: Outline) -> cst.BaseExpression | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.idioms.device.choice import Target, target_of
+from refactorer.idioms.device.choice import Target, target_of, types_in
 from refactorer.idioms.device.data import is_fresh
 from refactorer.outline.outline import Outline
 
@@ -40,7 +40,7 @@ def _moves(outline: Outline, node: cst.BaseExpression, item: cst.BaseExpression,
         return _is_tensor_test(outline, node.test, item) and _is(outline, node.orelse, item) and _moves(
             outline, node.body, item, target
         )  # fmt: skip
-    if target_of(outline, node) != target:
+    if target_of(outline, node) != target or (isinstance(node, cst.Call) and types_in(node)):
         return False
     return isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and _is(outline, node.func.value, item)
 

@@ -61,6 +61,11 @@ def is_fresh(outline: Outline) -> bool:
 
 
 def _is_loader(outline: Outline, iterable: cst.BaseExpression | None) -> bool:
+    if isinstance(iterable, cst.Call):
+        name = outline.program.qualified_name(iterable.func) or ""
+        given = iterable.args if name == "builtins.zip" else iterable.args[:1]
+        passes = name in ("builtins.zip", "builtins.enumerate") or name.startswith("tqdm.")
+        return passes and bool(given) and all(_is_loader(outline, arg.value) for arg in given)
     value = outline.program.assigned_value(outline.variable(iterable)) if isinstance(iterable, cst.Name) else None
     if not isinstance(value, cst.Call):
         return False
@@ -97,6 +102,8 @@ def _asks_for_gradients(outline: Outline) -> bool:
 
 def _is_parameter_or_new(outline: Outline, node: cst.BaseExpression) -> bool:
     program = outline.program
+    if isinstance(node, cst.BinaryOperation):
+        return True
     variable = program.variables.get(node)
     if variable is None or not variable.writes:
         return False

@@ -13,7 +13,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.emit.edits import Edit
 from refactorer.idioms.configure import Configuration
-from refactorer.idioms.device.choice import Choice, condition_of, find_choice, target_of
+from refactorer.idioms.device.choice import Choice, condition_of, find_choice, target_of, types_in
 from refactorer.idioms.device.lines import text_of
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.homes import Homes
@@ -71,7 +71,7 @@ def _keeps_parameters(outline: Outline) -> bool:
 
 def _move(outline: Outline, choice: Choice, call: cst.Call) -> Move | None:
     program, loop = outline.program, outline.site.epoch_loop
-    if target_of(outline, call) != choice.target or program.order[call] > program.order[loop]:
+    if target_of(outline, call) != choice.target or types_in(call) or program.order[call] > program.order[loop]:
         return None
     line = program.statement(call)
     if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1 or not _is_reached(outline, choice, line):

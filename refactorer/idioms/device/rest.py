@@ -9,7 +9,7 @@ import libcst as cst
 
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
-from refactorer.idioms.device.choice import Choice, condition_of, target_of
+from refactorer.idioms.device.choice import Choice, condition_of, target_of, types_in
 from refactorer.idioms.device.lines import bare_texts, bracketed, text_of
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of, with_comments
@@ -40,7 +40,7 @@ def _asks(outline: Outline, choice: Choice, test: cst.BaseExpression) -> bool:
 
 def _moved(outline: Outline, roles: Roles, node: cst.CSTNode) -> cst.Call | None:
     """A move of a tensor: not of anything that may be a module."""
-    if not isinstance(node, cst.Call) or target_of(outline, node) != ("cuda",):
+    if not isinstance(node, cst.Call) or target_of(outline, node) != ("cuda",) or types_in(node):
         return None
     root = node.func
     while isinstance(root, (cst.Attribute, cst.Subscript, cst.Call)):
