@@ -54,6 +54,8 @@ def test_the_trainer_is_given_the_device_of_the_script(front: str, device: str) 
 WHOLE = [
     ("batch", "batch = [t.to(device) for t in batch]\nx, y = batch"),
     ("batch", "batch = tuple(t.to(device) for t in batch)\nx, y = batch"),
+    ("batch", "x, y = [t.to(device) for t in batch]"),
+    ("batch", "x, y = (t.to(device) for t in batch)"),
     ("batch", "x, y = batch\nx, y = x.to(device), y.to(device)"),
     ("batch", "x, y = batch[0].to(device), batch[1].to(device)"),
 ]
@@ -77,6 +79,31 @@ def test_dictionaries(runner: Runner) -> None:
     assert ".to(" not in step_of(text) and "N105" not in notes
     assert first_difference(runner.run(before), runner.run(text)) is None
     before = script(moved + "x, y = batch.pop('x'), batch['y']", DEVICE, "batch", DICTS)
+    text, notes = converted(before)
+    assert ".to(" in step_of(text) and "N105" in notes
+    assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+def test_a_dictionary_that_is_made_anew_may_be_changed(runner: Runner) -> None:
+    data = "[{'x': torch.ones(2), 'y': torch.ones(1)}] * 4"
+    moved = "batch = {k: v.to(device) for k, v in batch.items()}\n"
+    before = script(moved + "y = batch.pop('y')\nx = batch['x']", DEVICE, "batch", f"DataLoader({data}, batch_size=2)")
+    text, notes = converted(before)
+    assert ".to(" not in step_of(text) and "N105" not in notes
+    assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+ROWS = "DataLoader([torch.ones(3), torch.zeros(3)], batch_size=2)"
+MORE_THAN_ITEMS = [
+    "batch = [t.to(device) for t in batch]\nprint(type(batch))\nx, y = torch.ones(2, 2), torch.ones(2, 1)",
+    "batch = [t.to(device) for t in batch]\nb = batch[:1]\nprint(type(b))\nx, y = torch.ones(2, 2), torch.ones(2, 1)",
+    "batch = [t.to(device) for t in batch]\nprint(batch)\nx, y = torch.ones(2, 2), torch.ones(2, 1)",
+]
+
+
+@pytest.mark.parametrize("body", MORE_THAN_ITEMS)
+def test_a_list_of_items_is_not_the_batch(body: str, runner: Runner) -> None:
+    before = script(body, DEVICE, "batch", ROWS)
     text, notes = converted(before)
     assert ".to(" in step_of(text) and "N105" in notes
     assert first_difference(runner.run(before), runner.run(text)) is None

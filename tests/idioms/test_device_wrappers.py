@@ -34,6 +34,7 @@ STAYING = [
     "x = Variable(x)\nx.add_(model.weight.sum())",
     "x = Variable(x)\nx += model.weight.sum()",
     "z = Variable(x)\nz[:, 0] = model.weight.sum()",
+    "z = Variable(x)\nprint(z is x)",
     "z = torch.FloatTensor(model.weight)\nz = Variable(torch.FloatTensor(z))\nx = x * z.sum()",
 ]
 

@@ -8,7 +8,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.device.data import is_fresh, is_safe_code
+from refactorer.idioms.device.data import asks_for_identity, is_fresh, is_safe_code
 from refactorer.idioms.device.lines import paired
 from refactorer.idioms.device.tensors import is_wrapper
 from refactorer.idioms.shapes import names_in
@@ -33,6 +33,7 @@ class Aliases:
     def __init__(self, outline: Outline, tells: Callable[[cst.CSTNode], bool]) -> None:
         self.outline, self.program = outline, outline.program
         self.code_is_safe, self.data_is_fresh = is_safe_code(outline), is_fresh(outline)
+        self.identity_counts = asks_for_identity(outline)
         self.names: dict[Variable, set[Variable]] = {}
         self.uses: dict[Variable, list[cst.CSTNode]] = {}
         for body in outline.hooks.values():
@@ -54,7 +55,7 @@ class Aliases:
     def may_be_one(self, call: cst.Call, given: cst.BaseExpression) -> bool:
         """Whether `Variable(given)` may be the tensor itself."""
         root = self.outline.variable(root_of(self.outline, given))
-        if root is None or not self.told.isdisjoint(self._all_names(root)):
+        if root is None or self.identity_counts or not self.told.isdisjoint(self._all_names(root)):
             return False
         if self.code_is_safe:
             return True

@@ -16,7 +16,7 @@ from refactorer.analysis.walk import children, walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.device.aliases import root_of
 from refactorer.idioms.device.choice import Choice, condition_of, target_of, without_device
-from refactorer.idioms.device.collections import is_moved_copy, only_read
+from refactorer.idioms.device.collections import is_moved_copy, means_the_same, source_of_copy
 from refactorer.idioms.device.data import knows_foreign_code
 from refactorer.idioms.device.lines import bare_texts, drop_idle, idle_lines, paired, text_of
 from refactorer.idioms.device.tensors import RESHAPING, is_wrapper, wrapped
@@ -133,11 +133,14 @@ class _Stripping:
 
     def _copy(self, small: cst.Assign, place: cst.CSTNode, given: cst.BaseExpression) -> None:
         """`batch = {k: v.to(device) for k, v in batch.items()}`: the Trainer gives such a batch already."""
+        if isinstance(place, cst.Tuple) and all(isinstance(element.value, cst.Name) for element in place.elements):
+            self.edits[given] = source_of_copy(given)  # `x, y = [t.to(device) for t in batch]`
+            return
         variable = self.outline.variable(place)
         if variable is None or variable not in self.raw or len(small.targets) != 1 or small.value is not given:
             raise Obstacle(small, "the moved batch is another variable")
-        if not only_read(self.outline, variable):
-            raise Obstacle(small, "the moved batch may be changed, which would change the loader's own")
+        if not means_the_same(self.outline, variable, given):
+            raise Obstacle(small, "the moved batch may be changed, or used as more than its items")
         self.edits[given] = place
 
     def _device_branch(self, line: cst.If) -> None:
@@ -201,7 +204,7 @@ class _Stripping:
             if is_method and function.name.value in ("to", "cuda"):
                 raise Obstacle(call, f"a class of the script has its own {function.name.value}()")
         is_whole = self.whole is not None and self.outline.variable(receiver) is self.whole
-        if is_whole and knows_foreign_code(self.outline):
+        if is_whole and knows_foreign_code(self.outline, movers=True):
             raise Obstacle(call, "the batch may be an object with a to() of its own")
 
     def _is_same(self, first: cst.BaseExpression, second: cst.BaseExpression) -> bool:

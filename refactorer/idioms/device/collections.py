@@ -10,6 +10,7 @@ from refactorer.idioms.device.data import is_fresh
 from refactorer.outline.outline import Outline
 
 _READING = {"items", "keys", "values", "get"}
+_CHANGING = {"pop", "update", "setdefault"}
 
 
 def is_moved_copy(outline: Outline, node: cst.BaseExpression, raw: set[Variable], target: Target) -> bool:
@@ -32,6 +33,15 @@ def is_moved_copy(outline: Outline, node: cst.BaseExpression, raw: set[Variable]
         return False
     single = not node.for_in.ifs and node.for_in.inner_for_in is None
     return found and single and isinstance(source, cst.Name) and outline.variable(source) in raw
+
+
+def source_of_copy(node: cst.BaseExpression) -> cst.BaseExpression:
+    """The batch that a list of its moved items is made of."""
+    if isinstance(node, cst.Call):
+        node = node.args[0].value
+    assert isinstance(node, cst.BaseComp)
+    source = node.for_in.iter
+    return source.func.value if isinstance(source, cst.Call) and isinstance(source.func, cst.Attribute) else source
 
 
 def _moves(outline: Outline, node: cst.BaseExpression, item: cst.BaseExpression, target: Target) -> bool:
@@ -59,26 +69,40 @@ def _is_tensor_test(outline: Outline, test: cst.BaseExpression, item: cst.BaseEx
     return name == "builtins.isinstance" and kinds == ["torch.Tensor"]
 
 
-def only_read(outline: Outline, variable: Variable) -> bool:
-    """Whether nothing changes a batch that is now the loader's own object; one that is made anew may be changed."""
-    if is_fresh(outline):
-        return True
+def means_the_same(outline: Outline, variable: Variable, copy: cst.BaseExpression) -> bool:
+    """Whether the loader's own batch does as well as a moved copy: only its items are looked at, and nothing changes it.
+
+    A dictionary that the loader makes anew for each batch may be changed.
+    """
     program = outline.program
+    changes = isinstance(copy, cst.DictComp) and is_fresh(outline)
     uses = [node for body in outline.hooks.values() for node, used in outline.uses(*body) if used is variable]
     for node in [*uses, *(seen.node for seen in variable.occurrences)]:
         parent = program.parent.get(node)
         if isinstance(parent, cst.Subscript) and parent.value is node:
-            if isinstance(program.parent.get(parent), (cst.AssignTarget, cst.AugAssign, cst.Del)):
-                return False
+            fine = _is_item(outline, parent, changes)
         elif isinstance(parent, cst.Attribute):
-            if parent.attr.value not in _READING:
-                return False
+            fine = parent.attr.value in (_READING | _CHANGING if changes else _READING)
         elif isinstance(parent, cst.Arg):
-            if not parent.star:
-                return False
+            fine = bool(parent.star) or _is_length(outline, parent)
         elif isinstance(parent, cst.Assign):
-            if not all(isinstance(target.target, cst.Tuple) for target in parent.targets):
-                return False
-        elif not (outline.is_write(node) or isinstance(parent, cst.CompFor)):
+            fine = all(isinstance(target.target, cst.Tuple) for target in parent.targets)
+        else:
+            fine = outline.is_write(node) or isinstance(parent, (cst.CompFor, cst.For))
+        if not fine:
             return False
     return True
+
+
+def _is_item(outline: Outline, node: cst.Subscript, changes: bool) -> bool:
+    """`batch[0]` is the same of a list and of a tuple; `batch[:2]` is not, save for `*batch[:2]`."""
+    parent = outline.program.parent.get(node)
+    if isinstance(parent, (cst.AssignTarget, cst.AugAssign, cst.Del)):
+        return changes
+    sliced = any(isinstance(element.slice, cst.Slice) for element in node.slice)
+    return not sliced or (isinstance(parent, cst.Arg) and bool(parent.star))
+
+
+def _is_length(outline: Outline, arg: cst.Arg) -> bool:
+    call = outline.program.parent.get(arg)
+    return isinstance(call, cst.Call) and outline.program.qualified_name(call.func) == "builtins.len"

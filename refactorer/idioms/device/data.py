@@ -18,6 +18,7 @@ _LIBRARIES = {
     "scipy", "sklearn", "cv2", "tensorboardX", "__future__", "builtins", "csv", "gzip", "struct", "imageio", "skimage",
     "subprocess", "socket", "platform", "inspect", "abc", "operator", "unicodedata", "urllib", "yaml", "seaborn",
 }  # fmt: skip
+_MOVERS = {"torch_geometric", "torch_scatter", "torch_sparse", "dgl", "transformers", "datasets", "ogb", "networkx"}
 _PARAMETERS = {"parameters", "named_parameters", "modules", "named_modules", "children"}
 
 
@@ -150,11 +151,25 @@ def _may_hold_module(outline: Outline, variable: Variable) -> bool:
     return False
 
 
-def knows_foreign_code(outline: Outline) -> bool:
-    """Whether the script uses code whose ways are not known: other files of its author, rarer libraries."""
-    return any(full.split(".")[0] not in _LIBRARIES for full in outline.program.imports.values()) or bool(
-        outline.program.star_imports
-    )
+def knows_foreign_code(outline: Outline, movers: bool = False) -> bool:
+    """Whether the script uses code whose ways are not known: other files of its author, rarer libraries.
+
+    `movers` also allows libraries whose batches have a `to()` that only moves tensors.
+    """
+    known = _LIBRARIES | _MOVERS if movers else _LIBRARIES
+    found = {full.split(".")[0] for full in outline.program.imports.values()}
+    return not found <= known or bool(outline.program.star_imports)
+
+
+def asks_for_identity(outline: Outline) -> bool:
+    """Whether the script asks if two things are the same object: `x is y`, `id(x)`."""
+    program = outline.program
+    for part in program.find(cst.ComparisonTarget):
+        if isinstance(part.operator, (cst.Is, cst.IsNot)):
+            constant = isinstance(part.comparator, cst.Name) and part.comparator.value in ("None", "True", "False")
+            if not constant:
+                return True
+    return any(program.qualified_name(call.func) == "builtins.id" for call in program.calls)
 
 
 def _changes_arguments(outline: Outline) -> bool:
