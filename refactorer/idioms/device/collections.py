@@ -70,7 +70,7 @@ def _is_tensor_test(outline: Outline, test: cst.BaseExpression, item: cst.BaseEx
 
 
 def means_the_same(outline: Outline, variable: Variable, copy: cst.BaseExpression) -> bool:
-    """Whether the loader's own batch does as well as a moved copy: only its items are looked at, and nothing changes it.
+    """Whether the loader's own batch does as well as a moved copy: only its items are looked at, unchanged.
 
     A dictionary that the loader makes anew for each batch may be changed.
     """
