@@ -11,6 +11,7 @@ TARGETS = ("runtime", "lightning")
 IDIOMS = {
     "N101": "automatic optimization: the Trainer calls zero_grad, backward and step",
     "N102": "an evaluation in the validation hooks",
+    "N105": "the Trainer moves batches and models to the device",
     "N106": "configure_optimizers makes optimizers and schedulers, and the Trainer steps schedulers",
 }
 """What makes a conversion nicer than literal, by the code of the note that says why it was not possible."""

@@ -52,7 +52,8 @@ def convert_site(
     if options.applies("N102"):
         evaluation.apply(outline, roles)
     outline.without_globals()
-    device.apply(outline, roles)
+    if options.applies("N105"):
+        device.apply(outline, roles)
     _note_gradients_elsewhere(outline)
     if options.applies("N101"):
         automatic.apply(outline, roles, undivided)
