@@ -12,7 +12,9 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.diagnostics import Diagnostic
 from refactorer.emit.check import unbound_names
+from refactorer.idioms.evaluation.copies import is_left_over, with_copies
 from refactorer.options import Options
+from refactorer.outline.outline import Note
 from refactorer.outline.phases import written_out
 from refactorer.outline.refusal import Refusal, Split
 from refactorer.outline.site import Site, candidates
@@ -144,7 +146,8 @@ class _Conversion:
         index = 0
         while True:
             try:
-                self._convert(self.program, sites[index], first, undivided)
+                if not self._convert_copies(self.program, sites, index, first):
+                    self._convert(self.program, sites[index], first, undivided)
                 return
             except Split as split:
                 undivided = split.message
@@ -157,9 +160,35 @@ class _Conversion:
             self.program = Program(program.module)
             sites = candidates(self.program)
 
+    def _convert_copies(self, program: Program, sites: list[Site], index: int, given_up: Refusal | None) -> bool:
+        """Converts with functions of their own for the evaluations of the training, if none of them is left over."""
+        if not self.options.applies("N102"):
+            return False
+        for text, names in with_copies(program, sites[index]):
+            undivided: str | None = None
+            for _ in range(2):
+                other = Program(cst.parse_module(text))
+                try:
+                    module, notes = convert_site(other, candidates(other)[index], self.options, undivided)
+                except Split as split:
+                    undivided = split.message
+                    continue
+                except Refusal:
+                    break
+                if not is_left_over(module.code, names):
+                    self._accept(other, sites[index], module, notes, given_up)
+                    return True
+                break
+        return False
+
     def _convert(self, program: Program, site: Site, given_up: Refusal | None, undivided: str | None) -> None:
         module, notes = convert_site(program, site, self.options, undivided)
-        self._see(program, site)
+        self._accept(program, site, module, notes, given_up)
+
+    def _accept(
+        self, program: Program, site: Site, module: cst.Module, notes: list[Note], given_up: Refusal | None
+    ) -> None:
+        self._see(self.program, site)
         if given_up is not None:
             message = f"the structure is plainer than usual: {given_up.message}"
             plainer = ("N103", given_up.node, message, "nothing to do; the plainer structure trains the same")

@@ -8,6 +8,8 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.emit.assemble import assemble
 from refactorer.idioms import automatic, configure, device, evaluation, whole_epoch
+from refactorer.idioms.evaluation.moving import keep_gradients
+from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Stage
 from refactorer.idioms.jumps import leave_epoch, on_lines
 from refactorer.options import Options
 from refactorer.outline.accumulators import accumulators
@@ -17,17 +19,7 @@ from refactorer.outline.held import find_holdings
 from refactorer.outline.helpers import enter_helpers
 from refactorer.outline.methods import make_methods
 from refactorer.outline.optimizers import find_roles
-from refactorer.outline.outline import (
-    BATCH_END,
-    BEFORE_STEP,
-    EPOCH_END,
-    STEP,
-    VALIDATION_END,
-    VALIDATION_START,
-    VALIDATION_STEP,
-    Note,
-    Outline,
-)
+from refactorer.outline.outline import BATCH_END, BEFORE_STEP, EPOCH_END, STEP, VALIDATION_END, Note, Outline
 from refactorer.outline.placing import Placing
 from refactorer.outline.refusal import Refusal, Split
 from refactorer.outline.returning import stop_instead
@@ -49,7 +41,7 @@ def convert_site(
     make_methods(outline)
     roles = find_roles(outline)
     whole_epoch.apply(outline, roles)
-    if options.applies("N102"):
+    if site.moves_evaluations and options.applies("N102"):
         evaluation.apply(outline, roles)
     outline.without_globals()
     if options.applies("N105"):
@@ -63,6 +55,7 @@ def convert_site(
     outline.returning = stop_instead(outline)
     _leave_epoch(outline)
     _reduce_sums(outline)
+    keep_gradients(outline)
     epochs = epochs_of(outline)
     try:
         homes = Placing(outline, roles, configuration, epochs).run()
@@ -105,9 +98,13 @@ def _leave_epoch(outline: Outline) -> None:
 
 def _reduce_sums(outline: Outline) -> None:
     """Sums that were made by hand over an evaluation are added up across processes."""
-    if outline.evaluation is None:
-        return
-    sums = accumulators(outline, outline.hooks[VALIDATION_START], outline.hooks[VALIDATION_STEP])
+    for source, stage in ((outline.evaluation, VALIDATION), (outline.test, TEST)):
+        if source is not None:
+            _reduce_sums_of(outline, stage)
+
+
+def _reduce_sums_of(outline: Outline, stage: Stage) -> None:
+    sums = accumulators(outline, outline.hooks[stage.start], outline.hooks[stage.step])
     if not sums:
         return
     reads = [cst.Arg(outline.new_name(v)) for v in sums]
@@ -115,4 +112,4 @@ def _reduce_sums(outline: Outline) -> None:
     target = writes[0] if len(writes) == 1 else cst.Tuple([cst.Element(n) for n in writes], lpar=[], rpar=[])
     value = cst.Call(cst.parse_expression("self.sum_across_ranks"), reads)
     line = cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(target)], value)])
-    outline.hooks[VALIDATION_END] = [line, *outline.hooks[VALIDATION_END]]
+    outline.hooks[stage.end] = [line, *outline.hooks[stage.end]]

@@ -5,14 +5,15 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.flow import passes_errors_on
-from refactorer.emit.edits import Edit
+from refactorer.analysis.scopes import Variable
+from refactorer.emit.edits import Edit, apply
 from refactorer.emit.new_names import Names
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of, with_comments
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import EPOCHS, TRAIN_DATA, Outline
+from refactorer.outline.outline import EPOCHS, TEST_HOOKS, TRAIN_DATA, VALIDATION_DATA, Outline
 from refactorer.outline.returning import return_behind
 
 
@@ -41,7 +42,8 @@ def training_lines(
     given = [cst.Arg(cst.Name(v.name)) for v in homes.arguments]
     made = cst.Call(cst.Name(names.module), given)
     guarded = _is_guarded(outline)
-    fetched, needed = _reads_after(outline, homes, names, edits, guarded)
+    fetched, tested, needed = _reads_after(outline, homes, names, edits, guarded)
+    needed = needed or outline.test is not None
     after: list[cst.CSTNode] = []
     leave = return_behind(outline.returning, names.instance) if outline.returning is not None else None
     if leave is not None:
@@ -69,7 +71,35 @@ def training_lines(
     if loop.body.header.comment is not None:  # type: ignore[attr-defined]
         lead.append(cst.EmptyLine(comment=loop.body.header.comment))  # type: ignore[attr-defined]
     lines[0] = lines[0].with_changes(leading_lines=lead)
+    edits.update(_test_lines(outline, names, tested))
     return [*lines, *after]
+
+
+def _test_lines(outline: Outline, names: Names, fetched: list[cst.CSTNode]) -> dict[cst.CSTNode, Edit]:
+    """The test behind the training becomes `trainer.test`, with what is read back behind it."""
+    line, source = outline.test_line, outline.test
+    if line is None or source is None or source.iterable is None:
+        return {}
+    test = cst.Attribute(cst.Name(names.trainer), cst.Name("test"))
+    loader = cst.Arg(in_driver(outline, source.iterable))
+    call = cst.SimpleStatementLine([cst.Expr(cst.Call(test, [cst.Arg(cst.Name(names.instance)), loader]))])
+    lead = getattr(line, "leading_lines", ())
+    edits: dict[cst.CSTNode, Edit] = dict.fromkeys(outline.dropped)
+    return {**edits, line: [call.with_changes(leading_lines=lead), *fetched]}
+
+
+def in_driver(outline: Outline, node: cst.BaseExpression) -> cst.BaseExpression:
+    """An expression of a function that was entered, in the names of the driver."""
+    edits: dict[cst.CSTNode, Edit] = {}
+    for name, raw in outline.program.used([node]):
+        expression = outline.bindings.expression.get(raw)
+        variable = outline.bindings.canonical(raw)
+        if expression is not None:
+            edits[name] = in_driver(outline, expression)
+        elif variable.name != raw.name:
+            edits[name] = cst.Name(variable.name)
+    replaced = edits.get(node)
+    return replaced if isinstance(replaced, cst.BaseExpression) else apply(node, edits)
 
 
 def _declared(outline: Outline, homes: Homes) -> list[cst.SimpleStatementLine]:
@@ -108,7 +138,8 @@ def _data(outline: Outline) -> list[cst.Arg]:
     elif TRAIN_DATA not in outline.hooks and iterable is not None:
         data.append(_plain_name(outline, iterable) if outline.variable(iterable) is not None else iterable)
     arguments = [cst.Arg(value) for value in data]
-    if outline.evaluation is not None and outline.evaluation.iterable is not None:
+    if outline.evaluation is not None and VALIDATION_DATA not in outline.hooks:
+        assert outline.evaluation.iterable is not None
         loader = _plain_name(outline, outline.evaluation.iterable)
         arguments.append(cst.Arg(loader) if data else _keyword("val_dataloaders", loader))
     return arguments
@@ -164,14 +195,18 @@ def _is_guarded(outline: Outline) -> bool:
 
 def _reads_after(
     outline: Outline, homes: Homes, names: Names, edits: dict[cst.CSTNode, Edit], guarded: bool
-) -> tuple[list[cst.CSTNode], bool]:
-    """Names read behind the training are read from the module; one that is also assigned there is fetched first."""
+) -> tuple[list[cst.CSTNode], list[cst.CSTNode], bool]:
+    """Names read behind the training are read from the module; one that is also assigned there is fetched first.
+
+    The lines that fetch stand behind the training, behind the test, or both: wherever the variable is written.
+    """
     program = outline.program
     end = program.last[outline.site.epoch_loop]
     lines: list[cst.CSTNode] = []
+    behind_test: list[cst.CSTNode] = []
     for variable in homes.read_after:
         attribute = homes.attribute[variable]
-        inside = [outline.site.epoch_loop, *outline.consumed]
+        inside = [outline.site.epoch_loop, *outline.consumed, *outline.dropped]
         outer = [n for n in program.ancestors(outline.site.epoch_loop) if isinstance(n, (cst.For, cst.While))]
         later = [
             seen for seen in variable.occurrences
@@ -188,8 +223,17 @@ def _reads_after(
                 edits[seen.node] = cst.parse_expression(f"{names.instance}.{attribute}")
             continue
         line = _assign(variable.name, cst.parse_expression(f"{names.instance}.{attribute}"))
-        lines.append(line if assured else _if_there(names.instance, attribute, line))
-    return lines, bool(homes.read_after)
+        fetch = line if assured else _if_there(names.instance, attribute, line)
+        tests = [hook in TEST_HOOKS for hook, body in outline.hooks.items() if _writes(outline, body, variable)]
+        if not all(tests):
+            lines.append(fetch)
+        if any(tests):
+            behind_test.append(fetch)
+    return lines, behind_test, bool(homes.read_after)
+
+
+def _writes(outline: Outline, body: list[cst.CSTNode], variable: Variable) -> bool:
+    return any(used is variable and outline.is_write(node) for node, used in outline.uses(*body))
 
 
 def _is_behind(outline: Outline, node: cst.CSTNode) -> bool:

@@ -14,16 +14,18 @@ from refactorer.outline.classes import class_around, is_private
 from refactorer.outline.held import held_by
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles, is_stepped
-from refactorer.outline.outline import BATCH_END, BEFORE_STEP, STEP, VALIDATION_STEP, Outline
+from refactorer.outline.outline import BATCH_END, BEFORE_STEP, STEP, TEST_STEP, VALIDATION_STEP, Outline
 
 _ORDER = (
     "epochs", "on_train_epoch_start", "train_dataloader", "training_step", "on_before_optimizer_step",
-    "on_train_batch_end",
-    "on_validation_epoch_start", "validation_step", "on_validation_epoch_end", "on_train_epoch_end",
+    "on_train_batch_end", "val_dataloader", "on_validation_model_eval", "on_validation_epoch_start",
+    "validation_step", "on_validation_epoch_end", "on_validation_model_train", "on_train_epoch_end",
+    "on_test_model_eval", "on_test_epoch_start", "test_step", "on_test_epoch_end", "on_test_model_train",
 )  # fmt: skip
 _PARAMETERS = {
     STEP: "self, {batch}, batch_idx",
     VALIDATION_STEP: "self, {batch}, batch_idx",
+    TEST_STEP: "self, {batch}, batch_idx",
     BEFORE_STEP: "self, {own}",
     BATCH_END: "self, {own}, {batch}, batch_idx",
 }

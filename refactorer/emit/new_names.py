@@ -67,7 +67,7 @@ def _only_fits(outline: Outline, variable: Variable) -> bool:
             value = program.parent[parent].value  # type: ignore[attr-defined]
             if not isinstance(value, cst.Call) or program.qualified_name(value.func) not in _RUNTIME:
                 return False
-        elif not isinstance(parent, cst.Attribute) or parent.attr.value != "fit":
+        elif not isinstance(parent, cst.Attribute) or parent.attr.value not in ("fit", "test"):
             return False
     return True
 

@@ -10,6 +10,8 @@ from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import unmoved
 
+WRAPPERS = ("torch.nn.DataParallel", "torch.nn.parallel.DataParallel", "torch.nn.parallel.DistributedDataParallel")
+
 
 def parts_of_models(outline: Outline, roles: Roles) -> set[Variable]:
     """Objects that the models were made of: a change of one of them changes a model."""
@@ -19,7 +21,15 @@ def parts_of_models(outline: Outline, roles: Roles) -> set[Variable]:
             assign = outline.program.parent.get(outline.program.parent.get(seen.node, seen.node))
             made = unmoved(assign.value, also=("half", "train", "eval")) if isinstance(assign, cst.Assign) else None
             if isinstance(made, cst.Call):
-                found |= {v for arg in made.args for _, v in outline.uses(arg) if v.owner is not None}
+                found |= {v for arg in _parts(outline, made) for _, v in outline.uses(arg) if v.owner is not None}
     kinds = (cst.FunctionDef, cst.ClassDef, cst.ImportAlias)
     named = {v for v in found - set(roles.models) if not isinstance(outline.program.definition(v), kinds)}
     return {variable for variable in named if not is_plain(outline, variable)}
+
+
+def _parts(outline: Outline, made: cst.Call) -> list[cst.Arg]:
+    """The arguments that become part of a model: of a wrapper for several devices, the model itself."""
+    if outline.program.qualified_name(made.func) not in WRAPPERS:
+        return list(made.args)
+    named = [arg for arg in made.args if arg.keyword is not None and arg.keyword.value == "module"]
+    return named or [arg for arg in made.args if arg.keyword is None][:1]

@@ -18,6 +18,8 @@ from refactorer.outline.outline import (
     EPOCHS,
     HOOK_ORDER,
     STEP,
+    TEST_HOOKS,
+    TEST_STEP,
     TRAIN_DATA,
     VALIDATION_STEP,
     Outline,
@@ -53,6 +55,7 @@ class Liveness:
         return frozenset(found)
 
     def _epoch_flow(self) -> Flow:
+        """All hooks one after the other; the test may come behind a training of no epochs."""
         total, batch = NOTHING, NOTHING
         for hook, body in self._ordered():
             one = self._flow(body)
@@ -61,7 +64,9 @@ class Liveness:
                 batch = batch.then(one)
                 continue
             total, batch = total.then(batch.maybe()), NOTHING
-            certain = hook not in (VALIDATION_STEP, *self.outline.methods)
+            if hook in TEST_HOOKS and hook == next(h for h in TEST_HOOKS if h in self.outline.hooks):
+                total = total.maybe()
+            certain = hook not in (VALIDATION_STEP, TEST_STEP, *self.outline.methods)
             total = total.then(one if certain else one.maybe())
         return total.then(batch.maybe())
 
@@ -74,7 +79,7 @@ class Liveness:
         while node is not self.site.driver.node and node in self.program.parent:
             parent = self.program.parent[node]
             if isinstance(parent, (cst.IndentedBlock, cst.Module)):
-                total = total.then(self._flow(parent.body[list(parent.body).index(node) + 1 :]))  # type: ignore[arg-type]
+                total = total.then(self._flow(self._behind(parent, node)))
             elif isinstance(parent, (cst.Try, cst.TryStar)):
                 others = [part for part in (*parent.handlers, parent.orelse, parent.finalbody) if part is not None]
                 caught |= {v for _, v in self.outline.uses(*others)}
@@ -85,6 +90,11 @@ class Liveness:
                 total = self._around(parent, total)
             node = parent
         return total.early | caught
+
+    def _behind(self, block: cst.IndentedBlock | cst.Module, node: cst.CSTNode) -> list[cst.CSTNode]:
+        """What the driver still runs behind a statement of a block."""
+        taken = (*self.outline.consumed, *self.outline.dropped)
+        return [line for line in block.body[list(block.body).index(node) + 1 :] if line not in taken]  # type: ignore[arg-type]
 
     def _around(self, loop: cst.For | cst.While, rest: Flow) -> Flow:
         """What comes behind the training in a loop around it: the rest of the body, then perhaps the next round."""
@@ -119,7 +129,7 @@ class Liveness:
         outside = (self.site.iterable, self.site.epoch_loop.orelse)
         if any(part is not None and self.program.contains(part, node) for part in outside):
             return False
-        places = [self.site.epoch_loop, *self.outline.consumed, *self.moved]
+        places = [self.site.epoch_loop, *self.outline.consumed, *self.outline.dropped, *self.moved]
         return any(self.program.contains(place, node) for place in places)
 
     def _shared(self, variable: Variable) -> bool:

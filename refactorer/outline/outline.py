@@ -22,9 +22,12 @@ EPOCHS, TRAIN_DATA = "epochs", "train_dataloader"
 EPOCH_START, STEP, EPOCH_END = "on_train_epoch_start", "training_step", "on_train_epoch_end"
 BEFORE_STEP, BATCH_END = "on_before_optimizer_step", "on_train_batch_end"
 VALIDATION_START, VALIDATION_STEP = "on_validation_epoch_start", "validation_step"
-VALIDATION_END = "on_validation_epoch_end"
+VALIDATION_END, VALIDATION_DATA = "on_validation_epoch_end", "val_dataloader"
+TEST_START, TEST_STEP, TEST_END = "on_test_epoch_start", "test_step", "on_test_epoch_end"
+TEST_HOOKS = (TEST_START, TEST_STEP, TEST_END)
 HOOK_ORDER = (
-    EPOCH_START, STEP, BEFORE_STEP, BATCH_END, VALIDATION_START, VALIDATION_STEP, VALIDATION_END, EPOCH_END,
+    EPOCH_START, STEP, BEFORE_STEP, BATCH_END, VALIDATION_DATA, VALIDATION_START, VALIDATION_STEP, VALIDATION_END,
+    EPOCH_END, *TEST_HOOKS,
 )  # fmt: skip
 
 
@@ -52,6 +55,9 @@ class Outline:
     of `on_train_batch_end` that the script does not have.
     `models_unknown` says that the making of an optimizer is out of sight, so that any object may hold its parameters.
     `moves_batches` says that the steps move their batches themselves, in parts.
+    `consumed` are the functions and lines that the module takes over; `test_line` is the one of the driver behind the
+    training that `test` was, and `dropped` are lines of the driver that the Trainer makes needless.
+    `with_gradients` names the steps of evaluations that run with gradients.
     Lines in front of the place `reflection` (in the order of the text) stay, since something looks at their variables.
     """
 
@@ -61,7 +67,11 @@ class Outline:
     hooks: dict[str, list[cst.CSTNode]]
     train: BatchSource
     evaluation: BatchSource | None = None
-    consumed: list[cst.FunctionDef] = field(default_factory=list)
+    test: BatchSource | None = None
+    test_line: cst.CSTNode | None = None
+    dropped: list[cst.CSTNode] = field(default_factory=list)
+    with_gradients: list[str] = field(default_factory=list)
+    consumed: list[cst.CSTNode] = field(default_factory=list)
     device: cst.BaseExpression | None = None
     automatic: bool = False
     moves_batches: bool = False

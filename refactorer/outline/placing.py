@@ -18,7 +18,10 @@ from refactorer.outline.outline import (
     EPOCH_START,
     EPOCHS,
     STEP,
+    TEST_HOOKS,
+    TEST_STEP,
     TRAIN_DATA,
+    VALIDATION_DATA,
     VALIDATION_STEP,
     Outline,
 )
@@ -45,6 +48,8 @@ class Placing(Liveness):
         self._unpack(STEP, self.outline.train)
         if self.outline.evaluation is not None:
             self._unpack(VALIDATION_STEP, self.outline.evaluation)
+        if self.outline.test is not None:
+            self._unpack(TEST_STEP, self.outline.test)
         self._epoch_variable()
         self.flows = {hook: self._flow(body) for hook, body in self._ordered()}
         self.epoch_early = self._epoch_flow().early
@@ -67,13 +72,27 @@ class Placing(Liveness):
         if iterable is not None:
             train = self._loader(self.outline.train, written)
             if train is not None:
-                self.homes.expression[train] = cst.parse_expression("self.trainer.train_dataloader")
+                self._supply(train, "train_dataloader", in_test=False)
             elif self.site.form == "epochs" and TRAIN_DATA not in self.outline.hooks:
                 self.outline.hooks[TRAIN_DATA] = [cst.SimpleStatementLine([cst.Return(iterable)])]
         if self.outline.evaluation is not None:
             loader = self._loader(self.outline.evaluation, written)
-            assert loader is not None
-            self.homes.expression.setdefault(loader, cst.parse_expression("self.trainer.val_dataloaders"))
+            if loader is not None:
+                self._supply(loader, "val_dataloaders", in_test=False)
+            else:
+                self.outline.hooks[VALIDATION_DATA] = [
+                    cst.SimpleStatementLine([cst.Return(self.outline.evaluation.iterable)])
+                ]
+        if self.outline.test is not None:
+            loader = self._loader(self.outline.test, written)
+            if loader is not None:
+                self._supply(loader, "test_dataloaders", in_test=True)
+
+    def _supply(self, loader: Variable, name: str, in_test: bool) -> None:
+        """Hooks find a loader on the Trainer, if no hook mentions it that runs while the Trainer has another one."""
+        other = [line for hook, body in self._ordered() if (hook in TEST_HOOKS) is not in_test for line in body]
+        if not self.outline.mentions(loader, *other):
+            self.homes.expression.setdefault(loader, cst.parse_expression(f"self.trainer.{name}"))
 
     def _loader(self, source: BatchSource, written: set[Variable]) -> Variable | None:
         variable = self.outline.variable(source.iterable) if isinstance(source.iterable, cst.Name) else None
@@ -152,7 +171,8 @@ class Placing(Liveness):
         if len(variables) == 1 and isinstance(target, cst.Name):
             variable = variables[0]
             written = any(variable in self._flow(body).may for _, body in self._ordered())
-            kept = self._shared(variable) or self._captured(variable)
+            tested = any(self.outline.mentions(variable, *body) for h, body in self._ordered() if h in TEST_HOOKS)
+            kept = self._shared(variable) or self._captured(variable) or tested
             if not written and variable not in self._live_out() and not kept:
                 self.homes.expression[variable] = self.epochs.current
                 return
@@ -234,7 +254,7 @@ class Placing(Liveness):
                           f"a nested function may keep {variable.name}, which every call of the function makes anew",
                           "pass the value to the nested function as an argument")  # fmt: skip
         if not early and not out and not captured:
-            return
+            return  # every hook writes it before it reads it
         self._require_assignable(variable)
         self._require_plain(variable)
         self._attribute(variable)
@@ -315,7 +335,7 @@ class Placing(Liveness):
                 v for _, v in self.outline.uses(*body) if v not in self.homes.expression and not self._nested(v)
             )
             taken: dict[str, Variable | None] = {"self": None}
-            if hook in (STEP, BATCH_END, VALIDATION_STEP):
+            if hook in (STEP, BATCH_END, VALIDATION_STEP, TEST_STEP):
                 taken["batch_idx"] = None
             if hook in self.outline.parameter:
                 taken[self.outline.parameter[hook]] = None

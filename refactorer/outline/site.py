@@ -44,6 +44,7 @@ class Site:
     `form` says what an iteration is: "epochs", `batch_loop` runs inside each one; "whole", an epoch of one batch;
     "steps", a batch of the only epoch. In the last two forms both loops are the same node. `call` enters `function`,
     which holds `batch_loop`; both are None when it stands inline. `wrapper` is a progress bar between the two loops.
+    `moves_evaluations` says that evaluations may become loops of the Trainer.
     """
 
     epoch_loop: Loop
@@ -56,6 +57,7 @@ class Site:
     helpers: tuple[cst.FunctionDef, ...] = ()
     enters_helpers: bool = True
     wrapper: cst.With | None = None
+    moves_evaluations: bool = True
 
     @property
     def iterable(self) -> cst.BaseExpression | None:
@@ -140,7 +142,15 @@ class _Views:
         found += [site for loop in rest for site in self._alone(loop)]
         if self.helpers:
             found = [replace(site, enters_helpers=enters) for site in found for enters in (True, False)]
+        if self._evaluates():
+            found = [replace(site, moves_evaluations=moves) for site in found for moves in (True, False)]
         return found
+
+    def _evaluates(self) -> bool:
+        """Whether the file looks like one with an evaluation, which is left where it is in the plainer views."""
+        names = {node.attr.value for node in self.program.find(cst.Attribute)}
+        names |= {node.value for node in self.program.find(cst.Name)}
+        return bool(names & {"eval", "no_grad", "inference_mode"})
 
     def _nest(self) -> list[Loop]:
         """The loops around every gradient and every optimizer step of the training, outermost first."""

@@ -1,0 +1,77 @@
+"""Evaluations become loops of the Trainer: `validation_step` for that of every epoch, `test_step` for a last one.
+
+Sound when the Trainer iterates over the data as the script does, at the same place and with the same gradients. Where
+the Trainer's own switches of mode are those of the script, it makes them; else the script's stay, and the Trainer's are
+switched off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from refactorer.analysis.walk import walk
+from refactorer.idioms.evaluation.final import final_obstacle, lines_behind, take_in
+from refactorer.idioms.evaluation.moving import move
+from refactorer.idioms.evaluation.obstacles import obstacle
+from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, is_switched, likeness, take_apart
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import EPOCH_END, Outline
+from refactorer.outline.refusal import Refusal
+
+
+def apply(outline: Outline, roles: Roles) -> None:
+    """Moves the first evaluation behind the training that qualifies, and the first one of each epoch."""
+    _test(outline, roles)
+    _validation(outline, roles)
+
+
+def _test(outline: Outline, roles: Roles) -> None:
+    lines, place = lines_behind(outline)
+    failed: list[tuple[Evaluation, str]] = []
+    for index in range(place + 1, len(lines)):
+        found = take_apart(outline, roles, lines, index, is_switched(outline, lines[place + 1 : index]))
+        if found is not None:
+            found.earlier, found.later = lines[place + 1 : index], lines[index + 1 :]
+            take_in(outline, roles, found)
+            reason = _reason(outline, roles, found) or final_obstacle(outline, found)
+            if reason is None:
+                move(outline, roles, found, TEST)
+                return
+            failed.append((found, reason))
+    _say(outline, failed, "stays behind the training")
+
+
+def _validation(outline: Outline, roles: Roles) -> None:
+    lines: Sequence[cst.CSTNode] = outline.hooks.get(EPOCH_END, [])
+    failed: list[tuple[Evaluation, str]] = []
+    places = range(len(lines))
+    every = [take_apart(outline, roles, lines, index, is_switched(outline, lines[:index])) for index in places]
+    for found in sorted((found for found in every if found is not None), key=lambda one: _rank(outline, one)):
+        reason = _reason(outline, roles, found)
+        if reason is None:
+            move(outline, roles, found, VALIDATION)
+            return
+        failed.append((found, reason))
+    _say(outline, failed, f"stays in {EPOCH_END}")
+
+
+def _rank(outline: Outline, found: Evaluation) -> int:
+    calls = [node for node in walk(found.line) if isinstance(node, cst.Call)] if found.function is not None else []
+    given = [arg for call in calls if outline.program.function(call.func) is found.function for arg in call.args]
+    return likeness(*given) if found.function is not None else likeness(found.loop.iter)
+
+
+def _reason(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
+    try:
+        return obstacle(outline, roles, found)
+    except Refusal as refusal:
+        return refusal.message
+
+
+def _say(outline: Outline, failed: list[tuple[Evaluation, str]], where: str) -> None:
+    """Where no evaluation could be moved, the reader learns why."""
+    for found, reason in failed:
+        outline.note("N102", found.loop, f"the evaluation {where}: {reason}",
+                     "nothing to do; the literal form evaluates the same")  # fmt: skip

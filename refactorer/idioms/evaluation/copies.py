@@ -1,0 +1,93 @@
+"""A function that evaluates, and that is used elsewhere too: the evaluation of the training gets one of its own.
+
+The copy stands at the end of the file, so that all other lines keep their places. It is there for the conversion only,
+which enters it; a text in which it is left over is given up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.analysis.walk import walk
+from refactorer.emit.edits import Edit, apply
+from refactorer.idioms.evaluation.parts import likeness
+from refactorer.outline.anchors import uses_of
+from refactorer.outline.blocks import block_lines
+from refactorer.outline.site import Site
+
+
+def with_copies(program: Program, site: Site) -> Iterator[tuple[str, list[str]]]:
+    """Texts with copies of the functions that evaluate in and behind the training, and the names of the copies."""
+    if site.moves_evaluations:
+        epoch, behind = (list(_calls(program, site, lines)) for lines in _places(program, site))
+        calls = [*sorted(epoch, key=lambda call: likeness(*call.args))[:1], *behind[:1]]
+        for some in [calls, *([call] for call in calls if len(calls) > 1)]:
+            if some:
+                yield _copied(program, some)
+
+
+def _places(program: Program, site: Site) -> Iterator[list[cst.CSTNode]]:
+    """The statements of an epoch, and those behind the training."""
+    epoch = block_lines(site.epoch_loop.body) if site.form != "steps" else []
+    parent = program.parent[site.epoch_loop]
+    block = list(parent.body) if isinstance(parent, (cst.Module, cst.IndentedBlock)) else [site.epoch_loop]
+    behind = block[block.index(site.epoch_loop) + 1 :]
+    yield epoch
+    yield list(behind)
+
+
+def _copied(program: Program, calls: list[cst.Call]) -> tuple[str, list[str]]:
+    edits: dict[cst.CSTNode, Edit] = {}
+    copies: list[cst.FunctionDef] = []
+    for call in calls:
+        function = program.function(call.func)
+        assert function is not None
+        name = _free(program, f"{function.name.value}_{len(copies)}_")
+        edits[call.func] = cst.Name(name)
+        copies.append(function.deep_clone().with_changes(name=cst.Name(name)))
+    module = apply(program.module, edits)
+    names = [copy.name.value for copy in copies]
+    return module.with_changes(body=[*module.body, *copies]).code, names
+
+
+def is_left_over(text: str, names: Iterable[str]) -> bool:
+    """Whether a copy is still there."""
+    return any(re.search(rf"\b{name}\b", text) for name in names)
+
+
+def _calls(program: Program, site: Site, lines: Iterable[cst.CSTNode]) -> Iterator[cst.Call]:
+    """Calls of functions that evaluate and are used more than once, in statements of their own."""
+    for line in lines:
+        if not isinstance(line, cst.SimpleStatementLine):
+            continue
+        for call in walk(line):
+            function = program.function(call.func) if isinstance(call, cst.Call) else None
+            if function is None or function in (site.function, *site.helpers):
+                continue
+            top = program.parent[function] is program.module and function.asynchronous is None
+            uses = uses_of(program, function)
+            own = any(program.contains(function, use) for use in uses)
+            if top and not own and len(uses) > 1 and _evaluates(program, function):
+                assert isinstance(call, cst.Call)
+                yield call
+
+
+def _evaluates(program: Program, function: cst.FunctionDef) -> bool:
+    parts = [function, *walk(function.body)]
+    loops = any(isinstance(node, cst.For) for node in parts)
+    names = {program.qualified_name(node) for node in parts if isinstance(node, (cst.Name, cst.Attribute))}
+    names |= {program.qualified_name(part) for d in function.decorators for part in walk(d)}
+    switched = any(isinstance(node, cst.Attribute) and node.attr.value == "eval" for node in parts)
+    return loops and (switched or bool(names & {"torch.no_grad", "torch.inference_mode"}))
+
+
+def _free(program: Program, name: str) -> str:
+    taken = {variable.name for variable in program.variables.values()}
+    taken |= {node.attr.value for node in program.find(cst.Attribute)}
+    while name in taken:
+        name += "_"
+    return name

@@ -1,0 +1,93 @@
+"""The evaluation behind the training: whether the driver can hand it to `trainer.test`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from refactorer.analysis.flow import passes_errors_on
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.idioms.evaluation.parts import Evaluation, entered
+from refactorer.idioms.shapes import mode_line, names_in
+from refactorer.outline.control import loop_jumps
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import Outline
+
+
+def lines_behind(outline: Outline) -> tuple[Sequence[cst.CSTNode], int]:
+    """The block that the training stands in, and its place there."""
+    loop = outline.site.epoch_loop
+    block = outline.program.parent[loop]
+    lines: Sequence[cst.CSTNode] = list(block.body) if isinstance(block, (cst.Module, cst.IndentedBlock)) else []
+    return lines, lines.index(loop) if lines else 0
+
+
+def take_in(outline: Outline, roles: Roles, found: Evaluation) -> None:
+    """Lines right in front of a loop that get it ready (`total = 0`) become a part of the evaluation."""
+    lines = list(found.earlier)
+    taken: list[cst.CSTNode] = []
+    while found.function is None and lines and _gets_ready(outline, roles, lines[-1]):
+        taken.insert(0, lines.pop())
+    while taken and not isinstance(taken[0].body[0], cst.Assign):  # type: ignore[attr-defined]
+        lines.append(taken.pop(0))
+    found.earlier, found.before, found.taken = lines, [*taken, *found.before], taken
+
+
+def _gets_ready(outline: Outline, roles: Roles, line: cst.CSTNode) -> bool:
+    if any(mode_line(outline, line, model, "eval") for model in roles.models):
+        return True
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+    if not isinstance(small, cst.Assign) or not all(names_in(target.target) for target in small.targets):
+        return False
+    calls = (outline.program.qualified_name(call.func) for call in walk(small) if isinstance(call, cst.Call))
+    plain = (cst.Name, cst.BaseNumber, cst.SimpleString, cst.List, cst.Dict, cst.Tuple, cst.Element, cst.Call)
+    parts = (cst.Attribute, cst.UnaryOperation, cst.BaseUnaryOp)
+    known = all(isinstance(node, (*plain, *parts)) for node in walk(small.value))
+    named = all(v.owner is None or names_library(outline, v) for _, v in outline.uses(small.value))
+    return known and named and all(name is not None and name.startswith(("time.", "builtins.")) for name in calls)
+
+
+def names_library(outline: Outline, variable: Variable) -> bool:
+    """Whether a variable is an imported module or something of one."""
+    return isinstance(outline.program.definition(variable), cst.ImportAlias)
+
+
+def final_obstacle(outline: Outline, found: Evaluation) -> str | None:
+    """What keeps an evaluation behind the training from being a test of the same module."""
+    if outline.site.epoch_loop.orelse is not None:
+        return "the training has an else branch"
+    for outer in outline.program.ancestors(outline.site.epoch_loop):
+        if isinstance(outer, (cst.FunctionDef, cst.ClassDef)):
+            break
+        handles = isinstance(outer, (cst.Try, cst.TryStar))
+        if handles or (isinstance(outer, cst.With) and not passes_errors_on(outline.program, outer)):
+            return "the script goes on after an exception in it"
+    if loop_jumps(found.earlier):
+        return "the script may leave the loop around the training in front of it"
+    with entered(outline, found):
+        changed = next((v for v in _used(outline, found) if _is_made_behind(outline, found, v)), None)
+    return f"{changed.name} is assigned between the training and it" if changed is not None else None
+
+
+def _used(outline: Outline, found: Evaluation) -> list[Variable]:
+    lines = [*found.before, found.loop, *found.after, *([found.line] if found.function is not None else [])]
+    return [variable for _, variable in outline.uses(*lines) if variable.owner is not None]
+
+
+def _is_made_behind(outline: Outline, found: Evaluation, variable: Variable) -> bool:
+    """Whether a variable is bound behind the training, in front of the test or by functions that may run there."""
+    program = outline.program
+    own = [found.line, *found.taken, *([found.function] if found.function is not None else [])]
+    calls = any(isinstance(node, cst.Call) for line in found.earlier for node in walk(line))
+    taken = (outline.site.epoch_loop, *outline.consumed)
+    for seen in variable.writes:
+        if seen.order < 0 or any(program.contains(part, seen.node) for part in own):
+            continue
+        by_others = seen.scope.function is not variable.owner
+        if calls and by_others and not any(program.contains(part, seen.node) for part in taken):
+            return True
+        if any(program.contains(line, seen.node) for line in found.earlier):
+            return True
+    return False

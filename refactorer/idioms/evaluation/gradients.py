@@ -1,0 +1,246 @@
+"""Whether an evaluation can run without gradients, as the Trainer's does, when the script's runs with them.
+
+It can where nothing leaves a step that carries a graph: a sum that is added up for longer, a print that shows a
+`grad_fn`, a list that keeps results. Only forms that are known to be harmless count; else the step keeps its gradients.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.flow import flow_of
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.idioms.evaluation.layers import ignores_gradients
+from refactorer.idioms.evaluation.parts import Evaluation, is_no_grad
+from refactorer.idioms.plain import is_plain
+from refactorer.idioms.shapes import method_calls, names_in
+from refactorer.outline.accumulators import assigned_pairs
+from refactorer.outline.anchors import Loop
+from refactorer.outline.optimizers import Roles, assigned_class
+from refactorer.outline.outline import Outline
+
+_CLEAN = "item detach tolist size dim numel nelement eq ne gt ge lt le argmax argmin long int bool byte"
+_CLEAN_METHODS = frozenset(_CLEAN.split())
+_CLEAN_ATTRIBUTES = ("data", "shape", "dtype", "device", "ndim", "batch_size", "dataset")
+_COMPUTING = """
+view view_as reshape expand expand_as matmul mm bmm add sub mul div pow max min sum mean topk gather to cuda cpu
+abs square sqrt norm clamp round std var softmax relu t type_as squeeze unsqueeze permute transpose float double
+contiguous flatten sigmoid log_softmax exp log
+"""
+_TENSOR_METHODS = frozenset(_COMPUTING.split())
+_CLEAN_BUILTINS = tuple(f"builtins.{name}" for name in ("len", "int", "float", "bool", "range", "isinstance", "str"))
+_CLEAN_TORCH = tuple(f"torch.{name}" for name in ("eq", "ne", "gt", "ge", "lt", "le", "argmax", "argmin", "no_grad"))
+
+
+def gradients_obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
+    """Why neither form of the step would compute as the script does."""
+    program = outline.program
+    for call in program.calls:
+        switches = (program.qualified_name(call.func) or "").endswith(".set_grad_enabled")
+        if switches and not isinstance(program.parent.get(call), cst.WithItem):
+            return "the script switches gradients on and off for itself"
+    if any(call for call in method_calls(outline, "backward") if program.contains(found.loop, call)):
+        return "it computes gradients"
+    if found.silent or not needs_gradients(outline, roles, found) or name_of_torch(outline) is not None:
+        return None
+    return "it runs with gradients"
+
+
+def name_of_torch(outline: Outline) -> str | None:
+    """What the file calls torch."""
+    program = outline.program
+    names = [node.value for node, full in program.imports.items() if full == "torch" and isinstance(node, cst.Name)]
+    taken = {v.name for v in program.variables.values() if v.owner is not program.scope[program.module]}
+    return next((name for name in names if name not in taken), None)
+
+
+def needs_gradients(outline: Outline, roles: Roles, found: Evaluation) -> bool:
+    """Whether a step of an evaluation with gradients may leave something that shows them."""
+    if found.silent:
+        return False
+    escapes = _Escapes(outline, roles, found)
+    if not escapes.none():
+        return True
+    return not all(ignores_gradients(outline, model) for model in escapes.run)
+
+
+class _Escapes:
+    """Follows what carries a graph through one step; `run` are the models that it runs with gradients."""
+
+    def __init__(self, outline: Outline, roles: Roles, found: Evaluation) -> None:
+        self.outline, self.program, self.roles, self.found = outline, outline.program, roles, found
+        self.run: set[Variable] = set()
+        self.early = self._early(found.loop)
+        self.own = {v for n, v in outline.uses(found.loop) if outline.is_write(n)}
+        self.graph: set[Variable] = {v for name in names_in(found.loop.target) if (v := outline.variable(name))}
+
+    def _early(self, loop: Loop) -> set[Variable]:
+        """What a round of a loop may read that is left from before it."""
+        targets = names_in(loop.target) if isinstance(loop, cst.For) else []
+        bound = {self.outline.variable(name) for name in targets}
+        flow = flow_of(self.program, loop.body.body)
+        return {self.outline.bindings.canonical(v) for v in flow.early} - bound
+
+    def none(self) -> bool:
+        """Whether nothing that carries a graph leaves the step."""
+        before = -1
+        while len(self.graph) != before:
+            before = len(self.graph)
+            if not all(self._line(line, False) for line in self.found.loop.body.body):
+                return False
+        return all(self._stays(variable) for variable in self.graph)
+
+    def _stays(self, variable: Variable) -> bool:
+        """Whether a variable with a graph is read in its own step only."""
+        if variable in self.early:
+            return False
+        step = self.outline.site.batch_loop
+        trains = self._early(step)
+        for raw in {v for v in self.program.variables.values() if self.outline.bindings.canonical(v) is variable}:
+            for seen in raw.reads:
+                inside = seen.order >= 0 and self.program.contains(self.found.loop, seen.node)
+                trained = seen.order >= 0 and self.program.contains(step, seen.node) and variable not in trains
+                if not inside and not trained:
+                    return False
+        return True
+
+    def _line(self, line: cst.CSTNode, silent: bool) -> bool:
+        """Whether a statement lets nothing out; notes which variables it gives a graph."""
+        if isinstance(line, cst.SimpleStatementLine):
+            return all(self._small(small, silent) for small in line.body)
+        if isinstance(line, cst.If):
+            rest = [line.orelse] if line.orelse is not None else []
+            return self._calls(line.test) and all(self._line(x, silent) for x in (*line.body.body, *rest))
+        if isinstance(line, cst.Else):
+            return all(self._line(part, silent) for part in line.body.body)
+        if isinstance(line, cst.With) and len(line.items) == 1 and is_no_grad(self.outline, line.items[0].item):
+            return all(self._line(part, True) for part in line.body.body)
+        return False
+
+    def _small(self, small: cst.CSTNode, silent: bool) -> bool:
+        if isinstance(small, (cst.Pass, cst.Break, cst.Continue)):
+            return True
+        if isinstance(small, cst.Expr):
+            return silent or self._calls(small.value)
+        if not isinstance(small, (cst.Assign, cst.AugAssign)):
+            return False
+        targets = [t.target for t in small.targets] if isinstance(small, cst.Assign) else [small.target]
+        names = [name for target in targets for name in names_in(target)]
+        made = silent and isinstance(small.value, (cst.Call, cst.BinaryOperation)) and isinstance(small, cst.Assign)
+        clean = made or self._clean(small.value)
+        if isinstance(small, cst.AugAssign):
+            clean = clean and self._clean(small.target)
+        if not clean:
+            if not names or any(not isinstance(t, (cst.Name, cst.Tuple)) for t in targets):
+                return False
+            self.graph |= {v for name in names if (v := self.outline.variable(name)) is not None}
+        return silent or self._calls(small.value)
+
+    def _clean(self, node: cst.CSTNode) -> bool:
+        """Whether the value of an expression carries no graph, for certain."""
+        if isinstance(node, cst.Name):
+            return self._clean_name(node)
+        if isinstance(node, (cst.BaseNumber, cst.SimpleString, cst.ConcatenatedString, cst.Comparison)):
+            return True
+        if isinstance(node, cst.FormattedString):
+            parts = [part.expression for part in node.parts if isinstance(part, cst.FormattedStringExpression)]
+            return all(self._clean(part) for part in parts)
+        if isinstance(node, cst.Attribute):
+            return node.attr.value in _CLEAN_ATTRIBUTES or self._clean(node.value)
+        if isinstance(node, cst.Call):
+            return self._clean_call(node)
+        if isinstance(node, (cst.BinaryOperation, cst.BooleanOperation)):
+            return self._clean(node.left) and self._clean(node.right)
+        if isinstance(node, cst.UnaryOperation):
+            return self._clean(node.expression)
+        if isinstance(node, cst.Subscript):
+            return self._clean(node.value)
+        if isinstance(node, (cst.Tuple, cst.List)):
+            return all(isinstance(e, cst.Element) and self._clean(e.value) for e in node.elements)
+        return False
+
+    def _clean_name(self, node: cst.Name) -> bool:
+        variable = self.outline.variable(node)
+        if variable is None or variable.owner is None:
+            return True
+        if variable in self.graph:
+            return False
+        if variable not in self.own:
+            return is_plain(self.outline, variable) or self._counts(variable)
+        return variable not in self.early or self._counts(variable)
+
+    def _counts(self, variable: Variable) -> bool:
+        """Whether everything outside the loop that a variable is set to is a number."""
+        for seen in variable.writes:
+            if seen.order >= 0 and self.program.contains(self.found.loop, seen.node):
+                continue
+            target = self.program.parent.get(seen.node)
+            small = self._assignment(seen.node)
+            if isinstance(target, cst.AugAssign):
+                around = [*self.found.before, *self.found.after, *self.found.later]
+                if any(self.program.contains(line, seen.node) for line in around):
+                    continue
+            values = [value for name, value in assigned_pairs(small) if name is seen.node] if small is not None else []
+            if not values or not all(isinstance(value, cst.BaseNumber) for value in values):
+                return False
+        return True
+
+    def _assignment(self, node: cst.CSTNode) -> cst.Assign | None:
+        """The assignment that a name is a target of."""
+        while isinstance(node, (cst.Name, cst.Element, cst.Tuple, cst.AssignTarget)) and node in self.program.parent:
+            node = self.program.parent[node]
+        return node if isinstance(node, cst.Assign) else None
+
+    def _clean_call(self, call: cst.Call) -> bool:
+        full = self.program.qualified_name(call.func)
+        arguments = all(self._clean(arg.value) for arg in call.args)
+        if full is not None:
+            if full in _CLEAN_BUILTINS or full in _CLEAN_TORCH:
+                return True
+            return arguments and full.startswith(("torch.", "builtins.", "math.", "time."))
+        if not isinstance(call.func, cst.Attribute):
+            return False
+        if call.func.attr.value in _CLEAN_METHODS:
+            return True
+        return arguments and self._clean(call.func.value)
+
+    def _calls(self, node: cst.CSTNode) -> bool:
+        """Whether no call in an expression hands a graph to something that may keep or show it."""
+        for call in walk(node):
+            if isinstance(call, (cst.Lambda, cst.BaseComp, cst.NamedExpr)):
+                return False
+            if isinstance(call, cst.Call) and not self._harmless(call):
+                return False
+        return True
+
+    def _harmless(self, call: cst.Call) -> bool:
+        full = self.program.qualified_name(call.func)
+        arguments = all(self._clean(arg.value) for arg in call.args)
+        if self._is_network(call.func):
+            return True
+        if full is not None:
+            computes = full.startswith("torch.") and not full.startswith(("torch.save", "torch.utils."))
+            return arguments or computes or full in _CLEAN_BUILTINS
+        if isinstance(call.func, cst.Attribute):
+            if call.func.attr.value in _TENSOR_METHODS | _CLEAN_METHODS:
+                return True
+            return arguments and all(self._is_known(variable) for _, variable in self.outline.uses(call.func))
+        known = self.program.function(call.func)
+        if known is None or not arguments or any(self.outline.mentions(m, known) for m in self.roles.models):
+            return False
+        inner = [node for node in walk(known.body) if isinstance(node, cst.Call)]
+        return all((self.program.qualified_name(part.func) or "").startswith("builtins.") for part in inner)
+
+    def _is_known(self, variable: Variable) -> bool:
+        return variable.owner is None or variable in self.own or is_plain(self.outline, variable)
+
+    def _is_network(self, func: cst.CSTNode) -> bool:
+        variable = self.outline.variable(func)
+        if variable is None:
+            return False
+        if variable in self.roles.models:
+            self.run.add(variable)
+            return True
+        made = assigned_class(self.program, variable) or ""
+        return made.startswith("torch.nn.") and made.endswith("Loss")

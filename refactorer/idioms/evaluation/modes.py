@@ -1,0 +1,226 @@
+"""Who switches the modes around an evaluation: the Trainer, where nobody can tell, or the script, by its own lines.
+
+The Trainer puts a module into evaluation mode in front of an evaluation, and back behind it. That is the script's doing
+too if it says `eval()` in front of the loop and `train()` in front of the batches, and nothing else looks at the mode;
+or if the model consists of layers that have no modes.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.idioms.evaluation.layers import is_free_of_modes
+from refactorer.idioms.evaluation.parts import TEST, Evaluation, Stage, entered
+from refactorer.idioms.parts import WRAPPERS, parts_of_models
+from refactorer.idioms.shapes import method_calls, mode_line
+from refactorer.outline.batches import source_of
+from refactorer.outline.classes import class_around
+from refactorer.outline.optimizers import Roles, may_be_module
+from refactorer.outline.outline import EPOCH_START, Outline
+from refactorer.outline.torch_names import unmoved
+
+
+def leave_to_trainer(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> list[cst.CSTNode] | None:
+    """The script's own switches, if the Trainer can make them instead; None where the script has to."""
+    model = roles.model
+    if model is None or _looks_at_modes(outline):
+        return None
+    with entered(outline, found):
+        if _other_module(outline, roles, found) is not None:
+            return None
+    lines = _switches(outline, model, found)
+    if is_free_of_modes(outline, model):
+        return lines if _only_computes(outline, model, found) else None
+    if stage is TEST:
+        if not _tests_in_eval_mode(outline, model, found):
+            return None
+        if not _used_later(outline, roles, model, found):
+            return lines
+        return [] if all(line in found.earlier for line in lines) else None  # the script's own `eval()` stays
+    if TEST.model_eval in outline.hooks:
+        return None  # the test needs the mode that the script left
+    return lines if _validates_in_eval_mode(outline, roles, model, found) else None
+
+
+def _switches(outline: Outline, model: Variable, found: Evaluation) -> list[cst.CSTNode]:
+    """The `eval()` in front of the loop, wherever it stands."""
+    with entered(outline, found):
+        return [n for n in (*found.earlier, *found.before) if mode_line(outline, n, model, "eval")]
+
+
+def _looks_at_modes(outline: Outline) -> bool:
+    program = outline.program
+    own = {"train", "eval"} & {
+        n.name.value for n in program.find(cst.FunctionDef) if class_around(program, n) is not None
+    }
+    return bool(own) or any(node.attr.value == "training" for node in program.find(cst.Attribute))
+
+
+def _only_computes(outline: Outline, model: Variable, found: Evaluation) -> bool:
+    """Whether a model is only ever called, asked for its state, or switched: no one sees its flags."""
+    program = outline.program
+    functions = {found.function, outline.site.function}
+    for node, raw in program.variables.items():
+        if outline.bindings.canonical(raw) is not model or outline.is_write(node):
+            continue
+        parent = program.parent.get(node)
+        call = program.parent.get(parent) if isinstance(parent, cst.Arg) else parent
+        if isinstance(parent, cst.Arg) and isinstance(call, cst.Call):
+            entering = program.function(call.func) in functions and program.function(call.func) is not None
+            if not entering and program.qualified_name(call.func) != "builtins.print":
+                return False
+        elif not isinstance(parent, cst.Attribute) and not (isinstance(call, cst.Call) and call.func is node):
+            return False
+    return True
+
+
+def _tests_in_eval_mode(outline: Outline, model: Variable, found: Evaluation) -> bool:
+    """Whether the model is surely in evaluation mode during the test."""
+    lines = [*found.earlier, *found.before]
+    with entered(outline, found):
+        at = next((i for i, line in enumerate(lines) if mode_line(outline, line, model, "eval")), None)
+        if at is None or any(_uses_mode(outline, model, line) for i, line in enumerate(lines) if i != at):
+            return False
+    program, loop = outline.program, outline.site.epoch_loop
+    early = [n for n, v in program.variables.items() if v is model and program.order[n] < program.order[loop]]
+    return not any(_hands_on(outline, node) for node in early)
+
+
+def _used_later(outline: Outline, roles: Roles, model: Variable, found: Evaluation) -> bool:
+    """Whether somebody may ask for the model's mode behind the test."""
+    with entered(outline, found):
+        if any(_uses_mode(outline, model, line) for line in (*found.after, *found.later)):
+            return True
+    return _parts_used_later(outline, roles) or _later_use(outline, model, found)
+
+
+def _validates_in_eval_mode(outline: Outline, roles: Roles, model: Variable, found: Evaluation) -> bool:
+    switches = _switches(outline, model, found)
+    if len(_calls(outline, "eval")) != 1 or not switches:
+        return False
+    trains = [line for line in outline.hooks[EPOCH_START] if mode_line(outline, line, model, "train")]
+    if len(trains) != 1 or len(_calls(outline, "train")) != 1:
+        return False
+    with entered(outline, found):
+        rest = [line for line in (*found.earlier, *found.before) if line not in switches]
+        if any(_uses_mode(outline, model, line) for line in (*rest, *found.after, *found.later)):
+            return False
+    return not _parts_used_later(outline, roles) and not _later_use(outline, model, found)
+
+
+def _calls(outline: Outline, method: str) -> list[cst.Call]:
+    """The calls of a method in the file, those aside that the test has taken with it."""
+    program, site = outline.program, outline.site.function
+    tested = [part for part in (*outline.consumed, *outline.dropped) if part is not site] if outline.test else []
+    return [call for call in method_calls(outline, method) if not any(program.contains(part, call) for part in tested)]
+
+
+def _parts_used_later(outline: Outline, roles: Roles) -> bool:
+    order = outline.program.order[outline.site.epoch_loop]
+    parts = parts_of_models(outline, roles)
+    return any(seen.access == "read" and seen.order > order for part in parts for seen in part.occurrences)
+
+
+def train_line(outline: Outline, roles: Roles) -> cst.CSTNode | None:
+    """The `train()` at the start of each epoch, if the model is in that mode anyway."""
+    if roles.model is None or not _starts_in_training_mode(outline, roles.model):
+        return None
+    return next((n for n in outline.hooks[EPOCH_START] if mode_line(outline, n, roles.model, "train")), None)
+
+
+def _other_module(outline: Outline, roles: Roles, found: Evaluation) -> Variable | None:
+    """Something besides the model that may be a module whose mode matters, and that the module would hold."""
+    source = source_of(outline.program, found.loop)
+    loaders = [outline.variable(part) for part in (outline.train.iterable, source.iterable) if part is not None]
+    aside = {roles.model, *loaders}
+    lines = [*(line for body in outline.hooks.values() for line in body), found.loop, *found.before, *found.after]
+    for node, variable in outline.uses(*lines):
+        if variable in aside or variable.owner is None:
+            continue
+        parent = outline.program.parent.get(node)
+        if isinstance(parent, cst.Attribute):
+            node, parent = parent, outline.program.parent.get(parent)
+        used = isinstance(parent, cst.Arg) or (isinstance(parent, cst.Call) and parent.func is node)
+        if used and may_be_module(outline, variable, found.function):
+            return variable
+    return None
+
+
+def _uses_mode(outline: Outline, model: Variable, *lines: cst.CSTNode) -> bool:
+    """Whether code does more with the model than to take its state_dict or parameters."""
+    for node, variable in outline.uses(*lines):
+        if variable is model and not _is_harmless(outline, node):
+            return True
+        function = outline.program.definition(variable)
+        if isinstance(function, cst.FunctionDef) and outline.mentions(model, function):
+            return True
+    return False
+
+
+def _is_harmless(outline: Outline, node: cst.CSTNode) -> bool:
+    parent = outline.program.parent.get(node)
+    return isinstance(parent, cst.Attribute) and parent.attr.value in ("state_dict", "parameters", "load_state_dict")
+
+
+def _later_use(outline: Outline, model: Variable, found: Evaluation) -> bool:
+    """Whether code outside the training does more with the model than to take its state, or has another name for it."""
+    program, loop = outline.program, outline.site.epoch_loop
+    own = [found.line, *_switches(outline, model, found), *([found.function] if found.function is not None else [])]
+    inside = [loop, *outline.consumed, *outline.dropped, *own]
+    for node, raw in program.variables.items():
+        if outline.bindings.canonical(raw) is not model or any(program.contains(part, node) for part in inside):
+            continue
+        before = program.order[node] < program.order[loop] and program.scope_of(node) is outline.site.driver
+        if before and node in program.variables and _hands_on(outline, node):
+            return True
+        if not before and not _is_harmless(outline, node) and not _is_parameter(program.parent[node]):
+            return True
+    return False
+
+
+_KNOWN_USES = {
+    "parameters", "named_parameters", "state_dict", "load_state_dict", "to", "cuda", "cpu", "train", "apply", "float",
+    "double", "modules", "named_modules", "children", "zero_grad",
+}  # fmt: skip
+
+
+def _hands_on(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a use of the model in front of the training may give it to something else."""
+    parent = outline.program.parent.get(node)
+    if outline.is_write(node):
+        return False
+    if isinstance(parent, cst.Attribute):
+        return parent.attr.value not in _KNOWN_USES
+    call = outline.program.parent.get(parent) if isinstance(parent, cst.Arg) else None
+    name = outline.program.qualified_name(call.func) if isinstance(call, cst.Call) else None
+    return name != "builtins.print" and not (name in WRAPPERS and _is_bound_again(outline, node, call))
+
+
+def _is_bound_again(outline: Outline, node: cst.CSTNode, call: cst.CSTNode | None) -> bool:
+    """Whether `model = DataParallel(model)` gives a wrapped model its old name."""
+    assign = outline.program.parent.get(call) if call is not None else None
+    targets = [target.target for target in assign.targets] if isinstance(assign, cst.Assign) else []
+    return len(targets) == 1 and outline.variable(targets[0]) is outline.variable(node)
+
+
+def _is_parameter(node: cst.CSTNode) -> bool:
+    return isinstance(node, cst.Param)
+
+
+def _starts_in_training_mode(outline: Outline, model: Variable) -> bool:
+    """A freshly made module is in training mode; one that something else hands out may not be."""
+    program = outline.program
+    for seen in model.writes:
+        target = program.parent[seen.node]
+        assign = program.parent.get(target)
+        if not isinstance(assign, cst.Assign):
+            return False
+        value = unmoved(assign.value)
+        if isinstance(value, cst.Name) and outline.variable(value) is model:
+            continue
+        made = value.func if isinstance(value, cst.Call) else None
+        own = isinstance(made, cst.Name) and isinstance(program.definition(program.variables.get(made)), cst.ClassDef)
+        if not own and not (program.qualified_name(made) or "").startswith("torch.nn."):
+            return False
+    return bool(model.writes)

@@ -1,0 +1,137 @@
+"""Moving an evaluation into the hooks of the module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from refactorer.emit.edits import Edit
+from refactorer.idioms.evaluation.gradients import name_of_torch, needs_gradients
+from refactorer.idioms.evaluation.modes import leave_to_trainer, train_line
+from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, Stage, call_of, entered, is_no_grad
+from refactorer.idioms.evaluation.quiet import without_gradients
+from refactorer.idioms.jumps import leave_step, on_lines
+from refactorer.outline.batches import source_of
+from refactorer.outline.blocks import block_lines, is_docstring
+from refactorer.outline.comments import comment_lines, comments_of, footer_of, with_comments
+from refactorer.outline.inline import enter
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import EPOCH_END, EPOCH_START, Outline
+from refactorer.outline.result_of_call import returned_statement
+
+
+def move(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> None:
+    """Gives the statements of an evaluation to the hooks of a stage."""
+    switches = leave_to_trainer(outline, roles, found, stage)
+    with entered(outline, found):
+        keeps_gradients = needs_gradients(outline, roles, found)
+    train = train_line(outline, roles) if stage is VALIDATION and switches is not None else None
+    before, after = _entered_lines(outline, found, stage)
+    before = without_gradients(outline, roles, found, before)
+    after = without_gradients(outline, roles, found, after)
+    earlier, later = (found.earlier, found.later) if stage is VALIDATION else ((), ())
+    _keep_comments(outline, found, stage, [*after, *later])
+    docstring = next((n for n in before if is_docstring(n)), None)
+    if docstring is not None:
+        outline.docstrings[stage.step] = docstring
+    outline.hooks[stage.start] = [*earlier, *(n for n in before if n is not docstring)]
+    outline.hooks[stage.end] = [*after, *later]
+    _move_loop(outline, found, stage, keeps_gradients)
+    if stage is VALIDATION:
+        outline.evaluation, outline.hooks[EPOCH_END] = source_of(outline.program, found.loop), []
+    else:
+        outline.test, outline.test_line = source_of(outline.program, found.loop), found.line
+        outline.consumed.append(found.line)
+        outline.dropped += [*(line for line in switches or () if line in found.earlier), *found.taken]
+    _switch(outline, stage, switches)
+    if train is not None:
+        outline.edit(EPOCH_START, {train: None})
+
+
+def _switch(outline: Outline, stage: Stage, switches: list[cst.CSTNode] | None) -> None:
+    """Takes the script's switches of mode out, or the Trainer's where the script's have to stay."""
+    if switches is not None:
+        outline.edit(stage.start, dict.fromkeys(switches))
+        return
+    for hook in (stage.model_eval, stage.model_train):
+        outline.hooks[hook] = [cst.parse_statement("pass  # the script switches modes itself")]
+
+
+def _entered_lines(outline: Outline, found: Evaluation, stage: Stage) -> tuple[list[cst.CSTNode], list[cst.CSTNode]]:
+    """What runs in front of the loop, and behind it, with the function entered that they stand in."""
+    before, after = list(found.before), list(found.after)
+    if found.function is None:
+        return before, after
+    call = call_of(outline, found)
+    inside = enter(outline.program, found.function, call, outline.bindings, outline.site.epoch_loop, True)
+    extra = len(inside.statements) - len(found.function.body.body)
+    left = next((n for n in after if _is_return(n)), None)
+    if left is not None:
+        extra += 0 if isinstance(left, cst.SimpleStatementLine) and len(left.body) > 1 else 1
+    # the comments above the call of a test stay where they are, above `trainer.test`
+    line = found.line.with_changes(leading_lines=()) if stage is TEST else found.line
+    result = returned_statement(outline.program, line, call, inside.value)
+    if result and inside.closing:
+        result = [with_comments(result[0], inside.closing), *result[1:]]
+    elif inside.closing:
+        outline.footers.setdefault(stage.end, []).extend(inside.closing)
+    if left is not None:
+        found.quiet += result if left in found.quiet else []
+        after[after.index(left) :] = [*_in_front(left), *result]
+    else:
+        after += result
+    outline.consumed.append(found.function)
+    return [*inside.statements[: max(extra, 0)], *before], after
+
+
+def _is_return(line: cst.CSTNode) -> bool:
+    return isinstance(line, cst.SimpleStatementLine) and isinstance(line.body[-1], cst.Return)
+
+
+def _in_front(line: cst.CSTNode) -> list[cst.CSTNode]:
+    """What stands in front of a `return` on its line."""
+    assert isinstance(line, cst.SimpleStatementLine)
+    return [line.with_changes(body=line.body[:-1])] if len(line.body) > 1 else []
+
+
+def _move_loop(outline: Outline, found: Evaluation, stage: Stage, keeps_gradients: bool) -> None:
+    body = block_lines(found.loop.body)
+    outline.hooks[stage.step] = body
+    outline.edit(stage.step, dict(on_lines(body, leave_step(body, None, True))))
+    if keeps_gradients:
+        outline.with_gradients.append(stage.step)
+    elif not found.silent:
+        edits: dict[cst.CSTNode, Edit] = {}
+        for line in outline.hooks[stage.step]:
+            if isinstance(line, cst.With) and len(line.items) == 1 and is_no_grad(outline, line.items[0].item):
+                first, *rest = block_lines(line.body)
+                edits[line] = [with_comments(first, comments_of(line)), *rest]
+        outline.edit(stage.step, edits)
+
+
+def keep_gradients(outline: Outline) -> None:
+    """Steps that must run with gradients, as the script did, say so themselves."""
+    for hook in outline.with_gradients:
+        guard = cst.parse_expression(f"{name_of_torch(outline)}.enable_grad()")
+        block = cst.IndentedBlock(outline.hooks[hook])  # type: ignore[arg-type]
+        outline.hooks[hook] = [cst.With([cst.WithItem(guard)], block)]
+
+
+def _keep_comments(outline: Outline, found: Evaluation, stage: Stage, end: Sequence[cst.CSTNode]) -> None:
+    """Comments on the evaluation's function, call, `with` and loop go above the step or to the end of a hook."""
+    around = [n for n in outline.program.ancestors(found.loop) if isinstance(n, cst.With)]
+    outer = (outline.site.epoch_loop, outline.site.driver.node)
+    wrapper = [n for n in around[:1] if is_no_grad(outline, n.items[0].item)] if around else []
+    wrapper = [n for n in wrapper if not any(outline.program.contains(n, part) for part in outer)]
+    above: list[cst.EmptyLine] = []
+    for node in dict.fromkeys((found.line, found.function, *wrapper, found.loop)):
+        if node is not None:
+            staying = len(comment_lines(node.leading_lines)) if stage is TEST and node is found.line else 0  # type: ignore[attr-defined]
+            above += comments_of(node)[staying:]
+    outline.above[stage.step] = above
+    last = stage.end if end else stage.step
+    outline.footers.setdefault(stage.step, []).extend(footer_of(found.loop))
+    moved = outline.footers.pop(EPOCH_END, []) if stage is VALIDATION else []
+    inner = [part for node in (*wrapper, found.function) if node is not None for part in footer_of(node)]
+    outline.footers.setdefault(last, []).extend([*inner, *moved])

@@ -1,0 +1,100 @@
+"""What keeps an evaluation where it is, whoever switches the modes."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.idioms.evaluation.gradients import gradients_obstacle
+from refactorer.idioms.evaluation.parts import Evaluation, call_of, entered, is_no_grad
+from refactorer.outline.batches import source_of
+from refactorer.outline.contents import check_contents
+from refactorer.outline.control import loop_jumps, returns
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import STEP, Outline
+from refactorer.outline.result_of_call import returned_statement
+
+
+def obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
+    """The first condition that fails, in words.
+
+    Raises:
+        Refusal: the same, found while looking at the evaluation as part of the module.
+    """
+    if found.loop.orelse is not None or returns([found.loop]):
+        return "the loop is left early"
+    if source_of(outline.program, found.loop).start:
+        return "its batches are not counted from zero"
+    if loop_jumps(found.earlier) or returns(found.earlier):
+        return "the epoch is left before it"
+    if found.function is None and (returns([*found.before, *found.after]) or loop_jumps([found.line])):
+        return "the script leaves the training from inside it"
+    if found.function is not None:
+        reason = _function_obstacle(outline, found)
+        if reason is not None:
+            return reason
+    with entered(outline, found):
+        _check_contents(outline, found)
+        return _data_obstacle(outline, found) or gradients_obstacle(outline, roles, found)
+
+
+def _function_obstacle(outline: Outline, found: Evaluation) -> str | None:
+    program, function = outline.program, found.function
+    assert function is not None
+    uses, writes = program.variables[function.name].reads, program.variables[function.name].writes
+    others = any(not is_no_grad(outline, d.decorator) for d in function.decorators)
+    call = program.parent.get(uses[0].node) if len(uses) == 1 else None
+    if others or len(writes) != 1 or not isinstance(call, cst.Call) or call.func is not uses[0].node:
+        return f"{function.name.value}() is used elsewhere too"
+    if function.asynchronous is not None:
+        return f"{function.name.value}() is a coroutine"
+    left = returns(function.body.body)
+    value = left[0].value if left else None
+    returned_statement(program, found.line, call_of(outline, found), value)
+    return None
+
+
+def _check_contents(outline: Outline, found: Evaluation) -> None:
+    """Raises a refusal where the evaluation holds something that would mean something else in a module."""
+    kept = outline.hooks
+    outline.hooks = {STEP: [*found.before, found.loop, *found.after]}
+    try:
+        check_contents(outline)
+    finally:
+        outline.hooks = kept
+
+
+def _data_obstacle(outline: Outline, found: Evaluation) -> str | None:
+    """The loader is looked up in front of the start of the evaluation: nothing there may change what it is."""
+    iterable = source_of(outline.program, found.loop).iterable
+    assert iterable is not None
+    used = {variable for _, variable in outline.uses(iterable)}
+    lines = [line for line in (*found.earlier, *found.before) if not isinstance(line, (cst.FunctionDef, cst.ClassDef))]
+    written = {v for n, v in outline.uses(*lines) if outline.is_write(n)}
+    if used & written or _made_by_calls(lines, used):
+        return "its loader is made right in front of it"
+    if any(_is_inner(outline, found, variable) for variable in used):
+        return "its loader is known to the function alone"
+    stored = {node.attr.value for node in walk(iterable) if isinstance(node, cst.Attribute)}
+    for node in outline.program.find(cst.Attribute):
+        stores = isinstance(outline.program.parent.get(node), (cst.AssignTarget, cst.AugAssign, cst.AnnAssign))
+        function = outline.program.enclosing_function(node)
+        outside = function is None or function.name.value != "__init__"
+        if stores and outside and node.attr.value in stored:
+            return "its loader is an attribute that may be set anew"
+    return None
+
+
+def _made_by_calls(lines: list[cst.CSTNode], used: set[Variable]) -> bool:
+    """Whether functions, which code in front of the loop may call, bind a variable that the loader is made of."""
+    calls = any(isinstance(node, cst.Call) for line in lines for node in walk(line))
+    return calls and any(seen.scope.function is not v.owner and v.owner is not None for v in used for seen in v.writes)
+
+
+def _is_inner(outline: Outline, found: Evaluation, variable: Variable) -> bool:
+    """Whether a variable is none that the driver of the training can see."""
+    if variable.owner is None or variable.owner is outline.program.scope[outline.program.module]:
+        return False
+    seen = outline.site.driver.lookup(variable.name) is variable
+    return not seen and variable.owner.node is not outline.site.function

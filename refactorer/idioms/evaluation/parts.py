@@ -1,0 +1,199 @@
+"""Finding an evaluation, and taking it apart: what runs in front of its loop, the loop, what runs behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from refactorer.analysis.walk import walk
+from refactorer.idioms.shapes import method_calls, only_call
+from refactorer.outline.anchors import loops_around
+from refactorer.outline.batches import source_of
+from refactorer.outline.inline import enter
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import (
+    TEST_END,
+    TEST_START,
+    TEST_STEP,
+    VALIDATION_END,
+    VALIDATION_START,
+    VALIDATION_STEP,
+    Outline,
+)
+
+_WORDS = (("val", "dev"), ("test", "eval"))
+_NO_GRAD = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The hooks of an evaluation that the Trainer runs."""
+
+    name: str
+    start: str
+    step: str
+    end: str
+
+    @property
+    def model_eval(self) -> str:
+        return f"on_{self.name}_model_eval"
+
+    @property
+    def model_train(self) -> str:
+        return f"on_{self.name}_model_train"
+
+
+VALIDATION = Stage("validation", VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
+TEST = Stage("test", TEST_START, TEST_STEP, TEST_END)
+
+
+@dataclass
+class Evaluation:
+    """An evaluation, taken apart: `line` is the statement it stands in, with `earlier` and `later` ones around it.
+
+    `quiet` are the statements of `before` and `after` that the script runs without gradients, `silent` says that it
+    runs the loop so, and `guard` is the `no_grad()` that sees to it. `function` holds the loop; `line` calls it.
+    `taken` are the lines of `before` that have been taken out of the driver.
+    """
+
+    line: cst.CSTNode
+    before: list[cst.CSTNode]
+    loop: cst.For
+    after: list[cst.CSTNode]
+    quiet: list[cst.CSTNode] = field(default_factory=list)
+    silent: bool = False
+    guard: cst.BaseExpression | None = None
+    function: cst.FunctionDef | None = None
+    earlier: Sequence[cst.CSTNode] = ()
+    later: Sequence[cst.CSTNode] = ()
+    taken: Sequence[cst.CSTNode] = ()
+
+
+def take_apart(
+    outline: Outline, roles: Roles, lines: Sequence[cst.CSTNode], index: int, switched: bool
+) -> Evaluation | None:
+    """The evaluation in one of several statements; `switched` says that an `eval()` stands in front of it."""
+    line = lines[index]
+    found = _parts(outline, roles, [line], None, switched)
+    if found is None and isinstance(line, cst.SimpleStatementLine):
+        for call in walk(line):
+            function = outline.program.function(call.func) if isinstance(call, cst.Call) else None
+            if function is not None and function not in outline.consumed:
+                guards = [d.decorator for d in function.decorators if is_no_grad(outline, d.decorator)]
+                found = _parts(outline, roles, list(function.body.body), guards[0] if guards else None, switched)
+                if found is not None:
+                    found.function = function
+                    break
+    if found is not None:
+        found.line, found.earlier, found.later = line, lines[:index], lines[index + 1 :]
+    return found
+
+
+def likeness(*nodes: cst.CSTNode) -> int:
+    """How little code looks like validation, by its names; it only decides which evaluation is tried first."""
+    text = " ".join(cst.Module([]).code_for_node(node) for node in nodes).lower()
+    return next((rank for rank, words in enumerate(_WORDS) if any(word in text for word in words)), len(_WORDS))
+
+
+def _parts(
+    outline: Outline, roles: Roles, body: list[cst.CSTNode], guard: cst.BaseExpression | None, switched: bool
+) -> Evaluation | None:
+    for i, line in enumerate(body):
+        if isinstance(line, cst.For) and _evaluates(outline, roles, line):
+            evaluates = guard is not None or switched or is_switched(outline, body[:i])
+            if evaluates or _silences(outline, line):
+                before, after = body[:i], body[i + 1 :]
+                quiet = [*before, *after] if guard is not None else []
+                return Evaluation(line, before, line, after, quiet, guard is not None, guard)
+        if isinstance(line, cst.With) and len(line.items) == 1 and is_no_grad(outline, line.items[0].item):
+            inner = list(line.body.body)
+            loops = [k for k, part in enumerate(inner) if isinstance(part, cst.For)]
+            loop = inner[loops[0]] if len(loops) == 1 else None
+            if isinstance(loop, cst.For) and _evaluates(outline, roles, loop):
+                first, last = inner[: loops[0]], inner[loops[0] + 1 :]
+                quiet = [*first, *last] if guard is None else [*body[:i], *first, *last, *body[i + 1 :]]
+                before, after = [*body[:i], *first], [*last, *body[i + 1 :]]
+                return Evaluation(line, before, loop, after, quiet, True, line.items[0].item)
+    return None
+
+
+def is_no_grad(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether an expression is `torch.no_grad()` or the like, or what a decorator names of it."""
+    func = node.func if isinstance(node, cst.Call) and not node.args else node
+    return outline.program.qualified_name(func) in _NO_GRAD
+
+
+def is_switched(outline: Outline, lines: Sequence[cst.CSTNode]) -> bool:
+    """Whether the last switch of a mode in some statements is an `eval()`."""
+    for line in reversed(lines):
+        for call in (only_call(line),):
+            name = call.func.attr.value if call is not None and isinstance(call.func, cst.Attribute) else ""
+            if name in ("train", "eval"):
+                return name == "eval"
+    return False
+
+
+def _silences(outline: Outline, loop: cst.For) -> bool:
+    """Whether the loop itself does without gradients around the forward pass."""
+    inner = [line for line in loop.body.body if isinstance(line, cst.With) and len(line.items) == 1]
+    return any(is_no_grad(outline, line.items[0].item) for line in inner)
+
+
+def _evaluates(outline: Outline, roles: Roles, loop: cst.For) -> bool:
+    """Whether a loop looks like one that runs a model on what a loader yields."""
+    iterable = source_of(outline.program, loop).iterable
+    if iterable is None or loop.asynchronous is not None or not _is_loader(outline, iterable):
+        return False
+    code = cst.Module([]).code_for_node
+    switched = [call.func.value for mode in ("train", "eval") for call in method_calls(outline, mode)]  # type: ignore[attr-defined]
+    models = {model.name for model in roles.models} | {code(node).strip() for node in switched}
+    for call in walk(loop.body):
+        if isinstance(call, cst.Call) and not isinstance(call.func, cst.Call):
+            name = code(call.func).strip()
+            receiver = name.rsplit(".", 1)[0]
+            if (name in models or receiver in models) and loops_around(outline.program, call)[-1:] == (loop,):
+                return True
+    return False
+
+
+def _is_loader(outline: Outline, node: cst.BaseExpression) -> bool:
+    """A name, an attribute of one, or a progress bar around either."""
+    if isinstance(node, cst.Call):
+        bar = (outline.program.qualified_name(node.func) or "").startswith("tqdm.")
+        plain = all(_is_plain_argument(arg) for arg in node.args[1:])
+        first = node.args[0] if node.args else None
+        return bar and plain and first is not None and not first.keyword and _is_loader(outline, first.value)
+    while isinstance(node, cst.Attribute):
+        node = node.value
+    return isinstance(node, cst.Name)
+
+
+def _is_plain_argument(arg: cst.Arg) -> bool:
+    constant = isinstance(arg.value, (cst.BaseNumber, cst.SimpleString))
+    named = isinstance(arg.value, cst.Name) and arg.value.value in ("True", "False", "None")
+    return arg.keyword is not None and (constant or named)
+
+
+def call_of(outline: Outline, found: Evaluation) -> cst.Call:
+    """The only call of the function that evaluates."""
+    assert found.function is not None
+    use = outline.program.variables[found.function.name].reads[0]
+    call = outline.program.parent[use.node]
+    assert isinstance(call, cst.Call)
+    return call
+
+
+@contextmanager
+def entered(outline: Outline, found: Evaluation) -> Iterator[None]:
+    """Looks at the evaluation's function as if it had been entered; its bindings are taken back afterwards."""
+    kept = outline.bindings.alias.copy(), outline.bindings.expression.copy()
+    try:
+        if found.function is not None:
+            call = call_of(outline, found)
+            enter(outline.program, found.function, call, outline.bindings, outline.site.epoch_loop, True)
+        yield
+    finally:
+        outline.bindings.alias, outline.bindings.expression = kept

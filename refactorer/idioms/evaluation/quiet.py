@@ -1,0 +1,74 @@
+"""What an evaluation does without gradients beside its loop: the Trainer runs these hooks with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.idioms.evaluation.parts import Evaluation
+from refactorer.idioms.plain import is_plain
+from refactorer.idioms.shapes import mode_line
+from refactorer.outline.blocks import is_docstring
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import EPOCH_START, STEP, Outline
+
+_READING = "item format append join strip tolist size numel time perf_counter write flush info"
+_METHODS = frozenset(_READING.split())
+_FUNCTIONS = ("builtins.", "time.", "math.", "datetime.", "os.path.")
+
+
+def without_gradients(
+    outline: Outline, roles: Roles, found: Evaluation, lines: Iterable[cst.CSTNode]
+) -> list[cst.CSTNode]:
+    """The statements, those under a `no_grad` of their own that need one."""
+    result: list[cst.CSTNode] = []
+    held: list[cst.CSTNode] = []
+    own = _written(outline, [*found.before, found.loop, *found.after, found.line]) - _trained(outline)
+    for line in lines:
+        if line in found.quiet and not _is_indifferent(outline, roles, line, own):
+            held.append(line)
+            continue
+        result += _guarded(found, held)
+        held = []
+        result.append(line)
+    return [*result, *_guarded(found, held)]
+
+
+def _guarded(found: Evaluation, lines: list[cst.CSTNode]) -> list[cst.CSTNode]:
+    if not lines:
+        return []
+    assert found.guard is not None
+    guard = found.guard if isinstance(found.guard, cst.Call) else cst.Call(found.guard)
+    return [cst.With([cst.WithItem(guard)], cst.IndentedBlock(lines))]  # type: ignore[arg-type]
+
+
+def _is_indifferent(outline: Outline, roles: Roles, line: cst.CSTNode, own: set[Variable]) -> bool:
+    """Whether a statement cannot tell whether gradients are on."""
+    if is_docstring(line) or any(mode_line(outline, line, roles.model, mode) for mode in ("eval", "train")):
+        return True
+    for node in walk(line):
+        if isinstance(node, (cst.FunctionDef, cst.Lambda)):
+            return False
+        if isinstance(node, cst.Call):
+            full = outline.program.qualified_name(node.func)
+            method = isinstance(node.func, cst.Attribute) and node.func.attr.value in _METHODS
+            if not (method and full is None) and not (full or "").startswith(_FUNCTIONS):
+                return False
+    trained = _trained(outline)
+    for _, variable in outline.uses(line):
+        known = variable.owner is None or variable in own or is_plain(outline, variable)
+        if variable in roles.models or not known or variable in trained:
+            return False
+    return True
+
+
+def _trained(outline: Outline) -> set[Variable]:
+    """What the training computes."""
+    return _written(outline, [line for hook in (EPOCH_START, STEP) for line in outline.hooks.get(hook, [])])
+
+
+def _written(outline: Outline, lines: list[cst.CSTNode]) -> set[Variable]:
+    return {variable for node, variable in outline.uses(*lines) if outline.is_write(node)}

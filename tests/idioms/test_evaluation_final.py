@@ -1,0 +1,146 @@
+"""The evaluation behind the training: what becomes of it, piece by piece, and when it stays."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from refactorer.converter import convert_text
+from refactorer.result import Converted
+
+SCRIPT = """
+import time
+import torch
+from torch import nn
+model = {model}
+criterion = nn.MSELoss()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+loader = [(torch.ones(2, 2), torch.ones(2, 1))]
+test_loader = [(torch.ones(2, 2), torch.ones(2, 1))]
+for epoch in range(2):
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = criterion(model(x), y)
+        loss.backward()
+        optimizer.step()
+{body}
+"""
+PLAIN, MODED = "nn.Linear(2, 1)", "nn.Sequential(nn.Dropout(), nn.Linear(2, 1))"
+
+
+def converted(body: str, model: str = MODED) -> Converted:
+    result = convert_text(SCRIPT.format(body=textwrap.dedent(body).strip(), model=model))
+    assert isinstance(result, Converted), result.diagnostics
+    return result
+
+
+def reasons(result: Converted) -> list[str]:
+    return [found.message for found in result.diagnostics if found.code == "N102"]
+
+
+INLINE = """
+model.eval()
+with torch.no_grad():
+    total = 0
+    for x, y in test_loader:
+        total += (model(x) - y).abs().sum().item()
+    print('error', total)
+"""
+
+
+def test_the_test_becomes_a_loop_of_the_trainer() -> None:
+    after = converted(INLINE).after
+    assert "trainer.fit(module, loader)\ntrainer.test(module, test_loader)\n" in after
+    assert "    def on_test_epoch_start(self):\n        self.total = 0\n" in after
+    assert "    def test_step(self, batch, batch_idx):\n        x, y = batch\n        self.total += " in after
+    assert "self.total = self.sum_across_ranks(self.total)\n        self.print('error', self.total)\n" in after
+    assert "eval()" not in after and "no_grad" not in after and "_model_eval" not in after
+
+
+def test_what_is_read_behind_it_is_read_from_the_module() -> None:
+    after = converted(INLINE + "print(total, loss.item())\n").after
+    assert after.endswith("trainer.test(module, test_loader)\nprint(module.total, module.loss.item())\n")
+
+
+def test_a_variable_that_is_written_again_is_fetched_behind_the_test() -> None:
+    after = converted(INLINE + "total /= 2\nprint(total)\n").after
+    assert 'trainer.test(module, test_loader)\nif hasattr(module, "total"):\n    total = module.total\n' in after
+
+
+def test_eval_stays_where_the_model_is_used_later() -> None:
+    after = converted(INLINE + "print(model(torch.ones(1, 2)))\n").after
+    assert "model.eval()\ntrainer.test(module, test_loader)\n" in after
+    assert "_model_eval" not in after
+
+
+@pytest.mark.parametrize(("model", "own"), [(PLAIN, False), (MODED, True), ("nn.LSTM(2, 1)", True)])
+def test_without_eval_the_mode_must_not_matter(model: str, own: bool) -> None:
+    after = converted(INLINE.replace("model.eval()", ""), model).after
+    assert "def test_step" in after
+    assert ("def on_test_model_eval" in after) == ("def on_test_model_train" in after) == own
+
+
+@pytest.mark.parametrize("line", ["total = 0", "total, n = 0, 0", "start = time.time()", "model.eval()"])
+def test_lines_that_get_ready_go_with_it(line: str) -> None:
+    body = f"total = n = start = 0\n{line}\n" + INLINE.replace("    total = 0\n", "    total = 0; n = 0\n")
+    after = converted(body).after
+    assert "def test_step" in after
+    assert after.index("def on_test_epoch_start") < after.index("trainer.fit(")
+
+
+FUNCTION = """
+def test(net, data):
+    net.eval()
+    total = 0
+    with torch.no_grad():
+        for x, y in data:
+            total += (net(x) - y).abs().sum().item()
+    return total
+"""
+
+
+def test_a_function_is_entered() -> None:
+    after = converted(FUNCTION + "error = test(model, test_loader)\nprint(error)").after
+    assert "trainer.test(module, test_loader)\nprint(module.error)" in after
+    assert "def test(" not in after
+
+
+def test_a_function_that_others_use_stays_for_them() -> None:
+    after = converted(FUNCTION + "error = test(model, test_loader)\nprint(error, test(model, loader))").after
+    assert "trainer.test(module, test_loader)\n" in after
+    assert "def test(net, data):" in after and "test(model, loader))" in after
+
+
+STAYING = {
+    "else": (INLINE.replace("    print(", "    else:\n        print("), "the loop is left early"),
+    "model": ("model = nn.Linear(2, 1)\n" + INLINE, "model is assigned between the training and it"),
+    "start": (
+        INLINE.replace("x, y in test_loader", "i, (x, y) in enumerate(test_loader, 1)"),
+        "its batches are not counted from zero",
+    ),
+    "switch": ("torch.set_grad_enabled(False)\n" + INLINE, "the script switches gradients on and off for itself"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STAYING)
+def test_it_stays_with_a_note(name: str) -> None:
+    body, reason = STAYING[name]
+    result = converted(body)
+    assert "def test_step" not in result.after and "trainer.test" not in result.after
+    assert reasons(result) == [f"the evaluation stays behind the training: {reason}"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        INLINE.replace("model.eval()\nwith torch.no_grad()", "if True"),
+        "for i in range(3):\n    with torch.no_grad():\n        print(model(torch.ones(1, 2)))",
+        "with torch.no_grad():\n    for p in model.parameters():\n        p.mul_(0.5)",
+        "model.eval()\nfor x, y in test_loader:\n    print(x.sum())",
+    ],
+)
+def test_other_loops_are_left_alone(body: str) -> None:
+    result = converted(body)
+    assert "def test_step" not in result.after
+    assert not reasons(result)
