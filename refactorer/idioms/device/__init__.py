@@ -11,7 +11,7 @@ from refactorer.idioms.device.choice import Choice, find_choice, target_of
 from refactorer.idioms.device.rest import follow
 from refactorer.idioms.device.wrappers import unwrap
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import STEP, VALIDATION_STEP, Outline
+from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 
 
 def apply(outline: Outline, roles: Roles) -> None:
@@ -40,7 +40,8 @@ def _named(outline: Outline, choice: Choice) -> cst.Name | None:
 def _strip(outline: Outline, choice: Choice | None) -> None:
     """Takes the moves out of the steps; if one has to keep them, the Trainer leaves the batches where they are."""
     edits: dict[str, dict[cst.CSTNode, Edit]] = {}
-    for hook, source in ((STEP, outline.train), (VALIDATION_STEP, outline.evaluation)):
+    steps = ((STEP, outline.train), (VALIDATION_STEP, outline.evaluation), (TEST_STEP, outline.test))
+    for hook, source in steps:
         left = moved_in(outline, hook, source) if source is not None else None
         if source is None or left is None:
             continue

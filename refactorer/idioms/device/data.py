@@ -57,7 +57,7 @@ def comes_from_outside(outline: Outline, iterable: cst.BaseExpression) -> bool:
 
 def is_fresh(outline: Outline) -> bool:
     """Whether every loader makes each batch anew, as a `DataLoader` does."""
-    sources = [source for source in (outline.train, outline.evaluation) if source is not None]
+    sources = [source for source in (outline.train, outline.evaluation, outline.test) if source is not None]
     return all(_is_loader(outline, source.iterable) for source in sources)
 
 
