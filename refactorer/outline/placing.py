@@ -149,7 +149,17 @@ class Placing(Liveness):
     def _supplies_index(self, hook: str, source: BatchSource) -> bool:
         variable = self.outline.variable(source.index) if source.index is not None else None
         assert variable is not None
-        sees = {hook, BATCH_END} if hook == STEP else {hook}
+        outline = self.outline
+        sources = {
+            STEP: outline.train,
+            BATCH_END: outline.train,
+            VALIDATION_STEP: outline.evaluation,
+            TEST_STEP: outline.test,
+        }
+        alike = {h: s for h, s in sources.items() if s is not None and self.outline.variable(s.index) is variable}
+        if any(other.start != source.start for other in alike.values()):
+            return False  # the name has one meaning in all hooks
+        sees = {hook, *alike}
         elsewhere = any(self.outline.mentions(variable, *body) for h, body in self._ordered() if h not in sees)
         writes = [v for v in variable.writes if v.node is not source.index]
         if elsewhere or any(self.program.contains(source.loop, seen.node) for seen in writes):

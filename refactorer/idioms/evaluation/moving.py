@@ -14,7 +14,7 @@ from refactorer.idioms.evaluation.quiet import without_gradients
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.outline.batches import source_of
 from refactorer.outline.blocks import block_lines, is_docstring
-from refactorer.outline.comments import comment_lines, comments_of, footer_of, with_comments
+from refactorer.outline.comments import comment_lines, comments_inside, comments_of, footer_of, with_comments
 from refactorer.outline.inline import enter
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, Outline
@@ -128,7 +128,8 @@ def _keep_comments(outline: Outline, found: Evaluation, stage: Stage, end: Seque
     for node in dict.fromkeys((found.line, found.function, *wrapper, found.loop)):
         if node is not None:
             staying = len(comment_lines(node.leading_lines)) if stage is TEST and node is found.line else 0  # type: ignore[attr-defined]
-            above += comments_of(node)[staying:]
+            decorators = node.decorators if isinstance(node, cst.FunctionDef) else ()
+            above += [*(part for d in decorators for part in comments_inside(d, None)), *comments_of(node)[staying:]]
     outline.above[stage.step] = above
     last = stage.end if end else stage.step
     outline.footers.setdefault(stage.step, []).extend(footer_of(found.loop))
