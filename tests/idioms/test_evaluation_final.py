@@ -144,3 +144,21 @@ def test_other_loops_are_left_alone(body: str) -> None:
     result = converted(body)
     assert "def test_step" not in result.after
     assert not reasons(result)
+
+
+def test_loops_that_count_from_different_numbers_do_not_share_the_batch_number() -> None:
+    body = INLINE.replace("for x, y in test_loader:", "for i, (x, y) in enumerate(test_loader):\n        print(i)")
+    text = SCRIPT.format(body=body, model=MODED).replace(
+        "for x, y in loader:", "for i, (x, y) in enumerate(loader, 5):"
+    )
+    result = convert_text(text.replace("    optimizer.zero_grad()", "    print(i); optimizer.zero_grad()", 1))
+    assert isinstance(result, Converted), result.diagnostics
+    assert "i = batch_idx + 5\n" in result.after and "i = batch_idx\n" in result.after
+
+
+def test_loops_that_count_alike_share_it() -> None:
+    body = INLINE.replace("for x, y in test_loader:", "for i, (x, y) in enumerate(test_loader):\n        print(i)")
+    text = SCRIPT.format(body=body, model=MODED).replace("for x, y in loader:", "for i, (x, y) in enumerate(loader):")
+    result = convert_text(text.replace("    optimizer.zero_grad()", "    print(i); optimizer.zero_grad()", 1))
+    assert isinstance(result, Converted), result.diagnostics
+    assert result.after.count("self.print(batch_idx)") == 2
