@@ -13,7 +13,7 @@ from refactorer.outline.control import returns
 from refactorer.outline.inline import values_given
 from refactorer.outline.liveness import Liveness
 from refactorer.outline.outline import Outline
-from refactorer.outline.torch_names import names_module_class, names_optimizer, names_scheduler
+from refactorer.outline.torch_names import names_module_class, names_optimizer, names_scheduler, unmoved
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,13 @@ def is_stepped(program: Program, node: cst.CSTNode) -> bool:
 
 
 def assigned_class(program: Program, variable: Variable) -> str | None:
-    """The qualified name of the class or function whose call a variable is assigned from."""
+    """The qualified name of the class or function whose call a variable is assigned from, moves of the result aside."""
     for seen in variable.writes:
         target = program.parent.get(seen.node)
         assign = program.parent.get(target) if isinstance(target, cst.AssignTarget) else None
-        if isinstance(assign, cst.Assign) and isinstance(assign.value, cst.Call):
-            return program.qualified_name(assign.value.func)
+        made = unmoved(assign.value) if isinstance(assign, cst.Assign) else None
+        if isinstance(made, cst.Call):
+            return program.qualified_name(made.func)
     return None
 
 
