@@ -83,7 +83,24 @@ def _data_obstacle(outline: Outline, found: Evaluation) -> str | None:
         outside = function is None or function.name.value != "__init__"
         if stores and outside and node.attr.value in stored:
             return "its loader is an attribute that may be set anew"
+    if any(isinstance(node, cst.Subscript) for node in walk(iterable)) and _sets_items(outline, used):
+        return "its loader is an item that may be set anew"
     return None
+
+
+def _sets_items(outline: Outline, used: set[Variable]) -> bool:
+    """Whether the training, or a function, puts items into a collection of loaders, or hands it on."""
+    program, loop = outline.program, outline.site.epoch_loop
+    for variable in used:
+        for seen in variable.reads:
+            parent = program.parent.get(seen.node)
+            takes = isinstance(parent, cst.Subscript) and parent.value is seen.node
+            holder = program.parent.get(parent) if parent is not None else None
+            stores = isinstance(holder, (cst.AssignTarget, cst.AugAssign)) and holder.target is parent
+            inside = program.contains(loop, seen.node) or seen.scope.function is not variable.owner
+            if inside and (stores or isinstance(holder, cst.Del) or not takes):
+                return True
+    return False
 
 
 def _made_by_calls(lines: list[cst.CSTNode], used: set[Variable]) -> bool:

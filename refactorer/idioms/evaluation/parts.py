@@ -160,15 +160,21 @@ def _evaluates(outline: Outline, roles: Roles, loop: cst.For) -> bool:
 
 
 def _is_loader(outline: Outline, node: cst.BaseExpression) -> bool:
-    """A name, an attribute of one, or a progress bar around either."""
+    """A name, an attribute or a constant item of one, or a progress bar around any of them."""
     if isinstance(node, cst.Call):
         bar = (outline.program.qualified_name(node.func) or "").startswith("tqdm.")
         plain = all(_is_plain_argument(arg) for arg in node.args[1:])
         first = node.args[0] if node.args else None
         return bar and plain and first is not None and not first.keyword and _is_loader(outline, first.value)
-    while isinstance(node, cst.Attribute):
-        node = node.value
+    while isinstance(node, cst.Attribute) or _is_constant_item(node):
+        node = node.value  # type: ignore[attr-defined]
     return isinstance(node, cst.Name)
+
+
+def _is_constant_item(node: cst.CSTNode) -> bool:
+    """`loaders["val"]`"""
+    index = node.slice[0].slice if isinstance(node, cst.Subscript) and len(node.slice) == 1 else None
+    return isinstance(index, cst.Index) and isinstance(index.value, (cst.SimpleString, cst.Integer))
 
 
 def _is_plain_argument(arg: cst.Arg) -> bool:
