@@ -22,6 +22,7 @@ from refactorer.outline.outline import Outline
 
 _CLEAN = "item detach tolist size dim numel nelement eq ne gt ge lt le argmax argmin long int bool byte"
 _CLEAN_METHODS = frozenset(_CLEAN.split())
+_NUMBERS = ("item", "size", "numel", "dim")
 _CLEAN_ATTRIBUTES = ("data", "shape", "dtype", "device", "ndim", "batch_size", "dataset")
 _COMPUTING = """
 view view_as reshape expand expand_as matmul mm bmm add sub mul div pow max min sum mean topk gather to cuda cpu
@@ -179,12 +180,23 @@ class _Escapes:
             small = self._assignment(seen.node)
             if isinstance(target, cst.AugAssign):
                 around = [*self.found.before, *self.found.after, *self.found.later]
-                if any(self.program.contains(line, seen.node) for line in around):
+                if self._is_number(target.value) or any(self.program.contains(line, seen.node) for line in around):
                     continue
             values = [value for name, value in assigned_pairs(small) if name is seen.node] if small is not None else []
             if not values or not all(isinstance(value, cst.BaseNumber) for value in values):
                 return False
         return True
+
+    def _is_number(self, node: cst.CSTNode) -> bool:
+        """Whether an expression carries no graph, whatever its names stand for: `loss.item() * x.size(0)`."""
+        if isinstance(node, cst.BinaryOperation):
+            return self._is_number(node.left) and self._is_number(node.right)
+        if isinstance(node, cst.Call):
+            if self.program.qualified_name(node.func) in ("torch.sum", "builtins.sum"):
+                return all(self._is_number(arg.value) for arg in node.args)
+            method = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
+            return method in _NUMBERS or self.program.qualified_name(node.func) == "builtins.len"
+        return isinstance(node, (cst.BaseNumber, cst.Comparison))
 
     def _assignment(self, node: cst.CSTNode) -> cst.Assign | None:
         """The assignment that a name is a target of."""
