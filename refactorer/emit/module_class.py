@@ -248,7 +248,17 @@ class ClassWriter:
             result = f"[{', '.join(made)}], [{', '.join(schedulers)}]"
         elif len(made) > 1:
             result = f"[{result}]"
-        return _method("configure_optimizers", "self", [*lines, cst.parse_statement(f"return {result}")])
+        returned = _returned(lines[0]) if len(lines) == 1 else None
+        body = [returned] if returned is not None else [*lines, cst.parse_statement(f"return {result}")]
+        return _method("configure_optimizers", "self", body)
+
+
+def _returned(line: cst.CSTNode) -> cst.CSTNode | None:
+    """`return SGD(...)` for the line `optimizer = SGD(...)`; None for a call over several lines, which are aligned."""
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
+    if not isinstance(small, cst.Assign) or "\n" in cst.Module([]).code_for_node(small):
+        return None
+    return line.with_changes(body=[cst.Return(small.value)])
 
 
 def _spelled_out(node: cst.FormattedStringExpression) -> list[cst.CSTNode]:
