@@ -15,7 +15,7 @@ def comment_lines(lines: Iterable[cst.EmptyLine]) -> list[cst.EmptyLine]:
 
 def comments_of(node: cst.CSTNode) -> list[cst.EmptyLine]:
     """The comments above a statement, behind it or behind its header."""
-    found = comment_lines(getattr(node, "leading_lines", ()))
+    found = comment_lines([*getattr(node, "leading_lines", ()), *getattr(node, "lines_after_decorators", ())])
     for owner, name in ((node, "trailing_whitespace"), (getattr(node, "body", None), "header")):
         space = getattr(owner, name, None)
         if isinstance(space, cst.TrailingWhitespace) and space.comment is not None:
