@@ -7,6 +7,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.idioms.configure import Configuration
 from refactorer.idioms.shapes import names_in
+from refactorer.outline.anchors import loops_around
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
@@ -263,6 +264,10 @@ class Placing(Liveness):
             raise Refusal("R402", variable.occurrences[0].node,
                           f"a nested function may keep {variable.name}, which every call of the function makes anew",
                           "pass the value to the nested function as an argument")  # fmt: skip
+        if captured and self._bound_again(variable):
+            raise Refusal("R402", variable.occurrences[0].node,
+                          f"a nested function may keep {variable.name}, which the script binds again later",
+                          "pass the value to the nested function as an argument")  # fmt: skip
         if not early and not out and not captured:
             return  # every hook writes it before it reads it
         self._require_assignable(variable)
@@ -278,6 +283,13 @@ class Placing(Liveness):
                 self.homes.initial[variable] = line
             else:
                 self.homes.arguments.append(variable)
+
+    def _bound_again(self, variable: Variable) -> bool:
+        """Whether the variable of a later run, or of the code behind the training, is still the same one."""
+        loop = self.site.epoch_loop
+        around = loops_around(self.program, loop) and variable.owner is self.site.driver
+        later = (seen.order for seen in variable.writes if not self._inside(seen.node))
+        return bool(around) or any(order > self.program.order[loop] for order in later)
 
     def _require_assignable(self, variable: Variable) -> None:
         """Only a plain target can become an attribute: not a walrus, an import, a definition or a match capture."""
