@@ -11,7 +11,7 @@ import libcst as cst
 from refactorer.analysis.flow import flow_of
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.evaluation.layers import ignores_gradients
+from refactorer.idioms.evaluation.layers import FOR_GRADIENTS, ignores_gradients
 from refactorer.idioms.evaluation.parts import Evaluation, is_no_grad
 from refactorer.idioms.plain import is_plain
 from refactorer.idioms.shapes import method_calls, names_in
@@ -210,7 +210,8 @@ class _Escapes:
         if full is not None:
             if full in _CLEAN_BUILTINS or full in _CLEAN_TORCH:
                 return True
-            return arguments and full.startswith(("torch.", "builtins.", "math.", "time."))
+            known = full.startswith(("torch.", "builtins.", "math.", "time.")) and not full.startswith(FOR_GRADIENTS)
+            return arguments and known
         if not isinstance(call.func, cst.Attribute):
             return False
         if call.func.attr.value in _CLEAN_METHODS:
@@ -232,7 +233,7 @@ class _Escapes:
         if self._is_network(call.func):
             return True
         if full is not None:
-            computes = full.startswith("torch.") and not full.startswith(("torch.save", "torch.utils."))
+            computes = full.startswith("torch.") and not full.startswith(FOR_GRADIENTS)
             return arguments or computes or full in _CLEAN_BUILTINS
         if isinstance(call.func, cst.Attribute):
             if call.func.attr.value in _TENSOR_METHODS | _CLEAN_METHODS:

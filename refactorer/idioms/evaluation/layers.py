@@ -6,6 +6,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.plain import is_plain
 from refactorer.outline.optimizers import may_be_module
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import unmoved
@@ -25,6 +26,11 @@ _RECURRENT = frozenset(("RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"))
 _PLAIN, _MODED = frozenset(_WITHOUT_MODES.split()), frozenset(_WITH_MODES.split()) | _RECURRENT
 _MODED_FUNCTIONS = ("dropout", "batch_norm", "instance_norm", "rrelu", "multi_head", "scaled_dot", "bernoulli")
 _KEEPING = ("append", "extend", "insert", "update", "add", "setdefault", "appendleft", "matmul", "einsum")
+FOR_GRADIENTS = (
+    "torch.autograd.", "torch.func.", "torch.utils.", "torch.jit.", "torch.ops.", "torch.compile", "torch.save",
+    "torch.is_grad_enabled", "torch.is_inference_mode_enabled", "torch.enable_grad", "torch.set_grad_enabled",
+)  # fmt: skip
+"""What torch has that sees gradients, or keeps what it is given."""
 _GRADIENT_WORDS = ("is_grad_enabled", "requires_grad", "grad_fn", "is_leaf", "checkpoint")
 
 
@@ -120,6 +126,8 @@ class _Layers:
         return found
 
     def _named(self, node: cst.Name | cst.Attribute) -> set[str] | None:
+        if self._may_hold_layers(node):
+            return None
         full = self.program.qualified_name(node) or ""
         name = full.rsplit(".", 1)[-1]
         if any(word in name for word in _MODED_FUNCTIONS) and full.startswith("torch."):
@@ -129,10 +137,20 @@ class _Layers:
             return set()
         return {name} if name in _PLAIN | _MODED else None
 
+    def _may_hold_layers(self, node: cst.CSTNode) -> bool:
+        """Whether a name means an object of the script, made elsewhere, that is more than a plain value."""
+        variable = self.program.variables.get(node)
+        scopes = (self.outline.site.driver, self.program.scope[self.program.module])
+        if variable is None or variable.owner not in scopes:
+            return False
+        kinds = (cst.FunctionDef, cst.ClassDef, cst.ImportAlias)
+        return not isinstance(self.program.definition(variable), kinds) and not is_plain(self.outline, variable)
+
     def _called(self, call: cst.Call, outer: tuple[cst.CSTNode, ...]) -> set[str] | None:
         full = self.program.qualified_name(call.func)
         if full is not None:
-            return set() if full.startswith(("torch.", "builtins.", "math.", "numpy.")) else None
+            known = full.startswith(("torch.", "builtins.", "math.", "numpy.")) and not full.startswith(FOR_GRADIENTS)
+            return set() if known else None
         if not isinstance(call.func, cst.Name):
             return set()  # a method: of what the class itself holds, or of a tensor
         own = self.program.definition(self.program.variables.get(call.func))
