@@ -13,6 +13,7 @@ from refactorer.analysis.program import Program
 from refactorer.diagnostics import Diagnostic
 from refactorer.emit.check import unbound_names
 from refactorer.idioms.evaluation.copies import is_left_over, with_copies
+from refactorer.lightning.traps import CODE as TRAP_CODE
 from refactorer.options import Options
 from refactorer.outline.outline import Note
 from refactorer.outline.phases import written_out
@@ -48,7 +49,12 @@ class Analysis:
 
 def convert_text(text: str, *, path: str = "<string>", options: Options | None = None) -> Result:
     """Converts the text of one script; never raises for bad input."""
-    return _Conversion(text, path, options or Options()).result()
+    result: Result = Unchanged(path)
+    for form in (options or Options()).forms():
+        result = _Conversion(text, path, form).result()
+        if not any(diagnostic.code == TRAP_CODE for diagnostic in result.diagnostics):
+            break
+    return result
 
 
 def analyze_text(text: str, *, path: str = "<string>") -> Analysis:
@@ -89,7 +95,7 @@ class _Conversion:
 
     def _in_phases(self, program: Program) -> Result | None:
         """The result for the script with its phases written out, if that has the structure that it is done for."""
-        text = written_out(program)
+        text = written_out(program) if self.options.target != "lightning" else None
         if text is None:
             return None
         other = _Conversion(self.original, self.path, self.options, text)
@@ -100,6 +106,8 @@ class _Conversion:
             return None
         self.seen = other.seen
         return result
+    def _candidates(self, program: Program) -> list[Site]:
+        return candidates(program, begun=self.text is not self.original)
 
     def _parsed(self) -> Program:
         return Program(cst.parse_module(self.text))
@@ -108,7 +116,7 @@ class _Conversion:
         program = first
         for _ in range(_MOST_TRAININGS):
             try:
-                sites = candidates(program)
+                sites = self._candidates(program)
             except Refusal as refusal:
                 return Refused(self.path, (self._diagnostic(program, refusal),))
             if not sites:
@@ -138,9 +146,6 @@ class _Conversion:
             Refusal: none can; this is that of the last, most literal view.
         """
         self.program = program
-        if self.options.target == "lightning":
-            raise Refusal("R501", sites[0].epoch_loop, "scripts are not yet written for pytorch_lightning alone",
-                          "use --target runtime")  # fmt: skip
         first: Refusal | None = None
         undivided: str | None = None
         index = 0
@@ -152,13 +157,13 @@ class _Conversion:
             except Split as split:
                 undivided = split.message
             except Refusal as refusal:
-                if index == len(sites) - 1:
+                if index == len(sites) - 1 or refusal.code == TRAP_CODE:
                     self._see(self.program, sites[index])
                     raise
                 first, undivided, index = first or refusal, None, index + 1
             # A view that is given up has left new names in the program; the next one starts afresh.
             self.program = Program(program.module)
-            sites = candidates(self.program)
+            sites = self._candidates(self.program)
 
     def _convert_copies(self, program: Program, sites: list[Site], index: int, given_up: Refusal | None) -> bool:
         """Converts with functions of their own for the evaluations of the training, if none of them is left over."""
@@ -169,7 +174,7 @@ class _Conversion:
             for _ in range(2):
                 other = Program(cst.parse_module(text))
                 try:
-                    module, notes = convert_site(other, candidates(other)[index], self.options, undivided)
+                    module, notes = convert_site(other, self._candidates(other)[index], self.options, undivided)
                 except Split as split:
                     undivided = split.message
                     continue

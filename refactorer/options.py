@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from refactorer.config import IDIOMS, TARGETS
+
+_PLAINER = (frozenset({"N106"}), frozenset({"N102", "N106"}), frozenset({"N101", "N102", "N106"}))
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,13 @@ class Options:
     def applies(self, code: str) -> bool:
         """Whether an idiom may be applied."""
         return code not in self.skipped
+
+    def forms(self) -> Iterator[Options]:
+        """What to try in turn until nothing is in the way: Lightning's loops allow some idioms in few scripts only."""
+        yield self
+        for left_out in _PLAINER if self.target == "lightning" else ():
+            if not left_out <= self.skipped:
+                yield Options(self.target, self.skipped | left_out)
 
 
 def choose(target: str = "runtime", only: Iterable[str] = (), skip: Iterable[str] = ()) -> Options:

@@ -7,10 +7,13 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.emit.assemble import assemble
+from refactorer.emit.targets import LIGHTNING, RUNTIME
 from refactorer.idioms import automatic, configure, device, evaluation, whole_epoch
 from refactorer.idioms.evaluation.moving import keep_gradients
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Stage
 from refactorer.idioms.jumps import leave_epoch, on_lines
+from refactorer.lightning import check
+from refactorer.lightning.plan import Plan
 from refactorer.options import Options
 from refactorer.outline.accumulators import accumulators
 from refactorer.outline.build import build
@@ -54,7 +57,8 @@ def convert_site(
     configuration = configure.apply(outline, roles) if options.applies("N106") else configure.Configuration()
     outline.returning = stop_instead(outline)
     _leave_epoch(outline)
-    _reduce_sums(outline)
+    if options.target != "lightning":
+        _reduce_sums(outline)
     keep_gradients(outline)
     epochs = epochs_of(outline)
     try:
@@ -71,7 +75,10 @@ def convert_site(
             homes.attribute_for(variable)
     homes.arguments.sort(key=lambda variable: last.index(variable) + 1 if variable in last else 0)
     _keep_comments_of_empty_hooks(outline)
-    return assemble(outline, roles, configuration, homes, epochs), outline.notes
+    if options.target == "lightning":
+        check.refuse_traps(Plan(outline, roles, configuration, homes, epochs))
+    target = LIGHTNING if options.target == "lightning" else RUNTIME
+    return assemble(outline, roles, configuration, homes, epochs, target), outline.notes
 
 
 def _keep_comments_of_empty_hooks(outline: Outline) -> None:

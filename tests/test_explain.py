@@ -71,7 +71,7 @@ def test_an_example_is_reported_where_the_page_says(code: str) -> None:
 
 
 def test_pages_of_refusals_and_notes_show_a_script() -> None:
-    """But for those that no script alone brings about: a missing option, and a defect of the tool."""
+    """But for those that no script alone brings about: those of another target, and a defect of the tool."""
     assert {path.stem for path in PAGES if path.stem[0] in "RN"} - set(SCRIPTS) == {"R501", "R900"}
 
 

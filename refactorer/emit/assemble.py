@@ -6,8 +6,10 @@ import libcst as cst
 
 from refactorer.emit.driver_lines import bind_first, training_lines
 from refactorer.emit.edits import Edit, apply
+from refactorer.emit.lightning_lines import for_lightning
 from refactorer.emit.module_class import ClassWriter
 from refactorer.emit.new_names import Names, choose_names
+from refactorer.emit.targets import LIGHTNING, RUNTIME, Target
 from refactorer.emit.unused_imports import without_unused
 from refactorer.idioms.configure import Configuration
 from refactorer.idioms.device.models import unmoved
@@ -18,34 +20,40 @@ from refactorer.outline.outline import Outline
 from refactorer.outline.refusal import Refusal
 
 
-def assemble(outline: Outline, roles: Roles, configuration: Configuration, homes: Homes, epochs: Epochs) -> cst.Module:
+def assemble(
+    outline: Outline, roles: Roles, configuration: Configuration, homes: Homes, epochs: Epochs, target: Target = RUNTIME
+) -> cst.Module:
     """The whole file with the training replaced."""
     program = outline.program
-    names = choose_names(outline, roles)
+    names = choose_names(outline, roles, target)
     writer = ClassWriter(outline, roles, configuration, homes)
     edits: dict[cst.CSTNode, Edit] = dict.fromkeys((*configuration.moved, *homes.initial.values()))
     edits.update(unmoved(outline, roles, configuration, homes))
-    written = _with_comments(outline, writer.write(names.module, names.base))
+    written = writer.write(names.module, names.base)
+    if target is LIGHTNING:
+        written = for_lightning(written, not roles.optimizers and not homes.optimizers)
+    written = _with_comments(outline, written)
     edits.update(dict.fromkeys(outline.consumed))
     edits.update(_place_class(outline, written))
-    loop_lines = training_lines(outline, roles, homes, epochs, names, edits)
+    loop_lines = training_lines(outline, roles, homes, epochs, names, edits, target)
     edits[outline.site.epoch_loop] = loop_lines
     bind_first(outline, homes, edits)
     module = apply(program.module, edits)
     module = _two_blank_lines_after(module, names.module)
-    return without_unused(program, _with_import(module, names))
+    return without_unused(program, _with_import(module, names, target))
 
 
-def _with_import(module: cst.Module, names: Names) -> cst.Module:
+def _with_import(module: cst.Module, names: Names, target: Target) -> cst.Module:
     """Adds the import behind the last one in front of the class: what is set before torch is imported counts."""
-    plain = names.base == "Module"
-    wanted = {"runtime.Module", "runtime.Trainer"} if plain else {"runtime"}
+    plain = names.base == target.base
+    package, *parts = target.names
+    wanted = set(parts) if plain else {package}
     body = list(module.body)
     at = next((i for i, node in enumerate(body) if _defines(node, names.module)), len(body))
     imports = [i for i in range(at) if _is_import(body[i])]
     if wanted <= {full for i in imports for full in _imported(body[i])}:
         return module
-    line = cst.parse_statement("from runtime import Module, Trainer" if plain else "import runtime")
+    line = cst.parse_statement(f"from {package} import {target.base}, Trainer" if plain else f"import {package}")
     body.insert(imports[-1] + 1 if imports else at, line)
     return module.with_changes(body=body)
 

@@ -7,7 +7,9 @@ import libcst as cst
 from refactorer.analysis.flow import passes_errors_on
 from refactorer.analysis.scopes import Variable
 from refactorer.emit.edits import Edit, apply
+from refactorer.emit.lightning_lines import trainer_line
 from refactorer.emit.new_names import Names
+from refactorer.emit.targets import LIGHTNING, RUNTIME, Target
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of, with_comments
 from refactorer.outline.epochs import Epochs
@@ -35,8 +37,9 @@ def bind_first(outline: Outline, homes: Homes, edits: dict[cst.CSTNode, Edit]) -
 
 
 def training_lines(
-    outline: Outline, roles: Roles, homes: Homes, epochs: Epochs, names: Names, edits: dict[cst.CSTNode, Edit]
-) -> list[cst.CSTNode]:
+    outline: Outline, roles: Roles, homes: Homes, epochs: Epochs, names: Names, edits: dict[cst.CSTNode, Edit],
+    target: Target = RUNTIME,
+) -> list[cst.CSTNode]:  # fmt: skip
     """The lines that replace the loop; `edits` receives the changes that reads behind the training need."""
     loop = outline.site.epoch_loop
     given = [cst.Arg(cst.Name(v.name)) for v in homes.arguments]
@@ -53,17 +56,13 @@ def training_lines(
     value = epochs.value
     if value is None:
         value, needed = cst.parse_expression(f"{names.instance}.{EPOCHS}()"), True
-    settings = [_keyword(epochs.argument, value)]
-    device = _device(outline, roles)
-    if device is not None:
-        settings.append(_keyword("device", device))
-    trainer = _assign(names.trainer, cst.Call(cst.parse_expression(names.trainer_class), settings))
+    trainer = _trainer(outline, names, epochs.argument, value, device_of(outline, roles), target)
     module = _assign(names.instance, made)
     first = [module, trainer] if epochs.value is None else [trainer, module]
     lines: list[cst.CSTNode] = list(first) if needed else [trainer]
     fit = cst.Call(
         cst.Attribute(cst.Name(names.trainer), cst.Name("fit")),
-        [cst.Arg(cst.Name(names.instance) if needed else made), *_data(outline)],
+        [cst.Arg(cst.Name(names.instance) if needed else made), *_data(outline, target)],
     )
     lines += _fitted(cst.SimpleStatementLine([cst.Expr(fit)]), fetched, guarded)
     lines[:0] = _declared(outline, homes)
@@ -129,12 +128,12 @@ def _else_of(outline: Outline, names: Names) -> list[cst.CSTNode]:
     return [found.with_changes(body=orelse.body, leading_lines=orelse.leading_lines)]
 
 
-def _data(outline: Outline) -> list[cst.Arg]:
+def _data(outline: Outline, target: Target) -> list[cst.Arg]:
     """What `fit` is given to iterate over, where the module does not make it itself."""
     data: list[cst.BaseExpression] = []
     iterable = outline.train.iterable
     if outline.site.form == "whole":
-        data.append(cst.parse_expression("[None]"))
+        data.append(cst.parse_expression("range(1)" if target is LIGHTNING else "[None]"))
     elif TRAIN_DATA not in outline.hooks and iterable is not None:
         data.append(_plain_name(outline, iterable) if outline.variable(iterable) is not None else iterable)
     arguments = [cst.Arg(value) for value in data]
@@ -160,7 +159,18 @@ def _assign(name: str, value: cst.BaseExpression) -> cst.SimpleStatementLine:
     return cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(cst.Name(name))], value)])
 
 
-def _device(outline: Outline, roles: Roles) -> cst.BaseExpression | None:
+def _trainer(
+    outline: Outline, names: Names, argument: str, value: cst.BaseExpression, device: cst.BaseExpression | None,
+    target: Target,
+) -> cst.SimpleStatementLine:  # fmt: skip
+    if target is LIGHTNING:
+        return trainer_line(outline, names.trainer, names.trainer_class, value, device)
+    settings = [_keyword(argument, value), *([_keyword("device", device)] if device is not None else [])]
+    return _assign(names.trainer, cst.Call(cst.parse_expression(names.trainer_class), settings))
+
+
+def device_of(outline: Outline, roles: Roles) -> cst.BaseExpression | None:
+    """The device that the Trainer is given; None where the script moves nothing."""
     if outline.device is not None:
         variable = outline.variable(outline.device)
         return cst.Name(variable.name) if variable is not None else outline.device

@@ -8,12 +8,13 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.emit.targets import LIGHTNING, RUNTIME, Target
 from refactorer.outline.classes import class_around
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 from refactorer.outline.refusal import Refusal
 
-_RUNTIME = ("runtime", "runtime.Module", "runtime.Trainer")
+_OWN = (*RUNTIME.names, *LIGHTNING.names)
 
 
 @dataclass
@@ -27,20 +28,20 @@ class Names:
     instance: str
 
 
-def choose_names(outline: Outline, roles: Roles) -> Names:
+def choose_names(outline: Outline, roles: Roles, target: Target) -> Names:
     """Names that the file does not use yet.
 
     Raises:
-        Refusal: Module, Trainer and runtime are all taken.
+        Refusal: the names of the module class, of Trainer and of their package are all taken.
     """
     program = outline.program
     taken = {variable.name for variable in program.variables.values()}
-    taken -= {name.value for name, full in program.imports.items() if full in _RUNTIME}  # type: ignore[attr-defined]
+    taken -= {name.value for name, full in program.imports.items() if full in _OWN}  # type: ignore[attr-defined]
     taken -= {v.name for v in program.variables.values() if v.name == "trainer" and _only_fits(outline, v)}
-    plain = not taken & {"Module", "Trainer"}
-    if not plain and "runtime" in taken:
-        raise Refusal("R403", outline.site.epoch_loop, "the names Module, Trainer and runtime are all used in the file",
-                      "rename one of them")  # fmt: skip
+    plain = not taken & {target.base, "Trainer"}
+    if not plain and target.package in taken:
+        message = f"the names {target.base}, Trainer and {target.package} are all used in the file"
+        raise Refusal("R403", outline.site.epoch_loop, message, "rename one of them")
 
     def free(name: str) -> str:
         while name in taken:
@@ -50,8 +51,8 @@ def choose_names(outline: Outline, roles: Roles) -> Names:
     return Names(
         module=free("Lit" + _model_class(outline, roles)),
         trainer=free("trainer"),
-        base="Module" if plain else "runtime.Module",
-        trainer_class="Trainer" if plain else "runtime.Trainer",
+        base=target.base if plain else f"{target.package}.{target.base}",
+        trainer_class="Trainer" if plain else f"{target.package}.Trainer",
         instance=free("module"),
     )
 
@@ -65,7 +66,7 @@ def _only_fits(outline: Outline, variable: Variable) -> bool:
         parent = program.parent.get(seen.node)
         if isinstance(parent, cst.AssignTarget):
             value = program.parent[parent].value  # type: ignore[attr-defined]
-            if not isinstance(value, cst.Call) or program.qualified_name(value.func) not in _RUNTIME:
+            if not isinstance(value, cst.Call) or program.qualified_name(value.func) not in _OWN:
                 return False
         elif not isinstance(parent, cst.Attribute) or parent.attr.value not in ("fit", "test"):
             return False

@@ -60,7 +60,7 @@ def _clips(outline: Outline, call: cst.Call) -> bool:
 
 def gradients_cross(outline: Outline) -> bool:
     """Whether gradients may be left over from, or for, another training of the file or another run of this one."""
-    return _trains_elsewhere(outline) or _runs_again(outline)
+    return _trains_elsewhere(outline) or runs_again(outline)
 
 
 def _trains_elsewhere(outline: Outline) -> bool:
@@ -68,7 +68,7 @@ def _trains_elsewhere(outline: Outline) -> bool:
     return holds_converted(outline.program) or len(backward_calls(outline.program)) > 1
 
 
-def _runs_again(outline: Outline) -> bool:
+def runs_again(outline: Outline) -> bool:
     """Whether the training may run more than once, so that gradients of one run are there in the next."""
     program, node = outline.program, outline.site.epoch_loop
     function = program.enclosing_function(node)

@@ -65,7 +65,7 @@ def _sees_it(outline: Outline, roles: Roles, scheduler: Variable, later: list[cs
     """Why lines behind `scheduler.step()` may tell that it has not been called yet; None if they cannot."""
     if any(_sees_rate(outline, roles, part) for part in later):
         return "the learning rate is used behind it"
-    if later and _calls_functions(outline, scheduler):
+    if later and calls_functions(outline, scheduler):
         return "it calls functions of the script, which may be seen behind it"
     if later and is_guarded(outline):
         return "an exception behind it is caught outside the loop"
@@ -74,7 +74,7 @@ def _sees_it(outline: Outline, roles: Roles, scheduler: Variable, later: list[cs
     return None
 
 
-def _calls_functions(outline: Outline, scheduler: Variable) -> bool:
+def calls_functions(outline: Outline, scheduler: Variable) -> bool:
     """Whether a step of the scheduler runs functions of the script, which may print or draw."""
     for seen in scheduler.writes:
         for node in walk(outline.program.statement(seen.node)):

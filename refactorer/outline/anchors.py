@@ -13,6 +13,7 @@ from refactorer.outline.classes import class_of_method
 
 Loop = Union[cst.For, cst.While]
 _GRADIENT_FUNCTIONS = ("torch.autograd.backward",)
+_MODULE_CLASSES = ("runtime.Module", "pytorch_lightning.LightningModule")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def _is_custom_gradient(program: Program, call: cst.Call) -> bool:
 def is_converted(program: Program, node: cst.CSTNode) -> bool:
     """Whether a node is a class that a conversion, or a person, has already written for the Trainer."""
     return isinstance(node, cst.ClassDef) and any(
-        program.qualified_name(base.value) == "runtime.Module" for base in node.bases
+        program.qualified_name(base.value) in _MODULE_CLASSES for base in node.bases
     )
 
 

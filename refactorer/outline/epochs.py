@@ -37,7 +37,7 @@ def epochs_of(outline: Outline) -> Epochs:
 
 
 def _plain_range(outline: Outline, node: cst.BaseExpression) -> tuple[cst.BaseExpression, int] | None:
-    """(count, first value) of `range(n)`, `range(1, 11)` and `range(1, n + 1)`."""
+    """(count, first value) of `range(n)`, `range(0, n)`, `range(1, 11)` and `range(1, n + 1)`."""
     if not isinstance(node, cst.Call) or outline.program.qualified_name(node.func) != "builtins.range":
         return None
     values = [arg.value for arg in node.args]
@@ -49,6 +49,8 @@ def _plain_range(outline: Outline, node: cst.BaseExpression) -> tuple[cst.BaseEx
     if not isinstance(first, cst.Integer):
         return None
     start = first.evaluated_value
+    if start == 0 and _countable(end):
+        return end, 0
     if isinstance(end, cst.Integer) and end.evaluated_value >= start:
         return cst.Integer(str(end.evaluated_value - start)), start
     if isinstance(end, cst.BinaryOperation) and isinstance(end.operator, cst.Add):

@@ -65,8 +65,10 @@ class Site:
         return self.epoch_loop.iter if isinstance(self.epoch_loop, cst.For) else None
 
 
-def candidates(program: Program) -> list[Site]:
+def candidates(program: Program, begun: bool = False) -> list[Site]:
     """The ways to see the first training of the file, the best one first; none when there is nothing to convert.
+
+    `begun` says that this conversion has already written a training, with the imports that it needs.
 
     Raises:
         Refusal: there is a training, but no loop of this file that it belongs to, or another tool runs it.
@@ -77,7 +79,8 @@ def candidates(program: Program) -> list[Site]:
         return []
     if not _uses_torch(program):
         return []
-    _refuse_other_tools(program)
+    if not begun:
+        _refuse_other_tools(program)
     group = [anchor for anchor in found if anchor.loops[0] is found[0].loops[0]]
     _refuse_suspended(group[0])
     return _Views(program, group).sites()

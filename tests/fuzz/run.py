@@ -1,4 +1,5 @@
-"""Converts and trains random scripts: `python -m tests.fuzz.run N [--family F] [--seed S] [--jobs J] [--keep DIR]`.
+"""Converts and trains random scripts: `python -m tests.fuzz.run N [--family F] [--seed S] [--jobs J] [--keep DIR]
+[--target T]`.
 
 A script passes when it is refused with a code, or when its conversion compiles, leaves no name undefined, converts to
 nothing more, loses no comment, and trains bit for bit like the script. The scripts that fail are written to DIR. The
@@ -15,8 +16,11 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from refactorer import convert
+from refactorer.config import TARGETS
+from refactorer.diagnostics import Diagnostic
 from refactorer.result import Converted, Refused, Unchanged
 from tests.fixtures_harness import Run, Runner, comments, first_difference, undefined_names
 from tests.fuzz.programs import NAMES, family_of, program
@@ -25,20 +29,20 @@ Outcome = tuple[str, str, str]
 PASSES = ("equal", "refused")
 
 
-def check(text: str, runner: Runner) -> Outcome:
+def check(text: str, runner: Runner, target: str = "runtime") -> Outcome:
     """(outcome, detail, converted text); outcomes other than "equal" and "refused" are failures."""
     try:
-        result = convert(text, path="script.py")
+        result = convert(text, path="script.py", target=target)
     except Exception as error:  # the converter must never raise
         return "crashed", f"{type(error).__name__}: {error}".splitlines()[0][:200], ""
     if isinstance(result, Refused):
-        codes = ",".join(sorted({d.code for d in result.diagnostics}))
+        codes = ",".join(sorted({_code(d) for d in result.diagnostics}))
         if not codes or "R900" in codes or "E900" in codes:
             return "defect", codes or "no diagnostic", ""
         return "refused", codes, ""
     if not isinstance(result, Converted):
         return "missed", f"{result.status} {[str(d) for d in result.diagnostics]}", ""
-    problem = static_problem(text, result.after)
+    problem = static_problem(text, result.after, target)
     if problem:
         return (*problem, result.after)
     before = runner.run(text)
@@ -46,6 +50,12 @@ def check(text: str, runner: Runner) -> Outcome:
         return "bad script", ended(before), result.after
     difference = first_difference(before, runner.run(result.after))
     return ("different", difference, result.after) if difference else ("equal", "", result.after)
+
+
+def _code(diagnostic: Diagnostic) -> str:
+    """The code, and the name of the trap where there is one."""
+    trap = diagnostic.message.split(":")[0] if diagnostic.code == "R501" else ""
+    return f"{diagnostic.code} {trap}".strip()
 
 
 def trains(run: Run) -> bool:
@@ -66,14 +76,14 @@ def check_original(text: str, runner: Runner) -> Outcome:
     return ("not deterministic", difference, "") if difference else ("equal", "", "")
 
 
-def static_problem(text: str, after: str) -> tuple[str, str] | None:
+def static_problem(text: str, after: str, target: str = "runtime") -> tuple[str, str] | None:
     try:
         names = undefined_names(after) - undefined_names(text)
     except SyntaxError as error:
         return "invalid", str(error)
     if names:
         return "undefined names", ", ".join(sorted(names))
-    again = convert(after, path="script.py")
+    again = convert(after, path="script.py", target=target)
     if not isinstance(again, Unchanged):
         return "not idempotent", f"{again.status} {[str(d) for d in again.diagnostics]}"
     lost = comments(text) - comments(after)
@@ -142,6 +152,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--family", choices=NAMES, help="of one family; default: a mixture")
     parser.add_argument("--seed", type=int, default=0, help="the number of the first script")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--target", choices=TARGETS, default="runtime", help="what the conversions import")
     parser.add_argument(
         "--originals", action="store_true", help="do not convert: does each script run, twice the same?"
     )
@@ -154,7 +165,7 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     args = arguments()
     tally = Tally()
-    pool = Pool(args.family, check_original if args.originals else check)
+    pool = Pool(args.family, check_original if args.originals else partial(check, target=args.target))
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as executor:
         for seed, family, outcome in executor.map(pool.check, range(args.seed, args.seed + args.n)):
             tally.add(family, outcome)

@@ -1,0 +1,30 @@
+"""What a name gets out of a tuple: the element of a function's result that stands in its place."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.outline.control import returns
+
+
+def tuple_place(program: Program, name: cst.CSTNode) -> cst.BaseExpression | None:
+    """The expression for one name of `a, b = make()`: the element that the only `return` of `make` has there.
+
+    A call of an imported function is given itself: it stands for each of the parts that it returns.
+    """
+    element = program.parent.get(name)
+    target = program.parent.get(element) if isinstance(element, cst.Element) else None
+    place = program.parent.get(target) if isinstance(target, (cst.Tuple, cst.List)) else None
+    assign = program.parent.get(place) if isinstance(place, cst.AssignTarget) else None
+    if not isinstance(assign, cst.Assign) or not isinstance(target, (cst.Tuple, cst.List)):
+        return None
+    index = [e.value for e in target.elements].index(name)  # type: ignore[arg-type]
+    value = assign.value
+    function = program.function(value.func) if isinstance(value, cst.Call) else None
+    if function is not None:
+        results = returns(function.body.body)
+        value = results[0].value if len(results) == 1 and results[0].value is not None else value
+    if isinstance(value, cst.Tuple) and len(value.elements) == len(target.elements):
+        return value.elements[index].value
+    return value if isinstance(value, cst.Call) and program.qualified_name(value.func) is not None else None
