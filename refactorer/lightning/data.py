@@ -11,6 +11,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.lightning.constants import is_constant, only_reads
 from refactorer.lightning.datasets import is_fixed, values_of
+from refactorer.lightning.held_loaders import is_only_measured, values_held
 from refactorer.lightning.plan import Plan
 from refactorer.lightning.traps import Found
 from refactorer.outline.batches import BatchSource
@@ -30,10 +31,25 @@ def find_train(plan: Plan) -> Found | None:
     if site.form == "whole":
         return None
     if TRAIN_DATA in plan.outline.hooks:
-        if _is_range(plan.program, plan.outline.train.iterable) and is_constant(plan, plan.outline.train.iterable):
+        iterable = plan.outline.train.iterable
+        if _is_range(plan.program, iterable) and is_constant(plan, iterable):
             return None
+        made = [_made_by(plan.program, value, 0) for value in values_held(plan.program, iterable)]
+        if isinstance(iterable, cst.Attribute) and made and all(made):
+            return _find_held(plan, iterable, [call for calls in made for call in calls])
         return Found(plan.outline.train.loop, "the batches come from an expression that every epoch evaluates anew")
     return _find(plan, plan.outline.train, STEP)
+
+
+def _find_held(plan: Plan, iterable: cst.Attribute, made: list[cst.Call]) -> Found | None:
+    """What may go wrong with a loader that an object holds."""
+    base = plan.outline.variable(iterable.value)
+    if any(used is base and plan.outline.is_write(node) for node, used in plan.outline.uses(*plan.lines())):
+        return Found(plan.outline.train.loop, "the object that holds the loader is replaced")
+    if not is_only_measured(plan.program, iterable.attr.value):
+        return Found(plan.outline.train.loop, "the script reaches into its own loader")
+    reasons = [(call, reason) for call in made if (reason := _obstacle(plan.program, call)) is not None]
+    return Found(*reasons[0]) if reasons else _handled(plan, None, made)
 
 
 def find_evaluation(plan: Plan) -> Found | None:

@@ -10,9 +10,12 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import children
+from refactorer.idioms.shapes import only_call
 from refactorer.lightning.data import has_workers, is_loader, mentions_loader
 from refactorer.lightning.plan import Plan
 from refactorer.lightning.traps import Found
+from refactorer.outline.held import held_by
+from refactorer.outline.optimizers import is_module_class
 from refactorer.outline.outline import EPOCH_START, VALIDATION_START
 
 _BUILTINS = """
@@ -56,12 +59,25 @@ def _find(plan: Plan, hook: str, what: str) -> Found | None:
     if lines and has_workers(plan) and plan.program.find(cst.Global):
         return Found(lines[0], f"a global variable may be set at the start of {what}, which workers may see")
     for line in lines:
+        if _switches_network(plan, line):
+            continue
         loud = _loud(plan.program, line, frozenset())
         if loud is not None:
             return Found(loud, f"more than counting and printing is done at the start of {what}")
         if _stores(line) and mentions_loader(plan, [line]):
             return Found(line, f"a loader is used at the start of {what}")
     return None
+
+
+def _switches_network(plan: Plan, line: cst.CSTNode) -> bool:
+    """Whether a line switches the mode of a network that an object holds: `self.model.train()`."""
+    call = only_call(line)
+    func = call.func if call is not None and not call.args else None
+    if not isinstance(func, cst.Attribute) or func.attr.value not in ("train", "eval"):
+        return False
+    modules = [made for made in plan.program.find(cst.ClassDef) if is_module_class(plan.program, made)]
+    own = any(_methods(made, func.attr.value) for made in modules)
+    return not own and held_by(plan.outline, func.value) in plan.homes.networks
 
 
 def _stores(line: cst.CSTNode) -> bool:
