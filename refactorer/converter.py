@@ -106,6 +106,7 @@ class _Conversion:
             return None
         self.seen = other.seen
         return result
+
     def _candidates(self, program: Program) -> list[Site]:
         return candidates(program, begun=self.text is not self.original)
 
