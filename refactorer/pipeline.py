@@ -20,8 +20,9 @@ from refactorer.outline.build import build
 from refactorer.outline.epochs import epochs_of
 from refactorer.outline.held import find_holdings
 from refactorer.outline.helpers import enter_helpers
+from refactorer.outline.homes import Homes
 from refactorer.outline.methods import make_methods
-from refactorer.outline.optimizers import find_roles
+from refactorer.outline.optimizers import Roles, find_roles
 from refactorer.outline.outline import BATCH_END, BEFORE_STEP, EPOCH_END, STEP, VALIDATION_END, Note, Outline
 from refactorer.outline.placing import Placing
 from refactorer.outline.refusal import Refusal, Split
@@ -43,18 +44,7 @@ def convert_site(
         enter_helpers(outline)
     make_methods(outline)
     roles = find_roles(outline)
-    whole_epoch.apply(outline, roles)
-    if site.moves_evaluations and options.applies("N102"):
-        evaluation.apply(outline, roles)
-    outline.without_globals()
-    if options.applies("N105"):
-        device.apply(outline, roles)
-    _note_gradients_elsewhere(outline)
-    if options.applies("N101"):
-        automatic.apply(outline, roles, undivided)
-    else:
-        automatic.keep_manual(outline)
-    configuration = configure.apply(outline, roles) if options.applies("N106") else configure.Configuration()
+    configuration = _apply_idioms(outline, roles, options, undivided)
     outline.returning = stop_instead(outline)
     _leave_epoch(outline)
     if options.target != "lightning":
@@ -68,17 +58,38 @@ def convert_site(
             raise Split(refusal.node, refusal.message) from refusal
         raise
     homes.hold(outline, find_holdings(outline))
+    _hand_over_optimizers(roles, configuration, homes)
+    _keep_comments_of_empty_hooks(outline)
+    if options.target == "lightning":
+        check.refuse_traps(Plan(outline, roles, configuration, homes, epochs))
+    target = LIGHTNING if options.target == "lightning" else RUNTIME
+    return assemble(outline, roles, configuration, homes, epochs, target), outline.notes
+
+
+def _apply_idioms(outline: Outline, roles: Roles, options: Options, undivided: str | None) -> configure.Configuration:
+    """Makes the literal structure nicer, each idiom where its own conditions hold."""
+    whole_epoch.apply(outline, roles)
+    if outline.site.moves_evaluations and options.applies("N102"):
+        evaluation.apply(outline, roles)
+    outline.without_globals()
+    if options.applies("N105"):
+        device.apply(outline, roles)
+    _note_gradients_elsewhere(outline)
+    if options.applies("N101"):
+        automatic.apply(outline, roles, undivided)
+    else:
+        automatic.keep_manual(outline)
+    return configure.apply(outline, roles) if options.applies("N106") else configure.Configuration()
+
+
+def _hand_over_optimizers(roles: Roles, configuration: configure.Configuration, homes: Homes) -> None:
+    """Optimizers and schedulers that the script makes are given to the constructor, behind everything else."""
     last = [*roles.optimizers, *roles.schedulers]
     for variable in (*roles.optimizers, *configuration.stepped):
         if not configuration.moved and variable not in homes.arguments:
             homes.arguments.append(variable)
             homes.attribute_for(variable)
     homes.arguments.sort(key=lambda variable: last.index(variable) + 1 if variable in last else 0)
-    _keep_comments_of_empty_hooks(outline)
-    if options.target == "lightning":
-        check.refuse_traps(Plan(outline, roles, configuration, homes, epochs))
-    target = LIGHTNING if options.target == "lightning" else RUNTIME
-    return assemble(outline, roles, configuration, homes, epochs, target), outline.notes
 
 
 def _keep_comments_of_empty_hooks(outline: Outline) -> None:
