@@ -51,10 +51,15 @@ class Homes:
         """The name of the constructor's parameter: the variable's own, save for the `self` of a method."""
         return self.attribute[variable] if variable.name == "self" else variable.name
 
-    def attribute_for(self, variable: Variable) -> str:
-        """A free attribute name: the variable's own where possible; an object's `self` is named after its class."""
+    def attribute_for(self, variable: Variable, instead: str = "") -> str:
+        """A free attribute name: the variable's own where possible; an object's `self` is named after its class.
+
+        `instead` is what goes in front of the name if it is not free.
+        """
         if variable not in self.attribute:
             name = variable.name if variable.name != "self" else _name_of_class(variable)
+            if instead and name in self.attribute.values() and not name.startswith(instead):
+                name = instead + name
             taken = {*self.attribute.values(), *self.taken}
             if variable.name == "self" and variable.owner is not None:
                 taken |= set(variable.owner.variables)

@@ -12,7 +12,10 @@ from refactorer.outline.outline import (
     BATCH_END,
     EPOCHS,
     STEP,
+    TEST_HOOKS,
     TEST_STEP,
+    VALIDATION_END,
+    VALIDATION_START,
     VALIDATION_STEP,
 )
 from refactorer.outline.refusal import Refusal
@@ -94,8 +97,8 @@ class Placing(Supplying):
             self.homes.arguments.append(variable)
         self._attribute(variable)
 
-    def _attribute(self, variable: Variable) -> None:
-        name = self.homes.attribute_for(variable)
+    def _attribute(self, variable: Variable, instead: str = "") -> None:
+        name = self.homes.attribute_for(variable, instead)
         self.homes.expression[variable] = cst.Attribute(cst.Name("self"), cst.Name(name))
 
     def _place_written(self, variable: Variable) -> None:
@@ -125,7 +128,8 @@ class Placing(Supplying):
             return  # every hook writes it before it reads it
         self._require_assignable(variable)
         self._require_plain(variable)
-        self._attribute(variable)
+        stage = next((word for word, stage in _STAGES.items() if all(hook in stage for hook in hooks)), "")
+        self._attribute(variable, stage)
         outside = [seen for seen in variable.writes if not self._inside(seen.node)]
         before = [seen for seen in outside if seen.order < self.program.order[self.site.epoch_loop]]
         if out:
@@ -255,6 +259,7 @@ class Placing(Supplying):
         return not shared and any(variable in flow.may for flow in self.flows.values())
 
 
+_STAGES = {"val_": (VALIDATION_START, VALIDATION_STEP, VALIDATION_END), "test_": TEST_HOOKS}
 _PARAMETERS = ("self", "batch_idx")
 
 
