@@ -7,11 +7,11 @@ import libcst as cst
 
 def block_lines(block: cst.BaseSuite) -> list[cst.CSTNode]:
     """The lines of a block; one for each part of a suite that stands on the line of its header."""
-    if isinstance(block, cst.SimpleStatementSuite):
-        return [
-            cst.SimpleStatementLine([small.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)]) for small in block.body
-        ]
-    return list(block.body)
+    if not isinstance(block, cst.SimpleStatementSuite):
+        return list(block.body)
+    parts = [small.with_changes(semicolon=cst.MaybeSentinel.DEFAULT) for small in block.body]
+    lines = [cst.SimpleStatementLine([small]) for small in parts]
+    return [*lines[:-1], lines[-1].with_changes(trailing_whitespace=block.trailing_whitespace)]
 
 
 def is_docstring(line: cst.CSTNode) -> bool:

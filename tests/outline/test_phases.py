@@ -145,3 +145,8 @@ def test_gradients_that_something_else_switched_are_switched_on_again() -> None:
     body += "        if phase == 'train':\n            loss.backward()"
     after = done(phases(body).replace("seen = []", "seen = []\ntorch.set_grad_enabled(False)"))
     assert after is not None and "with torch.set_grad_enabled(True):" in after
+
+
+def test_a_comment_behind_a_branch_on_one_line_stays() -> None:
+    after = done(phases(LEARNS + "if phase == 'val': print('looked')  # at last"))
+    assert after is not None and "print('looked')  # at last" in after
