@@ -170,12 +170,13 @@ class _Conversion:
         """Converts with functions of their own for the evaluations of the training, if none of them is left over."""
         if not self.options.applies("N102"):
             return False
-        for text, names in with_copies(program, sites[index]):
+        for copied, names in with_copies(program, sites[index]):
             undivided: str | None = None
             for _ in range(2):
-                other = Program(cst.parse_module(text))
+                other = Program(copied)
                 try:
-                    module, notes = convert_site(other, self._candidates(other)[index], self.options, undivided)
+                    site = self._candidates(other)[index]
+                    module, notes = convert_site(other, site, self.options, undivided, names)
                 except Split as split:
                     undivided = split.message
                     continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import libcst as cst
 
 from refactorer.analysis.program import Program
@@ -25,15 +27,17 @@ from refactorer.outline.methods import make_methods
 from refactorer.outline.optimizers import Roles, find_roles
 from refactorer.outline.outline import BATCH_END, BEFORE_STEP, EPOCH_END, STEP, VALIDATION_END, Note, Outline
 from refactorer.outline.placing import Placing
-from refactorer.outline.refusal import Refusal, Split
+from refactorer.outline.refusal import PlainerView, Refusal, Split
 from refactorer.outline.returning import stop_instead
 from refactorer.outline.site import Site
 
 
 def convert_site(
-    program: Program, site: Site, options: Options, undivided: str | None = None
+    program: Program, site: Site, options: Options, undivided: str | None = None, copies: Sequence[str] = ()
 ) -> tuple[cst.Module, list[Note]]:
     """The file with one training converted, and the notes on it; `undivided` says why a step has to be one hook.
+
+    `copies` are functions that are in the file for the evaluations only.
 
     Raises:
         Split: something has no sound place when the step is divided among hooks.
@@ -44,7 +48,7 @@ def convert_site(
         enter_helpers(outline)
     make_methods(outline)
     roles = find_roles(outline)
-    configuration = _apply_idioms(outline, roles, options, undivided)
+    configuration = _apply_idioms(outline, roles, options, undivided, copies)
     outline.returning = stop_instead(outline)
     _leave_epoch(outline)
     if options.target != "lightning":
@@ -66,11 +70,15 @@ def convert_site(
     return assemble(outline, roles, configuration, homes, epochs, target), outline.notes
 
 
-def _apply_idioms(outline: Outline, roles: Roles, options: Options, undivided: str | None) -> configure.Configuration:
+def _apply_idioms(
+    outline: Outline, roles: Roles, options: Options, undivided: str | None, copies: Sequence[str]
+) -> configure.Configuration:
     """Makes the literal structure nicer, each idiom where its own conditions hold."""
     whole_epoch.apply(outline, roles)
     if outline.site.moves_evaluations and options.applies("N102"):
         evaluation.apply(outline, roles)
+    if not {function.name.value for function in outline.consumed if isinstance(function, cst.FunctionDef)} >= {*copies}:
+        raise PlainerView(None, "a copy of a function that evaluates is left over")
     outline.without_globals()
     if options.applies("N105"):
         device.apply(outline, roles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 import libcst as cst
 
@@ -160,13 +161,19 @@ class Liveness:
 
     def _captured(self, variable: Variable) -> bool:
         """Whether a function, lambda or generator inside the training may look at the variable later."""
+        return variable in self._kept_by_functions
+
+    @cached_property
+    def _kept_by_functions(self) -> set[Variable]:
+        """What functions, lambdas and generators in the hooks mention; lines that are added later have none."""
+        found: set[Variable] = set()
         for _, body in self._ordered():
             for node in walk(*body):
                 late = isinstance(node, (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.GeneratorExp))
-                inner = node.body if isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.Lambda)) else node
-                if late and not self._used_at_once(node) and self.outline.mentions(variable, inner):
-                    return True
-        return False
+                if late and not self._used_at_once(node):
+                    inner = node.body if isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.Lambda)) else node
+                    found |= {variable for _, variable in self.outline.uses(inner)}
+        return found
 
     def _used_at_once(self, node: cst.CSTNode) -> bool:
         call = self.program.parent.get(self.program.parent.get(node, node))

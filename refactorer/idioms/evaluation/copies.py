@@ -20,8 +20,8 @@ from refactorer.outline.blocks import block_lines
 from refactorer.outline.site import Site
 
 
-def with_copies(program: Program, site: Site) -> Iterator[tuple[str, list[str]]]:
-    """Texts with copies of the functions that evaluate in and behind the training, and the names of the copies."""
+def with_copies(program: Program, site: Site) -> Iterator[tuple[cst.Module, list[str]]]:
+    """Files with copies of the functions that evaluate in and behind the training, and the names of the copies."""
     if site.moves_evaluations:
         epoch, behind = (list(_calls(program, site, lines)) for lines in _places(program, site))
         calls = [*sorted(epoch, key=lambda call: likeness(*call.args))[:1], *behind[:1]]
@@ -40,7 +40,7 @@ def _places(program: Program, site: Site) -> Iterator[list[cst.CSTNode]]:
     yield list(behind)
 
 
-def _copied(program: Program, calls: list[cst.Call]) -> tuple[str, list[str]]:
+def _copied(program: Program, calls: list[cst.Call]) -> tuple[cst.Module, list[str]]:
     edits: dict[cst.CSTNode, Edit] = {}
     copies: list[cst.FunctionDef] = []
     for call in calls:
@@ -51,7 +51,7 @@ def _copied(program: Program, calls: list[cst.Call]) -> tuple[str, list[str]]:
         copies.append(function.deep_clone().with_changes(name=cst.Name(name)))
     module = apply(program.module, edits)
     names = [copy.name.value for copy in copies]
-    return module.with_changes(body=[*module.body, *copies]).code, names
+    return module.with_changes(body=[*module.body, *copies]), names
 
 
 def is_left_over(text: str, names: Iterable[str]) -> bool:
@@ -77,8 +77,10 @@ def _calls(program: Program, site: Site, lines: Iterable[cst.CSTNode]) -> Iterat
 
 
 def _evaluates(program: Program, function: cst.FunctionDef) -> bool:
+    lines = block_lines(function.body)
+    inner = [part for line in lines if isinstance(line, cst.With) for part in block_lines(line.body)]
+    loops = any(isinstance(line, cst.For) for line in (*lines, *inner))
     parts = [function, *walk(function.body)]
-    loops = any(isinstance(node, cst.For) for node in parts)
     names = {program.qualified_name(node) for node in parts if isinstance(node, (cst.Name, cst.Attribute))}
     names |= {program.qualified_name(part) for d in function.decorators for part in walk(d)}
     switched = any(isinstance(node, cst.Attribute) and node.attr.value == "eval" for node in parts)
