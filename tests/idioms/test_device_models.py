@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from refactorer.converter import convert_text
+from refactorer.result import Converted
 from tests.fixtures_harness import Runner, first_difference
 from tests.idioms.device_harness import converted, script
 
@@ -62,3 +64,54 @@ def test_a_module_that_the_training_does_not_hold_stays() -> None:
     front = DEVICE + MOVE + "teacher = nn.Linear(2, 1).to(device)\ndef targets(x):\n    return teacher(x).detach()"
     text, _ = converted(script("y = targets(x)", front))
     assert "teacher = nn.Linear(2, 1).to(device)" in text and "model.to(device)" not in text
+
+
+CONDITIONS = """
+import argparse
+import torch
+from torch import nn, optim
+parser = argparse.ArgumentParser()
+parser.add_argument('--cpu', action='store_true')
+args = parser.parse_args()
+device = torch.device('cuda')
+model = nn.Linear(2, 1)
+{moves}
+optimizer = optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(2):
+    for x, y in [(torch.ones(2, 2), torch.ones(2, 1))]:
+        optimizer.zero_grad()
+        loss = (model(x) - y).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        "if args.cpu:\n    model.cpu()\nelse:\n    model.cuda()",
+        "if args.cpu == False:\n    model.cuda()",
+        "if not args.cpu:\n    model.to(device)",
+        "try:\n    model.cuda()\nexcept AssertionError:\n    pass",
+        "args.cpu or model.cuda()",
+    ],
+)
+def test_a_move_that_is_not_always_made_does_not_choose_the_device(moves: str) -> None:
+    result = convert_text(CONDITIONS.format(moves=moves))
+    assert isinstance(result, Converted)
+    assert "device='cuda'" not in result.after and "device=device" not in result.after
+    assert "next(model.parameters()).device" in result.after
+
+
+@pytest.mark.parametrize(
+    ("moves", "device"),
+    [
+        ("model.cuda()", "device='cuda'"),
+        ("model.to(device)", "device=device"),
+        ("if not args.cpu:\n    model.to(available_device)", "device=available_device"),
+    ],
+)
+def test_a_move_that_is_always_made_or_possible_chooses_the_device(moves: str, device: str) -> None:
+    question = "available_device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')\nmodel = "
+    result = convert_text(CONDITIONS.format(moves=moves).replace("model = ", question))
+    assert isinstance(result, Converted) and device in result.after

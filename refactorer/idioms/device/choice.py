@@ -29,6 +29,10 @@ Target = tuple[object, ...]
 """What a move names: ("variable", v), ("setting", v, name), ("cuda",) or, for any other device, its text."""
 
 
+OTHER: Target = ("other",)
+"""A condition that does not ask for CUDA."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """The one device that the script moves its training to.
@@ -55,18 +59,22 @@ def find_choice(outline: Outline) -> Choice | None:
     if len(variables) == 1:  # the other moves stay as they are
         target = variables.pop()
         name = next(_given(call) for call, found in moves if found == target)
-        return Choice(target, _visible(outline, target) or name)
+        return Choice(target, _visible(outline, target) or name) if _is_sure(outline, moves, target) else None
     if len(targets) != 1:
         return None
     target = targets.pop()
     if target[0] == "setting":
+        if not _is_sure(outline, moves, target):
+            return None
         expression = _visible(outline, target)
         return Choice(target, expression) if expression is not None else None
     if target != ("cuda",):
         return None
     conditions = {condition_around(outline, call) for call, _ in moves}
+    if None in conditions:
+        conditions.discard(OTHER)  # CUDA is needed in any case
     condition = conditions.pop()
-    if conditions:
+    if conditions or condition == OTHER:
         return None
     if condition is None:
         return Choice(target, cst.SimpleString("'cuda'"))
@@ -74,6 +82,14 @@ def find_choice(outline: Outline) -> Choice | None:
     if test is None:
         return None
     return Choice(target, cst.IfExp(test, cst.SimpleString("'cuda'"), cst.SimpleString("'cpu'")), condition)
+
+
+def _is_sure(outline: Outline, moves: list[tuple[cst.Call, Target]], target: Target) -> bool:
+    """Whether something is moved to a device in any case, or the device is one that is there in any case."""
+    made = outline.program.assigned_value(target[1]) if isinstance(target[1], Variable) else None
+    if target[0] == "variable" and made is not None and "is_available" in text_of(made):
+        return True
+    return any(condition_around(outline, call) is None for call, found in moves if found == target)
 
 
 def _moves(outline: Outline) -> list[tuple[cst.Call, Target]]:
@@ -197,17 +213,21 @@ def _is_available(outline: Outline, value: cst.CSTNode | None) -> bool:
 
 
 def condition_around(outline: Outline, call: cst.CSTNode) -> Target | None:
-    """The condition under which a move is made, where it is one that asks for CUDA."""
+    """The condition under which a move is made in its function: one that asks for CUDA, or `OTHER`; None if always."""
     program, inner = outline.program, call
+    found: set[Target] = set()
     for outer in program.ancestors(call):
         if isinstance(outer, cst.FunctionDef):
-            return None
-        if isinstance(outer, (cst.If, cst.IfExp)) and outer.body is inner:
-            found = condition_of(outline, outer.test)
-            if found is not None:
-                return found
+            break
+        if program.contains(outer, outline.site.epoch_loop):
+            break
+        if isinstance(outer, (cst.If, cst.IfExp)) and outer.test is not inner:
+            asked = condition_of(outline, outer.test) if outer.body is inner else None
+            found.add(asked or OTHER)
+        elif isinstance(outer, (cst.Try, cst.TryStar, cst.Match, cst.BooleanOperation)):
+            found.add(OTHER)
         inner = outer
-    return None
+    return found.pop() if len(found) == 1 else OTHER if found else None
 
 
 # --- in front of the training -------------------------------------------------------------------------------------
