@@ -74,6 +74,7 @@ class _Conversion:
     text: str = ""
     notes: list[Diagnostic] = field(default_factory=list)
     seen: list[Callable[[], Finding]] = field(default_factory=list)
+    copies: dict[cst.CSTNode, cst.FunctionDef] = field(default_factory=dict)
 
     def result(self) -> Result:
         self.text = self.original
@@ -170,19 +171,20 @@ class _Conversion:
         """Converts with functions of their own for the evaluations of the training, if none of them is left over."""
         if not self.options.applies("N102"):
             return False
-        for copied, names in with_copies(program, sites[index]):
+        for copied, originals in with_copies(program, sites[index]):
             undivided: str | None = None
             for _ in range(2):
                 other = Program(copied)
                 try:
                     site = self._candidates(other)[index]
-                    module, notes = convert_site(other, site, self.options, undivided, names)
+                    module, notes = convert_site(other, site, self.options, undivided, list(originals))
                 except Split as split:
                     undivided = split.message
                     continue
                 except Refusal:
                     break
-                if not is_left_over(module.code, names):
+                if not is_left_over(module.code, originals):
+                    self.copies = {line: originals[line.name.value] for line in copied.body[-len(originals) :]}  # type: ignore[union-attr]
                     self._accept(other, sites[index], module, notes, given_up)
                     return True
                 break
@@ -229,6 +231,9 @@ class _Conversion:
     def _position(self, program: Program, node: cst.CSTNode, text: str) -> tuple[int, int]:
         """Where a node of a text stood in the original; (0, 0) for lines that an earlier training has changed."""
         line, column = program.position(node)
+        for copy, function in self.copies.items():
+            if copy in program.order and program.contains(copy, node):
+                line += self.program.position(function)[0] - program.position(copy)[0]
         if text is self.original or not line:
             return line, column
         before, after = self.original.splitlines(), text.splitlines()

@@ -20,8 +20,8 @@ from refactorer.outline.blocks import block_lines
 from refactorer.outline.site import Site
 
 
-def with_copies(program: Program, site: Site) -> Iterator[tuple[cst.Module, list[str]]]:
-    """Files with copies of the functions that evaluate in and behind the training, and the names of the copies."""
+def with_copies(program: Program, site: Site) -> Iterator[tuple[cst.Module, dict[str, cst.FunctionDef]]]:
+    """Files with copies of the functions that evaluate in and behind the training, and what the copies are of."""
     if site.moves_evaluations:
         epoch, behind = (list(_calls(program, site, lines)) for lines in _places(program, site))
         calls = [*sorted(epoch, key=lambda call: likeness(*call.args))[:1], *behind[:1]]
@@ -40,18 +40,19 @@ def _places(program: Program, site: Site) -> Iterator[list[cst.CSTNode]]:
     yield list(behind)
 
 
-def _copied(program: Program, calls: list[cst.Call]) -> tuple[cst.Module, list[str]]:
+def _copied(program: Program, calls: list[cst.Call]) -> tuple[cst.Module, dict[str, cst.FunctionDef]]:
     edits: dict[cst.CSTNode, Edit] = {}
     copies: list[cst.FunctionDef] = []
+    originals: dict[str, cst.FunctionDef] = {}
     for call in calls:
         function = program.function(call.func)
         assert function is not None
         name = _free(program, f"{function.name.value}_{len(copies)}_")
         edits[call.func] = cst.Name(name)
         copies.append(function.deep_clone().with_changes(name=cst.Name(name)))
+        originals[name] = function
     module = apply(program.module, edits)
-    names = [copy.name.value for copy in copies]
-    return module.with_changes(body=[*module.body, *copies]), names
+    return module.with_changes(body=[*module.body, *copies]), originals
 
 
 def is_left_over(text: str, names: Iterable[str]) -> bool:
