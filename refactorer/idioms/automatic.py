@@ -89,9 +89,8 @@ def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> Calls | O
         return Obstacle(left[0], "`return` leaves the training from inside a step")
     if len(outline.site.backwards) != 1 or len(backwards) != 1 or len(steps) != 1 or not zeros:
         return Obstacle(loop, "zero_grad, backward and step do not stand once each, directly in the loop")
-    if _is_called_elsewhere(outline, roles.optimizer, "step", 1) or _is_called_elsewhere(
-        outline, roles.optimizer, "zero_grad", len(zeros)
-    ):
+    ours = [body[i] for i in (*zeros, *steps)]
+    if any(_is_called_elsewhere(outline, roles.optimizer, method, ours) for method in ("step", "zero_grad")):
         return Obstacle(loop, "the optimizer is stepped or cleared in more than one place")
     call = _plain_backward(body[backwards[0]])
     assert call is not None and isinstance(call.func, cst.Attribute)
@@ -121,9 +120,10 @@ def _plain_backward(line: cst.CSTNode) -> cst.Call | None:
     return call if plain and call is not None and not call.args else None
 
 
-def _is_called_elsewhere(outline: Outline, optimizer: Variable, method: str, here: int) -> bool:
+def _is_called_elsewhere(outline: Outline, optimizer: Variable, method: str, here: list[cst.CSTNode]) -> bool:
+    """Whether a method of the optimizer is called on other lines than these."""
     calls = [c for c in method_calls(outline, method) if outline.variable(c.func.value) is optimizer]  # type: ignore[attr-defined]
-    return len(calls) > here
+    return not all(any(only_call(line) is call for line in here) for call in calls)
 
 
 def _automatic(outline: Outline, calls: Calls, places: Places) -> None:

@@ -141,6 +141,15 @@ def test_the_literal_form_stays(body: str) -> None:
     assert "self.manual_backward(loss" in after and "optimizer.step()" in after
 
 
+def test_an_optimizer_that_is_cleared_in_front_of_the_batches_too_keeps_the_literal_form() -> None:
+    clearing = "    optimizer.zero_grad()\n    for x, y in loader:"
+    text = SCRIPT.replace("    for x, y in loader:", clearing).format(
+        body=textwrap.indent(STEP.replace("optimizer.zero_grad()\n", "") + "model.zero_grad()", " " * 8)
+    )
+    result = convert_text(text)
+    assert isinstance(result, Converted) and "self.automatic_optimization = False" in result.after
+
+
 NETWORKS = """
 import torch
 from torch import nn, optim
