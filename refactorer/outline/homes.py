@@ -27,6 +27,7 @@ class Homes:
     read_after: list[Variable] = field(default_factory=list)
     batch_name: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    visible: set[str] = field(default_factory=set)
     unsure: list[Variable] = field(default_factory=list)
     networks: dict[Held, str] = field(default_factory=dict)
     optimizers: dict[Held, str] = field(default_factory=dict)
@@ -61,8 +62,8 @@ class Homes:
             if instead and name in self.attribute.values() and not name.startswith(instead):
                 name = instead + name
             taken = {*self.attribute.values(), *self.taken}
-            if variable.name == "self" and variable.owner is not None:
-                taken |= set(variable.owner.variables)
+            if variable.name == "self":
+                taken |= self.visible  # of which any may be a parameter of the constructor
             while name in RESERVED or name in taken or (name.startswith("__") and not name.endswith("__")):
                 name = name.lstrip("_") + "_" if name.startswith("__") else name + "_"
             self.attribute[variable] = name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
-from refactorer.analysis.scopes import Occurrence, Variable
+from refactorer.analysis.scopes import Occurrence, Scope, Variable
 from refactorer.outline.anchors import loops_around
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import assigned_class, makes_module
@@ -32,6 +32,10 @@ class Placing(Supplying):
         for name, function in self.outline.methods.items():
             self.homes.expression[self.program.variables[function.name]] = cst.parse_expression(f"self.{name}")
             self.homes.taken.add(name)
+        scope: Scope | None = self.site.driver
+        while scope is not None and scope is not self.module_scope:
+            self.homes.visible |= set(scope.variables)
+            scope = scope.parent
         self.supply()
         self.flows = {hook: self._flow(body) for hook, body in self._ordered()}
         self.epoch_early = self._epoch_flow().early
