@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import libcst as cst
@@ -149,20 +149,16 @@ class _Conversion:
         """
         self.program = program
         first: Refusal | None = None
-        undivided: str | None = None
-        index = 0
-        while True:
+        for index in range(len(sites)):
             try:
                 if not self._convert_copies(self.program, sites, index, first):
-                    self._convert(self.program, sites[index], first, undivided)
+                    self._accept(sites[index], *self._placed(self.program, index), first)
                 return
-            except Split as split:
-                undivided = split.message
             except Refusal as refusal:
                 if index == len(sites) - 1 or refusal.code == TRAP_CODE:
                     self._see(self.program, sites[index])
                     raise
-                first, undivided, index = first or refusal, None, index + 1
+                first = first or refusal
             # A view that is given up has left new names in the program; the next one starts afresh.
             self.program = Program(program.module)
             sites = self._candidates(self.program)
@@ -172,30 +168,39 @@ class _Conversion:
         if not self.options.applies("N102"):
             return False
         for copied, originals in with_copies(program, sites[index]):
-            undivided: str | None = None
-            for _ in range(2):
-                other = Program(copied)
-                try:
-                    site = self._candidates(other)[index]
-                    module, notes = convert_site(other, site, self.options, undivided, list(originals))
-                except Split as split:
-                    undivided = split.message
-                    continue
-                except Refusal:
-                    break
-                if not is_left_over(module.code, originals):
-                    self.copies = {line: originals[line.name.value] for line in copied.body[-len(originals) :]}  # type: ignore[union-attr]
-                    self._accept(other, sites[index], module, notes, given_up)
-                    return True
-                break
+            other = Program(copied)
+            try:
+                placed, module, notes = self._placed(other, index, list(originals))
+            except Refusal:
+                continue
+            if not is_left_over(module.code, originals):
+                self.copies = {line: originals[line.name.value] for line in copied.body[-len(originals) :]}  # type: ignore[union-attr]
+                self._accept(sites[index], placed, module, notes, given_up)
+                return True
         return False
 
-    def _convert(self, program: Program, site: Site, given_up: Refusal | None, undivided: str | None) -> None:
-        module, notes = convert_site(program, site, self.options, undivided)
-        self._accept(program, site, module, notes, given_up)
+    def _placed(
+        self, program: Program, index: int, copies: Sequence[str] = ()
+    ) -> tuple[Program, cst.Module, list[Note]]:
+        """One view of a training converted: its step divided among hooks, or in one piece where it has to be.
+
+        Raises:
+            Refusal: neither can be placed.
+        """
+        try:
+            return program, *self._convert(program, index, None, copies)
+        except Split as split:
+            undivided = split.message
+        again = Program(program.module)
+        return again, *self._convert(again, index, undivided, copies)
+
+    def _convert(
+        self, program: Program, index: int, undivided: str | None, copies: Sequence[str]
+    ) -> tuple[cst.Module, list[Note]]:
+        return convert_site(program, self._candidates(program)[index], self.options, undivided, copies)
 
     def _accept(
-        self, program: Program, site: Site, module: cst.Module, notes: list[Note], given_up: Refusal | None
+        self, site: Site, program: Program, module: cst.Module, notes: list[Note], given_up: Refusal | None
     ) -> None:
         self._see(self.program, site)
         if given_up is not None:

@@ -106,6 +106,12 @@ class Program:
         found = self.definition(self.variables.get(node)) if isinstance(node, cst.Name) else None
         return found if isinstance(found, cst.FunctionDef) else None
 
+    def bound_to(self, name: cst.CSTNode) -> cst.BaseExpression | None:
+        """The expression that a plain assignment binds a name to; None for any other way to bind it."""
+        target = self.parent.get(name)
+        statement = self.parent.get(target) if isinstance(target, cst.AssignTarget) else None
+        return statement.value if isinstance(statement, cst.Assign) else None
+
     def assigned_value(self, variable: Variable | None) -> cst.BaseExpression | None:
         """The expression that a variable is assigned from, when there is one plain assignment to it."""
         target = self.definition(variable)

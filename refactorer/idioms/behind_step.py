@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
+from refactorer.analysis.scopes import Variable
 from refactorer.idioms.gradients import hooked, is_clipping
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.sensitive import Obstacle, is_guarded, sensitive_code
 from refactorer.idioms.shapes import method_line
+from refactorer.idioms.taint import tainted_by_training
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import BATCH_END, BEFORE_STEP, STEP, Outline
@@ -41,23 +43,27 @@ def find_places(
         return Obstacle(left[0], "the batch may be left between backward and step")
     clipping = [line for line in middle if is_clipping(outline, line)]
     rest = [line for line in middle if line not in clipping]
-    if rest and _sensitive(outline, roles, rest, head, loss) is not None:
+    tainted = tainted_by_training(outline, roles) if rest or tail else set()
+
+    def is_sensitive(lines: list[cst.CSTNode]) -> bool:
+        return bool(lines) and _sensitive(outline, roles, lines, head, loss, tainted) is not None
+
+    if is_sensitive(rest):
         return Places(between=middle, behind=tail)
     steps = [i for i, line in enumerate(tail) if any(method_line(outline, line, s, "step") for s in roles.schedulers)]
     others = [*rest, *(line for i, line in enumerate(tail) if i not in steps)]
     last = steps[-1] if steps else 0
-    if loop_jumps(tail[:last]) or _sensitive(outline, roles, others, head, loss) is not None:
+    if loop_jumps(tail[:last]) or is_sensitive(others):
         return Places(rest, clipping, tail)
     return Places(others, clipping, [tail[i] for i in steps])
 
 
 def _sensitive(
-    outline: Outline, roles: Roles, lines: list[cst.CSTNode], head: list[cst.CSTNode], loss: cst.BaseExpression
-) -> Obstacle | None:
+    outline: Outline, roles: Roles, lines: list[cst.CSTNode], head: list[cst.CSTNode], loss: cst.BaseExpression,
+    tainted: set[Variable],
+) -> Obstacle | None:  # fmt: skip
     """Why lines may not stand in front of `backward()`; None if nothing can tell."""
-    if not lines:
-        return None
-    found = sensitive_code(outline, roles, lines, head, loss)
+    found = sensitive_code(outline, roles, lines, head, loss, tainted)
     if found is not None:
         return found
     hook = hooked(outline)

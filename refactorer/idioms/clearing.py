@@ -100,8 +100,8 @@ def _keeps_its_object(outline: Outline, roles: Roles, variable: Variable) -> boo
 
 def _is_move_of(program: Program, seen: Occurrence, variable: Variable) -> bool:
     """Whether a write is `model = model.to(device)`, which keeps the object."""
-    assign = program.parent.get(program.parent.get(seen.node, seen.node))
-    value = unmoved(assign.value) if isinstance(assign, cst.Assign) else None
+    bound = program.bound_to(seen.node)
+    value = unmoved(bound) if bound is not None else None
     return isinstance(value, cst.Name) and program.variables.get(value) is variable
 
 

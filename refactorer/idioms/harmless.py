@@ -113,8 +113,7 @@ def _own_method(outline: Outline, func: cst.Attribute) -> cst.FunctionDef | None
     """The method of a class of the file, when the receiver can only be an object of that class."""
     program, variable = outline.program, outline.variable(func.value)
     for seen in variable.writes if variable is not None else []:
-        assign = program.parent.get(program.parent.get(seen.node, seen.node))
-        value = assign.value if isinstance(assign, cst.Assign) else None
+        value = program.bound_to(seen.node)
         made = program.definition(program.variables.get(value.func)) if isinstance(value, cst.Call) else None
         if not isinstance(made, cst.ClassDef) or is_module_class(program, made):
             continue

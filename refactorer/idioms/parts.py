@@ -18,8 +18,8 @@ def parts_of_models(outline: Outline, roles: Roles) -> set[Variable]:
     found: set[Variable] = set()
     for model in roles.models:
         for seen in model.writes:
-            assign = outline.program.parent.get(outline.program.parent.get(seen.node, seen.node))
-            made = unmoved(assign.value, also=("half", "train", "eval")) if isinstance(assign, cst.Assign) else None
+            value = outline.program.bound_to(seen.node)
+            made = unmoved(value, also=("half", "train", "eval")) if value is not None else None
             if isinstance(made, cst.Call):
                 found |= {v for arg in _parts(outline, made) for _, v in outline.uses(arg) if v.owner is not None}
     kinds = (cst.FunctionDef, cst.ClassDef, cst.ImportAlias)

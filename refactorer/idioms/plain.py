@@ -47,9 +47,7 @@ def _is_plain_write(outline: Outline, variable: Variable, seen: Occurrence, seen
         function = program.enclosing_function(parent)
         inside = function is not None and program.contains(function, outline.site.epoch_loop)
         return not inside or _is_plain_parameter(outline, parent, seen_before)
-    assign = program.parent.get(parent) if isinstance(parent, cst.AssignTarget) else None
-    value = assign.value if isinstance(assign, cst.Assign) else None
-    return _is_plain_value(outline, variable, value, seen_before)
+    return _is_plain_value(outline, variable, program.bound_to(seen.node), seen_before)
 
 
 def _is_plain_value(

@@ -12,7 +12,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.harmless import harm_in
 from refactorer.idioms.shapes import names_in
-from refactorer.idioms.taint import reaches, tainted_by_training
+from refactorer.idioms.taint import reaches
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
@@ -29,12 +29,14 @@ class Obstacle:
 
 
 def sensitive_code(
-    outline: Outline, roles: Roles, tail: list[cst.CSTNode], head: list[cst.CSTNode], loss: cst.BaseExpression
-) -> Obstacle | None:
-    """The first thing in the code after step() that might behave differently before step()."""
-    if not tail:
-        return None
-    program, tainted = outline.program, tainted_by_training(outline, roles)
+    outline: Outline, roles: Roles, tail: list[cst.CSTNode], head: list[cst.CSTNode], loss: cst.BaseExpression,
+    tainted: set[Variable],
+) -> Obstacle | None:  # fmt: skip
+    """The first thing in the code after step() that might behave differently before step().
+
+    `tainted` are the variables through which the training can be seen.
+    """
+    program = outline.program
     losses = {variable for _, variable in outline.uses(loss)}
     graph = {v for n, v in outline.uses(*head) if outline.is_write(n)} | {
         variable for name in names_in(outline.train.target) if (variable := outline.variable(name)) is not None

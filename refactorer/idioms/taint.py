@@ -62,8 +62,7 @@ def _given_parameters(outline: Outline, roles: Roles) -> set[Variable]:
     found: set[Variable] = set()
     for owner in (*roles.optimizers, *roles.models):
         for seen in owner.writes:
-            assign = program.parent.get(program.parent.get(seen.node, seen.node))
-            value = assign.value if isinstance(assign, cst.Assign) else None
+            value = program.bound_to(seen.node)
             for index, arg in enumerate(value.args if isinstance(value, cst.Call) else []):
                 if arg.keyword is not None and arg.keyword.value in _PLACES:
                     continue

@@ -9,6 +9,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.device.lines import is_false
 from refactorer.lightning.constants import is_constant, only_reads
 from refactorer.lightning.datasets import is_fixed, values_of
 from refactorer.lightning.held_loaders import is_only_measured, values_held
@@ -115,7 +116,7 @@ def _obstacle(program: Program, call: cst.Call) -> str | None:
     for name in given:
         if name not in _ARGUMENTS:
             return f"its DataLoader has a {name} of its own"
-    if "drop_last" in given and not _is_false(given["drop_last"]):
+    if "drop_last" in given and not is_false(given["drop_last"]):
         return "its DataLoader may drop the only batch there is"
     if not is_fixed(program, given.get("dataset")):
         return "nothing shows that its data set keeps its length"
@@ -126,10 +127,6 @@ def has_workers(plan: Plan) -> bool:
     """Whether a loader may have worker processes, which see the script as it is when they start."""
     texts = [node.value for node in plan.program.find(cst.SimpleString)]
     return any("num_workers" in text for text in (*texts, *(node.value for node in plan.program.find(cst.Name))))
-
-
-def _is_false(value: cst.BaseExpression) -> bool:
-    return isinstance(value, cst.Name) and value.value == "False"
 
 
 def _moved_oddly(program: Program, given: dict[str, cst.BaseExpression]) -> str | None:

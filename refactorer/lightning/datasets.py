@@ -38,8 +38,7 @@ def values_of(program: Program, variable: Variable | None) -> list[cst.BaseExpre
                 return None
             found += given
             continue
-        assign = program.parent.get(parent) if isinstance(parent, cst.AssignTarget) else None
-        value = assign.value if isinstance(assign, cst.Assign) else tuple_place(program, seen.node)
+        value = program.bound_to(seen.node) or tuple_place(program, seen.node)
         if value is None:
             return None
         found.append(value)

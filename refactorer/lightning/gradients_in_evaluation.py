@@ -64,9 +64,9 @@ def _binds_number(plan: Plan, seen: Occurrence) -> bool:
     parent = plan.program.parent.get(seen.node)
     if isinstance(parent, cst.AugAssign):
         return _makes_number(plan, parent.value)
-    assign = plan.program.parent.get(parent) if isinstance(parent, cst.AssignTarget) else None
-    if isinstance(assign, cst.Assign):
-        return _makes_number(plan, assign.value)
+    value = plan.program.bound_to(seen.node)
+    if value is not None:
+        return _makes_number(plan, value)
     counted = parent.iter if isinstance(parent, cst.For) and parent.target is seen.node else None
     return isinstance(counted, cst.Call) and plan.program.qualified_name(counted.func) == "builtins.range"
 

@@ -129,8 +129,7 @@ def _is_number(program: Program, variable: Variable) -> bool:
         source = parent.iter if isinstance(parent, cst.For) else None
         if isinstance(source, cst.Call) and program.qualified_name(source.func) == "builtins.range":
             continue
-        assign = program.parent.get(parent) if isinstance(parent, cst.AssignTarget) else None
-        if not isinstance(assign, cst.Assign) or not isinstance(assign.value, cst.BaseNumber):
+        if not isinstance(program.bound_to(seen.node), cst.BaseNumber):
             return False
     return bool(variable.writes)
 

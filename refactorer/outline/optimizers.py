@@ -82,9 +82,8 @@ def is_stepped(program: Program, node: cst.CSTNode) -> bool:
 def assigned_class(program: Program, variable: Variable) -> str | None:
     """The qualified name of the class or function whose call a variable is assigned from, moves of the result aside."""
     for seen in variable.writes:
-        target = program.parent.get(seen.node)
-        assign = program.parent.get(target) if isinstance(target, cst.AssignTarget) else None
-        made = unmoved(assign.value) if isinstance(assign, cst.Assign) else None
+        value = program.bound_to(seen.node)
+        made = unmoved(value) if value is not None else None
         if isinstance(made, cst.Call):
             return program.qualified_name(made.func)
     return None
@@ -104,8 +103,8 @@ def _binds_optimizer(program: Program, seen: Occurrence, depth: int) -> bool:
     parent = program.parent.get(seen.node)
     if isinstance(parent, cst.Param) and depth < _DEPTH:
         return _is_given_optimizer(program, parent, depth + 1)
-    assign = program.parent.get(parent) if isinstance(parent, cst.AssignTarget) else None
-    return isinstance(assign, cst.Assign) and _makes_optimizer(program, assign.value, depth + 1)
+    value = program.bound_to(seen.node)
+    return value is not None and _makes_optimizer(program, value, depth + 1)
 
 
 def _makes_optimizer(program: Program, value: cst.BaseExpression, depth: int) -> bool:
@@ -147,9 +146,7 @@ def may_be_module(outline: Outline, variable: Variable, function: cst.FunctionDe
             if makes_module(program, seen) and not (assigned_class(program, variable) or "").endswith("Loss"):
                 return True
             continue
-        assign = program.parent.get(target) if isinstance(target, cst.AssignTarget) else None
-        value = assign.value if isinstance(assign, cst.Assign) else None
-        if _may_make_module(program, value, variable.owner is program.scope[program.module]):
+        if _may_make_module(program, program.bound_to(seen.node), variable.owner is program.scope[program.module]):
             return True
     return False
 
@@ -178,12 +175,12 @@ def _may_make_module(program: Program, value: cst.CSTNode | None, is_global: boo
 
 def makes_module(program: Program, seen: Occurrence) -> bool:
     """Whether a write gives a variable an object of a known module or parameter class."""
-    assign = program.parent.get(program.parent.get(seen.node, seen.node))
-    if not isinstance(assign, cst.Assign) or not isinstance(assign.value, cst.Call):
+    value = program.bound_to(seen.node)
+    if not isinstance(value, cst.Call):
         return False
-    own = program.definition(program.variables.get(assign.value.func))
+    own = program.definition(program.variables.get(value.func))
     known = isinstance(own, cst.ClassDef) and is_module_class(program, own)
-    return known or names_module_class(program.qualified_name(assign.value.func))
+    return known or names_module_class(program.qualified_name(value.func))
 
 
 def is_module_class(program: Program, node: cst.ClassDef) -> bool:

@@ -23,6 +23,7 @@ from refactorer.idioms.device.tensors import RESHAPING, is_wrapper, wrapped
 from refactorer.idioms.shapes import names_in
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.blocks import block_lines
+from refactorer.outline.classes import class_of_method
 from refactorer.outline.comments import comments_of, footer_of, with_comments
 from refactorer.outline.outline import Outline
 
@@ -200,8 +201,7 @@ class _Stripping:
         """A batch of a class of its own may do more in `to()` than to move its tensors."""
         program = self.outline.program
         for function in program.find(cst.FunctionDef):
-            is_method = isinstance(program.parent.get(program.parent[function]), cst.ClassDef)
-            if is_method and function.name.value in ("to", "cuda"):
+            if function.name.value in ("to", "cuda") and class_of_method(program, function) is not None:
                 raise Obstacle(call, f"a class of the script has its own {function.name.value}()")
         is_whole = self.whole is not None and self.outline.variable(receiver) is self.whole
         if is_whole and knows_foreign_code(self.outline, movers=True):

@@ -138,9 +138,7 @@ def _computes_in_front(outline: Outline) -> bool:
 def _may_hold_module(outline: Outline, variable: Variable) -> bool:
     program = outline.program
     for seen in variable.writes:
-        target = program.parent.get(seen.node)
-        assign = program.parent.get(target) if isinstance(target, cst.AssignTarget) else None
-        value = assign.value if isinstance(assign, cst.Assign) else None
+        value = program.bound_to(seen.node)
         if not isinstance(value, cst.Call):
             continue
         name = program.qualified_name(value.func) or ""

@@ -16,6 +16,7 @@ from refactorer.idioms.configure import Configuration
 from refactorer.idioms.device.choice import Choice, condition_of, find_choice, target_of, types_in
 from refactorer.idioms.device.lines import text_of
 from refactorer.outline.blocks import block_lines
+from refactorer.outline.classes import class_of_method
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles, is_module_class, makes_module
 from refactorer.outline.outline import Outline
@@ -53,8 +54,7 @@ def unmoved(outline: Outline, roles: Roles, configuration: Configuration, homes:
 def _moves_in_its_own_way(outline: Outline) -> bool:
     program = outline.program
     return any(
-        function.name.value in ("to", "cuda", "_apply")
-        and isinstance(program.parent.get(program.parent[function]), cst.ClassDef)
+        function.name.value in ("to", "cuda", "_apply") and class_of_method(program, function) is not None
         for function in program.find(cst.FunctionDef)
     )
 

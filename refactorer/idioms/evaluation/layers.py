@@ -61,11 +61,10 @@ class _Layers:
         """The layers of torch that a model is made of; None where not all are known."""
         found: set[str] = set()
         for seen in model.writes:
-            target = self.program.parent.get(seen.node)
-            assign = self.program.parent.get(target) if isinstance(target, cst.AssignTarget) else None
-            if not isinstance(assign, cst.Assign):
+            bound = self.program.bound_to(seen.node)
+            if bound is None:
                 return None
-            value = unmoved(assign.value, ("train", "eval"))
+            value = unmoved(bound, ("train", "eval"))
             if isinstance(value, cst.Name) and self.outline.variable(value) is model:
                 continue
             layers = self._made(value)

@@ -212,11 +212,10 @@ def _starts_in_training_mode(outline: Outline, model: Variable) -> bool:
     """A freshly made module is in training mode; one that something else hands out may not be."""
     program = outline.program
     for seen in model.writes:
-        target = program.parent[seen.node]
-        assign = program.parent.get(target)
-        if not isinstance(assign, cst.Assign):
+        bound = program.bound_to(seen.node)
+        if bound is None:
             return False
-        value = unmoved(assign.value)
+        value = unmoved(bound)
         if isinstance(value, cst.Name) and outline.variable(value) is model:
             continue
         made = value.func if isinstance(value, cst.Call) else None

@@ -129,10 +129,10 @@ def is_no_grad(outline: Outline, node: cst.CSTNode) -> bool:
 def is_switched(outline: Outline, lines: Sequence[cst.CSTNode]) -> bool:
     """Whether the last switch of a mode in some statements is an `eval()`."""
     for line in reversed(lines):
-        for call in (only_call(line),):
-            name = call.func.attr.value if call is not None and isinstance(call.func, cst.Attribute) else ""
-            if name in ("train", "eval"):
-                return name == "eval"
+        call = only_call(line)
+        name = call.func.attr.value if call is not None and isinstance(call.func, cst.Attribute) else ""
+        if name in ("train", "eval"):
+            return name == "eval"
     return False
 
 
