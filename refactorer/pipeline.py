@@ -11,7 +11,7 @@ from refactorer.analysis.walk import walk
 from refactorer.emit.assemble import assemble
 from refactorer.emit.targets import LIGHTNING, RUNTIME
 from refactorer.idioms import automatic, configure, device, evaluation, whole_epoch
-from refactorer.idioms.evaluation.moving import keep_gradients
+from refactorer.idioms.evaluation.moving import keep_gradients, keep_modes
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Stage
 from refactorer.idioms.jumps import leave_epoch, on_lines
 from refactorer.lightning import check
@@ -53,6 +53,7 @@ def convert_site(
     _leave_epoch(outline)
     if options.target != "lightning":
         _reduce_sums(outline)
+    keep_modes(outline)
     keep_gradients(outline)
     epochs = epochs_of(outline)
     try:

@@ -12,6 +12,12 @@ from torch import Tensor
 
 from runtime import ranks
 
+_SWITCHES = ("on_validation_model_eval", "on_validation_model_train", "on_test_model_eval", "on_test_model_train")
+
+
+def _leave_modes() -> None:
+    """Leave the modes as they are; a function of its own, since Lightning only calls hooks that are not its own."""
+
 
 class Module(pl.LightningModule):
     """A LightningModule with the verbs of a hand-written loop: ``print``, ``break``, sums over all processes.
@@ -19,6 +25,23 @@ class Module(pl.LightningModule):
     It runs under :class:`runtime.Trainer`, and under a plain :class:`pytorch_lightning.Trainer` with the
     differences that the methods describe.
     """
+
+    @property
+    def automatic_modes(self) -> bool:
+        """Whether the Trainer switches to eval mode for an evaluation, and back behind it.
+
+        False, set in ``__init__``, leaves the modes to the ``train()`` and ``eval()`` that the hooks call themselves,
+        in validation and test. A hook of the module such as ``on_validation_model_eval`` comes before it.
+        """
+        return not any(name in self.__dict__ for name in _SWITCHES)
+
+    @automatic_modes.setter
+    def automatic_modes(self, automatic: bool) -> None:
+        for name in _SWITCHES:
+            if automatic:
+                self.__dict__.pop(name, None)
+            elif getattr(type(self), name) is getattr(pl.LightningModule, name):
+                self.__dict__[name] = _leave_modes
 
     @property
     def epoch(self) -> Any:

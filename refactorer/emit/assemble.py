@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.emit.driver_lines import bind_first, training_lines
-from refactorer.emit.edits import Edit, apply
+from refactorer.emit.edits import Edit, Removed, apply
 from refactorer.emit.lightning_lines import for_lightning
 from refactorer.emit.module_class import ClassWriter
 from refactorer.emit.new_names import Names, choose_names
@@ -13,6 +13,7 @@ from refactorer.emit.targets import LIGHTNING, RUNTIME, Target
 from refactorer.emit.unused_imports import without_unused
 from refactorer.idioms.configure import Configuration
 from refactorer.idioms.device.models import unmoved
+from refactorer.outline.comments import lines_above
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles
@@ -27,7 +28,9 @@ def assemble(
     program = outline.program
     names = choose_names(outline, roles, target)
     writer = ClassWriter(outline, roles, configuration, homes)
-    edits: dict[cst.CSTNode, Edit] = dict.fromkeys((*configuration.moved, *homes.initial.values()))
+    edits: dict[cst.CSTNode, Edit] = {
+        line: Removed(lines_above(line)[0]) for line in (*configuration.moved, *homes.initial.values())
+    }
     edits.update(unmoved(outline, roles, configuration, homes))
     written = writer.write(names.module, names.base)
     if target is LIGHTNING:

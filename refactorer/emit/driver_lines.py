@@ -6,7 +6,7 @@ import libcst as cst
 
 from refactorer.analysis.flow import passes_errors_on
 from refactorer.analysis.scopes import Variable
-from refactorer.emit.edits import Edit, apply
+from refactorer.emit.edits import Edit, Removed, apply
 from refactorer.emit.lightning_lines import trainer_line
 from refactorer.emit.new_names import Names
 from refactorer.emit.targets import LIGHTNING, RUNTIME, Target
@@ -28,8 +28,11 @@ def bind_first(outline: Outline, homes: Homes, edits: dict[cst.CSTNode, Edit]) -
         while program.parent[line] not in (program.module, getattr(variable.owner.node, "body", None)):  # type: ignore[union-attr]
             line = program.statement(program.parent[line])
         now = edits.get(line, line)
-        kept = [now] if isinstance(now, cst.CSTNode) else list(now or ())
         bound = _assign(variable.name, cst.Name("None"))
+        if isinstance(now, Removed):
+            edits[line] = bound.with_changes(leading_lines=now.leaves)
+            continue
+        kept = [now] if isinstance(now, cst.CSTNode) else list(now or ())
         if kept:
             bound = bound.with_changes(leading_lines=getattr(kept[0], "leading_lines", ()))
             kept[0] = kept[0].with_changes(leading_lines=())

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar, Union, cast
 
 import libcst as cst
 
 from refactorer.analysis.walk import child_fields, is_node_class
 
-Edit = Union[cst.CSTNode, Sequence[cst.CSTNode], None]
+
+@dataclass(frozen=True)
+class Removed:
+    """A statement that goes, with the comments that it leaves to the one behind it; None leaves all of them."""
+
+    leaves: Sequence[cst.EmptyLine] = ()
+
+
+Edit = Union[cst.CSTNode, Sequence[cst.CSTNode], Removed, None]
 Edits = Mapping[cst.CSTNode, Edit]
 Node = TypeVar("Node", bound=cst.CSTNode)
 
@@ -55,7 +64,8 @@ def _sequence(items: Sequence[Any], edits: Edits) -> list[Any] | None:
         new = _replacements(item, edits) if is_node_class(type(item)) else [item]
         changed = changed or len(new) != 1 or new[0] is not item
         if not new and not isinstance(item, cst.FunctionDef):
-            orphans += _comments(item)
+            edit = edits.get(item)
+            orphans += edit.leaves if isinstance(edit, Removed) else _comments(item)
         elif new and orphans and isinstance(new[0], (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
             first = new[0]
             new = [first.with_changes(leading_lines=[*orphans, *first.leading_lines]), *new[1:]]
@@ -71,7 +81,9 @@ def _sequence(items: Sequence[Any], edits: Edits) -> list[Any] | None:
 def _replacements(item: cst.CSTNode, edits: Edits) -> list[cst.CSTNode]:
     if item in edits:
         replacement = edits[item]
-        found = [] if replacement is None else [replacement] if isinstance(replacement, cst.CSTNode) else replacement
+        if replacement is None or isinstance(replacement, Removed):
+            return []
+        found = [replacement] if isinstance(replacement, cst.CSTNode) else replacement
         return [_rebuild(node, edits) for node in found]
     if isinstance(item, cst.SimpleStatementLine) and any(edits.get(small, ...) is None for small in item.body):
         kept = [_edited(small, edits) for small in item.body if edits.get(small, ...) is not None]

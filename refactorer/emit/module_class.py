@@ -11,6 +11,7 @@ from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.configure import Configuration
 from refactorer.outline.classes import class_around, is_private
+from refactorer.outline.comments import lines_above
 from refactorer.outline.held import held_by
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles, is_stepped
@@ -143,12 +144,15 @@ class ClassWriter:
             small = line.body[0]
             assert isinstance(small, cst.Assign)
             target = cst.AssignTarget(cst.parse_expression(f"self.{self.homes.attribute[variable]}"))  # type: ignore[arg-type]
-            lines.append(line.with_changes(body=[small.with_changes(targets=[target])], leading_lines=_comments(line)))
+            small = small.with_changes(targets=[target])
+            lines.append(line.with_changes(body=[small], leading_lines=lines_above(line)[1]))
         returning = self.outline.returning
         if returning is not None and returning.flag is not None:
             lines.append(cst.parse_statement(f"self.{returning.flag} = False"))
         if self.outline.left_early is not None:
             lines.append(cst.parse_statement(f"self.{self.outline.left_early} = False"))
+        if not self.outline.automatic_modes:
+            lines.append(cst.parse_statement("self.automatic_modes = False"))
         if not self.outline.automatic:
             lines.append(cst.parse_statement("self.automatic_optimization = False"))
         return _method("__init__", names, lines)
@@ -233,7 +237,7 @@ class ClassWriter:
         lines: list[cst.CSTNode] = []
         if self.configuration.moved:
             placed = [self.placed("configure_optimizers", line) for line in self.configuration.moved]
-            lines = [line.with_changes(leading_lines=_comments(line)) for line in placed]
+            lines = [line.with_changes(leading_lines=lines_above(line)[1]) for line in placed]
             made, schedulers = [v.name for v in self.roles.optimizers], [v.name for v in stepped]
         else:
             made = [f"self.{self.homes.attribute[v]}" for v in self.roles.optimizers]

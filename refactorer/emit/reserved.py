@@ -75,6 +75,7 @@ RESERVED = frozenset(
         "all_gather",
         "allow_zero_length_dataloader_with_multiple_devices",
         "apply",
+        "automatic_modes",
         "automatic_optimization",
         "backward",
         "bfloat16",

@@ -16,6 +16,7 @@ from refactorer.idioms.behind_step import Places, find_places, move
 from refactorer.idioms.clearing import clearing_lines
 from refactorer.idioms.gradients import clips_elsewhere, gradient_reader, gradients_cross
 from refactorer.idioms.jumps import leave_step, on_lines
+from refactorer.idioms.remarks import remove
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.idioms.shapes import method_calls, method_line, only_call
 from refactorer.outline.anchors import is_of_loss
@@ -132,11 +133,11 @@ def _automatic(outline: Outline, calls: Calls, places: Places) -> None:
     head, verb = body[: calls.backward], _stop(outline)
     away = [*places.between, *places.behind]
     front = [line for line in body[calls.backward :] if line not in away]
-    edits: dict[cst.CSTNode, Edit] = {body[i]: None for i in (*calls.zeros, calls.backward, calls.step)}
+    edits, remarks = remove(body, calls.zeros, (calls.backward, calls.step))
     jumps = leave_step(head, cst.Name("None"), False, verb, outline.mark(STEP))
     edits.update(on_lines(head, jumps))
     edits.update(on_lines(front, leave_step(front, calls.loss, True, verb, outline.mark(STEP))))
-    outline.hooks[STEP] = [*head, *front, cst.SimpleStatementLine([cst.Return(calls.loss)])]
+    outline.hooks[STEP] = [*head, *front, cst.SimpleStatementLine([cst.Return(calls.loss)], remarks)]
     move(outline, places, calls.loss, bool(jumps), verb)
     outline.edit(STEP, edits)
     outline.automatic = True

@@ -6,7 +6,6 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.evaluation.parts import TEST, VALIDATION
 from refactorer.lightning.plan import Plan
 from refactorer.lightning.traps import Found
 from refactorer.outline.outline import (
@@ -48,8 +47,8 @@ def find(plan: Plan) -> Found | None:
 def find_other_evaluations(plan: Plan) -> Found | None:
     """Evaluations with gradients or modes of their own, with a loader that changes, or behind the training."""
     outline = plan.outline
-    own = [hook for stage in (VALIDATION, TEST) for hook in (stage.model_eval, stage.model_train)]
-    if outline.test is None and not outline.with_gradients and not outline.hooks.keys() & {VALIDATION_DATA, *own}:
+    unusual = outline.test is not None or outline.with_gradients or outline.own_modes
+    if not unusual and VALIDATION_DATA not in outline.hooks:
         return None
     source = outline.evaluation or outline.test
     return Found(source.loop if source is not None else plan.loop, "an evaluation does not run in the usual way")

@@ -23,6 +23,16 @@ def comments_of(node: cst.CSTNode) -> list[cst.EmptyLine]:
     return found
 
 
+def lines_above(line: cst.CSTNode) -> tuple[list[cst.EmptyLine], list[cst.EmptyLine]]:
+    """The comments above a statement: those that a blank line parts from it, and those that belong to it."""
+    above = list(getattr(line, "leading_lines", ()))
+    start = max((i + 1 for i, part in enumerate(above) if part.comment is None), default=0)
+    apart = above[:start]
+    while apart and apart[-1].comment is None:
+        apart.pop()
+    return apart, above[start:]
+
+
 def comments_inside(node: cst.CSTNode, kept: cst.CSTNode | None) -> list[cst.EmptyLine]:
     """The comments between the lines of an expression that disappears, save for a part of it that is kept."""
     staying = {id(found) for found in matchers.findall(kept, matchers.Comment())} if kept is not None else set()

@@ -57,7 +57,8 @@ class Outline:
     `moves_batches` says that the steps move their batches themselves, in parts.
     `consumed` are the functions and lines that the module takes over; `test_line` is the one of the driver behind the
     training that `test` was, and `dropped` are lines of the driver that the Trainer makes needless.
-    `with_gradients` names the steps of evaluations that run with gradients.
+    `with_gradients` names the steps of evaluations that run with gradients, `own_modes` the stages in which the script
+    switches modes itself; `automatic_modes` says that the Trainer does in others.
     Lines in front of the place `reflection` (in the order of the text) stay, since something looks at their variables.
     """
 
@@ -71,6 +72,8 @@ class Outline:
     test_line: cst.CSTNode | None = None
     dropped: list[cst.CSTNode] = field(default_factory=list)
     with_gradients: list[str] = field(default_factory=list)
+    own_modes: list[str] = field(default_factory=list)
+    automatic_modes: bool = True
     consumed: list[cst.CSTNode] = field(default_factory=list)
     device: cst.BaseExpression | None = None
     automatic: bool = False

@@ -55,7 +55,7 @@ def test_the_test_becomes_a_loop_of_the_trainer() -> None:
     assert "    def on_test_epoch_start(self):\n        self.total = 0\n" in after
     assert "    def test_step(self, batch, batch_idx):\n        x, y = batch\n        self.total += " in after
     assert "self.total = self.sum_across_ranks(self.total)\n        self.print('error', self.total)\n" in after
-    assert "eval()" not in after and "no_grad" not in after and "_model_eval" not in after
+    assert "eval()" not in after and "no_grad" not in after and "_modes" not in after
 
 
 def test_what_is_read_behind_it_is_read_from_the_module() -> None:
@@ -71,14 +71,14 @@ def test_a_variable_that_is_written_again_is_fetched_behind_the_test() -> None:
 def test_eval_stays_where_the_model_is_used_later() -> None:
     after = converted(INLINE + "print(model(torch.ones(1, 2)))\n").after
     assert "model.eval()\ntrainer.test(module, test_loader)\n" in after
-    assert "_model_eval" not in after
+    assert "_modes" not in after
 
 
 @pytest.mark.parametrize(("model", "own"), [(PLAIN, False), (MODED, True), ("nn.LSTM(2, 1)", True)])
 def test_without_eval_the_mode_must_not_matter(model: str, own: bool) -> None:
     after = converted(INLINE.replace("model.eval()", ""), model).after
     assert "def test_step" in after
-    assert ("def on_test_model_eval" in after) == ("def on_test_model_train" in after) == own
+    assert ("self.automatic_modes = False" in after) == own
 
 
 @pytest.mark.parametrize("line", ["total = 0", "total, n = 0, 0", "start = time.time()", "model.eval()"])

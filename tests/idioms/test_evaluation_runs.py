@@ -309,7 +309,7 @@ def script(body: str, place: str) -> str:
 def kind(after: str) -> str:
     """What became of the evaluation: the step's name, who switches modes, whether it keeps gradients."""
     step = "test" if "def test_step" in after else "validation" if "def validation_step" in after else ""
-    own = " own modes" if "the script switches modes itself" in after else ""
+    own = " own modes" if "self.automatic_modes = False" in after else ""
     return step + own + (" with gradients" if "torch.enable_grad()" in after else "")
 
 

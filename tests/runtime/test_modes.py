@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -135,3 +136,47 @@ def test_several_evaluation_loaders_go_through_lightnings_loop() -> None:
 
     runtime.Trainer(max_epochs=1).fit(Several(Record(), mlp()), loaders()[0], [loaders()[1], loaders()[1]])
     assert seen == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+
+
+class SwitchesByItself(Looks):
+    """Leaves the modes to its own hooks: eval in front of every validation, and never back."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.automatic_modes = False
+
+    def on_validation_epoch_start(self) -> None:
+        self.model.eval()
+
+
+@pytest.mark.parametrize("options", [{}, {"profiler": "simple"}])
+def test_modes_left_to_the_module(options: dict[str, Any]) -> None:
+    record = Record()
+    runtime.Trainer(max_epochs=2, **options).fit(SwitchesByItself(record, mlp()), *loaders())
+    training = [event[1][0] for event in record.events if event[0] == "train"]
+    assert training == [True] * 4 + [False] * 4
+
+
+@pytest.mark.parametrize("name", ["validate", "test"])
+def test_nothing_is_switched_for_a_module_that_does_it_itself(name: str) -> None:
+    module = SwitchesByItself(Record(), mlp())
+    assert not module.automatic_modes
+    getattr(runtime.Trainer(), name)(module, loaders()[1])
+    assert module.model.training == (name == "test")
+    module.automatic_modes = True
+    assert module.automatic_modes
+
+
+def test_a_hook_of_the_module_comes_first() -> None:
+    class Own(SwitchesByItself):
+        def on_validation_model_eval(self) -> None:
+            self.asked = True
+
+    module = Own(Record(), mlp())
+    runtime.Trainer().validate(module, loaders()[1])
+    assert module.asked
+
+
+def test_modes_left_to_the_module_survive_pickling() -> None:
+    module = pickle.loads(pickle.dumps(SwitchesByItself(Record(), mlp())))
+    assert not module.automatic_modes

@@ -38,7 +38,7 @@ def leave_to_trainer(outline: Outline, roles: Roles, found: Evaluation, stage: S
         if not _used_later(outline, roles, model, found):
             return lines
         return [] if all(line in found.earlier for line in lines) else None  # the script's own `eval()` stays
-    if TEST.model_eval in outline.hooks:
+    if TEST.name in outline.own_modes:
         return None  # the test needs the mode that the script left
     return lines if _validates_in_eval_mode(outline, roles, model, found) else None
 

@@ -54,8 +54,19 @@ def _switch(outline: Outline, stage: Stage, switches: list[cst.CSTNode] | None) 
     if switches is not None:
         outline.edit(stage.start, dict.fromkeys(switches))
         return
-    for hook in (stage.model_eval, stage.model_train):
-        outline.hooks[hook] = [cst.parse_statement("pass  # the script switches modes itself")]
+    outline.own_modes.append(stage.name)
+
+
+def keep_modes(outline: Outline) -> None:
+    """Switches off the Trainer's switches of mode where the script's stay: for the module, or for one of its stages."""
+    stages = [stage for stage, found in ((VALIDATION, outline.evaluation), (TEST, outline.test)) if found is not None]
+    own = [stage for stage in stages if stage.name in outline.own_modes]
+    outline.automatic_modes = not own or len(own) < len(stages)
+    if not outline.automatic_modes:
+        return
+    for stage in own:
+        for hook in (stage.model_eval, stage.model_train):
+            outline.hooks[hook] = [cst.parse_statement("pass  # the script switches modes itself")]
 
 
 def _entered_lines(outline: Outline, found: Evaluation, stage: Stage) -> tuple[list[cst.CSTNode], list[cst.CSTNode]]:
