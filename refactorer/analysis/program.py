@@ -81,7 +81,12 @@ class Program:
     # --- names ----------------------------------------------------------------------------------------------------
 
     def qualified_name(self, node: cst.CSTNode | None) -> str | None:
-        """The dotted name that an expression means through imports and builtins: `optim.SGD` is `torch.optim.SGD`."""
+        """The dotted name that an expression means through imports and builtins: `optim.SGD` is `torch.optim.SGD`.
+
+        A class that is chosen by name, as in `getattr(optim, args.optim)`, is `torch.optim.*`.
+        """
+        if isinstance(node, cst.Call):
+            return self._chosen_by_name(node)
         if isinstance(node, cst.Attribute):
             base = self.qualified_name(node.value)
             return f"{base}.{node.attr.value}" if base else None
@@ -94,6 +99,11 @@ class Program:
             return f"builtins.{variable.name}" if hasattr(builtins, variable.name) else None
         names = {self.imports.get(seen.node) for seen in variable.writes}
         return next(iter(names)) if len(names) == 1 else None
+
+    def _chosen_by_name(self, call: cst.Call) -> str | None:
+        chosen = len(call.args) == 2 and self.qualified_name(call.func) == "builtins.getattr"
+        base = self.qualified_name(call.args[0].value) if chosen else None
+        return "torch.optim.*" if base == "torch.optim" else None
 
     def definition(self, variable: Variable | None) -> cst.CSTNode | None:
         """The single statement or node that binds a variable, when there is just one."""

@@ -21,7 +21,7 @@ from refactorer.idioms.sensitive import Obstacle
 from refactorer.idioms.shapes import method_calls, method_line, only_call
 from refactorer.outline.anchors import is_of_loss
 from refactorer.outline.control import loop_jumps, returns
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.optimizers import Roles, assigned_class
 from refactorer.outline.outline import STEP, Outline
 
 
@@ -81,6 +81,8 @@ def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> Calls | O
     if roles.optimizer is None:
         several = f"{len(roles.optimizers)} optimizers step in it"
         return Obstacle(loop, several if roles.optimizers else "no variable holds an optimizer that steps in it")
+    if assigned_class(outline.program, roles.optimizer) == "torch.optim.*":
+        return Obstacle(loop, "the class of the optimizer is chosen by name, and may be one that needs a closure")
     zeros = clearing_lines(outline, roles, body)
     made = [method_line(outline, line, roles.optimizer, "step") for line in body]
     steps = [i for i, call in enumerate(made) if call is not None and not call.args]

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import libcst as cst
 
+from refactorer.analysis.walk import walk
 from refactorer.idioms.shapes import only_call
 from refactorer.outline.anchors import backward_calls, holds_converted, loops_around, uses_of
+from refactorer.outline.blocks import block_lines
 from refactorer.outline.outline import Outline
 
 
@@ -35,12 +37,24 @@ def hooked(outline: Outline) -> cst.CSTNode | None:
 
 
 def is_clipping(outline: Outline, line: cst.CSTNode) -> bool:
-    """`clip_grad_norm_(model.parameters(), 1.0)`: it needs nothing of the step and gives nothing back."""
-    call = only_call(line)
+    """`clip_grad_norm_(model.parameters(), 1.0)`: it needs nothing of the step and gives nothing back.
+
+    It may stand under a condition that calls nothing.
+    """
+    call = only_call(_under_condition(line))
     if call is None or not _clips(outline, call):
         return False
     written = {v for body in outline.hooks.values() for n, v in outline.uses(*body) if outline.is_write(n)}
     return not any(variable in written for _, variable in outline.uses(line))
+
+
+def _under_condition(line: cst.CSTNode) -> cst.CSTNode:
+    """The only statement under an `if` without calls in its condition and without `else`; else the line itself."""
+    if not isinstance(line, cst.If) or line.orelse is not None:
+        return line
+    body = block_lines(line.body)
+    calls = any(isinstance(node, (cst.Call, cst.NamedExpr, cst.Await)) for node in walk(line.test))
+    return body[0] if len(body) == 1 and not calls else line
 
 
 def clips_elsewhere(outline: Outline) -> bool:

@@ -36,6 +36,8 @@ AUTOMATIC = [
     "model.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.step()\nprint(loss.item())",
     "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nloss.backward()\n"
     "nn.utils.clip_grad_norm_(model.parameters(), 1.0)\noptimizer.step()\nseen.append(loss.item())",
+    "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nloss.backward()\nif seen is not None:\n"
+    "    nn.utils.clip_grad_norm_(model.parameters(), 1.0)\noptimizer.step()\nseen.append(loss.item())",
 ]
 STEP = "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.step()\n"
 BEHIND = {
@@ -55,6 +57,8 @@ BETWEEN = {
     "print(model.weight.grad)": "print(self.model.weight.grad)",
     "norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)": "norm = nn.utils.clip_grad_norm_(",
     "random.random()": "random.random()",
+    "if random.random() < 2: nn.utils.clip_grad_norm_(model.parameters(), 1.0)": "if random.random() < 2: nn",
+    "if not epoch: nn.utils.clip_grad_norm_(model.parameters(), 1.0)\nelse: print()": "else: self.print()",
 }
 MANUAL = [
     "loss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.zero_grad()\noptimizer.step()",
