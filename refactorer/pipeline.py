@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import libcst as cst
 
 from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.assemble import assemble
 from refactorer.emit.targets import LIGHTNING, RUNTIME
@@ -92,13 +93,17 @@ def _apply_idioms(
 
 
 def _hand_over_optimizers(roles: Roles, configuration: configure.Configuration, homes: Homes) -> None:
-    """Optimizers and schedulers that the script makes are given to the constructor, behind everything else."""
+    """The constructor is given the models first, and last the optimizers and schedulers that the script makes."""
     last = [*roles.optimizers, *roles.schedulers]
     for variable in (*roles.optimizers, *configuration.stepped):
         if not configuration.moved and variable not in homes.arguments:
             homes.arguments.append(variable)
             homes.attribute_for(variable)
-    homes.arguments.sort(key=lambda variable: last.index(variable) + 1 if variable in last else 0)
+
+    def place(variable: Variable) -> int:
+        return last.index(variable) + 1 if variable in last else -1 if variable in roles.models else 0
+
+    homes.arguments.sort(key=place)
 
 
 def _keep_comments_of_empty_hooks(outline: Outline) -> None:
