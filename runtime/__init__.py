@@ -17,8 +17,16 @@ _state = random.getstate()  # importing Lightning draws from this generator
 _before = set(sys.modules)
 
 with past_the_scripts():
+    from runtime.console import ConsoleLogger
+    from runtime.gradient_norms import GradientNorms
+    from runtime.history import History
+    from runtime.metrics import FunctionMetric
     from runtime.module import Module
+    from runtime.requeue import Requeue
+    from runtime.script_time import ScriptTime
     from runtime.settings import SettingsError
+    from runtime.system_information import SystemInformation, system_information
+    from runtime.tensorboard import LossCurves, ParameterHistograms
     from runtime.trainer import Trainer
 
 random.setstate(_state)
@@ -27,4 +35,18 @@ for _name in set(sys.modules) - _before:
         del sys.modules[_name]
 del random, sys, past_the_scripts, _state, _before, _name
 
-__all__ = ["Module", "SettingsError", "Trainer"]
+__all__ = [
+    "ConsoleLogger",
+    "FunctionMetric",
+    "GradientNorms",
+    "History",
+    "LossCurves",
+    "Module",
+    "ParameterHistograms",
+    "Requeue",
+    "ScriptTime",
+    "SettingsError",
+    "SystemInformation",
+    "Trainer",
+    "system_information",
+]
