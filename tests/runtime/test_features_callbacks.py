@@ -6,6 +6,7 @@ import warnings
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import pytorch_lightning as pl
@@ -15,6 +16,7 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import nn
 
 import runtime
+from runtime import gradient_norms
 from runtime.curves import draw
 from tests.runtime.parity import Lit, Record, loaders, mlp, random_states, seed
 
@@ -169,12 +171,15 @@ def test_a_curve_is_where_it_should_be() -> None:
     assert (70, 30) not in blue and (820, 440) not in blue
 
 
-def test_gradient_norms_only_in_all(tmp_path: Path) -> None:
+def test_gradient_norms_only_in_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worked_out = mock.Mock(side_effect=gradient_norms.grad_norm)
+    monkeypatch.setattr(gradient_norms, "grad_norm", worked_out)
     logger = CSVLogger(str(tmp_path))
     train(runtime.GradientNorms(float("inf"), total_only=True), module=Lit, logger=logger, log_every_n_steps=3)
     rows = (tmp_path / "lightning_logs" / "version_0" / "metrics.csv").read_text().splitlines()
     assert rows[0] == "epoch,grad_inf_norm_total,step"
     assert [row.rpartition(",")[2] for row in rows[1:]] == ["2", "5", "8", "11"]
+    assert worked_out.call_count == 4, "only at the steps that are logged"
 
 
 def test_system_information_goes_where_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
