@@ -7,16 +7,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from refactorer.diagnostics import Diagnostic
+from refactorer.verify.measured import Flag, Part, SeedResult, Tolerances
 
 SCHEMA = "refactorer.verify/1"
 
 EQUIVALENT = "equivalent"
+SIMILAR = "statistically equivalent"
 NOT_EQUIVALENT = "not equivalent"
 REFUSED = "refused"
 NOTHING = "nothing to verify"
 ERROR = "error"
 
-_STATUS = {EQUIVALENT: 0, NOTHING: 0, NOT_EQUIVALENT: 1, ERROR: 2, REFUSED: 3}
+_STATUS = {EQUIVALENT: 0, SIMILAR: 0, NOTHING: 0, NOT_EQUIVALENT: 1, ERROR: 2, REFUSED: 3}
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,12 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome with its evidence. `steps` is the limit on optimizer steps, None for whole runs."""
+    """The outcome with its evidence. `steps` is the limit on optimizer steps, None for whole runs.
+
+    `synthetic` says which data were generated, `setting` under which settings of the Trainer the converted version ran,
+    `derived` where the tolerances come from, `repeats` how it is known that the original repeats itself, and `diff` is
+    the unified diff of the two versions.
+    """
 
     outcome: str
     message: str
@@ -100,6 +107,15 @@ class Verdict:
     original: RunSummary | None = None
     converted: RunSummary | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
+    epochs: int | None = None
+    synthetic: tuple[str, ...] = ()
+    setting: str = ""
+    derived: Tolerances | None = None
+    seeds: tuple[SeedResult, ...] = ()
+    statistics: tuple[Part, ...] = ()
+    environment: tuple[Flag, ...] = ()
+    repeats: str = ""
+    diff: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -112,6 +128,10 @@ class Verdict:
     @property
     def tolerances(self) -> str:
         """How values were compared, in words."""
+        if self.statistics:
+            return "by the spread over several runs"
+        if self.derived:
+            return "within derived tolerances"
         if self.rtol is None and self.atol is None:
             return "bit for bit"
         return f"within rtol={self.rtol or 0:g}, atol={self.atol or 0:g}"
@@ -130,7 +150,7 @@ class Verdict:
 
 
 def exit_status(verdict: Verdict) -> int:
-    """0 equivalent or nothing to verify, 1 not equivalent, 2 error, 3 refused."""
+    """0 equivalent (also statistically) or nothing to verify, 1 not equivalent, 2 error, 3 refused."""
     return _STATUS[verdict.outcome]
 
 

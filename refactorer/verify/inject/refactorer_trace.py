@@ -288,7 +288,7 @@ def undrawn() -> Action:
     return around
 
 
-def start() -> None:
+def start() -> Tracer:
     """Seeds and traces this process as the environment says."""
     seed = int(os.environ.get("REFACTORER_TRACE_SEED", "0"))
     main = MAIN not in os.environ
@@ -328,3 +328,4 @@ def start() -> None:
     if main:
         tracer.open()
         watch_stdout(tracer)
+    return tracer
