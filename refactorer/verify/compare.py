@@ -34,18 +34,27 @@ def compare_runs(original: Run, converted: Run, tolerance: Tolerance, again: Run
         compare_entries(name, entries(original.trace), entries(converted.trace), tolerance)
         for name, entries in ch.NUMERIC.items()
     ]
+    found += [_bits(name, original, converted, tolerance) for name in ch.BITS]
     found += [
         _printed(original, converted, tolerance, again),
         _files(original, converted, tolerance, again),
         _status(original, converted),
     ]
     random = _random(original, converted, any(channel.differs for channel in found))
-    found.insert(ch.ORDER.index(ch.RANDOM), replace(random, decisive=tolerance.exact))
-    found.append(
-        compare_entries(ch.LOADERS, ch.loaders(original.trace), ch.loaders(converted.trace), tolerance, decisive=False)
-    )
+    found.append(replace(random, decisive=tolerance.exact))
+    found.sort(key=lambda channel: ch.ORDER.index(channel.name))
+    for name, entries in ((ch.SCHEDULERS, ch.schedulers), (ch.LOADERS, ch.loaders)):
+        found.append(compare_entries(name, entries(original.trace), entries(converted.trace), tolerance, decisive=False))
     found = [replace(channel, first=_with_source(channel.first, original, converted)) for channel in found]
     return Comparison(tuple(found), first_divergence(found))
+
+
+def _bits(name: str, original: Run, converted: Run, tolerance: Tolerance) -> Channel:
+    """A channel of checksums; where the runs were cut short, as far as both go: one may be a batch ahead."""
+    one, two = (ch.BITS[name](run.trace) for run in (original, converted))
+    if original.trace.cut and converted.trace.cut:
+        one, two = (entries[: min(len(one), len(two))] for entries in (one, two))
+    return compare_entries(name, one, two, tolerance, decisive=tolerance.exact)
 
 
 def first_divergence(channels: Sequence[Channel]) -> Divergence | None:
@@ -56,7 +65,7 @@ def first_divergence(channels: Sequence[Channel]) -> Divergence | None:
 
 def _rank(divergence: Divergence) -> tuple[int, int]:
     # A line printed after step k may belong to the batch of step k + 1, whose loss is then the cause.
-    late = divergence.channel == ch.PRINTED
+    late = divergence.channel in ch.LATE
     return divergence.step + late, ch.ORDER.index(divergence.channel)
 
 
