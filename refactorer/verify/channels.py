@@ -29,7 +29,7 @@ STATUS = "exit status"
 # Of two channels that differ at one step, the earlier in this list is the cause and is reported.
 ORDER = (LOSSES, GRADIENTS, NORMS, RATES, SETTINGS, PARAMETERS, BUFFERS, STATE, RANDOM, PRINTED, FORWARDS, BATCHES,
          FILES, STATUS)  # fmt: skip
-# What belongs to the batch of the step that follows, or to an evaluation in front of it: at that step, losses come first.
+# What belongs to the batch of the step that follows, or to an evaluation in front of it; there, losses come first.
 LATE = (PRINTED, FORWARDS, BATCHES)
 
 
@@ -115,7 +115,9 @@ def optimizer_states(trace: Trace) -> list[Entry]:
 def settings(trace: Trace) -> list[Entry]:
     """The class of the optimizer and all its settings besides learning rates."""
     texts = [(s, f"{s.optimizer}: {s.settings}") for s in trace.steps if s.settings is not None]
-    return [Entry(s.step, f"settings of the optimizer at step {s.step}", text, text, place=s.place) for s, text in texts]
+    return [
+        Entry(s.step, f"settings of the optimizer at step {s.step}", text, text, place=s.place) for s, text in texts
+    ]
 
 
 def schedulers(trace: Trace) -> list[Entry]:
@@ -192,7 +194,9 @@ def _agree(one: Entry, two: Entry, tolerance: Tolerance) -> bool:
 
 def divergence(channel: str, index: int, one: Entry | None, two: Entry | None) -> Divergence:
     """What is known about one differing pair, of which one may be missing."""
-    some = min((entry for entry in (one, two) if entry), key=lambda entry: entry.step)
+    known = [entry for entry in (one, two) if entry]
+    # Of what happens at some steps only, the earlier one is the one that the other version lacks.
+    some = min(known, key=lambda entry: entry.step) if channel in (BUFFERS, SCHEDULERS) else known[0]
     apart = distance = None
     if one and two and one.number is not None and two.number is not None:
         apart = two.number - one.number

@@ -12,9 +12,11 @@ from typing import Any
 
 from refactorer.result import Converted, Failed, Refused, Unchanged
 from refactorer.verify import channels as ch
-from refactorer.verify.causes import Evidence, usual_causes
+from refactorer.verify.causes import likely_causes
 from refactorer.verify.compare import Comparison, compare_runs, describe_status
+from refactorer.verify.evidence import Evidence
 from refactorer.verify.execute import Run, Settings, run_traced
+from refactorer.verify.origin import with_origin
 from refactorer.verify.project import Project, find_project
 from refactorer.verify.scratch import TooLarge, copy_project
 from refactorer.verify.tolerance import Tolerance
@@ -167,7 +169,8 @@ def _judge(bench: Bench, content: bytes, report: Verdict, confirm: bool) -> Verd
             hopeless = _hopeless(unsteady)
             if hopeless and comparison.first is not None:
                 return replace(report, channels=comparison.channels, message=hopeless)
-    return verdict_of(comparison, original, converted, report)
+    verdict = verdict_of(comparison, original, converted, report)
+    return with_origin(verdict, bench, content, title) if confirm and not ended_early else verdict
 
 
 def verdict_of(comparison: Comparison, original: Run, converted: Run, report: Verdict) -> Verdict:
@@ -175,7 +178,9 @@ def verdict_of(comparison: Comparison, original: Run, converted: Run, report: Ve
     report = replace(report, channels=comparison.channels, first=comparison.first)
     if comparison.first is None:
         return replace(report, outcome=EQUIVALENT, message=_agreement(comparison.channels))
-    causes = usual_causes(Evidence(comparison.first, original, converted))
+    likely = likely_causes(Evidence(comparison.first, original, converted, comparison.channels))
+    report = replace(report, likely=likely)
+    causes = tuple(cause.text for cause in likely)
     first = comparison.first
     at = f"at step {first.step}" if first.step else "before the first step"
     values = "" if first.channel == ch.FILES else f": {_short(first.original)} became {_short(first.converted)}"
@@ -266,4 +271,6 @@ def _summary(run: Run) -> RunSummary:
         run.stderr_tail,
         run.trace.torch,
         run.trace.threads,
+        run.trace.step_seconds,
+        run.trace.tracer_seconds,
     )

@@ -28,6 +28,7 @@ class Value:
     modes: tuple[int, int] | None = None
     precision: str = ""
     gradients: float | None = None
+    seed: int | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -39,8 +40,8 @@ class Value:
 class Step:
     """The state right after an optimizer step; `step` counts from 1 over all optimizers.
 
-    Checksums and norms are None at steps that the tracer was told to leave out. `buffers` is 0 when none changed. `time`
-    is in seconds; `overhead` is the part of it that the tracer itself had taken up to here.
+    Checksums and norms are None at steps that the tracer was told to leave out. `buffers` is 0 when none changed.
+    `time` is in seconds; `overhead` is the part of it that the tracer itself had taken up to here.
     """
 
     step: int
@@ -71,12 +72,16 @@ class Mark:
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch that a DataLoader gave after `step` steps, with the size of its first dimension."""
+    """A batch that a DataLoader gave after `step` steps: the size of its first dimension, and which iteration gave it.
+
+    Iterations are counted from 1 over all loaders; of nested ones, the inner one is named.
+    """
 
     step: int
     checksum: int
     rows: int | None
     place: str | None
+    loader: int = 0
 
 
 @dataclass(frozen=True)
@@ -205,7 +210,8 @@ def _rank(trace: Trace, event: dict[str, Any]) -> None:
 def _value(event: dict[str, Any]) -> Value:
     number, before = float.fromhex(event["v"]), _number(event.get("gb"))
     modes = tuple(event["m"]) if "m" in event else None
-    state = (event["d"], tuple(event["n"]), event["c"], event["r"], event["at"], modes, event.get("ac", ""), before)
+    state = (event["d"], tuple(event["n"]), event["c"], event["r"], event["at"], modes, event.get("ac", ""), before,
+             event.get("seed"))  # fmt: skip
     return Value(event["s"] + 1, number, *state)
 
 
@@ -224,13 +230,13 @@ def _number(text: str | None) -> float | None:
 def _step(trace: Trace, event: dict[str, Any]) -> None:
     rates = tuple(_number(rate) for rate in event["lr"])
     norms = (_number(event.get("pn")), _number(event.get("g")))
-    more = {"state": event.get("st"), "settings": event.get("set"), "buffers": event.get("b")}
-    where = (event["r"], event["at"], event.get("o"), event["t"], event["own"])
-    trace.steps.append(Step(event["s"], event["opt"], event.get("p"), *norms, rates, *where, **more))
+    state = (event["opt"], event.get("p"), *norms, rates, event["r"], event["at"], event.get("o"))
+    times = (event["t"], event["own"])
+    trace.steps.append(Step(event["s"], *state, *times, event.get("st"), event.get("set"), event.get("b")))
 
 
 def _batch(trace: Trace, event: dict[str, Any]) -> None:
-    trace.batches.append(Batch(event["s"], event["c"], event["n"], event["at"]))
+    trace.batches.append(Batch(event["s"], event["c"], event["n"], event["at"], len(trace.loaders)))
 
 
 def _forward(trace: Trace, event: dict[str, Any]) -> None:

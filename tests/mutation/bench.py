@@ -1,4 +1,4 @@
-"""Traces scripts one after the other at the same absolute path, in forks of a warm process, and judges pairs of runs."""
+"""Traces scripts at the same absolute path, in forks of a warm process, and judges pairs of runs."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Runs scripts under the verifier's own tracer, in forks of one process that has already imported torch and Lightning.
 
-A request of `tests.forkserver` with two more keys: `records`, the folder for the trace, and `root`, the scratch copy. The
+A request is one of `tests.forkserver` with `records`, the folder for the trace, and `env`, what the tracer reads. The
 tracer, the comparison and the verdict are those of `refactorer verify`; only the start of the process is another.
 """
 

@@ -152,6 +152,13 @@ def generators() -> dict[str, int]:
     return found
 
 
+def seed() -> int:
+    """The number that torch was seeded with last; asking for it draws nothing."""
+    import torch
+
+    return int(torch.initial_seed())
+
+
 def _numpy_state(numpy: Any) -> int:
     state = numpy.get_state()
     if isinstance(state, dict):

@@ -187,6 +187,7 @@ class Tracer:
         if self.full():
             known = state.gradients_of(self.optimizers)
             event.update(r=state.generators(), m=self.forwards.counts(), ac=watch.precision(), gb=known)
+            event.update(seed=state.seed())
         weights = weights if isinstance(weights, (list, tuple)) else [weights]
         for index, tensor in enumerate(tensors if isinstance(tensors, (list, tuple)) else [tensors]):
             weight = weights[index] if index < len(weights) else None
@@ -216,7 +217,9 @@ class Tracer:
         event.update(t=began, own=self.spent, lr=state.rates(optimizer))
         if full:
             self.flush()
-            event.update(o=self.offset(), r=state.generators(), b=self.buffers.changed(), **state.of_optimizer(optimizer))
+            event.update(
+                o=self.offset(), r=state.generators(), b=self.buffers.changed(), **state.of_optimizer(optimizer)
+            )
         self.write(event)
         if self.closely and self.steps >= self.closely:
             self.record("par", p=state.by_parameter(optimizer))
@@ -376,11 +379,11 @@ def start() -> None:
     random.seed(seed)
     # rich, which Lightning imports, names its styles by a random number.
     actions = {"torch": around_torch, "numpy.random": around_numpy, "rich.style": undrawn()}
-    for name in [name for name in actions if name in sys.modules]:
-        with actions.pop(name)(sys.modules[name]):
-            pass  # imported before the tracer started
     sys.meta_path.insert(0, AroundImport(actions))
     watch_exit(tracer)
     if main:
         tracer.open()
         watch_stdout(tracer)
+    for name in [name for name in actions if name in sys.modules]:
+        with actions.pop(name)(sys.modules[name]):
+            pass  # imported before the tracer started

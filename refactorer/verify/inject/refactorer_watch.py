@@ -74,7 +74,7 @@ class Forwards:
 
         if self.tracer.busy or threading.get_ident() != self.thread:
             return False
-        return not (torch.compiler.is_compiling() or torch.jit.is_tracing())
+        return not (torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None)
 
     def before(self, module: Any, args: Any) -> None:
         """A module is called."""
