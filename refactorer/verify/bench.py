@@ -82,6 +82,8 @@ def summary(run: Run) -> RunSummary:
         run.stderr_tail,
         run.trace.torch,
         run.trace.threads,
+        run.trace.step_seconds,
+        run.trace.tracer_seconds,
     )
 
 

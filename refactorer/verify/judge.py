@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 from refactorer.verify import channels as ch
 from refactorer.verify.bench import Bench, flags, summary
-from refactorer.verify.causes import Evidence, usual_causes
+from refactorer.verify.causes import likely_causes
 from refactorer.verify.compare import Comparison, compare_runs, describe_status
+from refactorer.verify.evidence import Evidence
 from refactorer.verify.execute import Run
+from refactorer.verify.origin import with_origin
 from refactorer.verify.spread import compare_by_spread
 from refactorer.verify.tolerance import Tolerance
 from refactorer.verify.verdict import EQUIVALENT, NOT_EQUIVALENT, Channel, Verdict
@@ -57,7 +59,9 @@ def judge(case: Case, confirm: bool = True) -> Verdict:
             if _hopeless(unsteady) and comparison.first is not None:
                 report = replace(report, channels=comparison.channels)
                 return compare_by_spread(case.bench, case.content, case.title, report, [original, again], [converted])
-    return verdict_of(comparison, original, converted, report)
+    verdict = verdict_of(comparison, original, converted, report)
+    ended_early = converted.error is not None or converted.status is None
+    return with_origin(verdict, case.bench, case.content, case.title) if confirm and not ended_early else verdict
 
 
 REPEATS = "the original repeats itself: two runs with its training agree"
@@ -78,7 +82,9 @@ def verdict_of(comparison: Comparison, original: Run, converted: Run, report: Ve
     report = replace(report, channels=comparison.channels, first=comparison.first)
     if comparison.first is None:
         return replace(report, outcome=EQUIVALENT, message=_agreement(comparison.channels))
-    causes = usual_causes(Evidence(comparison.first, original, converted))
+    likely = likely_causes(Evidence(comparison.first, original, converted, comparison.channels))
+    report = replace(report, likely=likely)
+    causes = tuple(cause.text for cause in likely)
     first = comparison.first
     at = f"at step {first.step}" if first.step else "before the first step"
     values = "" if first.channel == ch.FILES else f": {_short(first.original)} became {_short(first.converted)}"

@@ -45,6 +45,21 @@ class Divergence:
 
 
 @dataclass(frozen=True)
+class Cause:
+    """What usually makes two versions differ in this way: a name from the catalogue, and why it is thought to be it.
+
+    Places are `file:line` in each version, with the source text of that line; None where nothing can be pointed at.
+    """
+
+    name: str
+    text: str
+    original_place: str | None = None
+    converted_place: str | None = None
+    original_source: str | None = None
+    converted_source: str | None = None
+
+
+@dataclass(frozen=True)
 class Channel:
     """One kind of evidence: how many values each version has and whether they agree.
 
@@ -67,7 +82,11 @@ class Channel:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One run: exit status (negative for a signal, None at the time limit), times in seconds, memory in bytes."""
+    """One run: exit status (negative for a signal, None at the time limit), times in seconds, memory in bytes.
+
+    `step_seconds` is the median from one optimizer step to the next, without the tracer; `tracer_seconds` is what the
+    tracer itself took in all.
+    """
 
     status: int | None
     seconds: float
@@ -80,12 +99,16 @@ class RunSummary:
     stderr_tail: str
     torch: str | None
     threads: int | None
+    step_seconds: float | None = None
+    tracer_seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class Verdict:
     """The outcome with its evidence. `steps` is the limit on optimizer steps, None for whole runs.
 
+    `likely` are the causes by name, the likeliest first; `causes` are their texts. `origin` is the first batch,
+    output of a module or update that differs ("batch", "forward value", "update"), where a closer look was taken.
     `synthetic` says which data were generated, `setting` under which settings of the Trainer the converted version ran,
     `derived` where the tolerances come from, `repeats` how it is known that the original repeats itself, and `diff` is
     the unified diff of the two versions.
@@ -103,6 +126,8 @@ class Verdict:
     channels: tuple[Channel, ...] = ()
     first: Divergence | None = None
     causes: tuple[str, ...] = ()
+    likely: tuple[Cause, ...] = ()
+    origin: Cause | None = None
     notes: tuple[str, ...] = ()
     original: RunSummary | None = None
     converted: RunSummary | None = None
