@@ -6,6 +6,7 @@ TORCH ?= 2.13.0
 WORKERS ?= auto
 N ?= 200
 DIRS ?=
+CHROMIUM ?= chromium
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,7 +19,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 export OMP_NUM_THREADS := 1
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types unit fuzz sweep cost clean
+.PHONY: help demo test lint types unit browser fuzz sweep cost clean
 
 help:
 	@echo "make demo    convert a real training script, train both versions, and compare them"
@@ -26,6 +27,7 @@ help:
 	@echo "make lint    linter and formatter check only"
 	@echo "make types   type checker only"
 	@echo "make unit    tests only; make unit ARGS='tests/test_cli.py -k check' for some"
+	@echo "make browser the HTML report in a headless browser; needs Chromium (make browser CHROMIUM=/path)"
 	@echo "make fuzz    convert and train random scripts; make fuzz N=5000 ARGS='--seed 100000 --jobs 8'"
 	@echo "make sweep   convert every script below some folders, without running it; make sweep DIRS='a b' ARGS='--jobs 8'"
 	@echo "make cost    how much a conversion costs beside reading and writing the file"
@@ -57,6 +59,10 @@ types: $(READY)
 
 unit: $(READY)
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+browser: $(READY)
+	@command -v "$(CHROMIUM)" >/dev/null || { echo "there is no $(CHROMIUM): install it, or name it in CHROMIUM"; exit 2; }
+	CHROMIUM="$$(command -v $(CHROMIUM))" $(BIN)/python -m pytest tests/verify/test_verify_page.py $(ARGS)
 
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz.run $(N) $(ARGS)

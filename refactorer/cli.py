@@ -5,7 +5,6 @@ Results go to standard output, messages to standard error. The exit statuses are
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from refactorer import examples
+from refactorer import examples, verify_options
 from refactorer.config import FORMATS, STDIN, TARGETS, VERSION, ExitStatus, debugging, worst
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 _PATHS = click.Path(exists=True, readable=False, allow_dash=True)
 _SCRIPT = click.Path(exists=True, dir_okay=False, readable=False)
-_POSITIVE = click.FloatRange(min=0, min_open=True)
 _paths = click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=_PATHS)
 _format = click.option(
     "--format", "output_format", type=click.Choice(FORMATS), default="text", show_default=True, help="How to report."
@@ -157,18 +155,8 @@ def convert(
 @cli.command(cls=ScriptCommand, epilog=examples.VERIFY)
 @click.argument("script", type=_SCRIPT)
 @click.argument("converted", type=_SCRIPT, required=False)
-@click.option("--steps", type=click.IntRange(min=1), metavar="N", help="Stop both after this many optimizer steps.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
-              help="Seed that every generator starts with.")  # fmt: skip
-@click.option("--timeout", type=_POSITIVE, metavar="SECONDS", help="Time limit for each run.")
-@click.option("--rtol", type=_POSITIVE, metavar="X", help="Compare within this relative tolerance, not bit for bit.")
-@click.option("--atol", type=_POSITIVE, metavar="X", help="Compare within this absolute tolerance, not bit for bit.")
 @_target
-@click.option("--keep", metavar="FOLDER", type=click.Path(file_okay=False), help="Keep both runs in this new folder.")
-@click.option("--report", "report_files", multiple=True, metavar="FILE", type=click.Path(dir_okay=False),
-              help="Also write a report to this .html, .json or .xml (JUnit) file. Repeatable.")  # fmt: skip
-@click.option("--format", "output_format", type=click.Choice(("text", "json")), default="text", show_default=True,
-              help="How to report.")  # fmt: skip
+@verify_options.options
 @click.pass_context
 def verify(ctx: click.Context, /, script: str, converted: str | None, report_files: tuple[str, ...], output_format: str,
            **options: Any) -> int:  # fmt: skip
@@ -177,13 +165,19 @@ def verify(ctx: click.Context, /, script: str, converted: str | None, report_fil
     Without CONVERTED, the conversion is made for the occasion. Both run in scratch copies of SCRIPT's folder, with the
     same seed; what follows -- is passed to both. Exit status: 0 equivalent, 1 not equivalent.
     """
-    _must_be_reports(report_files)
+    from refactorer.launch import parse_devices
+
+    verify_options.must_be_reports(report_files)
+    if options["devices"] is not None:
+        options["devices"] = _parsed(parse_devices, options["devices"], "--devices", "a count or a list such as 0,1")
+    arguments = verify_options.meaning(options)
     from refactorer import output
     from refactorer.verify import exit_status
     from refactorer.verify import verify as run_both
     from refactorer.verify.report import write_report
 
-    verdict = run_both(script, converted, args=ctx.meta["script_args"], **options)
+    with verify_options.progress() as shown:
+        verdict = run_both(script, converted, args=ctx.meta["script_args"], progress=shown, **arguments)
     output.verdict(verdict, output_format)
     try:
         for name in report_files:
@@ -280,12 +274,6 @@ def _destinations(discovery: Discovery, paths: Sequence[str], destination: str |
         return destinations(discovery.files, paths, destination)
     except ValueError as error:
         raise click.UsageError(f"--output: {error}.") from error
-
-
-def _must_be_reports(report_files: Sequence[str]) -> None:
-    for name in report_files:
-        if os.path.splitext(name)[1] not in (".html", ".json", ".xml"):
-            raise click.UsageError(f"--report {name}: the name must end in .html, .json or .xml.")
 
 
 def _must_use_trainer(script: str) -> None:

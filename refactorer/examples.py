@@ -37,6 +37,9 @@ VERIFY = _block(
     "refactorer verify train.py",
     "refactorer verify train.py lit_train.py --steps 100",
     "refactorer verify train.py --report report.html --report report.json -- --epochs 2 --no-cuda",
+    "refactorer verify train.py --synthetic --epochs 2 --report summary.md    for CI: no data, no network",
+    "refactorer verify train.py --seeds 5 --format line",
+    "refactorer verify train.py --devices 2 --strategy ddp                    within the spread over seeds",
 )
 
 RUN = _block(

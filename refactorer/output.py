@@ -63,10 +63,13 @@ def page(markdown: str) -> None:
 
 def verdict(found: Verdict, output_format: str) -> None:
     """The report of a verification; when there was none, its message for standard error."""
-    from refactorer.verify.report import as_json
+    from refactorer.verify.report import as_json, words
 
     if output_format == "json":
         results(as_json.render(found))
+        return
+    if output_format == "line":
+        results(words.summary(found))
         return
     from rich.console import Console
 

@@ -51,12 +51,14 @@ class Run:
 class Runner:
     """A process that has imported torch and Lightning, and forks once per script."""
 
+    module = "tests.forkserver"
+
     def __enter__(self) -> Runner:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         env = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"}
         env |= {"MPLBACKEND": "Agg", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
         env.pop("REFACTORER_TRAINER", None)
-        command = [sys.executable, "-m", "tests.forkserver"]
+        command = [sys.executable, "-m", self.module]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self.process = subprocess.Popen(command, cwd=ROOT, env=env, text=True, bufsize=1, **pipes)
         self._reply()

@@ -104,6 +104,7 @@ def execute(script: pathlib.Path) -> int:
             print(stop.code, file=sys.stderr)
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except BaseException as error:
+        sys.last_value = error  # as Python does before it prints a traceback
         traceback.print_exc()
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0

@@ -59,20 +59,45 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
     return stub
 
 
+DEFAULTS = {
+    "args": (), "steps": None, "epochs": None, "seed": 0, "seeds": 1, "timeout": None, "rtol": None, "atol": None,
+    "keep": None, "target": "runtime", "synthetic": None, "trainer": {}, "progress": None,
+}  # fmt: skip
+
+
 def test_defaults(cli: CommandLine, stub: Stub) -> None:
     assert cli("verify", "train.py").status == 0
-    options = {"args": (), "steps": None, "seed": 0, "timeout": None, "rtol": None, "atol": None, "keep": None}
-    assert stub.calls == [("train.py", None, {**options, "target": "runtime"})]
+    assert stub.calls == [("train.py", None, DEFAULTS)]
 
 
 def test_every_option_arrives(cli: CommandLine, stub: Stub) -> None:
     done = cli(
         *("verify", "train.py", "same.py", "--steps", "5", "--seed", "7", "--timeout", "1.5", "--rtol", "1e-5"),
-        *("--atol", "0.1", "--target", "lightning", "--keep", "runs", "--", "--epochs", "2", "--", "--seed=1"),
+        *("--atol", "0.1", "--target", "lightning", "--keep", "runs", "--epochs", "4", "--seeds", "3", "--synthetic"),
+        *(
+            "--accelerator",
+            "gpu",
+            "--devices",
+            "0,1",
+            "--num-nodes",
+            "2",
+            "--strategy",
+            "ddp",
+            "--precision",
+            "16-mixed",
+        ),
+        *("--", "--epochs", "2", "--", "--seed=1"),
     )
     assert done.status == 0
-    expected = {"args": ("--epochs", "2", "--", "--seed=1"), "steps": 5, "seed": 7, "timeout": 1.5, "rtol": 1e-5}
-    assert stub.calls == [("train.py", "same.py", {**expected, "atol": 0.1, "target": "lightning", "keep": "runs"})]
+    trainer = {"accelerator": "gpu", "devices": [0, 1], "num_nodes": 2, "strategy": "ddp", "precision": "16-mixed"}
+    expected = {
+        "args": ("--epochs", "2", "--", "--seed=1"), "steps": 5, "epochs": 4, "seed": 7, "seeds": 3, "timeout": 1.5,
+        "rtol": 1e-5, "atol": 0.1, "target": "lightning", "keep": "runs", "synthetic": 256, "trainer": trainer,
+        "progress": None,
+    }  # fmt: skip
+    assert stub.calls == [("train.py", "same.py", expected)]
+    cli("verify", "train.py", "--synthetic", "--samples", "32")
+    assert stub.calls[1][2]["synthetic"] == 32
 
 
 @pytest.mark.parametrize(
@@ -85,16 +110,19 @@ def test_exit_status(cli: CommandLine, stub: Stub, outcome: str, status: int) ->
     assert done.status == status
     # A report is a result; that there is none is a message.
     assert ("said so" in done.text, "said so" in done.stderr) == (status != 2, status == 2)
+    line = cli("verify", "train.py", "--format", "line").text
+    assert line == f"verify train.py: {outcome}: said so [compared bit for bit, seed 0]\n"
     done = cli("verify", "train.py", "--format", "json")
     assert (done.status, json.loads(done.text)["outcome"]) == (status, outcome)
 
 
 def test_reports(cli: CommandLine, stub: Stub, tmp_path: Path) -> None:
-    names = ["out/r.html", "r.json", "r.xml"]
+    names = ["out/r.html", "r.json", "r.xml", "r.md"]
     done = cli("verify", "train.py", *(word for name in names for word in ("--report", name)))
     assert done.status == 0
     assert "<html" in (tmp_path / "out" / "r.html").read_text()
     assert json.loads((tmp_path / "r.json").read_text())["outcome"] == "equivalent"
+    assert "### ✅ equivalent: <code>train.py</code>" in (tmp_path / "r.md").read_text()
     assert ElementTree.parse(tmp_path / "r.xml").getroot().tag in {"testsuite", "testsuites"}
 
 
@@ -115,9 +143,12 @@ def test_a_report_that_cannot_be_written(cli: CommandLine, stub: Stub, monkeypat
         ["train.py", "missing.py"],
         ["."],
         ["train.py", "same.py", "extra"],
-        ["train.py", "--epochs", "2"],
+        ["train.py", "--lr", "2"],
         ["train.py", "--steps", "0"],
         ["train.py", "--seed", "-1"],
+        ["train.py", "--seeds", "0"],
+        ["train.py", "--samples", "5"],
+        ["train.py", "--devices", "many"],
         ["train.py", "--timeout", "0"],
         ["train.py", "--rtol", "-1"],
         ["train.py", "--atol", "0"],

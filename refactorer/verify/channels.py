@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from refactorer.verify.tolerance import Tolerance, ulps
 from refactorer.verify.trace import Trace, Value
@@ -14,6 +14,12 @@ GRADIENTS = "autograd.grad"
 NORMS = "gradient norms"
 RATES = "learning rates"
 PARAMETERS = "parameters"
+SETTINGS = "optimizer settings"
+BUFFERS = "buffers"
+STATE = "optimizer state"
+SCHEDULERS = "scheduler steps"
+BATCHES = "batches"
+FORWARDS = "forward values"
 RANDOM = "random state"
 LOADERS = "loader iterations"
 PRINTED = "printed lines"
@@ -21,7 +27,10 @@ FILES = "files"
 STATUS = "exit status"
 
 # Of two channels that differ at one step, the earlier in this list is the cause and is reported.
-ORDER = (LOSSES, GRADIENTS, NORMS, RATES, PARAMETERS, RANDOM, PRINTED, FILES, STATUS)
+ORDER = (LOSSES, GRADIENTS, NORMS, RATES, SETTINGS, PARAMETERS, BUFFERS, STATE, RANDOM, PRINTED, FORWARDS, BATCHES,
+         FILES, STATUS)  # fmt: skip
+# What belongs to the batch of the step that follows, or to an evaluation in front of it; there, losses come first.
+LATE = (PRINTED, FORWARDS, BATCHES)
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,11 @@ def gradients(trace: Trace) -> list[Entry]:
 
 def gradient_norms(trace: Trace) -> list[Entry]:
     """The norm of all gradients that each optimizer step used."""
-    return [_number(s.step, f"gradient norm at step {s.step}", s.gradient_norm, s.place) for s in trace.steps]
+    return [
+        _number(s.step, f"gradient norm at step {s.step}", s.gradient_norm, s.place)
+        for s in trace.steps
+        if s.gradient_norm is not None
+    ]
 
 
 def rates(trace: Trace) -> list[Entry]:
@@ -78,17 +91,54 @@ def rates(trace: Trace) -> list[Entry]:
 def parameters(trace: Trace) -> list[Entry]:
     """The parameters of the optimizer after each of its steps."""
     return [
-        Entry(
-            s.step,
-            f"parameters after step {s.step}",
-            (s.parameters, s.norm.hex()),
-            f"norm {s.norm!r}, checksum {s.parameters:08x}",
-            s.norm,
-            "",
-            s.place,
-        )
+        _bits(s.step, f"parameters after step {s.step}", s.parameters, s.place, s.norm)
         for s in trace.steps
+        if s.parameters is not None
     ]
+
+
+def buffers(trace: Trace) -> list[Entry]:
+    """The buffers that changed since the step before, such as the statistics of batch normalisation."""
+    found = [_bits(s.step, f"buffers at step {s.step}", s.buffers, s.place) for s in trace.steps if s.buffers]
+    return [replace(entry, key=(entry.step, entry.key)) for entry in found]
+
+
+def optimizer_states(trace: Trace) -> list[Entry]:
+    """What the optimizer remembers of earlier steps: momenta, averages of squares, counters."""
+    return [
+        _bits(s.step, f"state of the optimizer after step {s.step}", s.state, s.place)
+        for s in trace.steps
+        if s.state is not None
+    ]
+
+
+def settings(trace: Trace) -> list[Entry]:
+    """The class of the optimizer and all its settings besides learning rates."""
+    texts = [(s, f"{s.optimizer}: {s.settings}") for s in trace.steps if s.settings is not None]
+    return [
+        Entry(s.step, f"settings of the optimizer at step {s.step}", text, text, place=s.place) for s, text in texts
+    ]
+
+
+def schedulers(trace: Trace) -> list[Entry]:
+    """Each step of a learning-rate scheduler, the one that its constructor takes included."""
+    return [
+        Entry(c.step, f"step {i} of a scheduler", (c.step, c.detail), c.detail, place=c.place)
+        for i, c in enumerate(trace.called("sched"), 1)
+    ]
+
+
+def batches(trace: Trace) -> list[Entry]:
+    """Each batch that a DataLoader gave, in the order in which they were asked for."""
+    return [
+        replace(_bits(b.step, f"batch {i}", b.checksum, b.place), text=f"{b.rows} rows, checksum {b.checksum:08x}")
+        for i, b in enumerate(trace.batches, 1)
+    ]
+
+
+def forwards(trace: Trace) -> list[Entry]:
+    """What each module that the script calls itself returned."""
+    return [_bits(f.step, f"output {i}, of {f.module}", f.checksum, f.place) for i, f in enumerate(trace.forwards, 1)]
 
 
 def loaders(trace: Trace) -> list[Entry]:
@@ -97,6 +147,12 @@ def loaders(trace: Trace) -> list[Entry]:
         Entry(m.step, f"loader iteration {i}", (m.step, m.amount), f"{m.amount} batches", place=m.place)
         for i, m in enumerate(trace.loaders, 1)
     ]
+
+
+def _bits(step: int, quantity: str, checksum: int | None, place: str | None, norm: float | None = None) -> Entry:
+    bits = f"checksum {checksum or 0:08x}"
+    text = bits if norm is None else f"norm {norm!r}, {bits}"
+    return Entry(step, quantity, (checksum, norm.hex() if norm is not None else None), text, norm, "", place)
 
 
 def _number(step: int, quantity: str, number: float | None, place: str | None, dtype: str = "") -> Entry:
@@ -108,8 +164,11 @@ NUMERIC: dict[str, Entries] = {
     GRADIENTS: gradients,
     NORMS: gradient_norms,
     RATES: rates,
+    SETTINGS: settings,
     PARAMETERS: parameters,
 }
+# Checksums, which say nothing about how far two values are apart: they decide where values must agree bit for bit.
+BITS: dict[str, Entries] = {BUFFERS: buffers, STATE: optimizer_states, FORWARDS: forwards, BATCHES: batches}
 
 
 def compare_entries(
@@ -135,8 +194,9 @@ def _agree(one: Entry, two: Entry, tolerance: Tolerance) -> bool:
 
 def divergence(channel: str, index: int, one: Entry | None, two: Entry | None) -> Divergence:
     """What is known about one differing pair, of which one may be missing."""
-    some = one or two
-    assert some is not None
+    known = [entry for entry in (one, two) if entry]
+    # Of what happens at some steps only, the earlier one is the one that the other version lacks.
+    some = min(known, key=lambda entry: entry.step) if channel in (BUFFERS, SCHEDULERS) else known[0]
     apart = distance = None
     if one and two and one.number is not None and two.number is not None:
         apart = two.number - one.number

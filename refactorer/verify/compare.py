@@ -11,6 +11,7 @@ from refactorer.verify import channels as ch
 from refactorer.verify.channels import Entry, compare_entries
 from refactorer.verify.execute import Run
 from refactorer.verify.files import compare_files
+from refactorer.verify.places import shown, source
 from refactorer.verify.printed import Irreproducible, Line, close_lines, read_lines, without_timings
 from refactorer.verify.tolerance import Tolerance
 from refactorer.verify.verdict import Channel, Divergence
@@ -34,18 +35,29 @@ def compare_runs(original: Run, converted: Run, tolerance: Tolerance, again: Run
         compare_entries(name, entries(original.trace), entries(converted.trace), tolerance)
         for name, entries in ch.NUMERIC.items()
     ]
+    found += [_bits(name, original, converted, tolerance) for name in ch.BITS]
     found += [
         _printed(original, converted, tolerance, again),
         _files(original, converted, tolerance, again),
         _status(original, converted),
     ]
     random = _random(original, converted, any(channel.differs for channel in found))
-    found.insert(ch.ORDER.index(ch.RANDOM), replace(random, decisive=tolerance.exact))
-    found.append(
-        compare_entries(ch.LOADERS, ch.loaders(original.trace), ch.loaders(converted.trace), tolerance, decisive=False)
-    )
+    found.append(replace(random, decisive=tolerance.exact))
+    found.sort(key=lambda channel: ch.ORDER.index(channel.name))
+    for name, entries in ((ch.SCHEDULERS, ch.schedulers), (ch.LOADERS, ch.loaders)):
+        found.append(
+            compare_entries(name, entries(original.trace), entries(converted.trace), tolerance, decisive=False)
+        )
     found = [replace(channel, first=_with_source(channel.first, original, converted)) for channel in found]
     return Comparison(tuple(found), first_divergence(found))
+
+
+def _bits(name: str, original: Run, converted: Run, tolerance: Tolerance) -> Channel:
+    """A channel of checksums; where the runs were cut short, as far as both go: one may be a batch ahead."""
+    one, two = (ch.BITS[name](run.trace) for run in (original, converted))
+    if original.trace.cut and converted.trace.cut:
+        one, two = (entries[: min(len(one), len(two))] for entries in (one, two))
+    return compare_entries(name, one, two, tolerance, decisive=tolerance.exact)
 
 
 def first_divergence(channels: Sequence[Channel]) -> Divergence | None:
@@ -56,7 +68,7 @@ def first_divergence(channels: Sequence[Channel]) -> Divergence | None:
 
 def _rank(divergence: Divergence) -> tuple[int, int]:
     # A line printed after step k may belong to the batch of step k + 1, whose loss is then the cause.
-    late = divergence.channel == ch.PRINTED
+    late = divergence.channel in ch.LATE
     return divergence.step + late, ch.ORDER.index(divergence.channel)
 
 
@@ -65,33 +77,11 @@ def _with_source(first: Divergence | None, original: Run, converted: Run) -> Div
         return None
     return replace(
         first,
-        original_place=_shown(first.original_place, original),
-        converted_place=_shown(first.converted_place, converted),
-        original_source=_source(first.original_place, original),
-        converted_source=_source(first.converted_place, converted),
+        original_place=shown(first.original_place, original),
+        converted_place=shown(first.converted_place, converted),
+        original_source=source(first.original_place, original),
+        converted_source=source(first.converted_place, converted),
     )
-
-
-def _shown(place: str | None, run: Run) -> str | None:
-    """A place in the script's file as the user knows it, or in another file relative to the script's folder."""
-    if place is None:
-        return None
-    script = run.scratch.script.relative_to(run.scratch.folder).as_posix()
-    name, _, line = place.rpartition(":")
-    folder = script.rpartition("/")[0] + "/"
-    shown = run.title if name == script else name.removeprefix(folder) if folder != "/" else name
-    return f"{shown}:{line}"
-
-
-def _source(place: str | None, run: Run) -> str | None:
-    if place is None:
-        return None
-    name, _, line = place.rpartition(":")
-    try:
-        lines = (run.scratch.folder / name).read_text(errors="replace").splitlines()
-        return lines[int(line) - 1].strip()
-    except (OSError, IndexError):
-        return None
 
 
 # --- random state --------------------------------------------------------------------------------------------------

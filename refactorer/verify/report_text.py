@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from refactorer.verify.report import words
-from refactorer.verify.verdict import EQUIVALENT, NOTHING, Channel, Verdict
+from refactorer.verify.verdict import Channel, Verdict, exit_status
 
 
 def render(verdict: Verdict) -> RenderableType:
@@ -19,14 +19,21 @@ def render(verdict: Verdict) -> RenderableType:
         parts.append(_evidence(verdict))
     if verdict.original:
         parts.append(_runs(verdict))
+    if verdict.statistics:
+        parts.append(_statistics(verdict))
+    if verdict.seeds:
+        parts.append(_seeds(verdict))
     if verdict.first:
         parts += _first(verdict)
     if verdict.converted and verdict.converted.error and verdict.converted.stderr_tail:
         parts.append(Text("\nStandard error of the converted version ends with", style="bold"))
         parts.append(Padding(Text(verdict.converted.stderr_tail), (0, 2)))
     parts += [Text(str(diagnostic)) for diagnostic in verdict.diagnostics]
+    parts += [Text(f"generated: {text}", style="yellow") for text in verdict.synthetic]
+    if verdict.derived:
+        parts.append(Text(f"allowed for each loss: {verdict.derived.derived}", style="yellow"))
     parts += [Text(f"note: {note}", style="yellow") for note in verdict.notes]
-    good = verdict.outcome in (EQUIVALENT, NOTHING)
+    good = exit_status(verdict) == 0
     parts += [Text(), Text(words.last_line(verdict), style="bold green" if good else "bold red")]
     return Group(*parts)
 
@@ -67,6 +74,29 @@ def _runs(verdict: Verdict) -> Table:
             table.add_row(name, str(run.steps), *times, words.memory(run.peak_memory), words.status(run))
     if verdict.ratio:
         table.add_row("ratio", "", "", f"{verdict.ratio:.2f}", "", "")
+    return table
+
+
+def _statistics(verdict: Verdict) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("losses", "original", "converted", "|t|", "limit"):
+        table.add_column(name, justify="left" if name == "losses" else "right")
+    for part in verdict.statistics:
+        row = [f"{part.steps[0]} to {part.steps[1]}", f"{part.original_mean:.5g} ± {part.original_deviation:.2g}",
+               f"{part.converted_mean:.5g} ± {part.converted_deviation:.2g}", f"{abs(part.t):.2f}",
+               f"{part.limit:.2f}"]  # fmt: skip
+        table.add_row(*row, style=None if part.agrees else "red")
+    return table
+
+
+def _seeds(verdict: Verdict) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("seed", "steps", "last loss, original", "converted", "result"):
+        table.add_column(name, justify="left" if name == "result" else "right")
+    for seed in verdict.seeds:
+        losses = (f"{seed.original_loss!r}", f"{seed.converted_loss!r}")
+        style = "green" if seed.outcome == "equivalent" else "red"
+        table.add_row(str(seed.seed), str(seed.steps), *losses, Text(seed.outcome, style))
     return table
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Value:
-    """A value that `backward()` or `autograd.grad` started from, with the index of the step that it leads to."""
+    """A value that `backward()` or `autograd.grad` started from, with the index of the step that it leads to.
+
+    `modes` counts the calls of modules in training and in evaluation mode since the backward before; `gradients` is the
+    norm of the gradients that were already there. Both are None where no checksums were computed.
+    """
 
     step: int
     value: float
@@ -19,6 +25,10 @@ class Value:
     checksum: int | None
     random: dict[str, int]
     place: str | None
+    modes: tuple[int, int] | None = None
+    precision: str = ""
+    gradients: float | None = None
+    seed: int | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -28,19 +38,26 @@ class Value:
 
 @dataclass(frozen=True)
 class Step:
-    """The state right after an optimizer step; `step` counts from 1 over all optimizers."""
+    """The state right after an optimizer step; `step` counts from 1 over all optimizers.
+
+    Checksums and norms are None at steps that the tracer was told to leave out. `buffers` is 0 when none changed.
+    `time` is in seconds; `overhead` is the part of it that the tracer itself had taken up to here.
+    """
 
     step: int
     optimizer: str
-    parameters: int
-    norm: float
-    gradient_norm: float
+    parameters: int | None
+    norm: float | None
+    gradient_norm: float | None
     rates: tuple[float | None, ...]
     random: dict[str, int]
     place: str | None
     printed: int | None
     time: float
     overhead: float
+    state: int | None = None
+    settings: str | None = None
+    buffers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,55 @@ class Mark:
     step: int
     place: str | None
     amount: int | None
+    random: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that a DataLoader gave after `step` steps: the size of its first dimension, and which iteration gave it.
+
+    Iterations are counted from 1 over all loaders; of nested ones, the inner one is named.
+    """
+
+    step: int
+    checksum: int
+    rows: int | None
+    place: str | None
+    loader: int = 0
+
+
+@dataclass(frozen=True)
+class Forward:
+    """What a module returned after `step` steps; `name` and `depth` tell which part of the outermost module it is."""
+
+    step: int
+    module: str
+    checksum: int
+    gradients: bool
+    training: bool
+    precision: str
+    place: str | None
+    name: str = ""
+    depth: int = 0
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that training steps consist of: clip, unscale, zero, mode, sched. `detail` is what it was called with."""
+
+    kind: str
+    step: int
+    place: str | None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Update:
+    """Each parameter after an optimizer step: its shape, checksums of its gradient and of its value."""
+
+    step: int
+    parameters: tuple[tuple[tuple[int, ...], int | None, int], ...]
+    place: str | None
 
 
 @dataclass
@@ -67,6 +133,11 @@ class Trace:
     steps: list[Step] = field(default_factory=list)
     prints: list[Mark] = field(default_factory=list)
     loaders: list[Mark] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
+    forwards: list[Forward] = field(default_factory=list)
+    modules: list[Forward] = field(default_factory=list)
+    updates: list[Update] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
     end: dict[str, Any] | None = None
 
     @property
@@ -81,6 +152,21 @@ class Trace:
             return None
         first, last = self.steps[0], self.steps[-1]
         return (last.time - last.overhead) - (first.time - first.overhead)
+
+    @property
+    def step_seconds(self) -> float | None:
+        """Median of the seconds from one optimizer step to the next, without the tracer's own."""
+        at = [step.time - step.overhead for step in self.steps]
+        return median(b - a for a, b in pairwise(at)) if len(at) > 1 else None
+
+    @property
+    def tracer_seconds(self) -> float | None:
+        """Seconds that the tracer itself took in this process."""
+        return self.end.get("own") if self.end else None
+
+    def called(self, kind: str) -> list[Call]:
+        """The calls of one kind, in their order."""
+        return [call for call in self.calls if call.kind == kind]
 
 
 def read_traces(folder: Path) -> Trace:
@@ -105,7 +191,7 @@ def read_trace(path: Path) -> Trace:
             event = json.loads(line)
         except ValueError:
             break
-        _READ[event["e"]](trace, event)
+        _READ.get(event["e"], _call)(trace, event)
     return trace
 
 
@@ -122,8 +208,11 @@ def _rank(trace: Trace, event: dict[str, Any]) -> None:
 
 
 def _value(event: dict[str, Any]) -> Value:
-    number = float.fromhex(event["v"])
-    return Value(event["s"] + 1, number, event["d"], tuple(event["n"]), event["c"], event["r"], event["at"])
+    number, before = float.fromhex(event["v"]), _number(event.get("gb"))
+    modes = tuple(event["m"]) if "m" in event else None
+    state = (event["d"], tuple(event["n"]), event["c"], event["r"], event["at"], modes, event.get("ac", ""), before,
+             event.get("seed"))  # fmt: skip
+    return Value(event["s"] + 1, number, *state)
 
 
 def _loss(trace: Trace, event: dict[str, Any]) -> None:
@@ -134,11 +223,37 @@ def _grad(trace: Trace, event: dict[str, Any]) -> None:
     trace.gradients.append(_value(event))
 
 
+def _number(text: str | None) -> float | None:
+    return None if text is None else float.fromhex(text)
+
+
 def _step(trace: Trace, event: dict[str, Any]) -> None:
-    norm, gradient_norm = float.fromhex(event["pn"]), float.fromhex(event["g"])
-    rates = tuple(None if rate is None else float.fromhex(rate) for rate in event["lr"])
-    state = (event["opt"], event["p"], norm, gradient_norm, rates, event["r"], event["at"])
-    trace.steps.append(Step(event["s"], *state, event["o"], event["t"], event["own"]))
+    rates = tuple(_number(rate) for rate in event["lr"])
+    norms = (_number(event.get("pn")), _number(event.get("g")))
+    state = (event["opt"], event.get("p"), *norms, rates, event["r"], event["at"], event.get("o"))
+    times = (event["t"], event["own"])
+    trace.steps.append(Step(event["s"], *state, *times, event.get("st"), event.get("set"), event.get("b")))
+
+
+def _batch(trace: Trace, event: dict[str, Any]) -> None:
+    trace.batches.append(Batch(event["s"], event["c"], event["n"], event["at"], len(trace.loaders)))
+
+
+def _forward(trace: Trace, event: dict[str, Any]) -> None:
+    found = Forward(event["s"], event["k"], event["c"], event["g"], event["t"], event["ac"], event["at"],
+                    event.get("n", ""), event.get("d", 0))  # fmt: skip
+    (trace.forwards if event["e"] == "fwd" else trace.modules).append(found)
+
+
+def _update(trace: Trace, event: dict[str, Any]) -> None:
+    parameters = tuple((tuple(shape), gradient, value) for shape, gradient, value in event["p"])
+    trace.updates.append(Update(event["s"], parameters, event["at"]))
+
+
+def _call(trace: Trace, event: dict[str, Any]) -> None:
+    known = {"e", "s", "at"}
+    detail = ", ".join(f"{key}={item}" for key, item in event.items() if key not in known)
+    trace.calls.append(Call(event["e"], event["s"], event["at"], detail))
 
 
 def _out(trace: Trace, event: dict[str, Any]) -> None:
@@ -146,7 +261,7 @@ def _out(trace: Trace, event: dict[str, Any]) -> None:
 
 
 def _iter(trace: Trace, event: dict[str, Any]) -> None:
-    trace.loaders.append(Mark(event["s"], event["at"], event["n"]))
+    trace.loaders.append(Mark(event["s"], event["at"], event["n"], event.get("r", {})))
 
 
 def _end(trace: Trace, event: dict[str, Any]) -> None:
@@ -154,4 +269,4 @@ def _end(trace: Trace, event: dict[str, Any]) -> None:
 
 
 _READ = {"start": _start, "torch": _torch, "rank": _rank, "loss": _loss, "grad": _grad, "step": _step, "out": _out,
-         "iter": _iter, "end": _end}  # fmt: skip
+         "iter": _iter, "batch": _batch, "fwd": _forward, "mod": _forward, "par": _update, "end": _end}  # fmt: skip

@@ -7,16 +7,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from refactorer.diagnostics import Diagnostic
+from refactorer.verify.measured import Flag, Part, SeedResult, Tolerances
 
 SCHEMA = "refactorer.verify/1"
 
 EQUIVALENT = "equivalent"
+SIMILAR = "statistically equivalent"
 NOT_EQUIVALENT = "not equivalent"
 REFUSED = "refused"
 NOTHING = "nothing to verify"
 ERROR = "error"
 
-_STATUS = {EQUIVALENT: 0, NOTHING: 0, NOT_EQUIVALENT: 1, ERROR: 2, REFUSED: 3}
+_STATUS = {EQUIVALENT: 0, SIMILAR: 0, NOTHING: 0, NOT_EQUIVALENT: 1, ERROR: 2, REFUSED: 3}
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,21 @@ class Divergence:
     converted: str | None
     difference: float | None = None
     ulps: int | None = None
+    original_place: str | None = None
+    converted_place: str | None = None
+    original_source: str | None = None
+    converted_source: str | None = None
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What usually makes two versions differ in this way: a name from the catalogue, and why it is thought to be it.
+
+    Places are `file:line` in each version, with the source text of that line; None where nothing can be pointed at.
+    """
+
+    name: str
+    text: str
     original_place: str | None = None
     converted_place: str | None = None
     original_source: str | None = None
@@ -65,7 +82,11 @@ class Channel:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One run: exit status (negative for a signal, None at the time limit), times in seconds, memory in bytes."""
+    """One run: exit status (negative for a signal, None at the time limit), times in seconds, memory in bytes.
+
+    `step_seconds` is the median from one optimizer step to the next, without the tracer; `tracer_seconds` is what the
+    tracer itself took in all.
+    """
 
     status: int | None
     seconds: float
@@ -78,11 +99,20 @@ class RunSummary:
     stderr_tail: str
     torch: str | None
     threads: int | None
+    step_seconds: float | None = None
+    tracer_seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome with its evidence. `steps` is the limit on optimizer steps, None for whole runs."""
+    """The outcome with its evidence. `steps` is the limit on optimizer steps, None for whole runs.
+
+    `likely` are the causes by name, the likeliest first; `causes` are their texts. `origin` is the first batch,
+    output of a module or update that differs ("batch", "forward value", "update"), where a closer look was taken.
+    `synthetic` says which data were generated, `setting` under which settings of the Trainer the converted version ran,
+    `derived` where the tolerances come from, `repeats` how it is known that the original repeats itself, and `diff` is
+    the unified diff of the two versions.
+    """
 
     outcome: str
     message: str
@@ -96,10 +126,21 @@ class Verdict:
     channels: tuple[Channel, ...] = ()
     first: Divergence | None = None
     causes: tuple[str, ...] = ()
+    likely: tuple[Cause, ...] = ()
+    origin: Cause | None = None
     notes: tuple[str, ...] = ()
     original: RunSummary | None = None
     converted: RunSummary | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
+    epochs: int | None = None
+    synthetic: tuple[str, ...] = ()
+    setting: str = ""
+    derived: Tolerances | None = None
+    seeds: tuple[SeedResult, ...] = ()
+    statistics: tuple[Part, ...] = ()
+    environment: tuple[Flag, ...] = ()
+    repeats: str = ""
+    diff: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -112,6 +153,10 @@ class Verdict:
     @property
     def tolerances(self) -> str:
         """How values were compared, in words."""
+        if self.statistics:
+            return "by the spread over several runs"
+        if self.derived:
+            return "within derived tolerances"
         if self.rtol is None and self.atol is None:
             return "bit for bit"
         return f"within rtol={self.rtol or 0:g}, atol={self.atol or 0:g}"
@@ -130,7 +175,7 @@ class Verdict:
 
 
 def exit_status(verdict: Verdict) -> int:
-    """0 equivalent or nothing to verify, 1 not equivalent, 2 error, 3 refused."""
+    """0 equivalent (also statistically) or nothing to verify, 1 not equivalent, 2 error, 3 refused."""
     return _STATUS[verdict.outcome]
 
 

@@ -52,8 +52,8 @@ DEFECTS: dict[str, tuple[str, int, str, list[tuple[str, str]]]] = {
     "other seed": ("losses", 1, "seed", [("manual_seed(7)", "manual_seed(8)")]),
     "not shuffled": ("losses", 1, "shuffle", [("batch_size=12, shuffle=True", "batch_size=12")]),
     "short batch dropped": ("losses", 4, "iteration", [("shuffle=True", "shuffle=True, drop_last=True")]),
-    "weight decay dropped": ("parameters", 1, "weight decay", [(", weight_decay=0.01", "")]),
-    "momentum dropped": ("parameters", 2, "momentum", [(", momentum=0.9", "")]),
+    "weight decay dropped": ("optimizer settings", 1, "weight decay", [(", weight_decay=0.01", "")]),
+    "momentum dropped": ("optimizer settings", 1, "momentum", [(", momentum=0.9", "")]),
     "clipping dropped": ("gradient norms", 1, "clipping", [("        module.clip_gradients()\n", "")]),
     "saved keys changed": (
         "files",
@@ -98,11 +98,16 @@ def test_a_faithful_conversion_is_equivalent(traced: Traced) -> None:
         "losses": 8,
         "gradient norms": 8,
         "learning rates": 8,
+        "optimizer settings": 8,
         "parameters": 8,
+        "optimizer state": 8,
         "random state": 16,
         "printed lines": 5,
+        "forward values": 20,
+        "batches": 12,
         "files": 1,
         "exit status": 1,
+        "scheduler steps": 3,
         "loader iterations": 4,
     }
     assert all(channel.original == channel.converted for channel in verdict.channels)

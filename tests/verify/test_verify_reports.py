@@ -6,14 +6,18 @@ import io
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
 from rich.console import Console
 
 from refactorer.diagnostics import Diagnostic
-from refactorer.verify.report import write_report
+from refactorer.verify import report
+from refactorer.verify.measured import Flag, Part, SeedResult, Tolerances
+from refactorer.verify.report import charts, words, write_report
 from refactorer.verify.report_text import render
 from refactorer.verify.verdict import Channel, Divergence, RunSummary, Verdict, exit_status
 
@@ -42,8 +46,8 @@ DIFFERENT = Verdict(
         Channel("files", "not compared", 1, 1, note="the runs were cut short"),
         Channel("loader iterations", "differs", 1, 2, PRINTED, decisive=False),
     ),
-    FIRST, ("a <usual> cause",), ("a note",), summary(1.0, 0.5),
-    summary(1.0, 0.25, math.nan, status=1, error="ValueError: x", stderr_tail="ValueError: x"),
+    first=FIRST, causes=("a <usual> cause",), notes=("a note",), original=summary(1.0, 0.5),
+    converted=summary(1.0, 0.25, math.nan, status=1, error="ValueError: x", stderr_tail="ValueError: x"),
 )  # fmt: skip
 REFUSED = Verdict("refused", "train.py was not converted", "train.py",
                   diagnostics=(Diagnostic("R001", "two loops", "join them", "train.py", 3, 1),))  # fmt: skip
@@ -89,6 +93,87 @@ def test_json(verdict: Verdict, tmp_path: Path) -> None:
         assert read["channels"][0]["first"]["ulps"] == 8388608
 
 
+FULL = replace(
+    DIFFERENT,
+    synthetic=("MNIST",),
+    setting="precision=bf16-mixed",
+    derived=Tolerances("four times the spread", (0.1, math.inf)),
+    seeds=(SeedResult(0, "equivalent", "the same", 2, 1.0, math.nan),),
+    statistics=(Part((1, 2), 1.0, 0.1, 2.0, 0.1, math.inf, 4.6, 0.3),),
+    environment=(Flag("OMP_NUM_THREADS", "1"),),
+    repeats="the original repeats itself",
+    diff="--- a\n+++ b\n-<b>\n+`` | #\n",
+)
+SCHEMA = json.loads((Path(report.__file__).parent / "schema.json").read_text())
+
+
+@pytest.mark.parametrize("verdict", [*ALL, FULL], ids=lambda verdict: verdict.outcome)
+def test_json_has_the_published_form(verdict: Verdict, tmp_path: Path) -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    write_report(verdict, tmp_path / "report.json")
+    read = json.loads((tmp_path / "report.json").read_text())
+    assert [error.message for error in validator.iter_errors(read)] == []
+    for name in SCHEMA["required"]:
+        assert list(validator.iter_errors({key: value for key, value in read.items() if key != name}))
+    assert list(validator.iter_errors({**read, "outcome": "perhaps"}))
+
+
+@pytest.mark.parametrize("verdict", [*ALL, FULL], ids=lambda verdict: verdict.outcome)
+def test_markdown(verdict: Verdict, tmp_path: Path) -> None:
+    write_report(verdict, tmp_path / "report.md")
+    text = (tmp_path / "report.md").read_text()
+    first = text.splitlines()[0]
+    assert first.startswith(f"### {({0: '✅', 1: '❌'}).get(exit_status(verdict), '⚠️')} {verdict.outcome}")
+    assert first.endswith("<code>train.py</code>")
+    assert "<usual>" not in text
+    if verdict is FULL:
+        assert "(on generated data)" in first
+        assert "| losses | ❌ differs at step 2 | 2 | 3 |" in text
+        assert "| files | ➖ not compared | 1 | 1 |" in text
+        assert "- generated: MNIST" in text
+
+
+def test_a_summary_in_one_line() -> None:
+    assert words.summary(replace(FULL, message="two\nlines")).startswith(
+        "verify train.py and lit.py: not equivalent (on generated data): two lines [compared by the spread"
+    )
+    assert words.summary(SAME).endswith("[compared bit for bit, seed 0, torch 2.13.0, 1 thread]")
+
+
+def test_everything_is_on_the_page(tmp_path: Path) -> None:
+    write_report(FULL, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    for part in ("Generated: MNIST", "precision=bf16-mixed", "four times the spread", "OMP_NUM_THREADS", "✕ apart",
+                 "On generated data", 'class="band"', "first difference", "-&lt;b&gt;"):  # fmt: skip
+        assert part in page
+    shown = text_of(FULL)
+    for part in ("generated: MNIST", "four times the spread", "1 to 2", "not equivalent (on generated data): "):
+        assert part in shown
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.0, 1.0, [0.0, 0.25, 0.5, 0.75, 1.0]), (0.3, 2.31, [0.0, 1.0, 2.0, 3.0]), (-3e-7, 4e-7, [-4, -2, 0, 2, 4])],
+)
+def test_axes_have_round_numbers(low: float, high: float, expected: list[float]) -> None:
+    chart = charts.curves("t", "", [("original", [low, high])])
+    assert chart is not None
+    scale = 1e-7 if high < 1e-3 else 1.0
+    assert [float(tick.label) for tick in chart.y_ticks] == pytest.approx([value * scale for value in expected])
+
+
+def test_curves_of_one_value_and_of_none() -> None:
+    one = charts.curves("t", "", [("original", [2.0])])
+    assert one is not None
+    assert [tick.label for tick in (*one.x_ticks, *one.y_ticks)] == ["1", "2"]
+    assert charts.curves("t", "", [("original", [math.nan])]) is None
+    many = charts.curves("t", "", [("original", [float(i) for i in range(10_000)])], mark=9_999)
+    assert many is not None
+    assert len(many.lines[0].points.split()) <= charts.MOST_POINTS + 1
+    assert many.mark == charts.WIDTH - charts.RIGHT
+
+
 @pytest.mark.parametrize("verdict", ALL, ids=lambda verdict: verdict.outcome)
 def test_html(verdict: Verdict, tmp_path: Path) -> None:
     write_report(verdict, tmp_path / "report.html")
@@ -98,7 +183,7 @@ def test_html(verdict: Verdict, tmp_path: Path) -> None:
     assert "<b>" not in page
     assert "<usual>" not in page
     assert page.count("<svg") == (2 if verdict in (SAME, DIFFERENT) else 0)
-    assert ('class="verdict passed"' in page) == (exit_status(verdict) == 0)
+    assert ('class="verdict good passed"' in page) == (exit_status(verdict) == 0)
 
 
 def test_the_curves_show_every_finite_loss(tmp_path: Path) -> None:
@@ -109,7 +194,7 @@ def test_the_curves_show_every_finite_loss(tmp_path: Path) -> None:
         ("converted", 2),
         ("difference", 2),
     ]
-    assert points[0][1] == "0.00,0.00 400.00,146.67"
+    assert points[0][1] == "64.00,14.00 454.00,149.00"
 
 
 @pytest.mark.parametrize("verdict", ALL, ids=lambda verdict: verdict.outcome)
@@ -127,7 +212,7 @@ def test_junit(verdict: Verdict, tmp_path: Path) -> None:
 
 
 def test_other_endings_and_places_are_errors(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"must end in \.json, \.html, \.xml"):
+    with pytest.raises(ValueError, match=r"must end in \.json, \.html, \.xml, \.md"):
         write_report(SAME, tmp_path / "report.txt")
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):

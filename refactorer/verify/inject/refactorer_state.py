@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import zlib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -19,6 +20,34 @@ def checksum(tensor: Any, start: int = 0) -> int:
         tensor = tensor.to_dense()
     bits = tensor.resolve_conj().resolve_neg().cpu().contiguous().reshape(-1).view(torch.uint8)
     return zlib.crc32(bits.numpy(), start)
+
+
+def fingerprint(value: Any, start: int = 0, depth: int = 0) -> int:
+    """CRC-32 over the tensors, arrays, numbers and texts in nested containers, in their order; never raises."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        try:
+            return checksum(value, zlib.crc32(f"{value.dtype}{tuple(value.shape)}".encode(), start))
+        except Exception:  # a tensor without memory of its own (fake, nested, of a user's class) has no bits to read
+            return zlib.crc32(type(value).__name__.encode(), start)
+    if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
+        return zlib.crc32(repr(value).encode(), start)
+    if hasattr(value, "__array_interface__"):
+        return zlib.crc32(value.tobytes(), start) if value.dtype.hasobject is False else start
+    return _of_container(value, zlib.crc32(type(value).__name__.encode(), start), depth)
+
+
+def _of_container(value: Any, start: int, depth: int) -> int:
+    if depth > 8:
+        return start
+    if isinstance(value, Mapping):
+        value = [item for pair in value.items() for item in pair]
+    elif not isinstance(value, (list, tuple)):
+        value = list(vars(value).values()) if hasattr(value, "__dict__") and not callable(value) else []
+    for item in value:
+        start = fingerprint(item, start, depth + 1)
+    return start
 
 
 def value(tensor: Any, weight: Any = None) -> dict[str, Any]:
@@ -51,7 +80,7 @@ def norm(tensors: list[Any]) -> str:
 
 
 def of_optimizer(optimizer: Any) -> dict[str, Any]:
-    """Checksum and norm of all parameters, the norm of their gradients, the learning rate of every group."""
+    """Checksum and norm of all parameters, the norm of their gradients, checksum of the state, and the settings."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     bits = 0
     for parameter in parameters:
@@ -59,9 +88,53 @@ def of_optimizer(optimizer: Any) -> dict[str, Any]:
     return {
         "p": bits,
         "pn": norm([p.detach() for p in parameters]),
-        "g": norm([p.grad.detach() for p in parameters if p.grad is not None]),
-        "lr": [float(group["lr"]).hex() if "lr" in group else None for group in optimizer.param_groups],
+        "g": norm(_gradients(parameters)),
+        "st": fingerprint([optimizer.state[p] for p in parameters if p in optimizer.state]),
+        "set": settings(optimizer),
     }
+
+
+def rates(optimizer: Any) -> list[str | None]:
+    """The learning rate of every parameter group, as float hex; None in a group that has none."""
+    return [float(group["lr"]).hex() if "lr" in group else None for group in optimizer.param_groups]
+
+
+def settings(optimizer: Any) -> str:
+    """What the optimizer was made with besides its learning rates: the same text for the same settings."""
+    left_out = {"params", "lr", "initial_lr"}
+    groups = [
+        ", ".join(f"{key}={group[key]}" for key in sorted(group.keys() - left_out) if _plain(group[key]))
+        for group in optimizer.param_groups
+    ]
+    return "; ".join(f"{len(group['params'])} tensors, {text}" for group, text in zip(optimizer.param_groups, groups))
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def by_parameter(optimizer: Any) -> list[list[Any]]:
+    """Shape, checksum of the gradient and checksum of the value of each parameter, in the optimizer's order."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    return [[list(p.shape), None if p.grad is None else checksum(p.grad), checksum(p)] for p in parameters]
+
+
+def gradients_of(optimizers: Iterable[Any]) -> str:
+    """Norm of all gradients that lie on the parameters of some optimizers, as float hex."""
+    parameters = {id(p): p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
+    return norm(_gradients(parameters.values()))
+
+
+def _gradients(parameters: Iterable[Any]) -> list[Any]:
+    return [p.grad.detach() for p in parameters if p.grad is not None]
+
+
+def scheduler(scheduler: Any) -> dict[str, Any]:
+    """The epoch of a scheduler and a checksum of all its plain attributes."""
+    plain = {key: item for key, item in sorted(vars(scheduler).items()) if key[0] != "_" and _plain(item)}
+    return {"n": getattr(scheduler, "last_epoch", None), "c": zlib.crc32(repr(plain).encode())}
 
 
 def generators() -> dict[str, int]:
@@ -77,6 +150,13 @@ def generators() -> dict[str, int]:
         if torch.cuda.is_initialized():
             found["torch on the GPU"] = zlib.crc32(torch.cuda.get_rng_state().numpy())
     return found
+
+
+def seed() -> int:
+    """The number that torch was seeded with last; asking for it draws nothing."""
+    import torch
+
+    return int(torch.initial_seed())
 
 
 def _numpy_state(numpy: Any) -> int:

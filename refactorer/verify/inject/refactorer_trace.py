@@ -7,7 +7,11 @@ The parent sets the environment:
 * REFACTORER_TRACE_SEED  seed of random, numpy and torch, set when each is first imported (the script's own seeding
                          comes later and wins);
 * REFACTORER_TRACE_LINKS not empty when some files of the scratch copy are links to the user's own;
-* REFACTORER_TRACE_STEPS end the process with status 0 after this many optimizer steps; 0 is no limit.
+* REFACTORER_TRACE_STEPS end the process with status 0 after this many optimizer steps; 0 is no limit;
+* REFACTORER_TRACE_EVERY compute checksums at every step (1, the default), at every n-th, or never (0). Unless it is 1,
+                         only losses and learning rates are recorded in between, and losses on a GPU are read later, so
+                         that no step waits for it;
+* REFACTORER_TRACE_OUTPUTS from this step on, record what every module returns; 0, the default, is never.
 
 Each event is one JSON line, written at once, so that a trace survives any kind of exit. Floats are written as hex.
 """
@@ -26,12 +30,14 @@ import random
 import sys
 import time
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 # Found beside this file, whose folder is on the path of the traced process.
 import refactorer_links  # type: ignore[import-not-found]
 import refactorer_state as state  # type: ignore[import-not-found]
+import refactorer_watch as watch  # type: ignore[import-not-found]
 
 MAIN = "REFACTORER_TRACE_MAIN"
 
@@ -115,6 +121,34 @@ class Tracer:
         self.steps = 0
         self.spent = 0.0
         self.busy = self.closed = False
+        self.every = int(os.environ.get("REFACTORER_TRACE_EVERY") or 1)
+        self.closely = int(os.environ.get("REFACTORER_TRACE_OUTPUTS") or 0)
+        self.inside: set[str] = set()
+        self.waiting: list[tuple[dict[str, Any], Any, Any]] = []
+        self.optimizers: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.buffers = watch.Buffers()
+        self.forwards = watch.Forwards(self, self.closely)
+
+    def full(self) -> bool:
+        """Whether checksums are computed for the step that comes next."""
+        return self.every == 1 or bool(self.closely) or (self.every > 1 and (self.steps + 1) % self.every == 0)
+
+    def record(self, kind: str, **detail: Any) -> None:
+        """Writes an event with the step and the place where it happens."""
+        began = time.perf_counter()
+        self.write({"e": kind, "s": self.steps, "at": self.places.here(), **detail})
+        self.spent += time.perf_counter() - began
+
+    @contextlib.contextmanager
+    def outermost(self, kind: str) -> Iterator[bool]:
+        """Whether a call is not made by another one of its kind."""
+        first = kind not in self.inside
+        self.inside.add(kind)
+        try:
+            yield first
+        finally:
+            if first:
+                self.inside.discard(kind)
 
     def write(self, event: dict[str, Any]) -> None:
         """Appends one event to the file of this process."""
@@ -149,32 +183,46 @@ class Tracer:
     def loss(self, kind: str, tensors: Any, weights: Any = None) -> None:
         """`backward()` or `autograd.grad` is called on one tensor or several."""
         began = time.perf_counter()
-        at, drawn = self.places.here(), state.generators()
+        event: dict[str, Any] = {"e": kind, "s": self.steps, "at": self.places.here(), "r": {}}
+        if self.full():
+            known = state.gradients_of(self.optimizers)
+            event.update(r=state.generators(), m=self.forwards.counts(), ac=watch.precision(), gb=known)
+            event.update(seed=state.seed())
         weights = weights if isinstance(weights, (list, tuple)) else [weights]
         for index, tensor in enumerate(tensors if isinstance(tensors, (list, tuple)) else [tensors]):
             weight = weights[index] if index < len(weights) else None
-            self.write({"e": kind, "s": self.steps, "at": at, "r": drawn, **state.value(tensor, weight)})
+            if self.full() or not getattr(tensor, "is_cuda", False):
+                self.write({**event, **state.value(tensor, weight)})
+            else:
+                self.waiting.append((event, tensor.detach().clone(), weight))
+        if len(self.waiting) >= 1000:
+            self.flush()
         self.spent += time.perf_counter() - began
+
+    def flush(self) -> None:
+        """Writes the losses that were left on the GPU."""
+        for event, tensor, weight in self.waiting:
+            self.write({**event, **state.value(tensor, weight)})
+        self.waiting.clear()
 
     def step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """An optimizer has stepped; ends the process at the limit."""
         began = time.perf_counter()
+        full = self.full()
         self.steps += 1
+        self.optimizers.add(optimizer)
         if self.steps == 1:
             self.write({"e": "rank", "rank": state.rank()})
-        self.write(
-            {
-                "e": "step",
-                "s": self.steps,
-                "at": self.places.here(),
-                "o": self.offset(),
-                "r": state.generators(),
-                "opt": type(optimizer).__name__,
-                "t": began,
-                "own": self.spent,
-                **state.of_optimizer(optimizer),
-            }
-        )
+        event = {"e": "step", "s": self.steps, "at": self.places.here(), "r": {}, "opt": type(optimizer).__name__}
+        event.update(t=began, own=self.spent, lr=state.rates(optimizer))
+        if full:
+            self.flush()
+            event.update(
+                o=self.offset(), r=state.generators(), b=self.buffers.changed(), **state.of_optimizer(optimizer)
+            )
+        self.write(event)
+        if self.closely and self.steps >= self.closely:
+            self.record("par", p=state.by_parameter(optimizer))
         self.spent += time.perf_counter() - began
         if self.limit and self.steps >= self.limit:
             self.end(cut=True)
@@ -186,17 +234,17 @@ class Tracer:
             size = len(loader)
         except Exception:  # any data set may lack a length or fail to compute it
             size = None
-        self.write({"e": "iter", "s": self.steps, "n": size, "at": self.places.here()})
+        self.record("iter", n=size, r=state.generators() if self.full() else {})
 
     def end(self, cut: bool = False) -> None:
         """The process ends; `cut` when it is the limit on steps that ends it."""
         if self.pid != os.getpid() or self.closed:
             return
+        self.flush()
         error = getattr(sys, "last_value", None)
         said = f"{type(error).__name__}: {error}" if error is not None else None
-        self.write(
-            {"e": "end", "s": self.steps, "cut": cut, "error": said, "r": state.generators(), **state.peak_memory()}
-        )
+        event = {"e": "end", "s": self.steps, "cut": cut, "error": said, "r": state.generators(), "own": self.spent}
+        self.write({**event, **state.peak_memory()})
         self.closed = True
 
 
@@ -228,8 +276,9 @@ def watch_exit(tracer: Tracer) -> None:
 
 def watch_torch(tracer: Tracer, torch: Any) -> None:
     """Records every backward, gradient and optimizer step, and every iteration of a loader."""
+    from torch.optim import lr_scheduler
     from torch.optim.optimizer import register_optimizer_step_post_hook
-    from torch.utils.data import DataLoader
+    from torch.utils.data import DataLoader, dataloader
 
     def outermost(kind: str, original: Callable[..., Any], named: str, position: int) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -256,6 +305,13 @@ def watch_torch(tracer: Tracer, torch: Any) -> None:
 
     DataLoader.__iter__ = __iter__  # type: ignore[method-assign]
     register_optimizer_step_post_hook(tracer.step)
+    if tracer.every or tracer.closely:
+        watch.watch_batches(tracer, dataloader)
+        watch.watch_calls(tracer, torch)
+        watch.watch_schedulers(tracer, lr_scheduler)
+        watch.watch_buffers(tracer, torch)
+    if tracer.every == 1 or tracer.closely:
+        tracer.forwards.watch()
     if tracer.main:
         tracer.write({"e": "torch", "version": torch.__version__, "threads": torch.get_num_threads()})
 
@@ -288,7 +344,7 @@ def undrawn() -> Action:
     return around
 
 
-def start() -> None:
+def start() -> Tracer:
     """Seeds and traces this process as the environment says."""
     seed = int(os.environ.get("REFACTORER_TRACE_SEED", "0"))
     main = MAIN not in os.environ
@@ -328,3 +384,7 @@ def start() -> None:
     if main:
         tracer.open()
         watch_stdout(tracer)
+    for name in [name for name in actions if name in sys.modules]:
+        with actions.pop(name)(sys.modules[name]):
+            pass  # imported before the tracer started
+    return tracer

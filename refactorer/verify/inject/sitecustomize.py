@@ -20,5 +20,5 @@ def _run_hidden() -> None:
 
 
 if os.environ.get("REFACTORER_TRACE_DIR"):
-    importlib.import_module("refactorer_trace").start()
+    importlib.import_module("refactorer_plugins").start(importlib.import_module("refactorer_trace").start())
 _run_hidden()

@@ -1,4 +1,4 @@
-"""Reports of a verification as files: JSON, HTML and JUnit XML. The terminal's is `refactorer.verify.report_text`."""
+"""Reports of a verification as files: JSON, HTML, JUnit XML and Markdown; `report_text` is the terminal's."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from refactorer.files import Write, write_all
-from refactorer.verify.report import as_json, html, junit
+from refactorer.verify.report import as_json, html, junit, markdown
 from refactorer.verify.verdict import Verdict
 
-FORMATS: dict[str, Callable[[Verdict], str]] = {".json": as_json.render, ".html": html.render, ".xml": junit.render}
+FORMATS: dict[str, Callable[[Verdict], str]] = {
+    ".json": as_json.render,
+    ".html": html.render,
+    ".xml": junit.render,
+    ".md": markdown.render,
+}
 
 
 def write_report(verdict: Verdict, path: Path | str) -> None:

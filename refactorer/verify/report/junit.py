@@ -6,7 +6,7 @@ import re
 from xml.etree import ElementTree
 
 from refactorer.verify.report.words import difference_lines, seconds
-from refactorer.verify.verdict import ERROR, REFUSED, Verdict
+from refactorer.verify.verdict import ERROR, REFUSED, Verdict, exit_status
 
 _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -20,6 +20,11 @@ def render(verdict: Verdict) -> str:
         if problem:
             said = [verdict.message, *map(str, verdict.diagnostics)]
             ElementTree.SubElement(case, problem, message=_clean(said[0])).text = _clean("\n".join(said))
+        cases.append(case)
+    failed = any(case.find("failure") is not None for case in cases)
+    if exit_status(verdict) == 1 and not failed:
+        case = ElementTree.Element("testcase", classname="refactorer.verify", name="verdict")
+        ElementTree.SubElement(case, "failure", message=_clean(verdict.message))
         cases.append(case)
     counts = {name: sum(case.find(tag) is not None for case in cases) for name, tag in _TAGS.items()}
     total = sum(run.seconds for run in (verdict.original, verdict.converted) if run)

@@ -38,27 +38,55 @@ def difference_lines(first: Divergence) -> list[str]:
         f"converted  {first.converted if first.converted is not None else 'nothing'}",
     ]
     if first.difference is not None:
-        apart = f" ({first.ulps} units in the last place)" if first.ulps is not None else ""
-        lines.append(f"difference {first.difference!r}{apart}")
-    for name, place, source in (
-        ("original", first.original_place, first.original_source),
-        ("converted", first.converted_place, first.converted_source),
-    ):
+        lines.append(f"difference {apart(first)}")
+    for name, _, place, source in sides(first):
         if place is not None:
             lines.append(f"{name} {where(place, source)}")
     return lines
 
 
-def settings(verdict: Verdict) -> str:
-    """Under which conditions the two versions were compared."""
-    parts = [f"compared {verdict.tolerances}", f"seed {verdict.seed}"]
-    if verdict.steps is not None:
-        parts.append(f"first {verdict.steps} optimizer steps")
-    if verdict.args:
-        parts.append(f"arguments {' '.join(verdict.args)}")
+def apart(first: Divergence) -> str:
+    """How far the two numbers lie from each other."""
+    units = f" ({first.ulps} units in the last place)" if first.ulps is not None else ""
+    return f"{first.difference!r}{units}"
+
+
+def sides(first: Divergence) -> list[tuple[str, str, str | None, str | None]]:
+    """For each version its name, value, place and source text."""
+    return [
+        ("original", first.original or "nothing", first.original_place, first.original_source),
+        ("converted", first.converted or "nothing", first.converted_place, first.converted_source),
+    ]
+
+
+def facts(verdict: Verdict) -> list[tuple[str, str]]:
+    """Under which conditions the two versions were compared, as names and values."""
+    named = [
+        ("compared", verdict.tolerances),
+        ("seed", str(verdict.seed) if len(verdict.seeds) < 2 else _several(verdict)),
+        ("with", verdict.setting),
+        ("first", _limit(verdict)),
+        ("arguments", " ".join(verdict.args)),
+        ("data", "generated" if verdict.synthetic else ""),
+    ]
     if verdict.original and verdict.original.torch:
-        parts.append(f"torch {verdict.original.torch}, {_count(verdict.original.threads, 'thread')}")
-    return ", ".join(parts)
+        threads = _count(verdict.original.threads, "thread")
+        named.append(("torch", f"{verdict.original.torch}, {threads}"))
+    return [(name, value) for name, value in named if value]
+
+
+def _several(verdict: Verdict) -> str:
+    return f"{verdict.seeds[0].seed} to {verdict.seeds[-1].seed}"
+
+
+def _limit(verdict: Verdict) -> str:
+    limits = [(verdict.steps, "optimizer step"), (verdict.epochs, "epoch")]
+    return ", ".join(_count(number, what) for number, what in limits if number is not None)
+
+
+def settings(verdict: Verdict) -> str:
+    """Under which conditions the two versions were compared, in one line."""
+    return ", ".join(f"{name} {value}" for name, value in facts(verdict))
 
 
 def _count(number: int | None, what: str) -> str:
@@ -66,5 +94,16 @@ def _count(number: int | None, what: str) -> str:
 
 
 def last_line(verdict: Verdict) -> str:
-    """The verdict in one line."""
-    return f"{verdict.outcome}: {verdict.message}" if verdict.message else verdict.outcome
+    """The verdict in one line, which says when the data were not the script's own."""
+    return f"{outcome(verdict)}: {verdict.message}" if verdict.message else outcome(verdict)
+
+
+def outcome(verdict: Verdict) -> str:
+    """The outcome, with what limits it."""
+    return f"{verdict.outcome} (on generated data)" if verdict.synthetic else verdict.outcome
+
+
+def summary(verdict: Verdict) -> str:
+    """Everything that matters in one line, for the log of a pipeline."""
+    names = verdict.script + (f" and {verdict.converted_script}" if verdict.converted_script else "")
+    return f"verify {names}: {' '.join(last_line(verdict).split())} [{settings(verdict)}]"
