@@ -46,8 +46,8 @@ DIFFERENT = Verdict(
         Channel("files", "not compared", 1, 1, note="the runs were cut short"),
         Channel("loader iterations", "differs", 1, 2, PRINTED, decisive=False),
     ),
-    FIRST, ("a <usual> cause",), ("a note",), summary(1.0, 0.5),
-    summary(1.0, 0.25, math.nan, status=1, error="ValueError: x", stderr_tail="ValueError: x"),
+    first=FIRST, causes=("a <usual> cause",), notes=("a note",), original=summary(1.0, 0.5),
+    converted=summary(1.0, 0.25, math.nan, status=1, error="ValueError: x", stderr_tail="ValueError: x"),
 )  # fmt: skip
 REFUSED = Verdict("refused", "train.py was not converted", "train.py",
                   diagnostics=(Diagnostic("R001", "two loops", "join them", "train.py", 3, 1),))  # fmt: skip
