@@ -18,6 +18,7 @@ _before = set(sys.modules)
 
 with past_the_scripts():
     from runtime.module import Module
+    from runtime.nonfinite import NonFiniteLoss
     from runtime.settings import SettingsError
     from runtime.trainer import Trainer
 
@@ -27,4 +28,4 @@ for _name in set(sys.modules) - _before:
         del sys.modules[_name]
 del random, sys, past_the_scripts, _state, _before, _name
 
-__all__ = ["Module", "SettingsError", "Trainer"]
+__all__ = ["Module", "NonFiniteLoss", "SettingsError", "Trainer"]
