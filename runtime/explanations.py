@@ -27,6 +27,14 @@ def explain(arguments: Mapping[str, Any], error: Exception) -> str | None:
     return _missing_package(arguments, said) or _unknown_name(arguments) or _missing_device(arguments, said)
 
 
+def refusal(arguments: Mapping[str, Any], trainer: Any) -> str | None:
+    """Return why a combination that Lightning accepts would fail in the first step; None for the others."""
+    on_cpu = trainer.strategy.root_device.type == "cpu"
+    if arguments["sync_batchnorm"] and on_cpu and trainer.world_size > 1:
+        return "sync_batchnorm=True: torch's SyncBatchNorm needs GPUs; on the CPU each process has its own statistics"
+    return None
+
+
 def _missing_package(arguments: Mapping[str, Any], said: str) -> str | None:
     for package, (title, command) in _PACKAGES.items():
         wanted = package in said or (package == "deepspeed" and "DeepSpeed installed" in said)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from lightning_utilities.core.rank_zero import rank_zero_warn
 from pytorch_lightning.strategies import FSDPStrategy
 from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel
+from torch.distributed.fsdp._common_utils import FSDP_FLATTENED
 from torch.utils.hooks import RemovableHandle
 
 
@@ -49,6 +52,9 @@ def begin(strategy: Any) -> None:
             "FSDP gathers parameters around the whole training_step, so backward() cannot run inside it: this module"
             " optimizes by hand (automatic_optimization=False). Use strategy='ddp'."
         )
+    if any(parameter.dtype == torch.float64 for parameter in module.parameters()):
+        rank_zero_warn("FSDP computes in float32 what this model has in float64. Use strategy='ddp' for float64.")
+    _take_back(strategy)
     strategy._guards = [_guard(part) for part in module.modules() if not isinstance(part, FullyShardedDataParallel)]
 
 
@@ -64,14 +70,34 @@ def finish(strategy: Any, interrupted: bool) -> None:
         whole = [(parameter, parameter.detach().clone()) for parameter in module.parameters()]
     for parameter, data in whole:
         parameter.data, parameter.grad = data, None
+        # otherwise the next run would take it for one that is sharded already, and train it without the others
+        parameter.__dict__.pop(FSDP_FLATTENED, None)
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, FullyShardedDataParallel):
                 setattr(parent, name, child.module)
+    _take_back(strategy)
     strategy.model = module
+    # the model is a plain one now, of which FSDP's own ways know nothing
+    strategy.lightning_module_state_dict = module.state_dict
+    strategy.optimizer_state = _refuse_optimizer
+    strategy._guards = [optimizer.register_state_dict_pre_hook(_refuse_optimizer) for optimizer in strategy.optimizers]
+
+
+def _take_back(strategy: Any) -> None:
+    """Undo what an earlier ``begin`` or ``finish`` put there."""
     guards: list[RemovableHandle] = strategy.__dict__.pop("_guards", [])
     for guard in guards:
         guard.remove()
+    for name in ("lightning_module_state_dict", "optimizer_state"):
+        strategy.__dict__.pop(name, None)
+
+
+def _refuse_optimizer(_: torch.optim.Optimizer) -> None:
+    raise RuntimeError(
+        "an optimizer's state behind FSDP: each process has a part of it only. Save it within the run, with"
+        " Trainer(callbacks=[ModelCheckpoint(...)]); the parameters are whole, and weights_only=True saves them."
+    )
 
 
 def _guard(module: nn.Module) -> RemovableHandle:

@@ -85,6 +85,7 @@ class Trainer(pl.Trainer):
             arguments = settings.resolve(given, torch.empty(0).to(device).device)
         self._epochs = Epochs(epochs) if epochs is not None else None
         self._leaving: BaseException | None = None
+        self._random_states: dict[str, Any] | None = None
         self.stopping = False
         self._resume_from = arguments.pop("ckpt_path")
         if arguments.pop("stop_on_nan"):
@@ -101,12 +102,15 @@ class Trainer(pl.Trainer):
             # what is unwrapped here is a decorator that would mix PL_TRAINER_* variables in
             initialize = inspect.unwrap(pl.Trainer.__init__)
             initialize(self, **{**arguments, "strategy": sharded.strategy_for(arguments)})
+            message = explanations.refusal(arguments, self)
         except (MisconfigurationException, ModuleNotFoundError, TypeError, ValueError) as error:
             message = explanations.explain(arguments, error)
-            settings.blame_environment(message or " ".join(str(error).split()))
             if message is None:
+                settings.blame_environment(" ".join(str(error).split()))
                 raise
-            raise MisconfigurationException(f"Trainer: {message}") from None
+        if message is not None:
+            settings.blame_environment(message)
+            raise MisconfigurationException(f"Trainer: {message}")
 
     def _use_faithful_loops(self, inference_mode: bool) -> None:
         fit, epoch = self.fit_loop, self.fit_loop.epoch_loop
@@ -133,6 +137,7 @@ class Trainer(pl.Trainer):
     def fit(self, *args: Any, **kwargs: Any) -> None:
         """Train; see :meth:`pytorch_lightning.Trainer.fit`. Exceptions of the script arrive unchanged."""
         self.stopping = False
+        self._random_states = sharing.random_states(self.strategy)
         self.fit_loop.forget_reason()
         kwargs = spellings.translate_call("fit", kwargs)
         super().fit(*args, **settings.with_checkpoint(kwargs, self._resume_from))
@@ -198,7 +203,9 @@ class Trainer(pl.Trainer):
     def _guarded(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Tidy up after an exception, and keep it: Lightning's handler would turn Ctrl-C into SystemExit."""
         if isinstance(self.strategy.launcher, _MultiProcessingLauncher):
-            return run(*args, **kwargs)  # this is another process: it can hand over nothing but the exception
+            # this is another process: it has to be told the random states, and hands over nothing but an exception
+            sharing.continue_random(self._random_states)
+            return run(*args, **kwargs)
         try:
             with launcher.run():
                 return run(*args, **kwargs)
