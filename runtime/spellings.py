@@ -51,11 +51,6 @@ def _refused(note: str, *harmless: Any) -> Translation:
     return refuse
 
 
-def _callback(make: Callable[[Any], callbacks.Callback], shown: str) -> Translation:
-    """A callback of its own; a false value asked for none."""
-    return lambda value: ({"callbacks": [make(value)]}, f"use Trainer(callbacks=[{shown}])") if value else NOTHING
-
-
 # ---- devices
 
 
@@ -84,6 +79,8 @@ def _num_processes(value: Any) -> Today:
 
 _BATCHES = "each process takes batches of its own, so divide the loader's batch_size by their number"
 
+_SHARDED = "use strategy='fsdp', or 'deepspeed_stage_2', and compare the results"
+
 _STRATEGIES: dict[str, dict[str, Any] | str] = {
     "ddp_cpu": {"accelerator": "cpu", "strategy": "ddp_spawn"},
     "fsdp_native": {"strategy": "fsdp"},
@@ -94,9 +91,9 @@ _STRATEGIES: dict[str, dict[str, Any] | str] = {
     "single_tpu": {"accelerator": "tpu", "strategy": "single_xla"},
     "dp": f"it divided each batch among the devices; use strategy='ddp', where {_BATCHES}",
     "ddp2": f"it divided each batch among the devices of a machine; use strategy='ddp', where {_BATCHES}",
-    "ddp_sharded": "use strategy='fsdp', or 'deepspeed_stage_2', and compare the results",
-    "ddp_sharded_spawn": "use strategy='fsdp', or 'deepspeed_stage_2', and compare the results",
-    "ddp_sharded_find_unused_parameters_false": "use strategy='fsdp', or 'deepspeed_stage_2', and compare the results",
+    "ddp_sharded": _SHARDED,
+    "ddp_sharded_spawn": _SHARDED,
+    "ddp_sharded_find_unused_parameters_false": _SHARDED,
     "horovod": "use strategy='ddp'",
     "bagua": "use strategy='ddp'",
     "collaborative": "use strategy='ddp'",
@@ -166,6 +163,12 @@ def _early_stopping(value: Any) -> Today:
     return {"callbacks": [callbacks.EarlyStopping("val_loss")]}, "use Trainer(callbacks=[EarlyStopping('val_loss')])"
 
 
+def _checkpoints_in(value: Any) -> Today:
+    if value is None:
+        return NOTHING
+    return {"callbacks": [callbacks.ModelCheckpoint(dirpath=value)]}, "use callbacks=[ModelCheckpoint(dirpath=...)]"
+
+
 def _bar(name: str) -> Translation:
     """A property of the progress bar; one bar gets them all."""
 
@@ -194,10 +197,8 @@ def _lr_finder(value: Any) -> Today:
         return NOTHING
     name = value if isinstance(value, str) else ""
     shown = f"attr_name={name!r}" if name else ""
-    return (
-        {"callbacks": [callbacks.LearningRateFinder(attr_name=name)]},
-        f"use Trainer(callbacks=[LearningRateFinder({shown})])",
-    )
+    note = f"use Trainer(callbacks=[LearningRateFinder({shown})])"
+    return {"callbacks": [callbacks.LearningRateFinder(attr_name=name)]}, note
 
 
 def _batch_size_finder(value: Any) -> Today:
@@ -210,9 +211,8 @@ def _batch_size_finder(value: Any) -> Today:
 def _gradient_norm(value: Any) -> Today:
     if value in (None, -1):
         return NOTHING
-    return {
-        "callbacks": [GradientNorm(value)]
-    }, "log pytorch_lightning.utilities.grad_norm in the hook on_before_optimizer_step"
+    note = "log pytorch_lightning.utilities.grad_norm in on_before_optimizer_step"
+    return {"callbacks": [GradientNorm(value)]}, note
 
 
 def _device_stats(value: Any) -> Today:
@@ -290,9 +290,7 @@ ARGUMENTS: dict[str, Translation] = {
     "early_stop_callback": _early_stopping,
     "enable_early_stop": _dropped("use Trainer(callbacks=[EarlyStopping(...)])"),
     "default_save_path": _renamed("default_root_dir"),
-    "weights_save_path": _callback(
-        lambda value: callbacks.ModelCheckpoint(dirpath=value), "ModelCheckpoint(dirpath=...)"
-    ),
+    "weights_save_path": _checkpoints_in,
     "resume_from_checkpoint": lambda value: (
         NOTHING if value is None else ({"ckpt_path": value}, f"use trainer.fit(..., ckpt_path={str(value)!r})")
     ),
@@ -330,30 +328,6 @@ VALUES: dict[str, Translation] = {
     ),
 }
 
-#: Old names of the arguments of ``fit``, ``validate`` and ``test``.
-_CALLS = {
-    "fit": {"train_dataloader": "train_dataloaders"},
-    "validate": {"val_dataloaders": "dataloaders"},
-    "test": {"test_dataloaders": "dataloaders"},
-}
-
-
-def translate_call(method: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a method of the Trainer under today's names, with a warning for an old one.
-
-    Raises:
-        TypeError: both names were used.
-    """
-    result = dict(given)
-    for old, new in _CALLS[method].items():
-        if old in result:
-            value = result.pop(old)
-            if result.get(new) is not None:
-                raise TypeError(f"trainer.{method}({old}=..., {new}=...): both name the data; leave one of them out")
-            _warn(f"{method}({old}=...) is an old spelling: use {method}({new}=...).")
-            result[new] = value
-    return result
-
 
 def translate(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments under today's names, with one warning for each old spelling.
@@ -366,7 +340,7 @@ def translate(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         arguments, note = _translation(name, value)
         if note:
-            _warn(f"Trainer({_shown(name, value)}) is an old spelling: {note}.")
+            warn(f"Trainer({_shown(name, value)}) is an old spelling: {note}.")
         for new, new_value in arguments.items():
             if new == "bar":
                 result[new] = {**result.get(new, {}), **new_value}
@@ -391,8 +365,9 @@ def _translation(name: str, value: Any) -> Today:
         raise TypeError(f"Trainer({_shown(name, value)}) is an old spelling: {error}") from None
 
 
-def _warn(note: str) -> None:
-    rank_zero_warn(note, category=FutureWarning, stacklevel=8)  # the line that makes the Trainer
+def warn(note: str) -> None:
+    """Note an old spelling at the line of the script."""
+    rank_zero_warn(note, category=FutureWarning, stacklevel=8)
 
 
 def _contradiction(argument: str, first: str, second: str) -> str:

@@ -20,13 +20,12 @@ from runtime import (
     explanations,
     launcher,
     leaving,
+    old_calls,
     old_hooks,
     quiet,
     settings,
     sharded,
     sharing,
-    spellings,
-    tuning,
 )
 from runtime.epochs import Epochs
 from runtime.evaluation import EvaluationLoop
@@ -139,14 +138,14 @@ class Trainer(pl.Trainer):
         self.stopping = False
         self._random_states = sharing.random_states(self.strategy)
         self.fit_loop.forget_reason()
-        kwargs = spellings.translate_call("fit", kwargs)
+        kwargs = old_calls.translate_call("fit", kwargs)
         super().fit(*args, **settings.with_checkpoint(kwargs, self._resume_from))
         self._leave()
 
     def tune(self, model: Any, *data: Any, **named: Any) -> dict[str, Any]:
-        """Search for a learning rate or a batch size, as old arguments ask for; see :func:`runtime.tuning.tune`."""
+        """Search for a learning rate or a batch size, as old arguments ask for; see :func:`runtime.old_calls.tune`."""
         names = ("train_dataloaders", "val_dataloaders", "datamodule")
-        return tuning.tune(self, model, **dict(zip(names, data)), **spellings.translate_call("fit", named))
+        return old_calls.tune(self, model, **dict(zip(names, data)), **old_calls.translate_call("fit", named))
 
     def validate(
         self,
@@ -159,7 +158,7 @@ class Trainer(pl.Trainer):
     ) -> Any:
         """Evaluate on validation data; see :meth:`pytorch_lightning.Trainer.validate`."""
         self.stopping = False
-        kwargs = spellings.translate_call("validate", {"dataloaders": dataloaders, **kwargs})
+        kwargs = old_calls.translate_call("validate", {"dataloaders": dataloaders, **kwargs})
         dataloaders = kwargs.pop("dataloaders")
         results = super().validate(model, dataloaders, ckpt_path, verbose, *args, **kwargs)
         self._leave()
@@ -176,7 +175,7 @@ class Trainer(pl.Trainer):
     ) -> Any:
         """Evaluate on test data; see :meth:`pytorch_lightning.Trainer.test`."""
         self.stopping = False
-        kwargs = spellings.translate_call("test", {"dataloaders": dataloaders, **kwargs})
+        kwargs = old_calls.translate_call("test", {"dataloaders": dataloaders, **kwargs})
         dataloaders = kwargs.pop("dataloaders")
         results = super().test(model, dataloaders, ckpt_path, verbose, *args, **kwargs)
         self._leave()
