@@ -22,6 +22,7 @@ with past_the_scripts():
     from runtime.history import History
     from runtime.metrics import FunctionMetric
     from runtime.module import Module
+    from runtime.nonfinite import NonFiniteLoss
     from runtime.requeue import Requeue
     from runtime.script_time import ScriptTime
     from runtime.settings import SettingsError
@@ -42,6 +43,7 @@ __all__ = [
     "History",
     "LossCurves",
     "Module",
+    "NonFiniteLoss",
     "ParameterHistograms",
     "Requeue",
     "ScriptTime",

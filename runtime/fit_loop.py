@@ -138,8 +138,6 @@ class FitLoop(_FitLoop):
     def _start_epoch(self) -> None:
         self.batches.reset()
         self.epoch_progress.increment_ready()
-        if isinstance(self._combined_loader, Passed):
-            sharing.start_epoch(self._combined_loader, self.epoch_progress.current.processed)
         self._call("on_train_epoch_start")
         self.epoch_progress.increment_started()
 
@@ -148,8 +146,6 @@ class FitLoop(_FitLoop):
         if isinstance(self._data_source.instance, pl.LightningModule):
             self._combined_loader = None
             self.setup_data()
-            assert isinstance(self._combined_loader, Passed)
-            sharing.start_epoch(self._combined_loader, self.epoch_progress.current.processed)
 
     def _train(self) -> None:
         if self.trainer.stopping:

@@ -9,20 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 import torch.distributed as dist
-from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 from pytorch_lightning.trainer import call
-from pytorch_lightning.trainer.states import TrainerFn
+from pytorch_lightning.trainer.states import TrainerFn, TrainerStatus
 
-#: Seconds that the other processes get to end on their own after this one failed.
-GRACE = 5.0
-
-#: The processes that this one has started, by whichever Trainer.
-_started: list[subprocess.Popen[bytes]] = []
+from runtime import sharded
+from runtime.launcher import GRACE, describe, say, started
 
 
 def teardown_in_place(trainer: Any) -> None:
     """Lightning's teardown, except that model and optimizer state stay on their device."""
     strategy = trainer.strategy
+    sharded.finish(strategy, interrupted=trainer.state.status == TrainerStatus.INTERRUPTED)
     module, optimizers = strategy._lightning_module, strategy._optimizers
     strategy._optimizers = []
     if module is not None:
@@ -43,7 +40,7 @@ def teardown_in_place(trainer: Any) -> None:
 
 def tidy_up(trainer: Any, exception: BaseException) -> None:
     """Tell callbacks, loggers and the strategy about the exception, then tear down."""
-    if _started:
+    if started:
         _at_exit(_end_processes)
     call._interrupt(trainer, exception)
     trainer._teardown()
@@ -55,9 +52,7 @@ def tidy_up(trainer: Any, exception: BaseException) -> None:
 
 def prepare_exit(trainer: Any) -> None:
     """Have the process group closed when the program ends; left to the interpreter, it may abort the process."""
-    launcher: Any = trainer.strategy.launcher
-    if isinstance(launcher, _SubprocessScriptLauncher):
-        _started.extend(process for process in launcher.procs if process not in _started)
+    sharded.begin(trainer.strategy)
     if dist.is_available() and dist.is_initialized():
         _at_exit(_close_group)
 
@@ -76,8 +71,11 @@ def _end_processes() -> None:
     """See to it that the processes this one started do not wait for it forever."""
     _close_group()  # one that waits for this process now gets an error
     limit = time.monotonic() + GRACE
-    for process in _started:
+    for rank, process in enumerate(started, 1):
         try:
-            process.wait(max(0.0, limit - time.monotonic()))
+            status = process.wait(max(0.0, limit - time.monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
+        else:
+            if status < 0:  # likely why this one failed: communication with it broke off
+                say(f"process {rank} {describe(status)}")

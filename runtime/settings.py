@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 import pytorch_lightning as pl
 import torch
 
+from runtime import spellings
+
 ENVIRONMENT_VARIABLE = "REFACTORER_TRAINER"
 
 #: Every argument of Lightning's Trainer. All of them are passed on explicitly, because Lightning fills an argument
@@ -24,6 +26,9 @@ LIGHTNING_DEFAULTS: dict[str, Any] = {
     for name, parameter in inspect.signature(pl.Trainer.__init__).parameters.items()
     if name != "self"
 }
+
+#: Arguments that Lightning's Trainer does not have.
+OWN_DEFAULTS: dict[str, Any] = {"ckpt_path": None, "stop_on_nan": False}
 
 #: Where Lightning's own defaults would print, write files, draw random numbers or change global flags.
 FAITHFUL_DEFAULTS: dict[str, Any] = {
@@ -59,19 +64,24 @@ def fail(message: str) -> NoReturn:
 
 
 def resolve(arguments: Mapping[str, Any], device: torch.device | str | None) -> dict[str, Any]:
-    """Return every argument for ``pytorch_lightning.Trainer``.
+    """Return every argument for ``pytorch_lightning.Trainer``, and those in ``OWN_DEFAULTS``.
 
     Raises:
-        TypeError: ``arguments`` holds a name that Lightning's Trainer does not have.
+        TypeError: ``arguments`` holds a name that no Trainer ever had, or old spellings that cannot be translated.
         SettingsError: the environment variable, or ``device``, cannot be used.
     """
-    unknown = sorted(set(arguments) - set(LIGHTNING_DEFAULTS))
+    arguments = spellings.translate(arguments)
+    unknown = _unknown(arguments)
     if unknown:
         raise TypeError(f"Trainer() got an unexpected keyword argument {unknown[0]!r}")
     outside = from_environment()
     given = {**arguments, **outside}
+    if "callbacks" in outside:
+        # an old spelling may be a callback today
+        given["callbacks"] = [*arguments.get("callbacks", []), *outside["callbacks"]]
     return {
         **LIGHTNING_DEFAULTS,
+        **OWN_DEFAULTS,
         **FAITHFUL_DEFAULTS,
         **_implied(given),
         **_hardware(arguments, outside, device),
@@ -83,8 +93,24 @@ def from_environment() -> dict[str, Any]:
     """Read the Trainer arguments in ``REFACTORER_TRAINER``; an empty or unset variable holds none.
 
     Raises:
-        SettingsError: not a JSON object, or a name that Lightning's Trainer does not have.
+        SettingsError: not a JSON object, a name that no Trainer ever had, or an old spelling without translation.
     """
+    settings = _read_environment()
+    try:
+        settings = spellings.translate(settings)
+    except TypeError as error:
+        fail(f"{ENVIRONMENT_VARIABLE}: {error}")
+    unknown = _unknown(settings)
+    if unknown:
+        fail(f"{ENVIRONMENT_VARIABLE}: the Trainer has no argument {unknown[0]!r}")
+    return settings
+
+
+def _unknown(arguments: Mapping[str, Any]) -> list[str]:
+    return sorted(set(arguments) - set(LIGHTNING_DEFAULTS) - set(OWN_DEFAULTS))
+
+
+def _read_environment() -> dict[str, Any]:
     text = os.environ.get(ENVIRONMENT_VARIABLE, "").strip()
     if not text:
         return {}
@@ -94,30 +120,41 @@ def from_environment() -> dict[str, Any]:
         fail(f"{ENVIRONMENT_VARIABLE} is not valid JSON: {error.msg} at column {error.colno}: {text}")
     if not isinstance(settings, dict):
         fail(f'{ENVIRONMENT_VARIABLE} must be a JSON object such as {{"devices": 2}}, not {text}')
-    unknown = sorted(set(settings) - set(LIGHTNING_DEFAULTS))
-    if unknown:
-        fail(f"{ENVIRONMENT_VARIABLE}: the Trainer has no argument {unknown[0]!r}")
     return settings
 
 
-def blame_environment(error: Exception) -> None:
-    """Turn Lightning's complaint about its arguments into one line, when some of them came from outside.
+def blame_environment(reason: str) -> None:
+    """Turn a complaint about the arguments into one line, when some of them came from outside.
 
     Raises:
         SettingsError: the environment variable is set.
     """
-    settings = from_environment()
+    settings = _read_environment()
     if settings:
-        reason = " ".join(str(error).split())
         fail(f"{ENVIRONMENT_VARIABLE}={json.dumps(settings)} cannot be used here: {reason}")
+
+
+def with_checkpoint(arguments: Mapping[str, Any], setting: Any) -> dict[str, Any]:
+    """The arguments of ``fit`` with the checkpoint that the Trainer was told to resume from.
+
+    Raises:
+        TypeError: the script names two different ones.
+    """
+    own = arguments.get("ckpt_path")
+    if setting is None:
+        return dict(arguments)
+    if own is not None and str(own) != str(setting) and "ckpt_path" not in _read_environment():
+        raise TypeError(f"Trainer(ckpt_path={setting!r}) and fit(ckpt_path={own!r}) contradict each other")
+    return {**arguments, "ckpt_path": setting}
 
 
 def _implied(given: Mapping[str, Any]) -> dict[str, Any]:
     """A callback that the script passes switches its own feature on, as the default None does in Lightning."""
-    callbacks = given.get("callbacks") or []
-    callbacks = [callbacks] if isinstance(callbacks, pl.Callback) else callbacks
+    callbacks = given.get("callbacks", [])
     return {
         "enable_checkpointing": any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
+        # statistics of the devices are of no use without a logger
+        "logger": any(isinstance(callback, pl.callbacks.DeviceStatsMonitor) for callback in callbacks),
         "enable_progress_bar": any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks),
     }
 

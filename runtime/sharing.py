@@ -1,8 +1,13 @@
 """Dividing data among processes.
 
-Training data are divided by samples, as torch's DistributedSampler does, in equal parts. Evaluation data are divided
-by batches: every batch is seen by exactly one process and is the one that a single process would see, so that sums
-over all processes are exact, whether a script adds up samples or means of batches.
+Training data are divided by samples: process ``r`` of ``n`` gets every ``n``-th sample of the order in which a single
+process would see them, beginning with the ``r``-th, so that the ``k``-th batches of all processes together are the
+``k``-th batch of a single process with ``n`` times the batch size. The order is the script's own sampler's, drawn from
+the script's own generator in every process, and the first process's is used by all. The parts are equally long: the
+first samples are repeated, or, where the loader drops its last batch, the last ones are left out.
+
+Evaluation data are divided by batches: every batch is seen by exactly one process and is the one that a single process
+would see, so that sums over all processes are exact, whether a script adds up samples or means of batches.
 """
 
 from __future__ import annotations
@@ -13,10 +18,14 @@ from itertools import islice
 from typing import Any
 
 import torch
+from lightning_fabric.utilities.seed import _collect_rng_states, _set_rng_states
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from pytorch_lightning.strategies import DDPStrategy, Strategy
+from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
+from pytorch_lightning.trainer.connectors.data_connector import _DataConnector
+from pytorch_lightning.trainer.states import RunningStage
 from pytorch_lightning.utilities.combined_loader import CombinedLoader
-from torch.utils.data import BatchSampler, DataLoader, DistributedSampler, RandomSampler, SequentialSampler
+from torch.utils.data import BatchSampler, DataLoader, DistributedSampler, SequentialSampler
 
 from runtime.data import Passed, combines
 
@@ -37,29 +46,47 @@ class Agreed:
 
 
 class Share:
-    """Every ``world``-th item, beginning with item ``rank``.
+    """Every ``world``-th item, beginning with item ``rank``; the items are asked for when the first one is.
 
     Args:
         even: Repeat the first items so that all processes get the same number.
+        drop: Leave out the last items so that all processes get the same number.
     """
 
-    def __init__(self, items: Any, rank: int, world: int, even: bool) -> None:
+    def __init__(self, items: Any, rank: int, world: int, *, even: bool = False, drop: bool = False) -> None:
         self.items = items
         self.rank = rank
         self.world = world
         self.even = even
+        self.drop = drop
 
     def __iter__(self) -> Iterator[Any]:
-        if not self.even:
-            return islice(iter(self.items), self.rank, None, self.world)
+        if not self.even and not self.drop:
+            yield from islice(iter(self.items), self.rank, None, self.world)
+            return
         items = list(self.items)
+        if self.drop:
+            del items[len(items) - len(items) % self.world :]
         while items and len(items) % self.world:
             items.append(items[len(items) % self.world - 1])
-        return iter(items[self.rank :: self.world])
+        yield from items[self.rank :: self.world]
 
     def __len__(self) -> int:
         total = len(self.items)
+        if self.drop:
+            return int(total // self.world)
         return -(-total // self.world) if self.even else len(range(self.rank, total, self.world))
+
+
+class ScriptsData(_DataConnector):
+    """Divides data as above where Lightning's own loop runs: its sampler would always shuffle, by a seed of its own."""
+
+    def _prepare_dataloader(self, dataloader: object, shuffle: bool, mode: RunningStage) -> object:
+        if mode == RunningStage.PREDICTING or not isinstance(dataloader, DataLoader) or not _divides(self.trainer):
+            return super()._prepare_dataloader(dataloader, shuffle, mode)
+        return (
+            divide_samples(self.trainer, dataloader) if self._requires_distributed_sampler(dataloader) else dataloader
+        )
 
 
 def for_training(trainer: Any, loader: Any) -> Passed:
@@ -71,7 +98,7 @@ def for_training(trainer: Any, loader: Any) -> Passed:
     if not isinstance(loader, DataLoader) or isinstance(loader.dataset, torch.utils.data.IterableDataset):
         rank_zero_warn("The training data cannot be divided among the processes: each one trains on all of them.")
     elif not isinstance(loader.sampler, DistributedSampler):
-        loader = _divide_samples(trainer, loader)
+        loader = divide_samples(trainer, loader)
     loader = trainer.strategy.process_dataloader(loader)
     return Passed(loader, loader)
 
@@ -87,13 +114,17 @@ def for_evaluation(trainer: Any, loader: Any) -> Passed:
     return Passed(loader, trainer.strategy.process_dataloader(share), first=rank, stride=world)
 
 
-def start_epoch(passed: Passed, epoch: int) -> None:
-    """Let the sampler that was put in above shuffle differently in each epoch; the script's own are left alone."""
-    combined = isinstance(passed.loader, _Combined)
-    for loader in passed.loader.combined.flattened if combined else [passed.loader]:
-        sampler = getattr(loader, "sampler", None)
-        if isinstance(sampler, _TrainingSampler):
-            sampler.set_epoch(epoch)
+def random_states(strategy: Strategy) -> dict[str, Any] | None:
+    """The random states for processes that are spawned for a run; None where there are none to be."""
+    spawns = isinstance(strategy.launcher, _MultiProcessingLauncher)
+    return _collect_rng_states(include_cuda=False) if spawns else None
+
+
+def continue_random(states: dict[str, Any] | None) -> None:
+    """In a spawned process: draw what the script would draw, and not what a new interpreter draws."""
+    if states is not None:
+        _set_rng_states(states)
+        torch.cuda.manual_seed_all(torch.initial_seed())  # takes effect where CUDA is used
 
 
 class _Combined:
@@ -107,10 +138,6 @@ class _Combined:
         return (batch for batch, _, _ in self.combined)
 
 
-class _TrainingSampler(DistributedSampler[Any]):
-    """The sampler that for_training puts into the script's loader."""
-
-
 def _divides(trainer: Any) -> bool:
     connector = trainer._accelerator_connector
     return bool(trainer.world_size > 1 and connector.use_distributed_sampler and connector.is_distributed)
@@ -122,37 +149,41 @@ def _place(trainer: Any) -> tuple[int, int]:
     return kwargs["rank"], kwargs["num_replicas"]
 
 
-def _divide_samples(trainer: Any, loader: DataLoader[Any]) -> DataLoader[Any]:
+def divide_samples(trainer: Any, loader: DataLoader[Any]) -> DataLoader[Any]:
+    """Return a loader for this process's samples, the same number on each process."""
     rank, world = _place(trainer)
-    strategy, sampler = trainer.strategy, loader.sampler
     if not _has_plain_batches(loader):
         name = "sampler" if loader.batch_sampler is None else "batch_sampler"
-        shared = Share(Agreed(getattr(loader, name), strategy), rank, world, even=True)
-        return _with(loader, **{name: shared})
-    part: Any
-    if _shuffles_plainly(sampler) or isinstance(sampler, SequentialSampler):
-        part = _TrainingSampler(
-            loader.dataset, world, rank, shuffle=isinstance(sampler, RandomSampler), seed=_seed(strategy, loader)
-        )
-    else:
-        part = Share(Agreed(sampler, strategy), rank, world, even=True)
-    return _with(loader, sampler=part, batch_sampler=_batches(loader, part))
+        return _with(loader, **{name: Share(_agreed(trainer, getattr(loader, name)), rank, world, even=True)})
+    share = Share(_agreed(trainer, loader.sampler), rank, world, even=not loader.drop_last, drop=loader.drop_last)
+    return _with(loader, sampler=share, batch_sampler=_batches(loader, share))
 
 
 def _divide_batches(trainer: Any, loader: Any, rank: int, world: int, even: bool) -> Any:
     if not isinstance(loader, DataLoader) or isinstance(loader.dataset, torch.utils.data.IterableDataset):
-        return Share(loader, rank, world, even=False)
-    sampler: Any = loader.sampler
-    if isinstance(sampler, RandomSampler):
-        sampler = SequentialSampler(loader.dataset)  # type: ignore[arg-type]
-    elif not isinstance(sampler, SequentialSampler):
-        sampler = Agreed(sampler, trainer.strategy)
+        return Share(loader, rank, world)
+    sampler = _agreed(trainer, loader.sampler)
     if loader.batch_sampler is None:
-        return _with(loader, sampler=Share(sampler, rank, world, even))
-    batches = (
-        _batches(loader, sampler) if _has_plain_batches(loader) else Agreed(loader.batch_sampler, trainer.strategy)
-    )
-    return _with(loader, batch_sampler=Share(batches, rank, world, even))
+        return _with(loader, sampler=_noticed(Share(sampler, rank, world, even=even)))
+    batches = _batches(loader, sampler) if _has_plain_batches(loader) else _agreed(trainer, loader.batch_sampler)
+    return _with(loader, batch_sampler=_noticed(Share(batches, rank, world, even=even)))
+
+
+def _noticed(share: Share) -> Share:
+    """Say so where a batch will be evaluated twice."""
+    surplus = -len(share.items) % share.world if share.even and hasattr(share.items, "__len__") else 0
+    if surplus:
+        rank_zero_warn(
+            f"{len(share.items)} batches of the evaluation cannot be divided evenly among {share.world} processes, and"
+            f" this strategy needs all of them in each step: {surplus} will be evaluated twice, and sums will count"
+            " them twice. Choose a batch size that divides evenly, or strategy='ddp'."
+        )
+    return share
+
+
+def _agreed(trainer: Any, sampler: Any) -> Any:
+    """The same draw on every process; an order that nobody draws is the same anyway."""
+    return sampler if isinstance(sampler, SequentialSampler) else Agreed(sampler, trainer.strategy)
 
 
 def _has_plain_batches(loader: DataLoader[Any]) -> bool:
@@ -163,18 +194,6 @@ def _has_plain_batches(loader: DataLoader[Any]) -> bool:
 def _batches(loader: DataLoader[Any], sampler: Iterable[Any]) -> BatchSampler:
     assert loader.batch_size is not None
     return BatchSampler(sampler, loader.batch_size, loader.drop_last)
-
-
-def _shuffles_plainly(sampler: Any) -> bool:
-    """Whether this is what ``shuffle=True`` makes: each sample once, in random order."""
-    return type(sampler) is RandomSampler and not sampler.replacement and sampler._num_samples is None
-
-
-def _seed(strategy: Strategy, loader: DataLoader[Any]) -> int:
-    """The seed that the script set for its shuffling, the same on all processes; nothing is drawn."""
-    generator = getattr(loader.sampler, "generator", None) or loader.generator
-    seed = torch.initial_seed() if generator is None else generator.initial_seed()
-    return int(strategy.broadcast(seed)) % 2**32
 
 
 def _with(loader: DataLoader[Any], **changes: Any) -> DataLoader[Any]:

@@ -15,11 +15,23 @@ from pytorch_lightning.trainer.states import RunningStage, TrainerFn
 from pytorch_lightning.utilities.exceptions import _TunerExitException
 from pytorch_lightning.utilities.seed import isolate_rng
 
-from runtime import leaving, quiet, settings
+from runtime import (
+    checkpoints,
+    explanations,
+    launcher,
+    leaving,
+    old_calls,
+    old_hooks,
+    quiet,
+    settings,
+    sharded,
+    sharing,
+)
 from runtime.epochs import Epochs
 from runtime.evaluation import EvaluationLoop
 from runtime.fit_loop import EpochLoop, FitLoop
 from runtime.module import end_epoch_early
+from runtime.nonfinite import StopOnNaN
 
 quiet.install()
 
@@ -41,13 +53,17 @@ class Trainer(pl.Trainer):
         device: The device that the script chose: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``, ``"xla"`` or a
             ``torch.device``. With no device and no accelerator given, training stays on the CPU.
         **lightning: Any argument of :class:`pytorch_lightning.Trainer`. Loggers, checkpoints, progress bar, summary
-            and sanity check are off unless they are asked for.
+            and sanity check are off unless they are asked for. Also ``stop_on_nan=True``, which ends the training
+            with :class:`runtime.NonFiniteLoss` at the first loss that is NaN or infinite, ``ckpt_path``, the
+            checkpoint that ``fit`` resumes from, and the names that arguments had in older versions.
 
-    The environment variable ``REFACTORER_TRAINER``, a JSON object of these Lightning arguments, overrides them.
+    The environment variable ``REFACTORER_TRAINER``, a JSON object of these arguments, overrides them.
 
     Raises:
         SettingsError: the environment variable or ``device`` cannot be used (exit status 2, one line on stderr).
-        TypeError: an argument that Lightning's Trainer does not have.
+        TypeError: an argument that no Trainer ever had, an old one that nothing today means, or two that contradict
+            each other.
+        MisconfigurationException: a device, strategy or precision that is unknown or not there.
     """
 
     fit_loop: FitLoop
@@ -61,25 +77,39 @@ class Trainer(pl.Trainer):
         device: torch.device | str | None = None,
         **lightning: Any,
     ) -> None:
-        given = {"max_epochs": max_epochs, **lightning}
+        given = lightning if max_epochs is None else {"max_epochs": max_epochs, **lightning}
         arguments = settings.resolve(given, device)
         if device is not None and arguments["accelerator"] == "cuda" and not torch.cuda.is_available():
             # raises what the script's own first move to the device would raise
             arguments = settings.resolve(given, torch.empty(0).to(device).device)
         self._epochs = Epochs(epochs) if epochs is not None else None
         self._leaving: BaseException | None = None
+        self._random_states: dict[str, Any] | None = None
         self.stopping = False
+        self._resume_from = arguments.pop("ckpt_path")
+        if arguments.pop("stop_on_nan"):
+            arguments["callbacks"] = [*(arguments["callbacks"] or []), StopOnNaN()]
         self._initialize(_limits(arguments, self._epochs))
         self._use_faithful_loops(arguments["inference_mode"])
         self._signal_connector = _ScriptsSignals(self)
+        self._data_connector = sharing.ScriptsData(self)
+        launcher.take_over(self.strategy)
+        checkpoints.take_over(self.strategy)
 
     def _initialize(self, arguments: dict[str, Any]) -> None:
         try:
             # what is unwrapped here is a decorator that would mix PL_TRAINER_* variables in
-            inspect.unwrap(pl.Trainer.__init__)(self, **arguments)
-        except (MisconfigurationException, TypeError, ValueError) as error:
-            settings.blame_environment(error)
-            raise
+            initialize = inspect.unwrap(pl.Trainer.__init__)
+            initialize(self, **{**arguments, "strategy": sharded.strategy_for(arguments)})
+            message = explanations.refusal(arguments, self)
+        except (MisconfigurationException, ModuleNotFoundError, TypeError, ValueError) as error:
+            message = explanations.explain(arguments, error)
+            if message is None:
+                settings.blame_environment(" ".join(str(error).split()))
+                raise
+        if message is not None:
+            settings.blame_environment(message)
+            raise MisconfigurationException(f"Trainer: {message}")
 
     def _use_faithful_loops(self, inference_mode: bool) -> None:
         fit, epoch = self.fit_loop, self.fit_loop.epoch_loop
@@ -106,9 +136,16 @@ class Trainer(pl.Trainer):
     def fit(self, *args: Any, **kwargs: Any) -> None:
         """Train; see :meth:`pytorch_lightning.Trainer.fit`. Exceptions of the script arrive unchanged."""
         self.stopping = False
+        self._random_states = sharing.random_states(self.strategy)
         self.fit_loop.forget_reason()
-        super().fit(*args, **kwargs)
+        kwargs = old_calls.translate_call("fit", kwargs)
+        super().fit(*args, **settings.with_checkpoint(kwargs, self._resume_from))
         self._leave()
+
+    def tune(self, model: Any, *data: Any, **named: Any) -> dict[str, Any]:
+        """Search for a learning rate or a batch size, as old arguments ask for; see :func:`runtime.old_calls.tune`."""
+        names = ("train_dataloaders", "val_dataloaders", "datamodule")
+        return old_calls.tune(self, model, **dict(zip(names, data)), **old_calls.translate_call("fit", named))
 
     def validate(
         self,
@@ -121,6 +158,8 @@ class Trainer(pl.Trainer):
     ) -> Any:
         """Evaluate on validation data; see :meth:`pytorch_lightning.Trainer.validate`."""
         self.stopping = False
+        kwargs = old_calls.translate_call("validate", {"dataloaders": dataloaders, **kwargs})
+        dataloaders = kwargs.pop("dataloaders")
         results = super().validate(model, dataloaders, ckpt_path, verbose, *args, **kwargs)
         self._leave()
         return results
@@ -136,6 +175,8 @@ class Trainer(pl.Trainer):
     ) -> Any:
         """Evaluate on test data; see :meth:`pytorch_lightning.Trainer.test`."""
         self.stopping = False
+        kwargs = old_calls.translate_call("test", {"dataloaders": dataloaders, **kwargs})
+        dataloaders = kwargs.pop("dataloaders")
         results = super().test(model, dataloaders, ckpt_path, verbose, *args, **kwargs)
         self._leave()
         return results
@@ -161,9 +202,12 @@ class Trainer(pl.Trainer):
     def _guarded(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Tidy up after an exception, and keep it: Lightning's handler would turn Ctrl-C into SystemExit."""
         if isinstance(self.strategy.launcher, _MultiProcessingLauncher):
-            return run(*args, **kwargs)  # this is another process: it can hand over nothing but the exception
-        try:
+            # this is another process: it has to be told the random states, and hands over nothing but an exception
+            sharing.continue_random(self._random_states)
             return run(*args, **kwargs)
+        try:
+            with launcher.run():
+                return run(*args, **kwargs)
         except _TunerExitException:
             raise  # not an error: how Lightning's Tuner ends a trial run
         except BaseException as exception:
@@ -180,6 +224,7 @@ class Trainer(pl.Trainer):
                 del exception
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
+        old_hooks.check(self.lightning_module, self.callbacks)
         if self.state.fn == TrainerFn.FITTING:
             self.fit_loop.note_reason()
         return super()._run(*args, **kwargs)

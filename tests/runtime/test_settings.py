@@ -96,7 +96,7 @@ def test_settings_from_outside_limit_an_iterable_of_epochs(monkeypatch: pytest.M
         ('{"devices": ', "REFACTORER_TRAINER is not valid JSON"),
         ("[1]", "REFACTORER_TRAINER must be a JSON object"),
         ('{"device_count": 2}', "REFACTORER_TRAINER: the Trainer has no argument 'device_count'"),
-        ('{"precision": "sixteen"}', "cannot be used here: Precision 'sixteen' is invalid"),
+        ('{"precision": "sixteen"}', "cannot be used here: precision='sixteen' is unknown: there are 32, 64"),
         ('{"gradient_clip_val": "much"}', "cannot be used here: `gradient_clip_val` should be"),
     ],
 )

@@ -1,0 +1,114 @@
+"""FSDP: the parameters are divided among the processes while a run lasts, and whole again behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from lightning_utilities.core.rank_zero import rank_zero_warn
+from pytorch_lightning.strategies import FSDPStrategy
+from torch import nn
+from torch.distributed.fsdp import FullyShardedDataParallel
+from torch.distributed.fsdp._common_utils import FSDP_FLATTENED
+from torch.utils.hooks import RemovableHandle
+
+
+class CPUFullySharded(FSDPStrategy):
+    """FSDP on several processes of the CPU, to try a set-up where there is no GPU.
+
+    torch shards on the CPU where it is told so; Lightning's own strategy leaves that to the GPU that it expects.
+    """
+
+    def _setup_model(self, model: nn.Module) -> nn.Module:
+        return FullyShardedDataParallel(
+            module=model,
+            mixed_precision=self.mixed_precision_config,
+            sharding_strategy=self.sharding_strategy,
+            device_id=self.root_device,
+            **self.kwargs,
+        )
+
+
+def strategy_for(arguments: Mapping[str, Any]) -> Any:
+    """The strategy that is meant: FSDP by name is another one on the CPU."""
+    name = arguments["strategy"]
+    on_cpu = arguments["accelerator"] == "cpu" and name in FSDPStrategy.get_registered_strategies()
+    return CPUFullySharded() if on_cpu else name
+
+
+def begin(strategy: Any) -> None:
+    """Refuse what sharded parameters cannot do, before it goes wrong.
+
+    Raises:
+        MisconfigurationException: the module optimizes by hand.
+    """
+    model, module = strategy.model, strategy.lightning_module
+    if not isinstance(model, FullyShardedDataParallel):
+        return
+    if not module.automatic_optimization:
+        raise MisconfigurationException(
+            "FSDP gathers parameters around the whole training_step, so backward() cannot run inside it: this module"
+            " optimizes by hand (automatic_optimization=False). Use strategy='ddp'."
+        )
+    if any(parameter.dtype == torch.float64 for parameter in module.parameters()):
+        rank_zero_warn("FSDP computes in float32 what this model has in float64. Use strategy='ddp' for float64.")
+    _take_back(strategy)
+    strategy._guards = [_guard(part) for part in module.modules() if not isinstance(part, FullyShardedDataParallel)]
+
+
+def finish(strategy: Any, interrupted: bool) -> None:
+    """Give every process the whole parameters, as plain ones that belong to the script again.
+
+    After an exception the other processes may be gone, and nothing can be gathered: ``state_dict`` stays refused.
+    """
+    model, module = strategy.model, strategy._lightning_module
+    if interrupted or not isinstance(model, FullyShardedDataParallel):
+        return
+    with FullyShardedDataParallel.summon_full_params(model, writeback=False):
+        whole = [(parameter, parameter.detach().clone()) for parameter in module.parameters()]
+    for parameter, data in whole:
+        parameter.data, parameter.grad = data, None
+        # otherwise the next run would take it for one that is sharded already, and train it without the others
+        parameter.__dict__.pop(FSDP_FLATTENED, None)
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, FullyShardedDataParallel):
+                setattr(parent, name, child.module)
+    _take_back(strategy)
+    strategy.model = module
+    # the model is a plain one now, of which FSDP's own ways know nothing
+    strategy.lightning_module_state_dict = module.state_dict
+    strategy.optimizer_state = _refuse_optimizer
+    strategy._guards = [optimizer.register_state_dict_pre_hook(_refuse_optimizer) for optimizer in strategy.optimizers]
+
+
+def _take_back(strategy: Any) -> None:
+    """Undo what an earlier ``begin`` or ``finish`` put there."""
+    guards: list[RemovableHandle] = strategy.__dict__.pop("_guards", [])
+    for guard in guards:
+        guard.remove()
+    for name in ("lightning_module_state_dict", "optimizer_state"):
+        strategy.__dict__.pop(name, None)
+
+
+def _refuse_optimizer(_: torch.optim.Optimizer) -> None:
+    raise RuntimeError(
+        "an optimizer's state behind FSDP: each process has a part of it only. Save it within the run, with"
+        " Trainer(callbacks=[ModelCheckpoint(...)]); the parameters are whole, and weights_only=True saves them."
+    )
+
+
+def _guard(module: nn.Module) -> RemovableHandle:
+    """Have ``state_dict()`` of a part refused: it would be this process's shard, which no other code can load."""
+
+    def refuse(_: nn.Module, prefix: str, keep_vars: bool) -> None:
+        if prefix == "":
+            raise RuntimeError(
+                f"{type(module).__name__}.state_dict() under FSDP: each process has a part of the parameters only."
+                " Save with self.trainer.save_checkpoint(path), or behind trainer.fit, where they are whole again."
+            )
+
+    handle: RemovableHandle = module.register_state_dict_pre_hook(refuse)
+    return handle
