@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from runtime import hooks, reasons, sharing
 from runtime.data import Passed, hide_batches, limit_of, request, transfer_function
+from runtime.logged import Readings, shortcuts
 from runtime.module import Module
 from runtime.steps import forward_function
 
@@ -122,7 +123,8 @@ class EvaluationLoop(_EvaluationLoop):
                 with torch.set_grad_enabled(self._gradients):
                     hook()
         if not self._stop and not self.trainer.stopping:
-            self._iterate(passed, plan)
+            with shortcuts(self.trainer, self._results):
+                self._iterate(passed, plan)
         self.batch_progress.is_last_batch = True
         self._store_dataloader_outputs()
         return self.on_run_end()
@@ -138,6 +140,7 @@ class EvaluationLoop(_EvaluationLoop):
     def _iterate(self, passed: Passed, plan: EvaluationPlan) -> None:
         trainer, limit = self.trainer, self._limit()
         connector, results = trainer._logger_connector, self._results
+        readings = Readings(results)
         progress: Any = self.batch_progress
         index, done = passed.first, 0
         if done >= limit:
@@ -156,19 +159,20 @@ class EvaluationLoop(_EvaluationLoop):
             if plan.batch_end is not None:
                 plan.batch_end(output, batch, index)
             progress.increment_completed()
-            self._log(connector, results)
+            self._log(connector, results, readings)
             index += passed.stride
             done += 1
             if self._stop or trainer.stopping or done >= limit:
                 break
 
-    def _log(self, connector: Any, results: Any) -> None:
-        if results:
+    def _log(self, connector: Any, results: Any, readings: Readings) -> None:
+        eager = bool(results) and readings.eager()
+        if eager:
             connector.on_batch_end()
         results.batch = None
         results.batch_size = None
         self._has_run = True
-        if results and not self.trainer.sanity_checking:
+        if eager and not self.trainer.sanity_checking:
             connector.update_eval_step_metrics(self._seen_batches_per_dataloader[0])
         self._seen_batches_per_dataloader[0] += 1
 
