@@ -45,8 +45,11 @@ class BatchLoop:
         self._watches = automatic and any(config.reduce_on_plateau for config in configs)
 
     def reset(self) -> None:
-        """Begin an epoch: counters of the current epoch go to zero."""
+        """Begin an epoch."""
         self.stop = self.complete = self.skipped = False
+
+    def reset_counters(self) -> None:
+        """Counters of the current epoch go to zero, behind the hooks of its start, as in Lightning."""
         loop = self.loop
         loop.batch_progress.reset_on_run()
         loop.scheduler_progress.reset_on_run()
@@ -96,13 +99,13 @@ class BatchLoop:
                 batch = transfer(batch)
             total.ready += 1
             current.ready += 1
+            progress.is_last_batch = index + 1 == last
             connector._first_loop_iter = index == 0
             results.batch = batch
             if on_start is not None and on_start(batch, index) == -1:
                 return self._skip_rest()
             total.started += 1
             current.started += 1
-            progress.is_last_batch = index + 1 == last
             stepped, outputs = step(batch, index)
             total.processed += 1
             current.processed += 1

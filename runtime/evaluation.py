@@ -44,7 +44,12 @@ class EvaluationLoop(_EvaluationLoop):
     """Iterates over the evaluation data as ``for batch in loader`` does, in eval mode and without gradients.
 
     Lightning's own loop runs where several loaders, a profiler or the like ask for it.
+
+    Attributes:
+        reason: Why Lightning's own loop evaluates; None when the lean one does, or before the data are known.
     """
+
+    reason: str | None = None
 
     trainer: Trainer
     _combined_loader: Any
@@ -80,14 +85,21 @@ class EvaluationLoop(_EvaluationLoop):
         step = "test_step" if self.trainer.testing else "validation_step"
         if not hooks.module_hook(self.trainer.lightning_module, step) or self._limit_setting == 0:
             return
-        if reasons.evaluation_reason(self.trainer, source, step) is not None:
+        if self._steps_aside(source, step):
             hide_batches(self._data_source)
             return super().setup_data()
         loader = request(self.trainer, self._data_source)
-        if reasons.evaluation_reason(self.trainer, loader, step) is not None:
+        if self._steps_aside(loader, step):
             self._combined_loader = None
             return super().setup_data()
         self._combined_loader = sharing.for_evaluation(self.trainer, loader)
+
+    def _steps_aside(self, loader: Any, step: str) -> bool:
+        """Whether Lightning's own loop has to evaluate; the reason is kept and logged."""
+        self.reason = reasons.evaluation_reason(self.trainer, loader, step)
+        if self.reason is not None:
+            reasons.explain("Lightning's own loop evaluates: %s", self.reason)
+        return self.reason is not None
 
     @property
     def _limit_setting(self) -> int | float:
@@ -107,6 +119,7 @@ class EvaluationLoop(_EvaluationLoop):
             return super().run()
         if self._plan is None:
             self._plan = EvaluationPlan(self.trainer)
+            self._seen_batches_per_dataloader.clear()
             self._verify_dataloader_idx_requirement()
         # what a script does around its evaluation, it does with gradients, unless it says otherwise
         own = isinstance(self.trainer.lightning_module, Module) and not self.inference_mode
@@ -133,7 +146,6 @@ class EvaluationLoop(_EvaluationLoop):
         self._stop = False
         self._has_run = False
         self._logged_outputs = []
-        self._seen_batches_per_dataloader.clear()
         self._restarting = False
         self.batch_progress.reset_on_run()
 
@@ -172,7 +184,9 @@ class EvaluationLoop(_EvaluationLoop):
         results.batch = None
         results.batch_size = None
         self._has_run = True
-        if eager and not self.trainer.sanity_checking:
+        if self.trainer.sanity_checking:
+            return
+        if eager:
             connector.update_eval_step_metrics(self._seen_batches_per_dataloader[0])
         self._seen_batches_per_dataloader[0] += 1
 

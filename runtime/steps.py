@@ -199,7 +199,7 @@ def _clip(trainer: Any, optimizer: Any) -> Callable[[], None] | None:
             module, optimizer, trainer.gradient_clip_val, trainer.gradient_clip_algorithm
         )
     algorithm = GradClipAlgorithmType(trainer.gradient_clip_algorithm or GradClipAlgorithmType.NORM)
-    return lambda: precision.clip_gradients(optimizer, trainer.gradient_clip_val, algorithm)
+    return lambda: precision.clip_gradients(optimizer, trainer.gradient_clip_val or 0.0, algorithm)
 
 
 def _steps_plainly(trainer: Any) -> bool:
