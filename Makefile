@@ -19,7 +19,11 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 export OMP_NUM_THREADS := 1
 
 .DELETE_ON_ERROR:
+<<<<<<< HEAD
 .PHONY: help demo test lint types unit browser fuzz sweep cost clean
+=======
+.PHONY: help demo test lint types unit fuzz sweep cost bench clean
+>>>>>>> 28a2e77628b9cc31979bb8f2fb7e276aeb86b36e
 
 help:
 	@echo "make demo    convert a real training script, train both versions, and compare them"
@@ -31,6 +35,7 @@ help:
 	@echo "make fuzz    convert and train random scripts; make fuzz N=5000 ARGS='--seed 100000 --jobs 8'"
 	@echo "make sweep   convert every script below some folders, without running it; make sweep DIRS='a b' ARGS='--jobs 8'"
 	@echo "make cost    how much a conversion costs beside reading and writing the file"
+	@echo "make bench   what a step of the Trainer costs beside a plain loop; make bench ARGS='--rounds 30 --write'"
 	@echo "make clean   remove .venv and everything else that was made"
 
 # Converts a script that trains a classifier on the 1,797 handwritten digits of scikit-learn, shows the diff, then trains
@@ -73,6 +78,11 @@ sweep: $(READY)
 
 cost: $(READY)
 	$(BIN)/python benchmarks/conversion_cost.py $(ARGS)
+
+# The libraries that it is compared to are optional; one that cannot be installed is left out of the tables.
+bench: $(READY)
+	@$(PIP) --editable '.[bench]' || echo "Not all of the libraries to compare to could be installed."
+	$(BIN)/python -m benchmarks.overhead $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

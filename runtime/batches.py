@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from pytorch_lightning.trainer.states import RunningStage
 
 from runtime import hooks
+from runtime.callbacks import BatchEnds
 from runtime.data import Passed, limit_of, transfer_function
+from runtime.logged import Readings, shortcuts
 from runtime.steps import make_step
 
 if TYPE_CHECKING:
@@ -33,15 +35,21 @@ class BatchLoop:
         self._transfer = transfer_function(trainer)
         self._step = make_step(trainer)
         self._on_start = hooks.resolve(trainer, "on_train_batch_start")
-        self._on_end = hooks.resolve(trainer, "on_train_batch_end")
+        self._ends_of_callbacks = BatchEnds(trainer)
+        self._on_end = hooks.resolve(trainer, "on_train_batch_end", instead=self._ends_of_callbacks.hooks)
+        self._looks_ahead = self._ends_of_callbacks.look_ahead()
+        self._readings = Readings(self.loop._results)
         automatic = trainer.lightning_module.automatic_optimization
         configs = [config for config in trainer.lr_scheduler_configs if config.interval == "step"]
         self._schedules = automatic and any(not config.reduce_on_plateau for config in configs)
         self._watches = automatic and any(config.reduce_on_plateau for config in configs)
 
     def reset(self) -> None:
-        """Begin an epoch: counters of the current epoch go to zero."""
+        """Begin an epoch."""
         self.stop = self.complete = self.skipped = False
+
+    def reset_counters(self) -> None:
+        """Counters of the current epoch go to zero, behind the hooks of its start, as in Lightning."""
         loop = self.loop
         loop.batch_progress.reset_on_run()
         loop.scheduler_progress.reset_on_run()
@@ -60,7 +68,12 @@ class BatchLoop:
             self.loop.batch_progress.is_last_batch = True
             return
         limit = limit_of(passed, self.trainer.limit_train_batches, RunningStage.TRAINING)
-        self._iterate(passed.loader, limit)
+        try:
+            with shortcuts(self.trainer, self.loop._results):
+                self._iterate(passed.loader, limit)
+        finally:
+            self._collect()
+        self._ends_of_callbacks.finish()
         self.complete = self.complete or self.skipped
         self.loop.batch_progress.is_last_batch = self.complete
 
@@ -78,6 +91,7 @@ class BatchLoop:
         progress: Any = loop.batch_progress
         total, current = progress.total, progress.current
         bounded = loop.max_steps != -1
+        last = trainer.fit_loop.max_batches if self._looks_ahead else None
         index = -1
         for batch in loader:
             index += 1
@@ -85,6 +99,7 @@ class BatchLoop:
                 batch = transfer(batch)
             total.ready += 1
             current.ready += 1
+            progress.is_last_batch = index + 1 == last
             connector._first_loop_iter = index == 0
             results.batch = batch
             if on_start is not None and on_start(batch, index) == -1:
@@ -111,11 +126,22 @@ class BatchLoop:
         return None
 
     def _log(self, connector: Any, results: Any) -> None:
+        """Hand the logged values on where they are wanted now; whoever reads them collects them (``_collect``)."""
         if results:
-            connector.on_batch_end()
-            connector.update_train_step_metrics()
+            if self._readings.eager():
+                connector.on_batch_end()
+            trainer: Any = self.trainer
+            every = trainer.log_every_n_steps
+            if every and ((self.loop._batches_that_stepped + 1) % every == 0 or trainer.should_stop):
+                connector.update_train_step_metrics()
         results.batch = None
         results.batch_size = None
+
+    def _collect(self) -> None:
+        """Keep the values that were logged last: soon they are no longer those of a step."""
+        connector, results = self.trainer._logger_connector, self.loop._results
+        if results and not self._readings.eager() and connector._first_loop_iter is not None:
+            connector.on_batch_end()
 
     def _ends(self, done: int, limit: int | float) -> bool:
         """Whether no further batch is fetched after ``done`` batches."""

@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from runtime import hooks, reasons, sharing
 from runtime.data import Passed, hide_batches, limit_of, request, transfer_function
+from runtime.logged import Readings, shortcuts
 from runtime.module import Module
 from runtime.steps import forward_function
 
@@ -43,7 +44,12 @@ class EvaluationLoop(_EvaluationLoop):
     """Iterates over the evaluation data as ``for batch in loader`` does, in eval mode and without gradients.
 
     Lightning's own loop runs where several loaders, a profiler or the like ask for it.
+
+    Attributes:
+        reason: Why Lightning's own loop evaluates; None when the lean one does, or before the data are known.
     """
+
+    reason: str | None = None
 
     trainer: Trainer
     _combined_loader: Any
@@ -79,14 +85,21 @@ class EvaluationLoop(_EvaluationLoop):
         step = "test_step" if self.trainer.testing else "validation_step"
         if not hooks.module_hook(self.trainer.lightning_module, step) or self._limit_setting == 0:
             return
-        if reasons.evaluation_reason(self.trainer, source, step) is not None:
+        if self._steps_aside(source, step):
             hide_batches(self._data_source)
             return super().setup_data()
         loader = request(self.trainer, self._data_source)
-        if reasons.evaluation_reason(self.trainer, loader, step) is not None:
+        if self._steps_aside(loader, step):
             self._combined_loader = None
             return super().setup_data()
         self._combined_loader = sharing.for_evaluation(self.trainer, loader)
+
+    def _steps_aside(self, loader: Any, step: str) -> bool:
+        """Whether Lightning's own loop has to evaluate; the reason is kept and logged."""
+        self.reason = reasons.evaluation_reason(self.trainer, loader, step)
+        if self.reason is not None:
+            reasons.explain("Lightning's own loop evaluates: %s", self.reason)
+        return self.reason is not None
 
     @property
     def _limit_setting(self) -> int | float:
@@ -106,6 +119,7 @@ class EvaluationLoop(_EvaluationLoop):
             return super().run()
         if self._plan is None:
             self._plan = EvaluationPlan(self.trainer)
+            self._seen_batches_per_dataloader.clear()
             self._verify_dataloader_idx_requirement()
         # what a script does around its evaluation, it does with gradients, unless it says otherwise
         own = isinstance(self.trainer.lightning_module, Module) and not self.inference_mode
@@ -122,7 +136,8 @@ class EvaluationLoop(_EvaluationLoop):
                 with torch.set_grad_enabled(self._gradients):
                     hook()
         if not self._stop and not self.trainer.stopping:
-            self._iterate(passed, plan)
+            with shortcuts(self.trainer, self._results):
+                self._iterate(passed, plan)
         self.batch_progress.is_last_batch = True
         self._store_dataloader_outputs()
         return self.on_run_end()
@@ -131,13 +146,13 @@ class EvaluationLoop(_EvaluationLoop):
         self._stop = False
         self._has_run = False
         self._logged_outputs = []
-        self._seen_batches_per_dataloader.clear()
         self._restarting = False
         self.batch_progress.reset_on_run()
 
     def _iterate(self, passed: Passed, plan: EvaluationPlan) -> None:
         trainer, limit = self.trainer, self._limit()
         connector, results = trainer._logger_connector, self._results
+        readings = Readings(results)
         progress: Any = self.batch_progress
         index, done = passed.first, 0
         if done >= limit:
@@ -156,19 +171,22 @@ class EvaluationLoop(_EvaluationLoop):
             if plan.batch_end is not None:
                 plan.batch_end(output, batch, index)
             progress.increment_completed()
-            self._log(connector, results)
+            self._log(connector, results, readings)
             index += passed.stride
             done += 1
             if self._stop or trainer.stopping or done >= limit:
                 break
 
-    def _log(self, connector: Any, results: Any) -> None:
-        if results:
+    def _log(self, connector: Any, results: Any, readings: Readings) -> None:
+        eager = bool(results) and readings.eager()
+        if eager:
             connector.on_batch_end()
         results.batch = None
         results.batch_size = None
         self._has_run = True
-        if results and not self.trainer.sanity_checking:
+        if self.trainer.sanity_checking:
+            return
+        if eager:
             connector.update_eval_step_metrics(self._seen_batches_per_dataloader[0])
         self._seen_batches_per_dataloader[0] += 1
 

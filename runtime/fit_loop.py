@@ -5,7 +5,6 @@ Where a feature is asked for that it does not know, the inherited loop runs inst
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -25,13 +24,7 @@ from runtime.evaluation import EvaluationLoop
 if TYPE_CHECKING:
     from runtime.trainer import Trainer
 
-log = logging.getLogger(__name__)
-
-
-def _explain(message: str, *details: str) -> None:
-    """Log for somebody who has set the level of the logger ``runtime``; a script's own logging stays its own."""
-    if logging.getLogger("runtime").level:
-        log.debug(message, *details)
+_explain = reasons.explain
 
 
 class EpochLoop(_TrainingEpochLoop):
@@ -139,6 +132,7 @@ class FitLoop(_FitLoop):
         self.batches.reset()
         self.epoch_progress.increment_ready()
         self._call("on_train_epoch_start")
+        self.batches.reset_counters()
         self.epoch_progress.increment_started()
 
     def _fresh_data(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -15,17 +15,21 @@ Hook = Callable[..., Any]
 _WATCHING = (EarlyStopping, Checkpoint)
 
 
-def resolve(trainer: Any, name: str, *, watching: bool | None = None) -> Hook | None:
+def resolve(
+    trainer: Any, name: str, *, watching: bool | None = None, instead: Mapping[int, Hook] | None = None
+) -> Hook | None:
     """Return one function that calls the hook on the callbacks, the module and the strategy, or None for no hook.
 
     The function returns what the module's hook returns. While it runs, ``self.log`` knows the name of the hook.
 
     Args:
         watching: True for only the callbacks that watch a logged metric, False for all the others and the module.
+        instead: Functions to call instead of the hook of a callback, by the ``id`` of the callback.
     """
     module = trainer.lightning_module
     callbacks = [callback for callback in trainer.callbacks if watching in (None, isinstance(callback, _WATCHING))]
-    calls = [getattr(callback, name) for callback in callbacks if is_overridden(name, callback, parent=pl.Callback)]
+    present = [callback for callback in callbacks if is_overridden(name, callback, parent=pl.Callback)]
+    calls = [(instead or {}).get(id(callback)) or getattr(callback, name) for callback in present]
     own = None if watching else module_hook(module, name)
     inner = None if watching else _strategy_hook(trainer.strategy, name)
     if not calls and own is None and inner is None:

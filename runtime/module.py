@@ -85,6 +85,17 @@ class Module(pl.LightningModule):
         else:
             self.trainer.should_stop = True
 
+    def log(self, name: str, value: Any, *args: Any, **options: Any) -> None:
+        """Log a value; see :meth:`pytorch_lightning.LightningModule.log` for the other arguments."""
+        shortcuts = getattr(self._trainer, "_shortcuts", None)
+        if shortcuts is None:
+            return super().log(name, value, *args, **options)
+        fx = self._current_fx_name
+        if not shortcuts.store(fx, name, value, args, options):
+            super().log(name, value, *args, **options)
+            shortcuts.remember(fx, name, args, options)
+        return None
+
     def sum_across_ranks(self, *values: Any) -> Any:
         """Add up numbers or tensors over all processes; on one process return the very same objects.
 

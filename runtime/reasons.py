@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,15 @@ from runtime.data import combines, is_several_loaders
 
 #: Callbacks that reach into the loop's inner workings.
 _LOOP_CALLBACKS = (BatchSizeFinder, GradientAccumulationScheduler, LearningRateFinder, StochasticWeightAveraging)
+
+
+log = logging.getLogger(__name__)
+
+
+def explain(message: str, *details: str) -> None:
+    """Log for somebody who has set the level of the logger ``runtime``; a script's own logging stays its own."""
+    if logging.getLogger("runtime").level:
+        log.debug(message, *details)
 
 
 def fit_reason(trainer: Any) -> str | None:

@@ -211,8 +211,7 @@ def _batch_size_finder(value: Any) -> Today:
 def _gradient_norm(value: Any) -> Today:
     if value in (None, -1):
         return NOTHING
-    note = "log pytorch_lightning.utilities.grad_norm in on_before_optimizer_step"
-    return {"callbacks": [GradientNorms(value)]}, note
+    return {"callbacks": [GradientNorms(value)]}, f"use Trainer(callbacks=[runtime.GradientNorms({value!r})])"
 
 
 def _device_stats(value: Any) -> Today:

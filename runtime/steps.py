@@ -12,6 +12,7 @@ from pytorch_lightning.loops.optimization.automatic import ClosureResult
 from pytorch_lightning.loops.optimization.manual import ManualResult
 from pytorch_lightning.plugins.precision import MixedPrecision, Precision
 from pytorch_lightning.strategies import DDPStrategy, Strategy
+from pytorch_lightning.utilities.enums import GradClipAlgorithmType
 from pytorch_lightning.utilities.signature_utils import is_param_in_hook_signature
 from torch import Tensor
 
@@ -169,24 +170,36 @@ def _zero_grad(trainer: Any, optimizer: Any) -> Callable[[int], None]:
 
 def _update(trainer: Any, optimizer: Any) -> Callable[[Tensor], None]:
     """Return what changes the parameters once the gradients are there: hooks, clipping, step."""
-    strategy, module = trainer.strategy, trainer.lightning_module
+    strategy = trainer.strategy
     if not _steps_plainly(trainer):
         return lambda loss: strategy.optimizer_step(optimizer, lambda: loss)
     before = hooks.resolve(trainer, "on_before_optimizer_step")
-    clips = trainer.gradient_clip_val is not None or hooks.module_hook(module, "configure_gradient_clipping")
-    if before is None and not clips:
+    clip = _clip(trainer, optimizer)
+    if before is None and clip is None:
         return lambda loss: optimizer.step()
 
     def update(loss: Tensor) -> None:
         if before is not None:
             before(optimizer)
-        if clips:
-            trainer.precision_plugin._clip_gradients(
-                module, optimizer, trainer.gradient_clip_val, trainer.gradient_clip_algorithm
-            )
+        if clip is not None:
+            clip()
         optimizer.step()
 
     return update
+
+
+def _clip(trainer: Any, optimizer: Any) -> Callable[[], None] | None:
+    """Return what clips the gradients: the module's own hooks, or the precision's way at once; None for nothing."""
+    module, precision = trainer.lightning_module, trainer.precision_plugin
+    own = any(hooks.module_hook(module, name) for name in ("configure_gradient_clipping", "clip_gradients"))
+    if trainer.gradient_clip_val is None and not own:
+        return None
+    if own or not _same(precision, Precision, "_clip_gradients"):
+        return lambda: precision._clip_gradients(
+            module, optimizer, trainer.gradient_clip_val, trainer.gradient_clip_algorithm
+        )
+    algorithm = GradClipAlgorithmType(trainer.gradient_clip_algorithm or GradClipAlgorithmType.NORM)
+    return lambda: precision.clip_gradients(optimizer, trainer.gradient_clip_val or 0.0, algorithm)
 
 
 def _steps_plainly(trainer: Any) -> bool:
