@@ -19,11 +19,7 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 export OMP_NUM_THREADS := 1
 
 .DELETE_ON_ERROR:
-<<<<<<< HEAD
-.PHONY: help demo test lint types unit browser fuzz sweep cost clean
-=======
-.PHONY: help demo test lint types unit fuzz sweep cost bench clean
->>>>>>> 28a2e77628b9cc31979bb8f2fb7e276aeb86b36e
+.PHONY: help demo test lint types unit browser fuzz mutation sweep cost bench clean
 
 help:
 	@echo "make demo    convert a real training script, train both versions, and compare them"
