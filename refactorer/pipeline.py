@@ -11,7 +11,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.assemble import assemble
 from refactorer.emit.targets import LIGHTNING, RUNTIME
-from refactorer.idioms import automatic, configure, device, evaluation, whole_epoch
+from refactorer.idioms import accumulation, automatic, configure, device, evaluation, whole_epoch
 from refactorer.idioms.evaluation.moving import keep_gradients, keep_modes
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Stage
 from refactorer.idioms.jumps import leave_epoch, on_lines
@@ -85,6 +85,8 @@ def _apply_idioms(
     if options.applies("N105"):
         device.apply(outline, roles)
     _note_gradients_elsewhere(outline)
+    if options.applies("N101") and options.applies("N111") and undivided is None:
+        accumulation.apply(outline, roles)
     if options.applies("N101"):
         automatic.apply(outline, roles, undivided)
     else:

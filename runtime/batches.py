@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytorch_lightning.trainer.states import RunningStage
 
 from runtime import hooks
+from runtime.accumulation import AccumulatingStep
 from runtime.data import Passed, limit_of, transfer_function
 from runtime.steps import make_step
 
@@ -22,6 +23,7 @@ class BatchLoop:
     Attributes:
         stop: Set to end the epoch after the current batch.
         complete: Whether the epoch came to its regular end (also by ``stop``), after which schedulers step.
+        counted: Whether the last batch counts as a step for loggers: not where gradients were only accumulated.
     """
 
     def __init__(self, trainer: Trainer) -> None:
@@ -30,8 +32,10 @@ class BatchLoop:
         self.stop = False
         self.complete = False
         self.skipped = False
+        self.counted = True
         self._transfer = transfer_function(trainer)
         self._step = make_step(trainer)
+        self._windows = self._step if isinstance(self._step, AccumulatingStep) else None
         self._on_start = hooks.resolve(trainer, "on_train_batch_start")
         self._on_end = hooks.resolve(trainer, "on_train_batch_end")
         automatic = trainer.lightning_module.automatic_optimization
@@ -42,6 +46,8 @@ class BatchLoop:
     def reset(self) -> None:
         """Begin an epoch: counters of the current epoch go to zero."""
         self.stop = self.complete = self.skipped = False
+        if self._windows is not None:
+            self._windows.begin_epoch()
         loop = self.loop
         loop.batch_progress.reset_on_run()
         loop.scheduler_progress.reset_on_run()
@@ -74,6 +80,7 @@ class BatchLoop:
     def _iterate(self, loader: Any, limit: int | float) -> None:
         trainer, loop, step = self.trainer, self.loop, self._step
         transfer, on_start, on_end = self._transfer, self._on_start, self._on_end
+        windows = self._windows
         connector, results = trainer._logger_connector, loop._results
         progress: Any = loop.batch_progress
         total, current = progress.total, progress.current
@@ -103,11 +110,14 @@ class BatchLoop:
             self._log(connector, results)
             if stepped and self._watches:
                 loop._update_learning_rates("step", update_plateau_schedulers=True)
-            loop._batches_that_stepped += 1
+            self.counted = stepped or windows is None
+            loop._batches_that_stepped += self.counted
             asked = self.stop or trainer.should_stop or trainer.stopping
             if (asked or bounded or index + 1 >= limit) and self._ends(index + 1, limit):
                 return None
         self.complete = True
+        if windows is not None and windows.finish() and self._schedules:
+            loop._update_learning_rates("step", update_plateau_schedulers=False)
         return None
 
     def _log(self, connector: Any, results: Any) -> None:

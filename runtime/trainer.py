@@ -15,7 +15,7 @@ from pytorch_lightning.trainer.states import RunningStage, TrainerFn
 from pytorch_lightning.utilities.exceptions import _TunerExitException
 from pytorch_lightning.utilities.seed import isolate_rng
 
-from runtime import leaving, quiet, settings
+from runtime import accumulation, leaving, quiet, settings
 from runtime.epochs import Epochs
 from runtime.evaluation import EvaluationLoop
 from runtime.fit_loop import EpochLoop, FitLoop
@@ -40,6 +40,11 @@ class Trainer(pl.Trainer):
         epochs: Any iterable instead of a number; it is iterated once, lazily, and ``self.epoch`` is its current item.
         device: The device that the script chose: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``, ``"xla"`` or a
             ``torch.device``. With no device and no accelerator given, training stays on the CPU.
+        divide_loss: Whether the loss is divided by ``accumulate_grad_batches``, as in Lightning. False where the step
+            divides it itself, or where the gradients are meant to be sums.
+        last_window: What becomes of the last batches of an epoch when they are fewer than ``accumulate_grad_batches``:
+            the optimizer steps for them (``"step"``, as in Lightning), their gradients are dropped when the next epoch
+            starts (``"drop"``), or they count for the first step of the next epoch (``"carry"``).
         **lightning: Any argument of :class:`pytorch_lightning.Trainer`. Loggers, checkpoints, progress bar, summary
             and sanity check are off unless they are asked for.
 
@@ -48,6 +53,7 @@ class Trainer(pl.Trainer):
     Raises:
         SettingsError: the environment variable or ``device`` cannot be used (exit status 2, one line on stderr).
         TypeError: an argument that Lightning's Trainer does not have.
+        ValueError: ``accumulate_grad_batches`` is not a whole number of at least 1, or ``last_window`` is unknown.
     """
 
     fit_loop: FitLoop
@@ -59,6 +65,8 @@ class Trainer(pl.Trainer):
         max_epochs: int | None = None,
         epochs: Iterable[Any] | None = None,
         device: torch.device | str | None = None,
+        divide_loss: bool = True,
+        last_window: str = "step",
         **lightning: Any,
     ) -> None:
         given = {"max_epochs": max_epochs, **lightning}
@@ -66,6 +74,8 @@ class Trainer(pl.Trainer):
         if device is not None and arguments["accelerator"] == "cuda" and not torch.cuda.is_available():
             # raises what the script's own first move to the device would raise
             arguments = settings.resolve(given, torch.empty(0).to(device).device)
+        arguments["accumulate_grad_batches"] = accumulation.check(arguments["accumulate_grad_batches"], last_window)
+        self.divide_loss, self.last_window = divide_loss, last_window
         self._epochs = Epochs(epochs) if epochs is not None else None
         self._leaving: BaseException | None = None
         self.stopping = False
