@@ -15,7 +15,7 @@ from pytorch_lightning.trainer.states import RunningStage, TrainerFn
 from pytorch_lightning.utilities.exceptions import _TunerExitException
 from pytorch_lightning.utilities.seed import isolate_rng
 
-from runtime import accumulation, leaving, quiet, settings
+from runtime import accumulation, leaving, precision, quiet, settings
 from runtime.epochs import Epochs
 from runtime.evaluation import EvaluationLoop
 from runtime.fit_loop import EpochLoop, FitLoop
@@ -45,6 +45,8 @@ class Trainer(pl.Trainer):
         last_window: What becomes of the last batches of an epoch when they are fewer than ``accumulate_grad_batches``:
             the optimizer steps for them (``"step"``, as in Lightning), their gradients are dropped when the next epoch
             starts (``"drop"``), or they count for the first step of the next epoch (``"carry"``).
+        scaler: The script's own ``GradScaler``: losses are scaled and the optimizer steps through it, and the steps
+            autocast where they say so themselves. A ``precision`` takes the place of both.
         **lightning: Any argument of :class:`pytorch_lightning.Trainer`. Loggers, checkpoints, progress bar, summary
             and sanity check are off unless they are asked for.
 
@@ -67,6 +69,7 @@ class Trainer(pl.Trainer):
         device: torch.device | str | None = None,
         divide_loss: bool = True,
         last_window: str = "step",
+        scaler: torch.amp.GradScaler | None = None,
         **lightning: Any,
     ) -> None:
         given = {"max_epochs": max_epochs, **lightning}
@@ -76,10 +79,15 @@ class Trainer(pl.Trainer):
             arguments = settings.resolve(given, torch.empty(0).to(device).device)
         arguments["accumulate_grad_batches"] = accumulation.check(arguments["accumulate_grad_batches"], last_window)
         self.divide_loss, self.last_window = divide_loss, last_window
+        scales = scaler is not None and arguments["precision"] is None
+        if scaler is not None and scales:
+            arguments["plugins"] = [*_listed(arguments["plugins"]), precision.ScriptsPrecision(scaler)]
         self._epochs = Epochs(epochs) if epochs is not None else None
         self._leaving: BaseException | None = None
         self.stopping = False
         self._initialize(_limits(arguments, self._epochs))
+        if scaler is not None and not scales:
+            precision.override_autocast(self.precision_plugin)
         self._use_faithful_loops(arguments["inference_mode"])
         self._signal_connector = _ScriptsSignals(self)
 
@@ -226,6 +234,10 @@ class Trainer(pl.Trainer):
         self.stopping = True
         if self.state.fn == TrainerFn.FITTING and self.lean_loop_reason is not None:
             self.should_stop = True
+
+
+def _listed(plugins: Any) -> list[Any]:
+    return [] if plugins is None else [*plugins] if isinstance(plugins, (list, tuple)) else [plugins]
 
 
 def _limits(arguments: dict[str, Any], epochs: Epochs | None) -> dict[str, Any]:

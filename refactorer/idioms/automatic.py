@@ -43,7 +43,7 @@ def apply(outline: Outline, roles: Roles, instead: str | None = None) -> None:
         found = Obstacle(outline.site.batch_loop, instead)
     if isinstance(found, Obstacle):
         codes = {code for code, *_ in outline.notes}
-        said = "N111" in codes or (not roles.optimizers and "N104" in codes)
+        said = bool(codes & {"N111", "N112"}) or (not roles.optimizers and "N104" in codes)
         if not said:
             outline.note("N101", found.node, f"manual optimization is kept: {found.reason}",
                          "nothing to do; the literal form trains the same")  # fmt: skip

@@ -61,6 +61,7 @@ class Outline:
     switches modes itself; `automatic_modes` says that the Trainer does in others.
     `settings` are further arguments of the Trainer; `cleared` are lines outside the step that clear gradients, which
     these settings make needless, and `stepping` what is left of the condition for the optimizer's step.
+    `scaler` is the `GradScaler` that the Trainer was given, `scaled` are lines that stood in front of its `unscale_()`.
     Lines in front of the place `reflection` (in the order of the text) stay, since something looks at their variables.
     """
 
@@ -84,6 +85,8 @@ class Outline:
     settings: dict[str, cst.BaseExpression] = field(default_factory=dict)
     cleared: list[cst.CSTNode] = field(default_factory=list)
     stepping: list[cst.If] = field(default_factory=list)
+    scaler: Variable | None = None
+    scaled: list[cst.CSTNode] = field(default_factory=list)
     parameter: dict[str, str] = field(default_factory=dict)
     openings: list[cst.CSTNode] = field(default_factory=list)
     methods: dict[str, cst.FunctionDef] = field(default_factory=dict)

@@ -80,7 +80,7 @@ def detect(outline: Outline, roles: Roles) -> Plan | Obstacle | None:
     last = _last_window(outline, stepping, flat.opens or any(line in outline.hooks[EPOCH_START] for line in cleared))
     if isinstance(last, Obstacle):
         return last
-    settings = {"accumulate_grad_batches": batches, "divide_loss": _FALSE, **last}
+    settings = {**outline.settings, "accumulate_grad_batches": batches, "divide_loss": _FALSE, **last}
     return _without_division(outline, roles, Plan(flat, cleared, settings), stepping)
 
 
@@ -107,7 +107,7 @@ def _last_window(outline: Outline, stepping: Stepping, cleared: bool) -> dict[st
 
 def _without_division(outline: Outline, roles: Roles, plan: Plan, stepping: Stepping) -> Plan | Obstacle:
     """The plan that leaves the division of the loss to the Trainer as well, if that is sound; else the plan itself."""
-    calls = [call for call in outline.site.backwards if call in outline.program.order]
+    calls = outline.site.backwards
     division = None
     if len(calls) == 1 and isinstance(calls[0].func, cst.Attribute):
         division = find_division(outline, plan.flat.body, calls[0], stepping.window.batches)
