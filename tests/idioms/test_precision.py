@@ -62,6 +62,9 @@ AUTOMATIC = {
                             "on_before_optimizer_step"),
     "printed in between": (script(ZERO + SCALED + "total += loss.item()\n" + UNSCALE + CLIP + STEP), "self.total +="),
     "the scale is printed": (script(ZERO + SCALED + STEP + "print(scaler.get_scale())"), "on_train_batch_end"),
+    "another kind of scaler is printed": (
+        script(ZERO + SCALED + STEP + "print(scaler._enabled)").replace(
+            'GradScaler("cpu",', "torch.cuda.amp.GradScaler("), "on_train_batch_end"),
     "the scale is printed in front": (script(ZERO + "print(scaler.get_scale())\n" + SCALED + STEP), "training_step"),
     "a scheduler behind": (script(ZERO + SCALED + STEP + "scheduler.step()"), '"interval": "step"'),
     "a scheduler in front of update()": (script(ZERO + SCALED + STEP.replace("\n", "\nscheduler.step()\n", 1)),
