@@ -11,7 +11,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.assemble import assemble
 from refactorer.emit.targets import LIGHTNING, RUNTIME
-from refactorer.idioms import automatic, configure, device, evaluation, whole_epoch
+from refactorer.idioms import accumulation, automatic, configure, device, evaluation, precision, whole_epoch
 from refactorer.idioms.evaluation.moving import keep_gradients, keep_modes
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Stage
 from refactorer.idioms.jumps import leave_epoch, on_lines
@@ -48,6 +48,8 @@ def convert_site(
     if site.enters_helpers:
         enter_helpers(outline)
     make_methods(outline)
+    if options.applies("N112") and options.applies("N101") and options.target != "lightning":
+        precision.apply(outline, undivided)
     roles = find_roles(outline)
     configuration = _apply_idioms(outline, roles, options, undivided, copies)
     outline.returning = stop_instead(outline)
@@ -85,10 +87,13 @@ def _apply_idioms(
     if options.applies("N105"):
         device.apply(outline, roles)
     _note_gradients_elsewhere(outline)
+    if options.applies("N101") and options.applies("N111") and undivided is None:
+        accumulation.apply(outline, roles)
     if options.applies("N101"):
         automatic.apply(outline, roles, undivided)
     else:
         automatic.keep_manual(outline)
+    precision.require_automatic(outline)
     return configure.apply(outline, roles) if options.applies("N106") else configure.Configuration()
 
 

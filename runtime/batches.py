@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytorch_lightning.trainer.states import RunningStage
 
 from runtime import hooks
+from runtime.accumulation import AccumulatingStep
 from runtime.callbacks import BatchEnds
 from runtime.data import Passed, limit_of, transfer_function
 from runtime.logged import Readings, shortcuts
@@ -24,6 +25,7 @@ class BatchLoop:
     Attributes:
         stop: Set to end the epoch after the current batch.
         complete: Whether the epoch came to its regular end (also by ``stop``), after which schedulers step.
+        counted: Whether the last batch counts as a step for loggers: not where gradients were only accumulated.
     """
 
     def __init__(self, trainer: Trainer) -> None:
@@ -32,8 +34,10 @@ class BatchLoop:
         self.stop = False
         self.complete = False
         self.skipped = False
+        self.counted = True
         self._transfer = transfer_function(trainer)
         self._step = make_step(trainer)
+        self._windows = self._step if isinstance(self._step, AccumulatingStep) else None
         self._on_start = hooks.resolve(trainer, "on_train_batch_start")
         self._ends_of_callbacks = BatchEnds(trainer)
         self._on_end = hooks.resolve(trainer, "on_train_batch_end", instead=self._ends_of_callbacks.hooks)
@@ -47,6 +51,8 @@ class BatchLoop:
     def reset(self) -> None:
         """Begin an epoch."""
         self.stop = self.complete = self.skipped = False
+        if self._windows is not None:
+            self._windows.begin_epoch()
 
     def reset_counters(self) -> None:
         """Counters of the current epoch go to zero, behind the hooks of its start, as in Lightning."""
@@ -87,6 +93,7 @@ class BatchLoop:
     def _iterate(self, loader: Any, limit: int | float) -> None:
         trainer, loop, step = self.trainer, self.loop, self._step
         transfer, on_start, on_end = self._transfer, self._on_start, self._on_end
+        windows = self._windows
         connector, results = trainer._logger_connector, loop._results
         progress: Any = loop.batch_progress
         total, current = progress.total, progress.current
@@ -118,11 +125,14 @@ class BatchLoop:
             self._log(connector, results)
             if stepped and self._watches:
                 loop._update_learning_rates("step", update_plateau_schedulers=True)
-            loop._batches_that_stepped += 1
+            self.counted = stepped or windows is None
+            loop._batches_that_stepped += self.counted
             asked = self.stop or trainer.should_stop or trainer.stopping
             if (asked or bounded or index + 1 >= limit) and self._ends(index + 1, limit):
                 return None
         self.complete = True
+        if windows is not None and windows.finish() and self._schedules:
+            loop._update_learning_rates("step", update_plateau_schedulers=False)
         return None
 
     def _log(self, connector: Any, results: Any) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loops.fit_loop import _FitLoop
 from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
 from pytorch_lightning.loops.utilities import _is_max_limit_reached
@@ -35,6 +36,11 @@ class EpochLoop(_TrainingEpochLoop):
 
     def _should_check_val_fx(self, data_fetcher: Any) -> bool:
         return not self.trainer.stopping and super()._should_check_val_fx(data_fetcher)
+
+    def _should_accumulate(self) -> bool:
+        if self.trainer.last_window == "step":
+            return super()._should_accumulate()
+        return not self._accumulated_batches_reached()
 
 
 class FitLoop(_FitLoop):
@@ -106,6 +112,7 @@ class FitLoop(_FitLoop):
         reason = self.lean_loop_reason()
         if reason is not None:
             _explain("Lightning's own loop trains: %s", reason)
+            self._check_windows(reason)
             self._begin_epochs()
             return super().run()
         _explain("the lean loop trains")
@@ -119,6 +126,19 @@ class FitLoop(_FitLoop):
             resumed = False
         self._call("on_train_end")
         return None
+
+    def _check_windows(self, reason: str) -> None:
+        """Lightning's own loop has one way to accumulate gradients.
+
+        Raises:
+            MisconfigurationException: another one is asked for.
+        """
+        trainer = self.trainer
+        if trainer.accumulate_grad_batches != 1 and not (trainer.divide_loss and trainer.last_window == "step"):
+            raise MisconfigurationException(
+                f"Trainer(divide_loss={trainer.divide_loss}, last_window={trainer.last_window!r}) cannot be used"
+                f" together with this: {reason}. Leave one of them out."
+            )
 
     def _epoch(self, resumed: bool) -> None:
         if not resumed:
@@ -184,7 +204,7 @@ class FitLoop(_FitLoop):
     def _at_last_batch(self) -> Iterator[None]:
         """Log with the step of the epoch's last batch, as loggers expect, and not with the next one's."""
         before = self.epoch_loop._batches_that_stepped
-        self.epoch_loop._batches_that_stepped = max(0, before - 1)
+        self.epoch_loop._batches_that_stepped = max(0, before - self.batches.counted)
         try:
             yield
         finally:

@@ -16,6 +16,7 @@ from pytorch_lightning.profilers import PassThroughProfiler
 from pytorch_lightning.utilities.signature_utils import is_param_in_hook_signature
 
 from runtime.data import combines, is_several_loaders
+from runtime.steps import steps_with_closure
 
 #: Callbacks that reach into the loop's inner workings.
 _LOOP_CALLBACKS = (BatchSizeFinder, GradientAccumulationScheduler, LearningRateFinder, StochasticWeightAveraging)
@@ -49,8 +50,8 @@ def evaluation_reason(trainer: Any, loader: Any, step: str) -> str | None:
 
 
 def _fit_reasons(trainer: Any) -> Iterator[str]:
-    if trainer.accumulate_grad_batches != 1:
-        yield f"accumulate_grad_batches={trainer.accumulate_grad_batches}"
+    if trainer.accumulate_grad_batches != 1 and steps_with_closure(trainer):
+        yield f"accumulate_grad_batches={trainer.accumulate_grad_batches} with steps that take a closure"
     if trainer.overfit_batches:
         yield f"overfit_batches={trainer.overfit_batches}"
     if trainer.fast_dev_run:

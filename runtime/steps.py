@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from pytorch_lightning.core.optimizer import LightningOptimizer
-from pytorch_lightning.loops.optimization.automatic import ClosureResult
 from pytorch_lightning.loops.optimization.manual import ManualResult
 from pytorch_lightning.plugins.precision import MixedPrecision, Precision
 from pytorch_lightning.strategies import DDPStrategy, Strategy
@@ -17,6 +16,8 @@ from pytorch_lightning.utilities.signature_utils import is_param_in_hook_signatu
 from torch import Tensor
 
 from runtime import hooks
+from runtime.accumulation import AccumulatingStep
+from runtime.outputs import loss_of, outputs_of, refuse_skipping
 
 Step = Callable[[Any, int], tuple[bool, Any]]
 """Takes a batch and its number; returns whether the optimizer stepped, and the outputs for ``on_train_batch_end``."""
@@ -28,9 +29,15 @@ def make_step(trainer: Any) -> Step:
     forward = forward_function(trainer, "training_step", "train_step_context")
     if not module.automatic_optimization:
         return _manual(trainer, forward)
-    if hooks.module_hook(module, "optimizer_step") or _needs_closure(trainer.optimizers[0]):
+    if steps_with_closure(trainer):
         return _with_closure(trainer)
     return _automatic(trainer, forward)
+
+
+def steps_with_closure(trainer: Any) -> bool:
+    """Whether the optimizer evaluates the loss itself, or the module has an ``optimizer_step`` of its own."""
+    own = hooks.module_hook(trainer.lightning_module, "optimizer_step") is not None
+    return own or any(_needs_closure(optimizer) for optimizer in trainer.optimizers)
 
 
 def forward_function(trainer: Any, name: str, context: str) -> Callable[[Any, int], Any]:
@@ -80,6 +87,8 @@ def _automatic(trainer: Any, forward: Callable[[Any, int], Any]) -> Step:
     zero_grad = _zero_grad(trainer, optimizer)
     backward = make_backward(trainer, optimizer)
     update = _update(trainer, optimizer)
+    if trainer.accumulate_grad_batches != 1:
+        return AccumulatingStep(trainer, forward, zero_grad, backward, update)
     progress = trainer.fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step
     wants_outputs = hooks.resolve(trainer, "on_train_batch_end") is not None
     several = trainer.world_size > 1
@@ -87,18 +96,15 @@ def _automatic(trainer: Any, forward: Callable[[Any, int], Any]) -> Step:
     def step(batch: Any, index: int) -> tuple[bool, Any]:
         zero_grad(index)
         output = forward(batch, index)
-        # a plain tensor is by far the commonest answer; Lightning checks the others
-        loss = output if isinstance(output, Tensor) else ClosureResult.from_training_step_output(output).closure_loss
+        loss = loss_of(output)
         if loss is None:
-            _refuse_skipping(several)
+            refuse_skipping(several)
             return False, {}
-        if isinstance(output, Mapping):
-            loss = output["loss"]  # Lightning's is divided by one, and thereby another tensor
         backward(loss)
         progress.increment_ready()
         update(loss)
         progress.increment_completed()
-        return True, _outputs(output) if wants_outputs else None
+        return True, outputs_of(output, loss) if wants_outputs else None
 
     return step
 
@@ -110,8 +116,9 @@ def _with_closure(trainer: Any) -> Step:
 
     def step(batch: Any, index: int) -> tuple[bool, Any]:
         kwargs = OrderedDict(batch=batch, batch_idx=index) if takes_index else OrderedDict(batch=batch)
+        accumulates = trainer.fit_loop._should_accumulate()
         outputs = automatic.run(trainer.optimizers[0], index, kwargs)
-        return bool(outputs), outputs
+        return bool(outputs) and not accumulates, outputs
 
     return step
 
@@ -219,20 +226,6 @@ def _steps_plainly(trainer: Any) -> bool:
 def _needs_closure(optimizer: Any) -> bool:
     closure = inspect.signature(type(optimizer).step).parameters.get("closure")
     return closure is not None and closure.default is inspect.Parameter.empty
-
-
-def _outputs(output: Any) -> dict[str, Any]:
-    if isinstance(output, Tensor):
-        return {"loss": output.detach().clone()}
-    return {**output, "loss": output["loss"].detach().clone()}
-
-
-def _refuse_skipping(several: bool) -> None:
-    if several:
-        raise RuntimeError(
-            "training_step returned None: with several processes every process has to step, otherwise they wait for"
-            " each other forever. Return a loss for every batch, or train with devices=1."
-        )
 
 
 def _same(instance: Any, base: type, *names: str) -> bool:

@@ -16,12 +16,14 @@ from pytorch_lightning.utilities.exceptions import _TunerExitException
 from pytorch_lightning.utilities.seed import isolate_rng
 
 from runtime import (
+    accumulation,
     checkpoints,
     explanations,
     launcher,
     leaving,
     old_calls,
     old_hooks,
+    precision,
     quiet,
     settings,
     sharded,
@@ -52,6 +54,13 @@ class Trainer(pl.Trainer):
         epochs: Any iterable instead of a number; it is iterated once, lazily, and ``self.epoch`` is its current item.
         device: The device that the script chose: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``, ``"xla"`` or a
             ``torch.device``. With no device and no accelerator given, training stays on the CPU.
+        divide_loss: Whether the loss is divided by ``accumulate_grad_batches``, as in Lightning. False where the step
+            divides it itself, or where the gradients are meant to be sums.
+        last_window: What becomes of the last batches of an epoch when they are fewer than ``accumulate_grad_batches``:
+            the optimizer steps for them (``"step"``, as in Lightning), their gradients are dropped when the next epoch
+            starts (``"drop"``), or they count for the first step of the next epoch (``"carry"``).
+        scaler: The script's own ``GradScaler``: losses are scaled and the optimizer steps through it, and the steps
+            autocast where they say so themselves. A ``precision`` takes the place of both.
         **lightning: Any argument of :class:`pytorch_lightning.Trainer`. Loggers, checkpoints, progress bar, summary
             and sanity check are off unless they are asked for. Also ``stop_on_nan=True``, which ends the training
             with :class:`runtime.NonFiniteLoss` at the first loss that is NaN or infinite, ``ckpt_path``, the
@@ -63,6 +72,7 @@ class Trainer(pl.Trainer):
         SettingsError: the environment variable or ``device`` cannot be used (exit status 2, one line on stderr).
         TypeError: an argument that no Trainer ever had, an old one that nothing today means, or two that contradict
             each other.
+        ValueError: ``accumulate_grad_batches`` is not a whole number of at least 1, or ``last_window`` is unknown.
         MisconfigurationException: a device, strategy or precision that is unknown or not there.
     """
 
@@ -75,6 +85,9 @@ class Trainer(pl.Trainer):
         max_epochs: int | None = None,
         epochs: Iterable[Any] | None = None,
         device: torch.device | str | None = None,
+        divide_loss: bool = True,
+        last_window: str = "step",
+        scaler: torch.amp.GradScaler | None = None,
         **lightning: Any,
     ) -> None:
         given = lightning if max_epochs is None else {"max_epochs": max_epochs, **lightning}
@@ -82,6 +95,11 @@ class Trainer(pl.Trainer):
         if device is not None and arguments["accelerator"] == "cuda" and not torch.cuda.is_available():
             # raises what the script's own first move to the device would raise
             arguments = settings.resolve(given, torch.empty(0).to(device).device)
+        arguments["accumulate_grad_batches"] = accumulation.check(arguments["accumulate_grad_batches"], last_window)
+        self.divide_loss, self.last_window = divide_loss, last_window
+        scales = scaler is not None and arguments["precision"] is None
+        if scaler is not None and scales:
+            arguments["plugins"] = [*_listed(arguments["plugins"]), precision.ScriptsPrecision(scaler)]
         self._epochs = Epochs(epochs) if epochs is not None else None
         self._leaving: BaseException | None = None
         self._random_states: dict[str, Any] | None = None
@@ -90,6 +108,8 @@ class Trainer(pl.Trainer):
         if arguments.pop("stop_on_nan"):
             arguments["callbacks"] = [*(arguments["callbacks"] or []), StopOnNaN()]
         self._initialize(_limits(arguments, self._epochs))
+        if scaler is not None and not scales:
+            precision.override_autocast(self.precision_plugin)
         self._use_faithful_loops(arguments["inference_mode"])
         self._signal_connector = _ScriptsSignals(self)
         self._data_connector = sharing.ScriptsData(self)
@@ -261,6 +281,10 @@ class Trainer(pl.Trainer):
         self.stopping = True
         if self.state.fn == TrainerFn.FITTING and self.lean_loop_reason is not None:
             self.should_stop = True
+
+
+def _listed(plugins: Any) -> list[Any]:
+    return [] if plugins is None else [*plugins] if isinstance(plugins, (list, tuple)) else [plugins]
 
 
 def _limits(arguments: dict[str, Any], epochs: Epochs | None) -> dict[str, Any]:

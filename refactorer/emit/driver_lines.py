@@ -166,9 +166,11 @@ def _trainer(
     outline: Outline, names: Names, argument: str, value: cst.BaseExpression, device: cst.BaseExpression | None,
     target: Target,
 ) -> cst.SimpleStatementLine:  # fmt: skip
+    more = [_keyword(name, in_driver(outline, given)) for name, given in outline.settings.items()]
     if target is LIGHTNING:
-        return trainer_line(outline, names.trainer, names.trainer_class, value, device)
-    settings = [_keyword(argument, value), *([_keyword("device", device)] if device is not None else [])]
+        written = [cst.Module([]).code_for_node(setting) for setting in more]
+        return trainer_line(outline, names.trainer, names.trainer_class, value, device, written)
+    settings = [_keyword(argument, value), *([_keyword("device", device)] if device is not None else []), *more]
     return _assign(names.trainer, cst.Call(cst.parse_expression(names.trainer_class), settings))
 
 

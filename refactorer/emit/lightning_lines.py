@@ -4,6 +4,8 @@ the script's own concern.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import libcst as cst
 import libcst.matchers as m
 
@@ -18,10 +20,11 @@ _STOP = m.Expr(m.Call(m.Attribute(m.Name("self"), m.Name("stop_training"))))
 
 
 def trainer_line(
-    outline: Outline, name: str, trainer_class: str, epochs: cst.BaseExpression, device: cst.BaseExpression | None
-) -> cst.SimpleStatementLine:
+    outline: Outline, name: str, trainer_class: str, epochs: cst.BaseExpression, device: cst.BaseExpression | None,
+    settings: Sequence[str],
+) -> cst.SimpleStatementLine:  # fmt: skip
     """The line that makes a Trainer which leaves no trace; its arguments stand on lines of their own."""
-    own = [*_count(outline.program, epochs), f"accelerator={_accelerator(outline, device)}", "devices=1"]
+    own = [*_count(outline.program, epochs), f"accelerator={_accelerator(outline, device)}", "devices=1", *settings]
     quiet = [*_NO_TRACE, *(["num_sanity_val_steps=0"] if outline.evaluation is not None else [])]
     text = f"{name} = {trainer_class}(\n    {', '.join(own)},\n    {', '.join(quiet)},\n)\n"
     line = cst.parse_statement(text)

@@ -17,6 +17,7 @@ from refactorer.idioms.clearing import clearing_lines
 from refactorer.idioms.gradients import clips_elsewhere, gradient_reader, gradients_cross
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.remarks import remove
+from refactorer.idioms.schedulers import is_step_line
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.idioms.shapes import method_calls, method_line, only_call
 from refactorer.outline.anchors import is_of_loss
@@ -41,7 +42,8 @@ def apply(outline: Outline, roles: Roles, instead: str | None = None) -> None:
     if not isinstance(found, Obstacle) and instead is not None:
         found = Obstacle(outline.site.batch_loop, instead)
     if isinstance(found, Obstacle):
-        said = not roles.optimizers and any(code == "N104" for code, *_ in outline.notes)
+        codes = {code for code, *_ in outline.notes}
+        said = bool(codes & {"N111", "N112"}) or (not roles.optimizers and "N104" in codes)
         if not said:
             outline.note("N101", found.node, f"manual optimization is kept: {found.reason}",
                          "nothing to do; the literal form trains the same")  # fmt: skip
@@ -70,7 +72,7 @@ def detect(outline: Outline, roles: Roles) -> tuple[Calls, Places] | Obstacle:
     reader = gradient_reader(outline, [*places.between, *places.behind])
     if reader is not None:
         return Obstacle(reader, "the script reads gradients itself")
-    if late and places.behind:
+    if late and not all(is_step_line(outline, roles, line) for line in places.behind):
         return Obstacle(body[late[0]], "code behind step() stays there, and may see that the gradients are cleared")
     return calls, places
 
@@ -92,7 +94,7 @@ def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> Calls | O
         return Obstacle(left[0], "`return` leaves the training from inside a step")
     if len(outline.site.backwards) != 1 or len(backwards) != 1 or len(steps) != 1 or not zeros:
         return Obstacle(loop, "zero_grad, backward and step do not stand once each, directly in the loop")
-    ours = [body[i] for i in (*zeros, *steps)]
+    ours = [*outline.cleared, *(body[i] for i in (*zeros, *steps))]
     if any(_is_called_elsewhere(outline, roles.optimizer, method, ours) for method in ("step", "zero_grad")):
         return Obstacle(loop, "the optimizer is stepped or cleared in more than one place")
     call = _plain_backward(body[backwards[0]])

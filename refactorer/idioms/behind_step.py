@@ -14,8 +14,8 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.gradients import hooked, is_clipping
 from refactorer.idioms.jumps import leave_step, on_lines
+from refactorer.idioms.schedulers import is_step_line
 from refactorer.idioms.sensitive import Obstacle, is_guarded, sensitive_code
-from refactorer.idioms.shapes import method_line
 from refactorer.idioms.taint import tainted_by_training
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.optimizers import Roles
@@ -50,7 +50,7 @@ def find_places(
 
     if is_sensitive(rest):
         return Places(between=middle, behind=tail)
-    steps = [i for i, line in enumerate(tail) if any(method_line(outline, line, s, "step") for s in roles.schedulers)]
+    steps = [i for i, line in enumerate(tail) if is_step_line(outline, roles, line)]
     others = [*rest, *(line for i, line in enumerate(tail) if i not in steps)]
     last = steps[-1] if steps else 0
     if loop_jumps(tail[:last]) or is_sensitive(others):

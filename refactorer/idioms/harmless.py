@@ -42,6 +42,7 @@ _EXPRESSIONS = (
 _STATEMENTS = (
     cst.SimpleStatementLine, cst.SimpleStatementSuite, cst.IndentedBlock, cst.If, cst.Else, cst.Expr, cst.Assign,
     cst.AssignTarget, cst.AugAssign, cst.BaseAugOp, cst.Break, cst.Continue, cst.Pass, cst.Return,
+    cst.SimpleWhitespace,
 )  # fmt: skip
 
 

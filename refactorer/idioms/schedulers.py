@@ -23,10 +23,24 @@ def steps_of(outline: Outline, scheduler: Variable) -> list[cst.Call]:
     return [c for c in method_calls(outline, "step") if outline.variable(c.func.value) is scheduler]  # type: ignore[attr-defined]
 
 
+def step_line(outline: Outline, line: cst.CSTNode, scheduler: Variable) -> cst.Call | None:
+    """The call of a line `scheduler.step()`, which may stand alone under the condition for the optimizer's step."""
+    if isinstance(line, cst.If) and any(line is branch for branch in outline.stepping) and len(line.body.body) == 1:
+        return method_line(outline, line.body.body[0], scheduler, "step")
+    return method_line(outline, line, scheduler, "step")
+
+
+def is_step_line(outline: Outline, roles: Roles, line: cst.CSTNode) -> bool:
+    """Whether a line does no more than to step a scheduler together with the optimizer."""
+    return any(step_line(outline, line, scheduler) is not None for scheduler in roles.schedulers)
+
+
 def step_behind_batch(outline: Outline, scheduler: Variable) -> bool:
     """Takes `scheduler.step()` out of the code behind the step where it is the first thing there."""
     own = [line for line in outline.hooks.get(BATCH_END, []) if line not in outline.openings]
-    if not own or method_line(outline, own[0], scheduler, "step") is None or _is_stepped_otherwise(outline, scheduler):
+    if not own or step_line(outline, own[0], scheduler) is None or _is_stepped_otherwise(outline, scheduler):
+        return False
+    if outline.accumulates and not isinstance(own[0], cst.If):
         return False
     outline.edit(BATCH_END, {own[0]: None})
     if len(own) == 1:

@@ -19,6 +19,8 @@ def tainted_by_training(outline: Outline, roles: Roles) -> set[Variable]:
     program = outline.program
     tainted = set(roles.objects)
     tainted |= _given_parameters(outline, roles)
+    if outline.scaler is not None:
+        tainted.add(outline.scaler)
     assigns = program.find((cst.Assign, cst.AnnAssign, cst.For, cst.With))
     grown = True
     while grown:

@@ -24,6 +24,8 @@ TRAPS = (
     Trap("hooks", "Lightning runs forward and backward inside optimizer.step()", optimization.find_hooks),
     Trap("zero_grad", "Lightning clears the gradients behind the forward pass", optimization.find_clearing),
     Trap("skipped batches", "Lightning steps the optimizer and schedulers for these too", optimization.find_skipped),
+    Trap("accumulation", "Lightning divides the loss by the number of batches, and steps behind the last one too",
+         optimization.find_windows),
     Trap("gradients", "Lightning clears them when a training starts and in front of each validation",
          optimization.find_left_gradients),
     Trap("closure", "Lightning runs the step as the closure of the optimizer", optimization.find_optimizer),

@@ -52,6 +52,15 @@ def find_skipped(plan: Plan) -> Found | None:
     return None
 
 
+def find_windows(plan: Plan) -> Found | None:
+    """Accumulated gradients that are sums, or that are not stepped at the end of the epoch."""
+    if "last_window" in plan.outline.settings:
+        return Found(plan.outline.site.batch_loop, "the last batches of an epoch are not stepped for")
+    if "divide_loss" in plan.outline.settings:
+        return Found(plan.outline.site.batch_loop, "the gradients are summed up as they are")
+    return None
+
+
 def find_left_gradients(plan: Plan) -> Found | None:
     """Gradients that are there in front of the training, or that live through an evaluation."""
     if plan.outline.automatic:

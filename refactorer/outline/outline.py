@@ -59,6 +59,9 @@ class Outline:
     training that `test` was, and `dropped` are lines of the driver that the Trainer makes needless.
     `with_gradients` names the steps of evaluations that run with gradients, `own_modes` the stages in which the script
     switches modes itself; `automatic_modes` says that the Trainer does in others.
+    `settings` are further arguments of the Trainer; `cleared` are lines outside the step that clear gradients, which
+    these settings make needless, and `stepping` what is left of the condition for the optimizer's step.
+    `scaler` is the `GradScaler` that the Trainer was given, `scaled` are lines that stood in front of its `unscale_()`.
     Lines in front of the place `reflection` (in the order of the text) stay, since something looks at their variables.
     """
 
@@ -79,6 +82,11 @@ class Outline:
     automatic: bool = False
     moves_batches: bool = False
     notes: list[Note] = field(default_factory=list)
+    settings: dict[str, cst.BaseExpression] = field(default_factory=dict)
+    cleared: list[cst.CSTNode] = field(default_factory=list)
+    stepping: list[cst.If] = field(default_factory=list)
+    scaler: Variable | None = None
+    scaled: list[cst.CSTNode] = field(default_factory=list)
     parameter: dict[str, str] = field(default_factory=dict)
     openings: list[cst.CSTNode] = field(default_factory=list)
     methods: dict[str, cst.FunctionDef] = field(default_factory=dict)
@@ -89,6 +97,11 @@ class Outline:
     docstrings: dict[str, cst.CSTNode] = field(default_factory=dict)
     above: dict[str, list[cst.EmptyLine]] = field(default_factory=dict)
     footers: dict[str, list[cst.EmptyLine]] = field(default_factory=dict)
+
+    @property
+    def accumulates(self) -> bool:
+        """Whether the Trainer steps the optimizer behind several batches."""
+        return "accumulate_grad_batches" in self.settings
 
     def variable(self, node: cst.CSTNode | None) -> Variable | None:
         """The variable that a name node of a hook means, seen through parameters; None where there is no name."""

@@ -53,7 +53,7 @@ BEHIND = {
     "if random.random() < 0.5: continue\nprint(1)": "return",
 }
 BETWEEN = {
-    "if epoch: print('between')": "print('between')",
+    "if epoch: print(random.random())": "print(random.random())",
     "print(model.weight.grad)": "print(self.model.weight.grad)",
     "norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)": "norm = nn.utils.clip_grad_norm_(",
     "random.random()": "random.random()",

@@ -265,6 +265,29 @@ CONVERTED: list[tuple[str, Edits]] = [
         ],
     ),
     ("clipping", [(STEP, "        nn.utils.clip_grad_norm_(model.parameters(), 0.1)\n" + STEP)]),
+    (
+        "accumulation",
+        [
+            (ZERO, ""),
+            ("loss.backward()", "(loss / 3).backward()"),
+            (STEP, "        if (i + 1) % 3 == 0 or i + 1 == len(loader):\n    " + STEP + "    " + ZERO),
+        ],
+    ),
+    (
+        "accumulation of sums",
+        [
+            (ZERO, ""),
+            (STEP, "        if (i + 1) % 3 == 0 or i + 1 == len(loader):\n    " + STEP + "    " + ZERO),
+        ],
+    ),
+    (
+        "accumulation without the last batches",
+        [
+            (ZERO, ""),
+            ("loss.backward()", "(loss / 3).backward()"),
+            (STEP, "        if (i + 1) % 3 == 0:\n    " + STEP + "    " + ZERO),
+        ],
+    ),
     ("gradients that are read", [(STEP, "        print(model[0].weight.grad.norm().item())\n" + STEP)]),
     ("the loss of the training beside the evaluation", [("    print(epoch, total)", "    print(epoch, total, loss)")]),
     (

@@ -49,7 +49,7 @@ class Watches(pl.Callback):
 
 
 KINDS = (Own, KeyboardInterrupt, SystemExit, RuntimeError, GeneratorExit)
-LIGHTNINGS_LOOP = {"accumulate_grad_batches": 2}
+LIGHTNINGS_LOOP = {"reload_dataloaders_every_n_epochs": 1}
 # Lightning's own loop takes a StopIteration for the end of the data
 CASES = [(kind, {}) for kind in (*KINDS, StopIteration)] + [(kind, LIGHTNINGS_LOOP) for kind in KINDS]
 

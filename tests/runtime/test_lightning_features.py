@@ -216,7 +216,7 @@ def test_data_module() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ({"accumulate_grad_batches": 2}, "accumulate_grad_batches=2"),
+        ({"check_val_every_n_epoch": None}, "check_val_every_n_epoch=None"),
         ({"overfit_batches": 2}, "overfit_batches=2"),
         ({"fast_dev_run": True}, "fast_dev_run=True"),
         ({"val_check_interval": 2}, "val_check_interval=2"),

@@ -276,10 +276,10 @@ def test_epochs_in_lightnings_own_loop() -> None:
         def on_train_epoch_start(self) -> None:
             seen.append(self.epoch)
 
-    trainer = runtime.Trainer(epochs=iter("abc"), accumulate_grad_batches=2)
+    trainer = runtime.Trainer(epochs=iter("abc"), reload_dataloaders_every_n_epochs=1)
     trainer.fit(Looks(Record(), mlp()), loaders()[0])
     assert seen == ["a", "b", "c"]
-    assert trainer.lean_loop_reason == "accumulate_grad_batches=2"
+    assert trainer.lean_loop_reason == "reload_dataloaders_every_n_epochs=1"
 
 
 @pytest.mark.parametrize("number", [0, -1, -5])
@@ -304,7 +304,7 @@ def test_stopping_in_lightnings_own_loop(trainer_class: type[pl.Trainer]) -> Non
     quiet: dict[str, Any] = dict.fromkeys(
         ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
     )
-    more = {"accumulate_grad_batches": 2} if trainer_class is runtime.Trainer else {}
+    more = {"reload_dataloaders_every_n_epochs": 1} if trainer_class is runtime.Trainer else {}
     trainer = trainer_class(max_epochs=3, accelerator="cpu", num_sanity_val_steps=0, **quiet, **more)
     training, evaluation = list(Data(Record(), "train")), list(Data(Record(), "val"))
     trainer.fit(
@@ -324,7 +324,7 @@ def test_stop_training_in_lightnings_own_loop(trainer_class: type[pl.Trainer]) -
     quiet: dict[str, Any] = dict.fromkeys(
         ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
     )
-    more = {"accumulate_grad_batches": 2} if trainer_class is runtime.Trainer else {}
+    more = {"reload_dataloaders_every_n_epochs": 1} if trainer_class is runtime.Trainer else {}
     trainer = trainer_class(max_epochs=3, accelerator="cpu", num_sanity_val_steps=0, **quiet, **more)
     batches = torch.utils.data.DataLoader(list(Data(Record(), "train")), batch_size=None)  # type: ignore[arg-type]
     trainer.fit(Stops(record, "training_step", "stop_training"), batches)

@@ -115,6 +115,26 @@ $scaler.scale($loss).backward()
 $scaler.step($optimizer)
 $scaler.update()
 """)
+ACCUMULATED = """
+?10 if $i == <<1|2>>: continue
+?15 if $i % $every == 0: $optimizer.zero_grad()
+with torch.autocast('cpu', dtype=torch.bfloat16, enabled=<<True|False>>):
+    $loss = $criterion($model($x).float(), $y)
+?50 $total += $loss.item()
+?60 $loss = $loss / <<$every|$every|2>>
+?20 print($i, $loss.item())
+<<$scaler.scale($loss)|$scaler.scale($loss / $every)>>.backward()
+?15 print('behind', $i)
+if <<($i + 1) % $every == 0|$i % $every == $every - 1|$i % $every == 0>><<| or $i + 1 == len($loader)>>:
+    ?50 $scaler.unscale_($optimizer)
+    ?40 nn.utils.clip_grad_norm_($model.parameters(), 0.5)
+    $scaler.step($optimizer)
+    $scaler.update()
+    ?90 $optimizer.zero_grad()
+    ?30 $step += 1
+?20 print($step, $loss.item(), <<$i|$scaler.get_scale()|$optimizer.param_groups[0]['lr']>>)
+?10 if $i == 2: break
+"""
 EVERY_N = """
 $step += 1
 if $step % <<2|3>> == 0:
@@ -179,6 +199,14 @@ ON_NETWORK = {
         $scaler = torch.<<amp.GradScaler('cpu', |cuda.amp.GradScaler(|amp.GradScaler('cuda', >>enabled=False)
         """,
         "step": AMP,
+    },
+    "accumulated": {
+        "setup": """
+        $every = <<2|3>>
+        $scaler = torch.amp.GradScaler('cpu', init_scale=64.0, growth_interval=2, enabled=<<True|False>>)
+        """,
+        "start": "?50 $optimizer.zero_grad()",
+        "step": ACCUMULATED,
     },
     "evaluated_often": {
         "more": EVERY_N,
