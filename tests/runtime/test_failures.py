@@ -98,7 +98,7 @@ class Spoilt(Lit):
 
 
 @pytest.mark.parametrize(("value", "shown"), [(float("nan"), "nan"), (float("inf"), "inf")])
-@pytest.mark.parametrize("options", [{}, {"accumulate_grad_batches": 2}])
+@pytest.mark.parametrize("options", [{}, {"reload_dataloaders_every_n_epochs": 1}])
 def test_a_loss_that_is_not_finite(value: float, shown: str, options: dict[str, Any]) -> None:
     module = Spoilt(value)
     trainer = runtime.Trainer(max_epochs=1, stop_on_nan=True, **options)
