@@ -10,7 +10,11 @@ from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import unmoved
 
-WRAPPERS = ("torch.nn.DataParallel", "torch.nn.parallel.DataParallel", "torch.nn.parallel.DistributedDataParallel")
+WRAPPERS = (
+    "torch.nn.DataParallel", "torch.nn.parallel.DataParallel", "torch.nn.parallel.data_parallel.DataParallel",
+    "torch.nn.parallel.DistributedDataParallel", "torch.nn.parallel.distributed.DistributedDataParallel",
+)  # fmt: skip
+"""The classes that wrap a model for several devices, by all the names that torch gives them."""
 
 
 def parts_of_models(outline: Outline, roles: Roles) -> set[Variable]:
