@@ -13,6 +13,7 @@ IDIOMS = {
     "N102": "an evaluation in the validation hooks",
     "N105": "the Trainer moves batches and models to the device",
     "N106": "configure_optimizers makes optimizers and schedulers, and the Trainer steps schedulers",
+    "N107": "the Trainer wraps the model for several processes",
 }
 """What makes a conversion nicer than literal, by the code of the note that says why it was not possible."""
 FORMATS = ("text", "json", "sarif", "github")

@@ -169,6 +169,8 @@ def _trainer(
     if target is LIGHTNING:
         return trainer_line(outline, names.trainer, names.trainer_class, value, device)
     settings = [_keyword(argument, value), *([_keyword("device", device)] if device is not None else [])]
+    if outline.strategy is not None:  # the script divides its data itself
+        settings += [_keyword("strategy", outline.strategy), _keyword("use_distributed_sampler", cst.Name("False"))]
     return _assign(names.trainer, cst.Call(cst.parse_expression(names.trainer_class), settings))
 
 
