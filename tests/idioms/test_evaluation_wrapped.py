@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
 from refactorer import convert
@@ -89,6 +91,13 @@ def after(text: str) -> str:
 @pytest.mark.parametrize("name", BY_THE_TRAINER)
 def test_the_trainer_switches(name: str) -> None:
     text = after(script(*BY_THE_TRAINER[name]))
+    assert ".train()" not in text and ".eval()" not in text, text
+
+
+def test_the_number_of_a_process_is_no_part_of_the_model() -> None:
+    head, training = script(*BY_THE_TRAINER["of_one_process"]).split("torch.manual_seed(0)\n")
+    body = "def main(rank):\n" + textwrap.indent(training.split("\n", 1)[1], "    ")
+    text = after(head + body + "if __name__ == '__main__':\n    torch.multiprocessing.spawn(main, nprocs=2)\n")
     assert ".train()" not in text and ".eval()" not in text, text
 
 

@@ -13,6 +13,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.parts import WRAPPERS, made_of
 from refactorer.outline.outline import Outline
 from refactorer.outline.shapes_of_values import tuple_element
 from refactorer.outline.torch_names import unmoved
@@ -46,7 +47,11 @@ class _Fresh:
         variable = self.outline.variable(made)
         if variable is not None:
             return self.variable(variable)
-        return isinstance(made, cst.Call) and _makes_module(self.program, made) and self._code(made)
+        if not isinstance(made, cst.Call) or not _makes_module(self.program, made):
+            return False
+        if self.program.qualified_name(made.func) in WRAPPERS:
+            return all(self._code(arg.value) for arg in made_of(self.outline, made))
+        return self._code(made)
 
     def _code(self, code: cst.CSTNode) -> bool:
         """Whether all that code calls or mentions hands out nothing but fresh modules and plain values."""

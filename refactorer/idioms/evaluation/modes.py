@@ -10,6 +10,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.idioms.distributed.processes import is_rank
 from refactorer.idioms.evaluation.fresh import starts_in_training_mode
 from refactorer.idioms.evaluation.layers import is_free_of_modes
 from refactorer.idioms.evaluation.parts import TEST, Evaluation, Stage, entered
@@ -136,7 +137,7 @@ def _other_module(outline: Outline, roles: Roles, found: Evaluation) -> Variable
     aside = {roles.model, *loaders}
     lines = [*(line for body in outline.hooks.values() for line in body), found.loop, *found.before, *found.after]
     for node, variable in outline.uses(*lines):
-        if variable in aside or variable.owner is None:
+        if variable in aside or variable.owner is None or is_rank(outline.program, variable):
             continue
         parent = outline.program.parent.get(node)
         if isinstance(parent, cst.Attribute):
