@@ -13,8 +13,9 @@ IDIOMS = {
     "N102": "an evaluation in the validation hooks",
     "N105": "the Trainer moves batches and models to the device",
     "N106": "configure_optimizers makes optimizers and schedulers, and the Trainer steps schedulers",
-    "N112": "mixed precision: the Trainer scales losses and gradients",
+    "N107": "the Trainer wraps the model for several processes",
     "N111": "accumulation: the Trainer counts the batches for each step of the optimizer",
+    "N112": "mixed precision: the Trainer scales losses and gradients",
 }
 """What makes a conversion nicer than literal, by the code of the note that says why it was not possible."""
 FORMATS = ("text", "json", "sarif", "github")

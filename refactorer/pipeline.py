@@ -11,7 +11,16 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.assemble import assemble
 from refactorer.emit.targets import LIGHTNING, RUNTIME
-from refactorer.idioms import accumulation, automatic, configure, device, evaluation, precision, whole_epoch
+from refactorer.idioms import (
+    accumulation,
+    automatic,
+    configure,
+    device,
+    distributed,
+    evaluation,
+    precision,
+    whole_epoch,
+)
 from refactorer.idioms.evaluation.moving import keep_gradients, keep_modes
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Stage
 from refactorer.idioms.jumps import leave_epoch, on_lines
@@ -54,7 +63,7 @@ def convert_site(
     configuration = _apply_idioms(outline, roles, options, undivided, copies)
     outline.returning = stop_instead(outline)
     _leave_epoch(outline)
-    if options.target != "lightning":
+    if options.target != "lightning" and outline.strategy is None:
         _reduce_sums(outline)
     keep_modes(outline)
     keep_gradients(outline)
@@ -94,7 +103,11 @@ def _apply_idioms(
     else:
         automatic.keep_manual(outline)
     precision.require_automatic(outline)
-    return configure.apply(outline, roles) if options.applies("N106") else configure.Configuration()
+    configuration = configure.apply(outline, roles) if options.applies("N106") else configure.Configuration()
+    distributed.keep_prints(outline)
+    if options.applies("N107") and options.target != "lightning":
+        distributed.apply(outline, roles)
+    return configuration
 
 
 def _hand_over_optimizers(roles: Roles, configuration: configure.Configuration, homes: Homes) -> None:

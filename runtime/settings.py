@@ -14,8 +14,10 @@ from typing import Any, NoReturn
 
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
 
 from runtime import spellings
+from runtime.groups import joins, with_group
 
 ENVIRONMENT_VARIABLE = "REFACTORER_TRAINER"
 
@@ -79,12 +81,16 @@ def resolve(arguments: Mapping[str, Any], device: torch.device | str | None) -> 
     if "callbacks" in outside:
         # an old spelling may be a callback today
         given["callbacks"] = [*arguments.get("callbacks", []), *outside["callbacks"]]
+    joined = joins(arguments)
+    if joined:
+        _refuse_other_number(outside)
+        given = with_group(given)
     return {
         **LIGHTNING_DEFAULTS,
         **OWN_DEFAULTS,
         **FAITHFUL_DEFAULTS,
         **_implied(given),
-        **_hardware(arguments, outside, device),
+        **(_one_device(outside, device) if joined else _hardware(arguments, outside, device)),
         **given,
     }
 
@@ -176,6 +182,27 @@ def _hardware(
     if asked_outside or any(name in arguments for name in _HARDWARE):
         return {}
     return {"accelerator": "cpu", "devices": 1}
+
+
+def _refuse_other_number(outside: Mapping[str, Any]) -> None:
+    """Processes that the script has started cannot become more or fewer.
+
+    Raises:
+        SettingsError: the settings from outside ask for a number of devices or nodes.
+    """
+    for name in ("devices", "num_nodes"):
+        if outside.get(name, 1) not in (1, "1", "auto"):
+            fail(
+                f"{ENVIRONMENT_VARIABLE}: the script makes its process group itself, of {dist.get_world_size()}; "
+                f"start it with that many processes (torchrun --nproc-per-node) instead of {name}={outside[name]!r}"
+            )
+
+
+def _one_device(outside: Mapping[str, Any], device: torch.device | str | None) -> dict[str, Any]:
+    """One device for each process of the script's group: the one that the script chose, else the CPU."""
+    if device is None or "accelerator" in outside:
+        return {"accelerator": "cpu", "devices": 1}
+    return _from_device(device)
 
 
 def _from_device(device: torch.device | str) -> dict[str, Any]:

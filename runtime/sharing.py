@@ -144,9 +144,7 @@ def _divides(trainer: Any) -> bool:
 
 
 def _place(trainer: Any) -> tuple[int, int]:
-    kwargs = trainer.distributed_sampler_kwargs
-    assert kwargs is not None
-    return kwargs["rank"], kwargs["num_replicas"]
+    return trainer.global_rank, trainer.world_size
 
 
 def divide_samples(trainer: Any, loader: DataLoader[Any]) -> DataLoader[Any]:

@@ -32,6 +32,7 @@ def assemble(
         line: Removed(lines_above(line)[0]) for line in (*configuration.moved, *homes.initial.values())
     }
     edits.update(unmoved(outline, roles, configuration, homes))
+    edits.update(outline.driver_edits)
     written = writer.write(names.module, names.base)
     if target is LIGHTNING:
         written = for_lightning(written, not roles.optimizers and not homes.optimizers)

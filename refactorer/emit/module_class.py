@@ -110,7 +110,7 @@ class ClassWriter:
         local = self.homes.local_name.get((hook, variable), variable.name)
         if local != node.value:
             return cst.Name(local)
-        if variable.owner is None and node.value == "print":
+        if variable.owner is None and node.value == "print" and not self.outline.prints_everywhere:
             call = self.program.parent.get(node)
             to_file = isinstance(call, cst.Call) and any(a.keyword and a.keyword.value == "file" for a in call.args)
             if isinstance(call, cst.Call) and call.func is node and not to_file:

@@ -8,7 +8,10 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import apply
 
-_SERVING = {"torch.autograd.Variable"}
+_SERVING = {
+    "torch.autograd.Variable", "torch.nn.parallel.DistributedDataParallel",
+    "torch.nn.parallel.distributed.DistributedDataParallel",
+}  # fmt: skip
 
 
 def without_unused(program: Program, module: cst.Module) -> cst.Module:

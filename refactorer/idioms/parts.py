@@ -10,7 +10,11 @@ from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import unmoved
 
-WRAPPERS = ("torch.nn.DataParallel", "torch.nn.parallel.DataParallel", "torch.nn.parallel.DistributedDataParallel")
+WRAPPERS = (
+    "torch.nn.DataParallel", "torch.nn.parallel.DataParallel", "torch.nn.parallel.data_parallel.DataParallel",
+    "torch.nn.parallel.DistributedDataParallel", "torch.nn.parallel.distributed.DistributedDataParallel",
+)  # fmt: skip
+"""The classes that wrap a model for several devices, by all the names that torch gives them."""
 
 
 def parts_of_models(outline: Outline, roles: Roles) -> set[Variable]:
@@ -21,13 +25,13 @@ def parts_of_models(outline: Outline, roles: Roles) -> set[Variable]:
             value = outline.program.bound_to(seen.node)
             made = unmoved(value, also=("half", "train", "eval")) if value is not None else None
             if isinstance(made, cst.Call):
-                found |= {v for arg in _parts(outline, made) for _, v in outline.uses(arg) if v.owner is not None}
+                found |= {v for arg in made_of(outline, made) for _, v in outline.uses(arg) if v.owner is not None}
     kinds = (cst.FunctionDef, cst.ClassDef, cst.ImportAlias)
     named = {v for v in found - set(roles.models) if not isinstance(outline.program.definition(v), kinds)}
     return {variable for variable in named if not is_plain(outline, variable)}
 
 
-def _parts(outline: Outline, made: cst.Call) -> list[cst.Arg]:
+def made_of(outline: Outline, made: cst.Call) -> list[cst.Arg]:
     """The arguments that become part of a model: of a wrapper for several devices, the model itself."""
     if outline.program.qualified_name(made.func) not in WRAPPERS:
         return list(made.args)

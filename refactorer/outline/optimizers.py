@@ -13,6 +13,7 @@ from refactorer.outline.control import returns
 from refactorer.outline.inline import values_given
 from refactorer.outline.liveness import Liveness
 from refactorer.outline.outline import Outline
+from refactorer.outline.shapes_of_values import tuple_element
 from refactorer.outline.torch_names import names_module_class, names_optimizer, names_scheduler, unmoved
 
 
@@ -146,7 +147,8 @@ def may_be_module(outline: Outline, variable: Variable, function: cst.FunctionDe
             if makes_module(program, seen) and not (assigned_class(program, variable) or "").endswith("Loss"):
                 return True
             continue
-        if _may_make_module(program, program.bound_to(seen.node), variable.owner is program.scope[program.module]):
+        value = program.bound_to(seen.node) or tuple_element(program, seen.node)
+        if _may_make_module(program, value, variable.owner is program.scope[program.module]):
             return True
     return False
 
@@ -161,7 +163,8 @@ def _may_make_module(program: Program, value: cst.CSTNode | None, is_global: boo
     if isinstance(value, cst.IfExp):
         return any(_may_make_module(program, part, is_global) for part in (value.body, value.orelse))
     if not isinstance(value, cst.Call):
-        return not is_global
+        made = program.assigned_value(program.variables.get(value)) if isinstance(value, cst.Name) else None
+        return not is_global and not (isinstance(made, cst.Call) and not _may_make_module(program, made, is_global))
     name = program.qualified_name(value.func) or ""
     if name.startswith("torch.nn."):
         return names_module_class(name) and not name.endswith("Loss")

@@ -55,6 +55,8 @@ class Outline:
     of `on_train_batch_end` that the script does not have.
     `models_unknown` says that the making of an optimizer is out of sight, so that any object may hold its parameters.
     `moves_batches` says that the steps move their batches themselves, in parts.
+    `prints_everywhere` says that every process prints what the script makes it print. `strategy` is the Trainer's,
+    where it makes what the script made for several processes; `driver_edits` change lines of the driver then.
     `consumed` are the functions and lines that the module takes over; `test_line` is the one of the driver behind the
     training that `test` was, and `dropped` are lines of the driver that the Trainer makes needless.
     `with_gradients` names the steps of evaluations that run with gradients, `own_modes` the stages in which the script
@@ -81,6 +83,9 @@ class Outline:
     device: cst.BaseExpression | None = None
     automatic: bool = False
     moves_batches: bool = False
+    prints_everywhere: bool = False
+    strategy: cst.BaseExpression | None = None
+    driver_edits: dict[cst.CSTNode, Edit] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     settings: dict[str, cst.BaseExpression] = field(default_factory=dict)
     cleared: list[cst.CSTNode] = field(default_factory=list)

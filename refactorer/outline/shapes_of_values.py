@@ -20,11 +20,21 @@ def tuple_place(program: Program, name: cst.CSTNode) -> cst.BaseExpression | Non
     if not isinstance(assign, cst.Assign) or not isinstance(target, (cst.Tuple, cst.List)):
         return None
     index = [e.value for e in target.elements].index(name)  # type: ignore[arg-type]
-    value = assign.value
-    function = program.function(value.func) if isinstance(value, cst.Call) else None
-    if function is not None:
-        results = returns(function.body.body)
-        value = results[0].value if len(results) == 1 and results[0].value is not None else value
+    value = _returned(program, assign.value) or assign.value
     if isinstance(value, cst.Tuple) and len(value.elements) == len(target.elements):
         return value.elements[index].value
     return value if isinstance(value, cst.Call) and program.qualified_name(value.func) is not None else None
+
+
+def tuple_element(program: Program, name: cst.CSTNode) -> cst.BaseExpression | None:
+    """As `tuple_place`, for tuples that this file writes out; None for what comes out of anything else."""
+    value = tuple_place(program, name)
+    element = program.parent.get(value) if value is not None else None
+    return value if isinstance(element, cst.Element) else None
+
+
+def _returned(program: Program, value: cst.BaseExpression) -> cst.BaseExpression | None:
+    """What a call of a function of this file returns, if it has one `return`."""
+    function = program.function(value.func) if isinstance(value, cst.Call) else None
+    results = returns(function.body.body) if function is not None and not function.decorators else []
+    return results[0].value if len(results) == 1 else None

@@ -26,6 +26,7 @@ from tests.runtime.parity import bits
 
 CPU: dict[str, Any] = {"accelerator": "cpu"}
 TWO: dict[str, Any] = {**CPU, "devices": 2, "strategy": "ddp"}
+LIGHTNINGS_LOOP: dict[str, Any] = {"reload_dataloaders_every_n_epochs": 1}  # which the lean loop does not know
 LIMIT = 60.0  # seconds for one scenario
 
 
@@ -248,8 +249,8 @@ SCENARIOS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "uneven": ("plain", lambda: matched(count=23, epochs=1)),
     "network": ("plain", lambda: matched(model=network, loader={"shuffle": True})),
     "validated": ("plain", lambda: matched(validate=True, loader={"shuffle": True})),
-    "lightnings_loop": ("plain", lambda: matched(reload_dataloaders_every_n_epochs=1)),
-    "lightnings_loop_shuffled": ("plain", lambda: matched(reload_dataloaders_every_n_epochs=1, loader={"shuffle": True})),
+    "lightnings_loop": ("plain", lambda: matched(**LIGHTNINGS_LOOP)),
+    "lightnings_loop_shuffled": ("plain", lambda: matched(**LIGHTNINGS_LOOP, loader={"shuffle": True})),
     "sampler": ("plain", lambda: matched(loader={"some": True})),
     "fsdp": ("plain", lambda: fsdp(loader={"shuffle": True})),
     "fsdp_network": ("plain", lambda: fsdp(model=network, loader={"shuffle": True})),

@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
 
 import runtime
 from runtime import settings
+from runtime.groups import ScriptsGroup
 from tests.runtime.parity import Lit, Record, loaders, mlp, random_states
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -251,3 +254,50 @@ def test_a_callback_switches_its_feature_on(tmp_path: Path) -> None:
     checkpoint = pl.callbacks.ModelCheckpoint(dirpath=tmp_path)
     runtime.Trainer(max_epochs=1, callbacks=checkpoint).fit(Lit(Record(), mlp()), loaders()[0])
     assert Path(checkpoint.best_model_path).is_file()
+
+
+@pytest.fixture
+def group() -> Iterator[None]:
+    """A process group of one, as a script makes it."""
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def test_the_trainer_joins_the_group_of_the_script(group: None) -> None:
+    trainer = runtime.Trainer(max_epochs=1, strategy="ddp")
+    assert type(trainer.strategy.cluster_environment) is ScriptsGroup
+    assert (trainer.world_size, trainer.global_rank, trainer.num_devices) == (1, 0, 1)
+    assert trainer.strategy.root_device == torch.device("cpu")
+
+
+def test_each_process_of_a_group_has_the_device_that_it_chose(group: None) -> None:
+    assert hardware(strategy="ddp", device="cuda:1") == {"accelerator": "cuda", "devices": [1], "strategy": "ddp"}
+    assert hardware(strategy="ddp", device="cpu")["devices"] == 1
+
+
+def test_a_group_counts_only_where_a_strategy_asks_for_processes(group: None) -> None:
+    assert hardware() == {"accelerator": "cpu", "devices": 1, "strategy": "auto"}
+    assert not settings.resolve({}, None)["plugins"]
+
+
+def test_without_a_group_nothing_is_joined() -> None:
+    assert not settings.resolve({"strategy": "ddp"}, None)["plugins"]
+
+
+def test_the_number_of_processes_cannot_be_changed_from_outside(
+    group: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(settings.ENVIRONMENT_VARIABLE, '{"devices": 2}')
+    with pytest.raises(settings.SettingsError):
+        settings.resolve({"strategy": "ddp"}, None)
+    assert "makes its process group itself, of 1" in capsys.readouterr().err
+
+
+def test_the_module_trains_in_the_group_of_the_script(group: None) -> None:
+    plain, joined = Record(), Record()
+    for record, arguments in ((plain, {}), (joined, {"strategy": "ddp", "use_distributed_sampler": False})):
+        torch.manual_seed(3)
+        module = Lit(record, mlp())
+        runtime.Trainer(max_epochs=2, **arguments).fit(module, *loaders())
+    assert joined.events == plain.events

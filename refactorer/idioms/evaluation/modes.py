@@ -10,6 +10,8 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.idioms.distributed.processes import is_rank
+from refactorer.idioms.evaluation.fresh import starts_in_training_mode
 from refactorer.idioms.evaluation.layers import is_free_of_modes
 from refactorer.idioms.evaluation.parts import TEST, Evaluation, Stage, entered
 from refactorer.idioms.parts import WRAPPERS, parts_of_models
@@ -18,7 +20,6 @@ from refactorer.outline.batches import source_of
 from refactorer.outline.classes import class_around
 from refactorer.outline.optimizers import Roles, may_be_module
 from refactorer.outline.outline import EPOCH_START, Outline
-from refactorer.outline.torch_names import unmoved
 
 
 def leave_to_trainer(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> list[cst.CSTNode] | None:
@@ -124,7 +125,7 @@ def _parts_used_later(outline: Outline, roles: Roles) -> bool:
 
 def train_line(outline: Outline, roles: Roles) -> cst.CSTNode | None:
     """The `train()` at the start of each epoch, if the model is in that mode anyway."""
-    if roles.model is None or not _starts_in_training_mode(outline, roles.model):
+    if roles.model is None or not starts_in_training_mode(outline, roles.model):
         return None
     return next((n for n in outline.hooks[EPOCH_START] if mode_line(outline, n, roles.model, "train")), None)
 
@@ -136,7 +137,7 @@ def _other_module(outline: Outline, roles: Roles, found: Evaluation) -> Variable
     aside = {roles.model, *loaders}
     lines = [*(line for body in outline.hooks.values() for line in body), found.loop, *found.before, *found.after]
     for node, variable in outline.uses(*lines):
-        if variable in aside or variable.owner is None:
+        if variable in aside or variable.owner is None or is_rank(outline.program, variable):
             continue
         parent = outline.program.parent.get(node)
         if isinstance(parent, cst.Attribute):
@@ -160,6 +161,8 @@ def _uses_mode(outline: Outline, model: Variable, *lines: cst.CSTNode) -> bool:
 
 def _is_harmless(outline: Outline, node: cst.CSTNode) -> bool:
     parent = outline.program.parent.get(node)
+    if isinstance(parent, cst.Attribute) and parent.attr.value == "module":  # what DataParallel wraps
+        parent = outline.program.parent.get(parent)
     return isinstance(parent, cst.Attribute) and parent.attr.value in ("state_dict", "parameters", "load_state_dict")
 
 
@@ -206,20 +209,3 @@ def _is_bound_again(outline: Outline, node: cst.CSTNode, call: cst.CSTNode | Non
 
 def _is_parameter(node: cst.CSTNode) -> bool:
     return isinstance(node, cst.Param)
-
-
-def _starts_in_training_mode(outline: Outline, model: Variable) -> bool:
-    """A freshly made module is in training mode; one that something else hands out may not be."""
-    program = outline.program
-    for seen in model.writes:
-        bound = program.bound_to(seen.node)
-        if bound is None:
-            return False
-        value = unmoved(bound)
-        if isinstance(value, cst.Name) and outline.variable(value) is model:
-            continue
-        made = value.func if isinstance(value, cst.Call) else None
-        own = isinstance(made, cst.Name) and isinstance(program.definition(program.variables.get(made)), cst.ClassDef)
-        if not own and not (program.qualified_name(made) or "").startswith("torch.nn."):
-            return False
-    return bool(model.writes)

@@ -1,0 +1,32 @@
+"""Data parallel training in several processes: `DistributedDataParallel` becomes the strategy of the Trainer.
+
+The script goes on making its processes and their group, so it is started as before. Sound when the wrapper is all that
+the Trainer's own wrapper is: around one model, called once in each step, and seen by nobody else.
+"""
+
+from __future__ import annotations
+
+from refactorer.idioms.distributed.conditions import obstacle
+from refactorer.idioms.distributed.processes import makes_processes
+from refactorer.idioms.distributed.unwrapping import unwrap
+from refactorer.idioms.distributed.wrapper import Wrapper, find_wrapper
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import Outline
+
+
+def keep_prints(outline: Outline) -> None:
+    """A script that makes its processes itself also decides which of them print."""
+    outline.prints_everywhere = makes_processes(outline.program)
+
+
+def apply(outline: Outline, roles: Roles) -> None:
+    """Leaves the wrapper of the model to the Trainer, or says why it stays."""
+    found = find_wrapper(outline, roles)
+    if found is None:
+        return
+    reason = found if not isinstance(found, Wrapper) else obstacle(outline, roles, found)
+    if reason is None and isinstance(found, Wrapper):
+        unwrap(outline, found)
+    elif reason is not None:
+        outline.note("N107", reason.node, f"DistributedDataParallel stays in the script: {reason.message}",
+                     "nothing to do; the literal form trains the same")  # fmt: skip

@@ -1,0 +1,177 @@
+"""What keeps a model in the wrapper that the script made: the Trainer's own would do something else.
+
+The Trainer wraps the module of the training when it begins to fit, and its wrapper's forward pass is the whole step.
+The gradients are averaged in the same buckets if the module has no other parameters, the buffers are shared at the same
+places if the model is called once in each step, and nobody can tell when the parameters were shared if nothing looks at
+them before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from refactorer.analysis.walk import walk
+from refactorer.idioms.distributed.others import other_tensors
+from refactorer.idioms.distributed.processes import unusual
+from refactorer.idioms.distributed.wrapper import PROCESSES, Reason, Wrapper, names_torch
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
+
+_STATE = ("parameters", "state_dict", "train", "eval", "zero_grad")
+_OF_THE_WRAPPER = ("parameters", "state_dict", "train", "eval", "zero_grad")
+_STEPS = (STEP, VALIDATION_STEP, TEST_STEP)
+_BEFORE = ("train", "eval")
+_WORDS = ("no_sync", "register_comm_hook", "register_buffer", "register_forward_hook", "register_forward_pre_hook")
+
+
+def obstacle(outline: Outline, roles: Roles, found: Wrapper) -> Reason | None:
+    """Why the wrapper has to stay; None if the Trainer can make it."""
+    by_the_script = _of_the_form(outline, roles, found) or _of_the_file(outline, found)
+    return by_the_script or other_tensors(outline, roles, found) or _of_the_uses(outline, found)
+
+
+def _of_the_form(outline: Outline, roles: Roles, found: Wrapper) -> Reason | None:
+    loop = outline.site.epoch_loop
+    if not outline.automatic or not _steps_each_time(outline, roles):
+        return Reason(found.call, "the training is not optimized automatically")
+    if outline.site.form != "epochs":
+        return Reason(loop, "the training has no epochs of batches")
+    if outline.own_modes:
+        return Reason(found.call, "the script switches the modes itself")
+    if _other_backward(outline):
+        return Reason(found.call, "the file has more than one training")
+    return None
+
+
+def _steps_each_time(outline: Outline, roles: Roles) -> bool:
+    """Whether each `backward` is followed by a step in the same block: gradients that add up are averaged otherwise."""
+    program = outline.program
+    steps = [
+        call for call in program.calls
+        if isinstance(call.func, cst.Attribute) and call.func.attr.value == "step"
+        and outline.variable(call.func.value) is roles.optimizer
+    ]  # fmt: skip
+    places = {program.parent[program.statement(call)] for call in (*steps, *outline.site.backwards)}
+    return roles.optimizer is not None and bool(steps) and len(places) == 1
+
+
+def _other_backward(outline: Outline) -> bool:
+    calls = [c for c in outline.program.calls if isinstance(c.func, cst.Attribute) and c.func.attr.value == "backward"]
+    return len(calls) != 1
+
+
+def _of_the_file(outline: Outline, found: Wrapper) -> Reason | None:
+    """Things that a wrapper or its processes can do beside training."""
+    program = outline.program
+    for node in program.find(cst.Attribute):
+        if node.attr.value in _WORDS:
+            return Reason(node, f"`{node.attr.value}` is used")
+    strange = unusual(program)
+    if strange is not None:
+        return Reason(strange, "more of torch.distributed is used than the Trainer leaves alone")
+    for name in (*program.find(cst.Name), *program.find(cst.Attribute)):
+        if (
+            program.qualified_name(name) in PROCESSES
+            and not program.contains(found.call, name)
+            and _is_read(outline, name)
+        ):
+            return Reason(name, "something asks for the class of the wrapper")
+    return None
+
+
+def _is_read(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a mention of a class is more than its import."""
+    variable = outline.program.variables.get(node)
+    return isinstance(node, cst.Attribute) or (variable is not None and not outline.is_write(node))
+
+
+# --- uses of the model --------------------------------------------------------------------------------------------
+
+
+def _of_the_uses(outline: Outline, found: Wrapper) -> Reason | None:
+    program, loop = outline.program, outline.site.epoch_loop
+    steps = {id(n): hook for hook, body in outline.hooks.items() for n in walk(*body)}
+    forwards = []
+    for node in _uses(outline, found):
+        hook = steps.get(id(node))
+        before = hook is None and program.order[node] < program.order[loop]
+        parent = program.parent[node]
+        if isinstance(parent, cst.Call) and parent.func is node:
+            if hook not in _STEPS or _repeats(outline, parent, hook):
+                return Reason(node, "the model is called outside the steps")
+            forwards.append(hook)
+        elif before:
+            if not _is_known_before(outline, node):
+                return Reason(node, "the model is used between the wrapper and the training")
+        elif not _is_known(outline, node):
+            return Reason(node, "the model is used in another way than to train it and to save its module")
+    if forwards.count(STEP) != 1 or any(forwards.count(step) > 1 for step in _STEPS):
+        return Reason(found.call, "the step does not call the model once")
+    return None
+
+
+def _uses(outline: Outline, found: Wrapper) -> Iterator[cst.CSTNode]:
+    """The reads of the model behind its wrapper, names of parameters of functions that were entered included."""
+    program = outline.program
+    inside = [outline.site.epoch_loop, *outline.consumed]
+    for node, raw in program.variables.items():
+        if outline.bindings.canonical(raw) is not found.model or node not in program.order:
+            continue
+        entered = any(program.contains(part, node) for part in inside)
+        if isinstance(program.parent[node], cst.Param):
+            continue
+        if (entered or program.order[node] > program.last[found.line]) and not _enters(outline, node):
+            yield node
+
+
+def _enters(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a use only hands the model to a function that the module has taken in."""
+    program = outline.program
+    arg = program.parent[node]
+    call = program.parent[arg] if isinstance(arg, cst.Arg) else None
+    return isinstance(call, cst.Call) and program.function(call.func) in outline.consumed
+
+
+def _repeats(outline: Outline, call: cst.CSTNode, hook: str) -> bool:
+    """Whether a call in a step may run more than once for a batch, or in a function of its own."""
+    program = outline.program
+    lines = {id(line) for line in outline.hooks[hook]}
+    batches = outline.site.batch_loop
+    for outer in program.ancestors(call):
+        if id(outer) in lines or outer is batches:
+            return False
+        if isinstance(outer, (cst.For, cst.While, cst.FunctionDef, cst.Lambda, cst.BaseComp, cst.With)):
+            return True
+    return False
+
+
+def _is_known(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a use takes the parameters, or the state of the wrapped model."""
+    program = outline.program
+    parent = program.parent[node]
+    if isinstance(parent, cst.Attribute) and parent.attr.value == "module":
+        outer = program.parent[parent]
+        return isinstance(outer, cst.Attribute) and outer.attr.value in _STATE
+    if not isinstance(parent, cst.Attribute) or parent.attr.value not in _OF_THE_WRAPPER:
+        return False
+    return parent.attr.value != "state_dict" or names_torch(program)
+
+
+def _is_known_before(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a use in front of the training is that of an optimizer, or sets the mode."""
+    program = outline.program
+    parent = program.parent[node]
+    if not isinstance(parent, cst.Attribute):
+        return False
+    if parent.attr.value in _BEFORE:
+        return True
+    line = program.statement(node)
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+    made = program.qualified_name(small.value.func) if _assigns_call(small) else None  # type: ignore[union-attr]
+    return parent.attr.value == "parameters" and (made or "").startswith("torch.optim.")
+
+
+def _assigns_call(small: cst.CSTNode | None) -> bool:
+    return isinstance(small, cst.Assign) and isinstance(small.value, cst.Call)

@@ -1,0 +1,69 @@
+"""The process group that a script has made itself: the Trainer joins it instead of starting processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch.distributed as dist
+from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+
+
+class ScriptsGroup(ClusterEnvironment):
+    """Ranks as the script's process group has them, one device for each process."""
+
+    @property
+    def creates_processes_externally(self) -> bool:
+        """All processes are there already."""
+        return True
+
+    @property
+    def main_address(self) -> str:
+        """Where the first process listens, for those who ask; the group has been made."""
+        return os.environ.get("MASTER_ADDR", "127.0.0.1")
+
+    @property
+    def main_port(self) -> int:
+        """The port of ``main_address``."""
+        return int(os.environ.get("MASTER_PORT", "0"))
+
+    @staticmethod
+    def detect() -> bool:
+        """Whether there is a process group."""
+        return dist.is_available() and dist.is_initialized()
+
+    def world_size(self) -> int:
+        """Number of processes in the group."""
+        return dist.get_world_size()
+
+    def set_world_size(self, size: int) -> None:
+        """Change nothing."""
+
+    def global_rank(self) -> int:
+        """This process's number in the group."""
+        return dist.get_rank()
+
+    def set_global_rank(self, rank: int) -> None:
+        """Change nothing."""
+
+    def local_rank(self) -> int:
+        """The place of this process's device among its own devices, of which there is one."""
+        return 0
+
+    def node_rank(self) -> int:
+        """The number of the machine, as far as Lightning needs it: it starts nothing on the others."""
+        return 0
+
+
+def joins(arguments: Mapping[str, Any]) -> bool:
+    """Whether a script asks for several processes, and has made their group."""
+    strategy = arguments.get("strategy")
+    return isinstance(strategy, str) and strategy.startswith("ddp") and ScriptsGroup.detect()
+
+
+def with_group(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments with the script's process group in the place of Lightning's launchers."""
+    plugins = arguments.get("plugins") or []
+    plugins = list(plugins) if isinstance(plugins, (list, tuple)) else [plugins]
+    return {**arguments, "plugins": [*plugins, ScriptsGroup()], "num_nodes": 1}

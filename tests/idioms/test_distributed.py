@@ -1,0 +1,253 @@
+"""DistributedDataParallel and the Trainer's strategy: what is taken out, what stays, and that both train the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from refactorer import convert
+from refactorer.result import Converted
+from tests.fixtures_harness import ROOT
+
+SCRIPT = """
+import os
+import torch
+import torch.nn as nn
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel as DDP
+from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data.distributed import DistributedSampler
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(4, 8)
+        self.norm = nn.BatchNorm1d(8)
+        self.drop = nn.Dropout(0.3)
+        self.b = nn.Linear(8, 2)
+    def forward(self, x):
+        return self.b(self.drop(torch.relu(self.norm(self.a(x)))))
+
+def score(model, batches):
+    model.eval()
+    with torch.no_grad():
+        for x, y in batches:
+            print("at last", nn.functional.cross_entropy(model(x), y).item())
+
+def main():
+    dist.init_process_group("gloo")
+    rank = dist.get_rank()
+    torch.manual_seed(rank)
+    data = TensorDataset(torch.arange(92.).view(23, 4) / 46 - 1, torch.arange(23) % 2)
+    sampler = DistributedSampler(data)
+    loader = DataLoader(data, batch_size=3, sampler=sampler)
+    test_loader = DataLoader(data, batch_size=5)
+    criterion = nn.CrossEntropyLoss()
+    model = Net()
+    model = DDP(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    for epoch in range(2):
+        model.train()
+        sampler.set_epoch(epoch)
+        for x, y in loader:
+            optimizer.zero_grad()
+            loss = criterion(model(x), y)
+            loss.backward()
+            optimizer.step()
+        print("rank", rank, "epoch", epoch, "loss", loss.item())
+        model.eval()
+        total, right = 0.0, 0
+        with torch.no_grad():
+            for x, y in test_loader:
+                out = model(x)
+                total += criterion(out, y).item()
+                right += (out.argmax(1) == y).sum().item()
+        print("rank", rank, "test", total, right)
+        if rank == 0:
+            torch.save(model.module.state_dict(), "model.pt")
+            torch.save(model.state_dict(), "wrapped.pt")
+    score(model, test_loader)
+    dist.destroy_process_group()
+
+if __name__ == "__main__":
+    main()
+"""
+WRAP = "    model = Net()\n    model = DDP(model)\n"
+STEPS = """        for x, y in loader:
+            optimizer.zero_grad()
+            loss = criterion(model(x), y)
+            loss.backward()
+            optimizer.step()
+"""
+STEP = "            loss = criterion(model(x), y)\n"
+SAVE = "model.module.state_dict()"
+OPTIMIZER = "    optimizer = torch"
+END = "    dist.destroy_process_group()\n"
+EVALUATION = SCRIPT[SCRIPT.index("        model.eval()") : SCRIPT.index("        if rank == 0")]
+TEST = "    score(model, test_loader)\n"
+WITHOUT_EVALUATION = SCRIPT.replace(EVALUATION, "").replace(TEST, "")
+TRAIN = """
+def train(net, batches, optimizer, criterion):
+    for x, y in batches:
+        optimizer.zero_grad()
+        loss = criterion(net(x), y)
+        loss.backward()
+        optimizer.step()
+    return loss
+
+def main"""
+
+
+def after(text: str, **options: Any) -> str:
+    result = convert(text, **options)
+    assert isinstance(result, Converted), result.diagnostics
+    return result.after
+
+
+def changed(text: str, *changes: tuple[str, str]) -> str:
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+CONDITION = "    model = Net()\n    if rank >= 0:\n        model = DDP(model)\n"
+DEVICES = "    model = Net().to(rank)\n    model = DDP(model, device_ids=[rank], output_device=rank)\n"
+TAKEN_OUT = {
+    "bound_again": SCRIPT,
+    "at_once": changed(SCRIPT, (WRAP, "    model = DDP(Net())\n")),
+    "device_ids": changed(SCRIPT, (WRAP, DEVICES)),
+    "another_name_of_the_class": changed(
+        SCRIPT,
+        ("DDP(model)", "nn.parallel.DistributedDataParallel(model)"),
+        ("from torch.nn.parallel import DistributedDataParallel as DDP\n", ""),
+    ),
+    "in_a_function": changed(
+        SCRIPT, (STEPS, "        loss = train(model, loader, optimizer, criterion)\n"), ("\ndef main", TRAIN)
+    ),
+}
+STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
+    "under_a_condition": (((WRAP, CONDITION),), "under a condition"),
+    "a_second_name": ((("    model = DDP(model)\n", "    net = model\n    model = DDP(net)\n"),), "another name"),
+    "other_arguments": ((("DDP(model)", "DDP(model, bucket_cap_mb=1)"),), "arguments"),
+    "several_devices": ((("DDP(model)", "DDP(model, device_ids=[0, 1])"),), "several devices"),
+    "the_names_of_the_wrapper": (((END, "    print(model.named_parameters())\n" + END),), "in another way"),
+    "loaded_behind": (((END, "    model.load_state_dict({})\n" + END),), "in another way"),
+    "printed": (((END, "    print(model)\n" + END),), "in another way"),
+    "called_twice": (((STEP, STEP.replace(", y)", ", y) + model(-x).sum()")),), "once"),
+    "called_by_parts": (((STEP, STEP.replace("model(x)", "model.module.b(model.module.a(x))")),), "in another way"),
+    "called_without_gradients": (((STEP, STEP + "            with torch.no_grad(): model(x)\n"),), "once"),
+    "called_behind": (((END, "    print(model(data[0][0][None]))\n" + END),), "outside the steps"),
+    "looked_at_before": (((OPTIMIZER, "    print(model.module.a.weight)\n" + OPTIMIZER),), "between"),
+    "loaded_before": (((OPTIMIZER, "    model.module.load_state_dict({})\n" + OPTIMIZER),), "between"),
+    "its_class_is_asked_for": (((END, "    print(isinstance(3, DDP))\n" + END),), "asks for the class"),
+    "no_sync": (((STEP, STEP + "            print(model.no_sync)\n"),), "no_sync"),
+    "its_own_buffers": (
+        (("        self.drop =", "        self.register_buffer('n', torch.zeros(1))\n        self.drop ="),),
+        "register_buffer",
+    ),
+    "a_criterion_with_weights": ((("EntropyLoss()", "EntropyLoss(weight=torch.ones(2))"),), "criterion holds tensors"),
+    "a_second_module": (
+        (
+            ("    criterion =", "    other = Net()\n    criterion ="),
+            (STEP, STEP.replace(", y)", ", y) + other(x).sum()")),
+        ),
+        "other may be a module",
+    ),
+    "a_part_of_the_model": (
+        ((WRAP, "    a = nn.Linear(4, 2)\n    model = DDP(nn.Sequential(a, nn.ReLU()))\n"),
+         (STEP, STEP.replace(", y)", ", y) + a(x).sum()"))),
+        "a holds tensors",
+    ),
+    "more_of_torch_distributed": ((("get_rank()", "get_rank(dist.new_group([0, 1]))"),), "torch.distributed"),
+    "not_automatic": (
+        (("            optimizer.step()\n", "            if loss > 0:\n                optimizer.step()\n"),),
+        "automatically",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TAKEN_OUT)
+def test_the_wrapper_goes(name: str) -> None:
+    text = after(TAKEN_OUT[name])
+    assert "DDP" not in text and "DistributedDataParallel" not in text, text
+    assert "strategy='ddp', use_distributed_sampler=False)" in text
+    assert ".module" not in text and text.count("torch.nn.ModuleDict({'module': self.model}).state_dict()") == 1
+    assert "trainer.test(" in text
+
+
+@pytest.mark.parametrize("name", STAYS)
+def test_the_wrapper_stays(name: str) -> None:
+    changes, reason = STAYS[name]
+    result = convert(changed(WITHOUT_EVALUATION, *changes))
+    assert isinstance(result, Converted), result.diagnostics
+    assert "DDP(" in result.after and "strategy" not in result.after
+    assert [d.code for d in result.diagnostics if reason in d.message] == ["N107"], result.diagnostics
+
+
+def test_modes_that_the_script_switches_itself_keep_the_wrapper() -> None:
+    result = convert(changed(SCRIPT, ("        model.train()\n", ""), (TEST, "")))
+    assert isinstance(result, Converted)
+    assert "DDP(" in result.after and "switches the modes" in str(result.diagnostics)
+
+
+def test_unused_parameters_have_a_strategy_of_their_own() -> None:
+    text = after(changed(SCRIPT, ("DDP(model)", "DDP(model, find_unused_parameters=True)")))
+    assert "strategy='ddp_find_unused_parameters_true'" in text
+
+
+def test_it_can_be_left_out() -> None:
+    assert "model = DDP(model)" in after(SCRIPT, skip=["N107"])
+
+
+def test_every_rank_prints_what_it_printed() -> None:
+    assert "self.print" not in after(SCRIPT)
+    group = '    dist.init_process_group("gloo")\n    rank = dist.get_rank()'
+    assert "self.print" in after(changed(SCRIPT, (group, "    rank = 0")))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    """What two processes of each script did: the losses and the printed lines of both, and the saved state."""
+    scripts = {
+        "original": SCRIPT,
+        "converted": after(SCRIPT),
+        "literal": after(SCRIPT, skip=["N107"]),
+    }
+    folders = {name: tmp_path_factory.mktemp(name) for name in scripts}
+    for name, text in scripts.items():
+        (folders[name] / "train.py").write_text(text)
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.two_processes"],
+        input=json.dumps([str(folder) for folder in folders.values()]), cwd=ROOT, text=True, capture_output=True,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return {name: [_result(folder, rank) for rank in (0, 1)] for name, folder in folders.items()}
+
+
+def _result(folder: Path, rank: int) -> dict[str, Any]:
+    did: dict[str, Any] = json.loads((folder / f"rank{rank}.json").read_text())
+    assert did["status"] == 0, did["errors"]
+    states = {path.name: torch.load(path, weights_only=True) for path in sorted(folder.glob("*.pt"))}
+    values = {name: {key: value.tolist() for key, value in state.items()} for name, state in states.items()}
+    return {**did, "state": values}
+
+
+@pytest.mark.parametrize("name", ["converted", "literal"])
+def test_two_processes_do_the_same(name: str, runs: dict[str, list[dict[str, Any]]]) -> None:
+    assert runs[name] == runs["original"]
+
+
+def test_the_ranks_differ(runs: dict[str, list[dict[str, Any]]]) -> None:
+    first, second = runs["original"]
+    assert len(first["losses"]) == 8 and first["losses"] != second["losses"]
+    assert first["printed"].startswith("rank 0") and second["printed"].startswith("rank 1")
