@@ -18,10 +18,8 @@ from itertools import islice
 from typing import Any
 
 import torch
-from lightning_fabric.utilities.seed import _collect_rng_states, _set_rng_states
 from lightning_utilities.core.rank_zero import rank_zero_warn
 from pytorch_lightning.strategies import DDPStrategy, Strategy
-from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 from pytorch_lightning.trainer.connectors.data_connector import _DataConnector
 from pytorch_lightning.trainer.states import RunningStage
 from pytorch_lightning.utilities.combined_loader import CombinedLoader
@@ -112,19 +110,6 @@ def for_evaluation(trainer: Any, loader: Any) -> Passed:
     even = not isinstance(trainer.strategy, DDPStrategy)
     share = _divide_batches(trainer, loader, rank, world, even)
     return Passed(loader, trainer.strategy.process_dataloader(share), first=rank, stride=world)
-
-
-def random_states(strategy: Strategy) -> dict[str, Any] | None:
-    """The random states for processes that are spawned for a run; None where there are none to be."""
-    spawns = isinstance(strategy.launcher, _MultiProcessingLauncher)
-    return _collect_rng_states(include_cuda=False) if spawns else None
-
-
-def continue_random(states: dict[str, Any] | None) -> None:
-    """In a spawned process: draw what the script would draw, and not what a new interpreter draws."""
-    if states is not None:
-        _set_rng_states(states)
-        torch.cuda.manual_seed_all(torch.initial_seed())  # takes effect where CUDA is used
 
 
 class _Combined:

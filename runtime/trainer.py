@@ -102,7 +102,6 @@ class Trainer(pl.Trainer):
             arguments["plugins"] = [*_listed(arguments["plugins"]), precision.ScriptsPrecision(scaler)]
         self._epochs = Epochs(epochs) if epochs is not None else None
         self._leaving: BaseException | None = None
-        self._random_states: dict[str, Any] | None = None
         self.stopping = False
         self._resume_from = arguments.pop("ckpt_path")
         if arguments.pop("stop_on_nan"):
@@ -156,7 +155,6 @@ class Trainer(pl.Trainer):
     def fit(self, *args: Any, **kwargs: Any) -> None:
         """Train; see :meth:`pytorch_lightning.Trainer.fit`. Exceptions of the script arrive unchanged."""
         self.stopping = False
-        self._random_states = sharing.random_states(self.strategy)
         self.fit_loop.forget_reason()
         kwargs = old_calls.translate_call("fit", kwargs)
         super().fit(*args, **settings.with_checkpoint(kwargs, self._resume_from))
@@ -222,9 +220,7 @@ class Trainer(pl.Trainer):
     def _guarded(self, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Tidy up after an exception, and keep it: Lightning's handler would turn Ctrl-C into SystemExit."""
         if isinstance(self.strategy.launcher, _MultiProcessingLauncher):
-            # this is another process: it has to be told the random states, and hands over nothing but an exception
-            sharing.continue_random(self._random_states)
-            return run(*args, **kwargs)
+            return run(*args, **kwargs)  # this is another process: it can hand over nothing but the exception
         try:
             with launcher.run():
                 return run(*args, **kwargs)
