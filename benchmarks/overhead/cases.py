@@ -65,8 +65,8 @@ class Model:
 
 
 MODELS = {
-    "tiny MLP": Model(mlp, lambda: (torch.randn(32, 64), torch.randint(10, (32,))), 150),
-    "small CNN": Model(cnn, lambda: (torch.randn(32, 1, 28, 28), torch.randint(10, (32,))), 60),
+    "tiny MLP": Model(mlp, lambda: (torch.randn(32, 64), torch.randint(10, (32,))), 400),
+    "small CNN": Model(cnn, lambda: (torch.randn(32, 1, 28, 28), torch.randint(10, (32,))), 80),
     "small transformer": Model(Transformer, lambda: (torch.randint(64, (16, 32)), torch.randint(64, (16, 32))), 30),
 }
 
