@@ -29,6 +29,7 @@ help:
 	@echo "make unit    tests only; make unit ARGS='tests/test_cli.py -k check' for some"
 	@echo "make browser the HTML report in a headless browser; needs Chromium (make browser CHROMIUM=/path)"
 	@echo "make fuzz    convert and train random scripts; make fuzz N=5000 ARGS='--seed 100000 --jobs 8'"
+	@echo "make mutation  score the verifier on seeded defects; make mutation ARGS='--jobs 2 --only gan'"
 	@echo "make sweep   convert every script below some folders, without running it; make sweep DIRS='a b' ARGS='--jobs 8'"
 	@echo "make cost    how much a conversion costs beside reading and writing the file"
 	@echo "make bench   what a step of the Trainer costs beside a plain loop; make bench ARGS='--rounds 30 --write'"
@@ -67,6 +68,9 @@ browser: $(READY)
 
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz.run $(N) $(ARGS)
+
+mutation: $(READY)
+	$(BIN)/python -m tests.mutation.score $(ARGS)
 
 sweep: $(READY)
 	@test -n "$(DIRS)" || { echo "name the folders: make sweep DIRS='folder another'"; exit 2; }

@@ -57,8 +57,6 @@ def evaluation(e: Evidence) -> Found | None:
     """Loaders were iterated at other times, or more or fewer outputs were computed without gradients."""
     one, two = (_evaluations(trace, e) for trace in e.traces)
     loads = e.loader
-    if loads is None and one == two:
-        return None
     counts = [len(e.until(trace.loaders)) for trace in e.traces]
     if counts[0] != counts[1]:
         return Found(
@@ -69,6 +67,13 @@ def evaluation(e: Evidence) -> Found | None:
         )
     if loads and loads[0] and loads[1] and loads[0].step != loads[1].step:
         return Found("A loader is iterated at another step: an evaluation was moved.", *loads)
+    cut = _batches_per_loader(e, training=False)
+    if cut:
+        return Found(
+            f"An evaluation gets {cut[0][1]} batches in the original and {cut[1][1]} in the converted version.",
+            cut[0][0],
+            cut[1][0],
+        )
     if one != two and e.batch is None:
         return Found(
             f"Before this, the original ran {one} models or criteria without gradients and the converted version {two}:"
@@ -107,12 +112,12 @@ def count(e: Evidence) -> Found | None:
 Taken = tuple[Mark, int]
 
 
-def _batches_per_loader(e: Evidence) -> tuple[Taken, Taken] | None:
-    """The first iterations of loaders that trained, and gave other numbers of batches before the divergence."""
+def _batches_per_loader(e: Evidence, training: bool = True) -> tuple[Taken, Taken] | None:
+    """The first iterations that gave other numbers of batches before the divergence, if they trained or did not."""
     one, two = (_taken(trace, e) for trace in e.traces)
     for index, (a, b) in enumerate(zip(one, two, strict=False)):
         if a[1] != b[1]:
-            return (a, b) if _trains(e, index) else None
+            return (a, b) if _trains(e, index) == training else None
     return None
 
 
@@ -134,8 +139,8 @@ def accumulation(e: Evidence) -> Found | None:
     step = next((s for s in sorted(one.keys() | two.keys()) if one[s] != two[s]), None)
     if step is None or step > e.first.step or not (one[step] and two[step]):
         return None
-    if e.traces[0].steps and e.traces[1].steps and _optimizers(e.traces[0]) != _optimizers(e.traces[1]):
-        return None
+    if len(_optimizers(e.traces[0])) > 1:
+        return None  # between several optimizers it is the order of the calls that counts
     return Found(
         f"Step {step} adds up the gradients of {one[step]} backwards in the original and of {two[step]} in the "
         "converted version: the accumulation window differs, or a backward is left out."
@@ -147,7 +152,7 @@ def _backwards(values: list[Value]) -> Counter[int]:
 
 
 def _optimizers(trace: Trace) -> set[str | None]:
-    return {step.settings for step in trace.steps}
+    return {step.whose for step in trace.steps}
 
 
 def zero_grad(e: Evidence) -> Found | None:
@@ -180,26 +185,26 @@ def _cleared(e: Evidence) -> Found | None:
 
 
 def order(e: Evidence) -> Found | None:
-    """Optimizers step in another order, or more or less often between two backwards."""
+    """A step or a backward is missing, comes twice, or they changed places."""
     one, two = (_sequence(trace) for trace in e.traces)
     for index, (a, b) in enumerate(zip(one, two, strict=False)):
         if a[0] > e.first.step or b[0] > e.first.step:
             return None
-        if a[1:] == b[1:]:
+        if a[1] == b[1]:
             continue
         steps = [trace.steps[min(index, len(trace.steps) - 1)] for trace in e.traces]
         return Found(
             f"Backward and step do not follow each other as in the original: {a[1]} backwards and {b[1]} come before "
-            f"step {index + 1}, or another optimizer steps.",
+            f"step {index + 1}.",
             *steps,
         )
     return None
 
 
-def _sequence(trace: Trace) -> list[tuple[int, int, str]]:
-    """For each step its number, how many backwards came before it, and whose parameters it changed."""
-    done = Counter(value.step for value in trace.losses)
-    return [(s.step, done[s.step], (s.settings or "").partition(",")[0]) for s in trace.steps]
+def _sequence(trace: Trace) -> list[tuple[int, int]]:
+    """For each step its number, and how many backwards came before it."""
+    done = _backwards(trace.losses)
+    return [(step.step, done[step.step]) for step in trace.steps]
 
 
 def clipping(e: Evidence) -> Found | None:
@@ -256,7 +261,11 @@ def rates(e: Evidence) -> str | None:
 
 def optimizer(e: Evidence) -> str | None:
     """The optimizer is of another class or has other settings."""
-    if e.first.channel != ch.SETTINGS:
+    settings = e.early(ch.SETTINGS)
+    if settings is None or e.first.channel not in (ch.NORMS, ch.RATES, ch.SETTINGS):
+        return None
+    whose = [trace.steps[settings.index].whose for trace in e.traces if settings.index < len(trace.steps)]
+    if e.first.channel != ch.SETTINGS and len(set(whose)) == 1:
         return None
     return (
         "The optimizer is another one: its class, its other arguments (weight decay, momentum, betas) or its parameter "

@@ -55,8 +55,11 @@ def _loads(e: Evidence) -> tuple[Mark, Mark] | None:
 
 def batches(e: Evidence) -> Found | None:
     """The batches are of other sizes, or one version gets more of them."""
+    if len(e.until(e.traces[0].loaders)) != len(e.until(e.traces[1].loaders)):
+        return None  # one version iterates a loader more
     loads = e.loader
-    amounts = bool(loads and loads[0] and loads[1] and _resized(loads[0], loads[1], e))
+    one, two = loads or (None, None)
+    amounts = bool(one and two and one.step == two.step and one.amount != two.amount)
     sizes = bool(_loads(e) and e.batch and e.batch[0] and e.batch[1] and e.batch[0].rows != e.batch[1].rows)
     if not amounts and not sizes:
         return None
@@ -64,17 +67,6 @@ def batches(e: Evidence) -> Found | None:
         "The loaders give other batches: another batch size, drop_last, a limit on the batches, or another data set.",
         *(loads if loads and amounts else e.batch or (None, None)),
     )
-
-
-def _resized(one: Mark, two: Mark, e: Evidence) -> bool:
-    """Whether a loader gives another number of batches: not where one version only iterates one more in between."""
-    if one.step != two.step or one.amount == two.amount:
-        return False
-    left, right = (trace.loaders for trace in e.traces)
-    at = left.index(one)
-    following = [mark.amount for mark in right[at + 1 : at + 3]], [mark.amount for mark in left[at + 1 : at + 3]]
-    here = [mark.amount for mark in left[at : at + 2]], [mark.amount for mark in right[at : at + 2]]
-    return following[0] != here[0] and following[1] != here[1]
 
 
 def random(e: Evidence) -> Found | None:

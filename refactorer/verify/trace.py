@@ -59,6 +59,12 @@ class Step:
     settings: str | None = None
     buffers: int | None = None
 
+    @property
+    def whose(self) -> str:
+        """How many tensors and values each parameter group has, which tells optimizers apart."""
+        groups = (self.settings or "").split("; ")
+        return "; ".join(", ".join(group.split(", ")[:2]) for group in groups)
+
 
 @dataclass(frozen=True)
 class Mark:

@@ -79,7 +79,7 @@ def step_before_backward(tree: cst.Module) -> Scripts:
     return swapped(tree, BACKWARD, STEP)
 
 
-@defect("backward missing", "accumulation")
+@defect("backward missing", "order of calls")
 def backward_missing(tree: cst.Module) -> Scripts:
     return without(tree, BACKWARD) if len(trees.found(tree, cst.SimpleStatementLine, BACKWARD)) > 1 else iter(())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import pathlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import libcst as cst
 
 from tests.mutation.bench import converted
-from tests.mutation.defects import DEFECTS
+from tests.mutation.defects import DEFECTS, Defect
 
 try:
     import tomllib
@@ -43,10 +43,10 @@ class Mutant:
     equivalent: str = ""
 
 
-def generate(fixture: str) -> Iterator[tuple[str, str, str]]:
-    """Name, text and usual cause of all mutants of one fixture."""
+def generate(fixture: str, defects: Iterable[Defect] = DEFECTS.values()) -> Iterator[tuple[str, str, str]]:
+    """Name, text and usual cause of all mutants of one fixture, or of those with some defects."""
     tree = cst.parse_module(converted(fixture))
-    for defect in DEFECTS.values():
+    for defect in defects:
         texts = dict.fromkeys(new.code for new in defect.mutate(tree))
         fitting = [text for text in texts if text != tree.code and compiles(text)]
         for index, text in enumerate(fitting[:MOST], 1):
@@ -67,15 +67,28 @@ def expected() -> dict[str, dict[str, object]]:
     return tomllib.loads(EXPECTED.read_text()) if EXPECTED.exists() else {}
 
 
+def mutant(name: str) -> Mutant:
+    """One mutant by its name. Raises `StopIteration` when there is none."""
+    fixture = name.split(": ")[0]
+    return next(_mutant(fixture, *parts) for parts in generate(fixture, [DEFECTS[_defect(name)]]) if parts[0] == name)
+
+
+def _defect(name: str) -> str:
+    return name.split(": ")[1].removesuffix(" 2")
+
+
+def _mutant(fixture: str, name: str, text: str, cause: str) -> Mutant:
+    known: Any = expected().get(name, {})
+    why = known.get("equivalent", "")
+    return Mutant(name, fixture, text, known.get("step"), known.get("cause", cause), why)
+
+
 @cache
 def mutants() -> tuple[Mutant, ...]:
     """All mutants with what is expected of them, fixture by fixture."""
     found: dict[str, list[Mutant]] = {}
     for fixture in CHOSEN:
-        for name, text, cause in generate(fixture):
-            known: Any = expected().get(name, {})
-            why = known.get("equivalent", "")
-            mutant = Mutant(name, fixture, text, known.get("step"), known.get("cause", cause), why)
-            found.setdefault(name.split(": ")[1].rstrip(" 2"), []).append(mutant)
+        for parts in generate(fixture):
+            found.setdefault(_defect(parts[0]), []).append(_mutant(fixture, *parts))
     kept = [m for same in found.values() for m in sorted(same, key=lambda m: zlib.crc32(m.name.encode()))[:EACH]]
     return tuple(sorted(kept, key=lambda mutant: mutant.name))

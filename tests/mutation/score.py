@@ -9,16 +9,19 @@ goes on where it was. The exit status is 1 unless all is judged as expected (of 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import re
 import sys
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
+from typing import TypeVar
 
 from refactorer.verify.verdict import EQUIVALENT, Verdict
 from tests.fixtures_harness import FIXTURES, ROOT, Runner, first_difference
@@ -27,12 +30,27 @@ from tests.mutation.mutants import Mutant, mutants
 
 RESULTS = ROOT / "build" / "mutation" / "results.jsonl"
 CAUSES_RIGHT = 0.8
+AnyRunner = TypeVar("AnyRunner", bound=Runner)
+AS_EXPECTED = "as expected"
 ARGUMENTS = {"digits": ["--epochs", "1"]}
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What the verifier said of one pair of versions; `kind` is "mutant", "untouched" or "proof"."""
+
+    name: str
+    kind: str
+    same: bool
+    message: str
+    step: int | None = None
+    channel: str = ""
+    causes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Result:
-    """How one pair of versions was judged; `outcome` is "as expected" where nothing is wrong."""
+    """How that was judged; `outcome` is "as expected" where nothing is wrong."""
 
     name: str
     kind: str
@@ -41,90 +59,98 @@ class Result:
     detail: str = ""
 
 
-@cache
-def code() -> str:
-    """A digest of everything that a result rests on, besides the scripts."""
-    files = [*ROOT.glob("refactorer/verify/**/*.py"), *ROOT.glob("runtime/**/*.py"), *ROOT.glob("tests/mutation/*")]
-    found = hashlib.sha1()
-    for path in sorted(path for path in files if path.is_file()):
-        found.update(path.read_bytes())
-    return found.hexdigest()
+def seen(name: str, kind: str, verdict: Verdict) -> Seen:
+    first = verdict.first
+    where = (first.step, first.channel) if first else (None, "")
+    same = verdict.outcome == EQUIVALENT
+    return Seen(name, kind, same, verdict.message, *where, tuple(cause.name for cause in verdict.likely))
 
 
-def judge_mutant(mutant: Mutant, verdict: Verdict) -> Result:
-    """Compares a verdict with what is expected of the mutant."""
-    first, names = verdict.first, [cause.name for cause in verdict.likely]
-    step = first.step if first else None
-    detail = f"step {step}, {first.channel if first else 'no divergence'}, {', '.join(names) or 'no cause'}"
+def judge_mutant(mutant: Mutant, found: Seen) -> Result:
+    """Compares what was said with what is expected of the mutant."""
+    causes = ", ".join(found.causes) or "no cause"
+    detail = "no difference" if found.same else f"step {found.step}, {found.channel}: {causes}"
     if mutant.equivalent:
-        outcome = "as expected" if verdict.outcome == EQUIVALENT else "expected to be equivalent"
-        return Result(mutant.name, "equivalent", outcome, None, detail)
+        return Result(
+            mutant.name, "equivalent", AS_EXPECTED if found.same else "expected to be equivalent", None, detail
+        )
     if mutant.step is None:
         return Result(mutant.name, "mutant", "nothing is expected of it yet", None, detail)
-    if first is None:
+    if found.same:
         return Result(mutant.name, "mutant", "not caught", False, detail)
-    right = bool(names) and names[0] == mutant.cause
-    outcome = "as expected" if step == mutant.step else f"expected at step {mutant.step}"
+    outcome = AS_EXPECTED if found.step == mutant.step else f"expected at step {mutant.step}"
+    right = found.causes[:1] == (mutant.cause,)
     return Result(mutant.name, "mutant", outcome, right, f"{detail}; expected {mutant.cause}")
 
 
-def score_mutants(group: Sequence[Mutant]) -> list[Result]:
-    """Judges the mutants of one fixture against one run of its original."""
-    found = []
-    with Bench() as bench:
-        before = bench.trace(original(group[0].fixture))
-        for mutant in group:
-            after = bench.trace(mutant.text)
-            found.append(judge_mutant(mutant, judge(before, after)))
-            bench.forget(after)
-    return found + prove_equivalent([mutant for mutant in group if mutant.equivalent])
+def judge_other(found: Seen) -> Result:
+    """Untouched versions must be called the same, and so must equivalent mutants by the other recorder."""
+    return Result(found.name, found.kind, AS_EXPECTED if found.same else f"called different: {found.message}")
 
 
-def prove_equivalent(group: Sequence[Mutant]) -> list[Result]:
-    """Runs mutants that nobody can tell from the original under a recorder that shares no code with the tracer."""
-    if not group:
-        return []
-    with Runner() as runner:
-        before = runner.run(original(group[0].fixture))
-        different = [(mutant, first_difference(before, runner.run(mutant.text))) for mutant in group]
-    return [
-        Result(f"{mutant.name} (other recorder)", "proof", text or "as expected", None, mutant.equivalent)
-        for mutant, text in different
-    ]
+# --- what is run -----------------------------------------------------------------------------------------------------
 
 
-def score_fixture(name: str, seeds: int) -> list[Result]:
-    """Judges an untouched conversion with several seeds."""
-    found = []
-    with Bench() as bench:
-        for seed in range(seeds):
-            texts = [reseeded(text, seed) for text in (original(name), converted(name))]
-            before, after = (bench.trace(text, ARGUMENTS.get(name, ()), seed=seed) for text in texts)
-            verdict = judge(before, after)
-            outcome = "as expected" if verdict.outcome == EQUIVALENT else f"false alarm: {verdict.message}"
-            found.append(Result(f"{name}, seed {seed}", "untouched", outcome))
-            bench.forget(before), bench.forget(after)
+class Warm:
+    """The processes that run scripts: one of each kind for every thread, started when it is needed first."""
+
+    def __init__(self) -> None:
+        self.mine, self.open = threading.local(), contextlib.ExitStack()
+
+    def get(self, kind: type[AnyRunner]) -> AnyRunner:
+        if not hasattr(self.mine, kind.__name__):
+            setattr(self.mine, kind.__name__, self.open.enter_context(kind()))
+        running: AnyRunner = getattr(self.mine, kind.__name__)
+        return running
+
+
+def run_mutants(warm: Warm, group: Sequence[Mutant]) -> list[Seen]:
+    """Traces the mutants of one fixture against one run of its original."""
+    found, bench = [], warm.get(Bench)
+    before = bench.trace(original(group[0].fixture))
+    for mutant in group:
+        after = bench.trace(mutant.text)
+        found.append(seen(mutant.name, "mutant", judge(before, after)))
+        bench.forget(after)
     return found
 
 
-# --- all of it, with results that are kept ---------------------------------------------------------------------------
+def run_proofs(warm: Warm, group: Sequence[Mutant]) -> list[Seen]:
+    """Runs mutants that nobody can tell from the original under a recorder that shares no code with the tracer."""
+    runner = warm.get(Runner)
+    before = runner.run(original(group[0].fixture))
+    texts = [(mutant.name, first_difference(before, runner.run(mutant.text))) for mutant in group]
+    return [Seen(f"{name} (other recorder)", "proof", text is None, text or "") for name, text in texts]
 
 
-Task = tuple[str, Callable[[], list[Result]]]
+def run_untouched(warm: Warm, name: str, seeds: int) -> list[Seen]:
+    """Traces an untouched conversion with several seeds."""
+    found, bench = [], warm.get(Bench)
+    for seed in range(seeds):
+        texts = [reseeded(text, seed) for text in (original(name), converted(name))]
+        before, after = (bench.trace(text, ARGUMENTS.get(name, ()), seed=seed) for text in texts)
+        found.append(seen(f"{name}, seed {seed}", "untouched", judge(before, after)))
+        bench.forget(before), bench.forget(after)
+    return found
+
+
+Task = tuple[str, Callable[[Warm], list[Seen]]]
 
 
 def tasks(only: str, seeds: int) -> list[Task]:
-    """What is to be run, each with a key that changes with everything that its results rest on."""
+    """What is to be run, each with a key that changes with everything that is seen in it."""
     found: list[Task] = []
     for fixture, same in groupby(mutants(), key=lambda mutant: mutant.fixture):
         group = [mutant for mutant in same if re.search(only, mutant.name)]
-        if group:
-            found.append((_key(fixture, *map(repr, group)), lambda group=group: score_mutants(group)))  # type: ignore[misc]
-    names = sorted(path.name.removesuffix(".in.py") for path in FIXTURES.glob("*.in.py"))
-    for name in names:
-        if re.search(only, f"{name}, untouched") and seeds:
+        quiet = [mutant for mutant in group if mutant.equivalent]
+        for work, part in ((run_mutants, group), (run_proofs, quiet)):
+            if part:
+                texts = [f"{mutant.name} {mutant.text}" for mutant in part]
+                found.append((_key(work.__name__, original(fixture), *texts), partial(work, group=part)))
+    for name in sorted(path.name.removesuffix(".in.py") for path in FIXTURES.glob("*.in.py")):
+        if seeds and re.search(only, f"{name}, untouched"):
             key = _key(name, original(name), converted(name), str(seeds))
-            found.append((key, lambda name=name: score_fixture(name, seeds)))  # type: ignore[misc]
+            found.append((key, partial(run_untouched, name=name, seeds=seeds)))
     return found
 
 
@@ -132,37 +158,45 @@ def _key(*parts: str) -> str:
     return hashlib.sha1("\n".join([code(), *parts]).encode()).hexdigest()
 
 
-def run(todo: Iterable[Task], jobs: int, fresh: bool, show: Callable[[Result], None]) -> list[Result]:
-    """The results of all tasks, those that are known already included."""
+@cache
+def code() -> str:
+    """A digest of everything that is run, besides the scripts."""
+    files = [*ROOT.glob("refactorer/verify/**/*.py"), *ROOT.glob("runtime/**/*.py"), *ROOT.glob("tests/*.py")]
+    files += [ROOT / "tests" / "mutation" / name for name in ("bench.py", "server.py")]
+    found = hashlib.sha1()
+    for path in sorted(files):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def run(todo: Sequence[Task], jobs: int, fresh: bool) -> Iterator[Seen]:
+    """What is seen in all tasks, in their order, those that were run before included."""
     if fresh:
         RESULTS.unlink(missing_ok=True)
     known = {}
     if RESULTS.exists():
-        known = {entry["key"]: entry["results"] for entry in map(json.loads, RESULTS.read_text().splitlines())}
+        known = {entry["key"]: entry["seen"] for entry in map(json.loads, RESULTS.read_text().splitlines())}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
 
-    def do(task: Task) -> list[Result]:
+    def do(task: Task) -> list[Seen]:
         key, work = task
         if key in known:
-            return [Result(**fields) for fields in known[key]]
-        results = work()
+            return [Seen(**{**fields, "causes": tuple(fields["causes"])}) for fields in known[key]]
+        found = work(warm)
         with open(RESULTS, "a") as file:
-            file.write(json.dumps({"key": key, "results": [asdict(result) for result in results]}) + "\n")
-        return results
+            file.write(json.dumps({"key": key, "seen": [asdict(one) for one in found]}) + "\n")
+        return found
 
-    found = []
-    with ThreadPoolExecutor(jobs) as pool:
-        for results in pool.map(do, todo):
-            for result in results:
-                show(result)
-            found += results
-    return found
+    warm = Warm()
+    with warm.open, ThreadPoolExecutor(jobs) as pool:
+        for found in pool.map(do, todo):
+            yield from found
 
 
 def summary(results: Sequence[Result]) -> tuple[str, bool]:
     """The score in words, and whether it is good enough."""
     of = {kind: [r for r in results if r.kind == kind] for kind in ("mutant", "equivalent", "proof", "untouched")}
-    right = Counter({kind: sum(r.outcome == "as expected" for r in group) for kind, group in of.items()})
+    right = Counter({kind: sum(r.outcome == AS_EXPECTED for r in group) for kind, group in of.items()})
     total = {kind: len(group) for kind, group in of.items()}
     caught = sum(r.outcome != "not caught" for r in of["mutant"])
     causes = sum(bool(r.cause_right) for r in of["mutant"])
@@ -188,11 +222,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--verbose", action="store_true", help="show every result, not only what is wrong")
     chosen = parser.parse_args(arguments)
 
-    def show(result: Result) -> None:
-        if chosen.verbose or result.outcome != "as expected" or result.cause_right is False:
+    by_name = {mutant.name: mutant for mutant in mutants()}
+    results = []
+    for found in run(tasks(chosen.only, chosen.seeds), chosen.jobs, chosen.fresh):
+        result = judge_mutant(by_name[found.name], found) if found.kind == "mutant" else judge_other(found)
+        results.append(result)
+        if chosen.verbose or result.outcome != AS_EXPECTED or result.cause_right is False:
             print(f"{result.name}: {result.outcome} ({result.detail})", flush=True)
-
-    text, good = summary(run(tasks(chosen.only, chosen.seeds), chosen.jobs, chosen.fresh, show))
+    text, good = summary(results)
     print(text)
     return 0 if good else 1
 

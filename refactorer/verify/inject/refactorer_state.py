@@ -106,7 +106,10 @@ def settings(optimizer: Any) -> str:
         ", ".join(f"{key}={group[key]}" for key in sorted(group.keys() - left_out) if _plain(group[key]))
         for group in optimizer.param_groups
     ]
-    return "; ".join(f"{len(group['params'])} tensors, {text}" for group, text in zip(optimizer.param_groups, groups))
+    sizes = [
+        f"{len(g['params'])} tensors, {sum(p.numel() for p in g['params'])} values" for g in optimizer.param_groups
+    ]
+    return "; ".join(f"{size}, {text}" for size, text in zip(sizes, groups, strict=True))
 
 
 def _plain(value: Any) -> bool:
