@@ -52,8 +52,9 @@ def apply(outline: Outline, roles: Roles) -> None:
         outline.note(CODE, node, f"gradients are accumulated by hand: {found.reason}",
                      "nothing to do; the literal form trains the same")  # fmt: skip
     elif found is not None:
-        start = outline.hooks[EPOCH_START]
-        outline.edit(EPOCH_START, dict.fromkeys(line for line in found.cleared if line in start))
+        start = outline.hooks.get(EPOCH_START, [])
+        if start:
+            outline.edit(EPOCH_START, dict.fromkeys(line for line in found.cleared if line in start))
         outline.consumed += [line for line in found.cleared if line not in start]
         _install(outline, found)
         outline.footers.setdefault(STEP, [])[:0] = found.flat.footer
@@ -77,7 +78,8 @@ def detect(outline: Outline, roles: Roles) -> Plan | Obstacle | None:
     if isinstance(flat, Obstacle):
         return flat
     cleared = _cleared_in_front(outline, roles)
-    last = _last_window(outline, stepping, flat.opens or any(line in outline.hooks[EPOCH_START] for line in cleared))
+    anew = any(line in outline.hooks.get(EPOCH_START, []) for line in cleared)
+    last = _last_window(outline, stepping, flat.opens or anew)
     if isinstance(last, Obstacle):
         return last
     settings = {**outline.settings, "accumulate_grad_batches": batches, "divide_loss": _FALSE, **last}
@@ -86,7 +88,7 @@ def detect(outline: Outline, roles: Roles) -> Plan | Obstacle | None:
 
 def _cleared_in_front(outline: Outline, roles: Roles) -> list[cst.CSTNode]:
     """The lines that clear the gradients at the start of each epoch, and in front of the training."""
-    start = outline.hooks[EPOCH_START]
+    start = outline.hooks.get(EPOCH_START, [])
     found = [start[i] for i in clearing_lines(outline, roles, start)]
     loop = outline.site.epoch_loop
     block: list[cst.CSTNode] = list(getattr(outline.program.parent[loop], "body", []))
@@ -143,7 +145,7 @@ def _install(outline: Outline, plan: Plan) -> None:
 
 def _drop_unused_parameters(outline: Outline) -> None:
     """A parameter that only the condition needed is not bound any more."""
-    for line in list(outline.hooks[EPOCH_START]):
+    for line in list(outline.hooks.get(EPOCH_START, [])):
         bound = [variable for node, variable in outline.uses(line) if outline.is_write(node)]
         if len(bound) != 1 or parameter_line(outline, bound[0]) is not line:
             continue

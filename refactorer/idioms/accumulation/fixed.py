@@ -33,7 +33,7 @@ def parameter_line(outline: Outline, variable: Variable) -> cst.SimpleStatementL
     """The line at the start of the epoch that gives a parameter of an entered function its only value."""
     if len(variable.writes) != 1 or not isinstance(outline.program.parent.get(variable.writes[0].node), cst.Param):
         return None
-    for line in outline.hooks[EPOCH_START]:
+    for line in outline.hooks.get(EPOCH_START, []):
         small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
         if isinstance(small, cst.Assign) and small.targets[0].target is variable.writes[0].node:
             assert isinstance(line, cst.SimpleStatementLine)
