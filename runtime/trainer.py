@@ -28,6 +28,7 @@ from runtime import (
     settings,
     sharded,
     sharing,
+    unused,
 )
 from runtime.epochs import Epochs
 from runtime.evaluation import EvaluationLoop
@@ -243,6 +244,7 @@ class Trainer(pl.Trainer):
         old_hooks.check(self.lightning_module, self.callbacks)
         if self.state.fn == TrainerFn.FITTING:
             self.fit_loop.note_reason()
+            unused.look_for_unused(self.strategy, self.lightning_module)
         return super()._run(*args, **kwargs)
 
     def _run_stage(self) -> Any:
