@@ -235,7 +235,10 @@ class Dies(torch.utils.data.Dataset[Any]):
 def worker_dies() -> dict[str, Any]:
     """A worker of the loader is killed, in a single process."""
     try:
-        runtime.Trainer(max_epochs=1).fit(Lit(linear()), DataLoader(Dies(), 2, num_workers=1))
+        try:
+            runtime.Trainer(max_epochs=1).fit(Lit(linear()), DataLoader(Dies(), 2, num_workers=1))
+        finally:
+            time.sleep(0.5)  # torch raises once more when the signal of the worker's death arrives
     except RuntimeError as error:
         return {"said": str(error)}
     return {}
@@ -302,9 +305,10 @@ def run_rank(name: str, variables: dict[str, str], place: str) -> int:
         status = 0
     except BaseException:
         traceback.print_exc()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)  # whatever happens, a forked process never returns
 
 
 def wait(children: list[int]) -> list[int]:
