@@ -55,6 +55,27 @@ class Lit(runtime.Module):
         return torch.optim.SGD(self.model.parameters(), lr=2**-4)
 
 
+class TwoLosses(Lit):
+    """Two networks, of which each loss trains one."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(model)
+        self.second = linear()
+        self.automatic_optimization = False
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        number, data, target = batch
+        self.seen.append(number.tolist())
+        self.drawn.append(torch.rand(()).item())
+        for optimizer, network in zip(self.optimizers(), (self.model, self.second)):
+            optimizer.zero_grad()
+            self.manual_backward((network(data).squeeze(1) - target).square().mean())
+            optimizer.step()
+
+    def configure_optimizers(self) -> Any:
+        return [torch.optim.SGD(network.parameters(), lr=2**-4) for network in (self.model, self.second)]
+
+
 def integers(count: int) -> TensorDataset:
     """Samples of small integers, with which a linear model in float64 is trained without any rounding.
 
@@ -87,6 +108,7 @@ def train(
     epochs: int = 2,
     validate: bool = False,
     loader: dict[str, Any] | None = None,
+    lit: type[Lit] = Lit,
     **trainer: Any,
 ) -> dict[str, Any]:
     """Train, and return all that can be compared."""
@@ -98,7 +120,7 @@ def train(
         loader["sampler"] = torch.utils.data.SubsetRandomSampler(range(8))
     data = DataLoader(integers(count), batch_size, **loader)
     evaluation = DataLoader(integers(10), 2, shuffle=True) if validate else None
-    module = Lit(model)
+    module = lit(model)
     trainer_ = runtime.Trainer(max_epochs=epochs, **{**CPU, **trainer})
     trainer_.fit(module, data, evaluation)
     return {
@@ -109,7 +131,7 @@ def train(
         "seen": module.seen,
         "drawn": module.drawn,
         "evaluated": module.evaluated,
-        "parameters": [bits(parameter) for parameter in model.parameters()],
+        "parameters": [bits(parameter) for parameter in module.parameters()],
         "values": [parameter.detach().clone() for parameter in model.parameters()],
         "random": torch.get_rng_state(),
         "generator": data.generator.get_state() if data.generator is not None else None,
@@ -255,6 +277,7 @@ SCENARIOS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "lightnings_loop": ("plain", lambda: matched(**LIGHTNINGS_LOOP)),
     "lightnings_loop_shuffled": ("plain", lambda: matched(**LIGHTNINGS_LOOP, loader={"shuffle": True})),
     "sampler": ("plain", lambda: matched(loader={"some": True})),
+    "two_losses": ("plain", lambda: matched(lit=TwoLosses, loader={"shuffle": True})),
     "fsdp": ("plain", lambda: fsdp(loader={"shuffle": True})),
     "fsdp_network": ("plain", lambda: fsdp(model=network, loader={"shuffle": True})),
     "fsdp_guards": ("plain", fsdp_guards),
