@@ -216,9 +216,8 @@ def _rank(trace: Trace, event: dict[str, Any]) -> None:
 def _value(event: dict[str, Any]) -> Value:
     number, before = float.fromhex(event["v"]), _number(event.get("gb"))
     modes = tuple(event["m"]) if "m" in event else None
-    state = (event["d"], tuple(event["n"]), event["c"], event["r"], event["at"], modes, event.get("ac", ""), before,
-             event.get("seed"))  # fmt: skip
-    return Value(event["s"] + 1, number, *state)
+    state = (event["d"], tuple(event["n"]), event["c"], event.get("r", {}), event["at"])
+    return Value(event["s"] + 1, number, *state, modes, event.get("ac", ""), before, event.get("seed"))
 
 
 def _loss(trace: Trace, event: dict[str, Any]) -> None:
@@ -236,7 +235,8 @@ def _number(text: str | None) -> float | None:
 def _step(trace: Trace, event: dict[str, Any]) -> None:
     rates = tuple(_number(rate) for rate in event["lr"])
     norms = (_number(event.get("pn")), _number(event.get("g")))
-    state = (event["opt"], event.get("p"), *norms, rates, event["r"], event["at"], event.get("o"))
+    where = (event.get("at"), event.get("o"))
+    state = (event.get("opt", ""), event.get("p"), *norms, rates, event.get("r", {}), *where)
     times = (event["t"], event["own"])
     trace.steps.append(Step(event["s"], *state, *times, event.get("st"), event.get("set"), event.get("b")))
 

@@ -126,8 +126,6 @@ class Verdict:
     channels: tuple[Channel, ...] = ()
     first: Divergence | None = None
     causes: tuple[str, ...] = ()
-    likely: tuple[Cause, ...] = ()
-    origin: Cause | None = None
     notes: tuple[str, ...] = ()
     original: RunSummary | None = None
     converted: RunSummary | None = None
@@ -141,6 +139,8 @@ class Verdict:
     environment: tuple[Flag, ...] = ()
     repeats: str = ""
     diff: str = ""
+    likely: tuple[Cause, ...] = ()
+    origin: Cause | None = None
 
     @property
     def ratio(self) -> float | None:

@@ -13,7 +13,8 @@ from typing import Any
 import libcst as cst
 
 from tests.mutation.bench import converted
-from tests.mutation.defects import DEFECTS, Defect
+from tests.mutation.defects import Defect
+from tests.mutation.defects_of_output import ALL
 
 try:
     import tomllib
@@ -43,7 +44,7 @@ class Mutant:
     equivalent: str = ""
 
 
-def generate(fixture: str, defects: Iterable[Defect] = DEFECTS.values()) -> Iterator[tuple[str, str, str]]:
+def generate(fixture: str, defects: Iterable[Defect] = ALL.values()) -> Iterator[tuple[str, str, str]]:
     """Name, text and usual cause of all mutants of one fixture, or of those with some defects."""
     tree = cst.parse_module(converted(fixture))
     for defect in defects:
@@ -70,7 +71,7 @@ def expected() -> dict[str, dict[str, object]]:
 def mutant(name: str) -> Mutant:
     """One mutant by its name. Raises `StopIteration` when there is none."""
     fixture = name.split(": ")[0]
-    return next(_mutant(fixture, *parts) for parts in generate(fixture, [DEFECTS[_defect(name)]]) if parts[0] == name)
+    return next(_mutant(fixture, *parts) for parts in generate(fixture, [ALL[_defect(name)]]) if parts[0] == name)
 
 
 def _defect(name: str) -> str:

@@ -13,7 +13,7 @@ from refactorer.verify.verdict import EQUIVALENT
 from tests.fixtures_harness import Runner, first_difference
 from tests.mutation import trees
 from tests.mutation.bench import Bench, converted, judge, original, reseeded
-from tests.mutation.defects import DEFECTS
+from tests.mutation.defects_of_output import ALL
 from tests.mutation.mutants import expected, mutant
 from tests.mutation.score import Result, judge_mutant, seen, summary
 
@@ -75,7 +75,7 @@ def test_the_list_of_mutants_is_long_enough() -> None:
 def test_every_cause_is_in_the_catalogue() -> None:
     names = {name for name, _ in CATALOGUE}
     wanted = {str(known["cause"]) for known in expected().values() if "cause" in known}
-    wanted |= {defect.cause for defect in DEFECTS.values() if defect.cause}
+    wanted |= {defect.cause for defect in ALL.values() if defect.cause}
     assert wanted <= names
 
 

@@ -13,7 +13,8 @@ The parent sets the environment:
                          that no step waits for it;
 * REFACTORER_TRACE_OUTPUTS from this step on, record what every module returns; 0, the default, is never.
 
-Each event is one JSON line, written at once, so that a trace survives any kind of exit. Floats are written as hex.
+Each event is one JSON line, written at once, so that a trace survives any kind of exit; where checksums are left out,
+many are written together. Floats are written as hex.
 """
 
 from __future__ import annotations
@@ -21,8 +22,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-import importlib.abc
-import importlib.util
 import io
 import json
 import os
@@ -35,43 +34,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 # Found beside this file, whose folder is on the path of the traced process.
+import refactorer_imports as imports  # type: ignore[import-not-found]
 import refactorer_links  # type: ignore[import-not-found]
 import refactorer_state as state  # type: ignore[import-not-found]
 import refactorer_watch as watch  # type: ignore[import-not-found]
 
 MAIN = "REFACTORER_TRACE_MAIN"
-
-
-Action = Callable[[Any], "contextlib.AbstractContextManager[None]"]
-
-
-class AroundImport(importlib.abc.MetaPathFinder):
-    """Loads a module, the first time, inside a context that is made from it."""
-
-    def __init__(self, actions: dict[str, Action]) -> None:
-        self.actions = actions
-        self.looking: set[str] = set()
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """The spec that other finders give, with the action put around its loading."""
-        if name not in self.actions or name in self.looking:
-            return None
-        self.looking.add(name)
-        try:
-            spec = importlib.util.find_spec(name)
-        finally:
-            self.looking.discard(name)
-        if spec is None or spec.loader is None:
-            return spec
-        execute = spec.loader.exec_module
-
-        def exec_module(module: Any) -> None:
-            # A library may look for the module without importing it, so the action stays until the module runs.
-            with self.actions.pop(name, contextlib.nullcontext)(module):
-                execute(module)
-
-        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec
+MANY = 200  # events that are written at once where speed counts
 
 
 class Places:
@@ -124,6 +93,7 @@ class Tracer:
         self.every = int(os.environ.get("REFACTORER_TRACE_EVERY") or 1)
         self.closely = int(os.environ.get("REFACTORER_TRACE_OUTPUTS") or 0)
         self.inside: set[str] = set()
+        self.lines: list[str] = []
         self.waiting: list[tuple[dict[str, Any], Any, Any]] = []
         self.optimizers: weakref.WeakSet[Any] = weakref.WeakSet()
         self.buffers = watch.Buffers()
@@ -156,12 +126,19 @@ class Tracer:
             self.open()
         if self.closed:
             return
-        os.write(self.file, (json.dumps(event) + "\n").encode())
+        self.lines.append(json.dumps(event) + "\n")
+        if self.every == 1 or len(self.lines) >= MANY:
+            self.write_lines()
+
+    def write_lines(self) -> None:
+        """Writes the events that are still in memory."""
+        lines, self.lines = self.lines, []
+        os.write(self.file, "".join(lines).encode())
 
     def open(self) -> None:
         """Starts the file of this process."""
         if self.pid:
-            self.steps, self.main, self.closed = 0, False, False
+            self.steps, self.main, self.closed, self.lines = 0, False, False, []
         self.pid = os.getpid()
         path = os.path.join(self.folder, f"trace-{self.pid}.jsonl")
         self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -183,7 +160,7 @@ class Tracer:
     def loss(self, kind: str, tensors: Any, weights: Any = None) -> None:
         """`backward()` or `autograd.grad` is called on one tensor or several."""
         began = time.perf_counter()
-        event: dict[str, Any] = {"e": kind, "s": self.steps, "at": self.places.here(), "r": {}}
+        event: dict[str, Any] = {"e": kind, "s": self.steps, "at": self.places.here()}
         if self.full():
             known = state.gradients_of(self.optimizers)
             event.update(r=state.generators(), m=self.forwards.counts(), ac=watch.precision(), gb=known)
@@ -195,7 +172,7 @@ class Tracer:
                 self.write({**event, **state.value(tensor, weight)})
             else:
                 self.waiting.append((event, tensor.detach().clone(), weight))
-        if len(self.waiting) >= 1000:
+        if len(self.waiting) >= MANY:
             self.flush()
         self.spent += time.perf_counter() - began
 
@@ -210,13 +187,13 @@ class Tracer:
         began = time.perf_counter()
         full = self.full()
         self.steps += 1
-        self.optimizers.add(optimizer)
         if self.steps == 1:
             self.write({"e": "rank", "rank": state.rank()})
-        event = {"e": "step", "s": self.steps, "at": self.places.here(), "r": {}, "opt": type(optimizer).__name__}
-        event.update(t=began, own=self.spent, lr=state.rates(optimizer))
+        event = {"e": "step", "s": self.steps, "t": began, "own": self.spent, "lr": state.rates(optimizer)}
         if full:
             self.flush()
+            self.optimizers.add(optimizer)
+            event.update(at=self.places.here(), opt=type(optimizer).__name__)
             event.update(
                 o=self.offset(), r=state.generators(), b=self.buffers.changed(), **state.of_optimizer(optimizer)
             )
@@ -245,6 +222,7 @@ class Tracer:
         said = f"{type(error).__name__}: {error}" if error is not None else None
         event = {"e": "end", "s": self.steps, "cut": cut, "error": said, "r": state.generators(), "own": self.spent}
         self.write({**event, **state.peak_memory()})
+        self.write_lines()
         self.closed = True
 
 
@@ -316,34 +294,6 @@ def watch_torch(tracer: Tracer, torch: Any) -> None:
         tracer.write({"e": "torch", "version": torch.__version__, "threads": torch.get_num_threads()})
 
 
-def undrawn() -> Action:
-    """Undoes what importing a module draws from `random`, as long as only the tracer has seeded it.
-
-    Without a seed of the script's own, such a draw changes nothing that the script could rely on.
-    """
-    seeded: list[bool] = []
-
-    def noting(original: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(original)
-        def call(*args: Any, **kwargs: Any) -> None:
-            seeded.append(True)
-            original(*args, **kwargs)
-
-        return call
-
-    restore = random.setstate
-    random.seed, random.setstate = noting(random.seed), noting(random.setstate)
-
-    @contextlib.contextmanager
-    def around(module: Any) -> Iterator[None]:
-        before = random.getstate()
-        yield
-        if not seeded:
-            restore(before)
-
-    return around
-
-
 def start() -> Tracer:
     """Seeds and traces this process as the environment says."""
     seed = int(os.environ.get("REFACTORER_TRACE_SEED", "0"))
@@ -378,8 +328,8 @@ def start() -> Tracer:
 
     random.seed(seed)
     # rich, which Lightning imports, names its styles by a random number.
-    actions = {"torch": around_torch, "numpy.random": around_numpy, "rich.style": undrawn()}
-    sys.meta_path.insert(0, AroundImport(actions))
+    actions = {"torch": around_torch, "numpy.random": around_numpy, "rich.style": imports.undrawn()}
+    sys.meta_path.insert(0, imports.AroundImport(actions))
     watch_exit(tracer)
     if main:
         tracer.open()

@@ -107,11 +107,10 @@ class Forwards:
         import torch
 
         began = time.perf_counter()
-        self.tracer.record(
-            kind, k=type(module).__name__, c=state.fingerprint(output), g=torch.is_grad_enabled(),
-            t=module.training, ac=precision(), **more,
-        )  # fmt: skip
+        bits = state.fingerprint(output)
         self.tracer.spent += time.perf_counter() - began
+        more.update(g=torch.is_grad_enabled(), t=module.training, ac=precision())
+        self.tracer.record(kind, k=type(module).__name__, c=bits, **more)
 
     def counts(self) -> list[int]:
         """Calls in training and in evaluation mode since this was asked last."""
@@ -144,8 +143,9 @@ def watch_batches(tracer: Any, loaders: Any) -> None:
         batch = give(self)
         if tracer.full() and not _in_worker():
             began = time.perf_counter()
-            tracer.record("batch", c=state.fingerprint(batch), n=_rows(batch))
+            bits = state.fingerprint(batch)
             tracer.spent += time.perf_counter() - began
+            tracer.record("batch", c=bits, n=_rows(batch))
         return batch
 
     loaders._BaseDataLoaderIter.__next__ = __next__
