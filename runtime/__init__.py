@@ -11,6 +11,7 @@ import random
 import sys
 
 from runtime.imports import past_the_scripts
+from runtime.rich_modules import hide
 
 _state = random.getstate()  # importing Lightning draws from this generator
 
@@ -31,10 +32,8 @@ with past_the_scripts():
     from runtime.trainer import Trainer
 
 random.setstate(_state)
-for _name in set(sys.modules) - _before:
-    if _name.split(".")[0] == "rich":  # it draws from the same generator, so a script that imports it does so anew
-        del sys.modules[_name]
-del random, sys, past_the_scripts, _state, _before, _name
+hide(_before)
+del hide, random, sys, past_the_scripts, _state, _before
 
 __all__ = [
     "ConsoleLogger",

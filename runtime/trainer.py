@@ -25,6 +25,7 @@ from runtime import (
     old_hooks,
     precision,
     quiet,
+    rich_modules,
     settings,
     sharded,
     sharing,
@@ -223,7 +224,7 @@ class Trainer(pl.Trainer):
         if isinstance(self.strategy.launcher, _MultiProcessingLauncher):
             return run(*args, **kwargs)  # this is another process: it can hand over nothing but the exception
         try:
-            with launcher.run():
+            with launcher.run(), rich_modules.shown_to(self.callbacks):
                 return run(*args, **kwargs)
         except _TunerExitException:
             raise  # not an error: how Lightning's Tuner ends a trial run

@@ -47,3 +47,23 @@ def test_libraries_draw_for_the_script_as_without_the_runtime(tmp_path: Path) ->
     plain.write_text(text)
     beside.write_text(f"import runtime\n{text}")
     assert output(plain) == output(beside)
+
+
+def test_the_progress_bar_is_made_of_one_copy_of_rich(tmp_path: Path) -> None:
+    """The script imports rich by itself, and the bar imports more of it while it draws."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import runtime\nimport rich.style, rich.console\nown = rich.style.Style\n"
+        "from pytorch_lightning.callbacks import RichProgressBar\n"
+        "from torch import nn, optim\n"
+        "class Lit(runtime.Module):\n"
+        "    def __init__(self):\n        super().__init__()\n        self.model = nn.Linear(2, 1)\n"
+        "    def training_step(self, batch, batch_idx):\n        return self.model(batch).sum()\n"
+        "    def validation_step(self, batch, batch_idx):\n        pass\n"
+        "    def configure_optimizers(self):\n        return optim.SGD(self.parameters(), lr=0.1)\n"
+        "import torch\ndata = [torch.ones(3, 2)] * 4\n"
+        "trainer = runtime.Trainer(max_epochs=1, callbacks=[RichProgressBar()])\n"
+        "trainer.fit(Lit(), data, data)\n"
+        "import rich.table\nprint(rich.style.Style is own)\n"
+    )
+    assert output(script)[-1] == "True"

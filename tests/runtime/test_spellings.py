@@ -301,7 +301,7 @@ class Tuned(Lit):
 def test_tune_and_gradient_norms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     module = Tuned(Record())
-    trainer = runtime.Trainer(max_nb_epochs=1, auto_lr_find=True, track_grad_norm=2)
+    trainer = runtime.Trainer(max_nb_epochs=1, auto_lr_find=True, track_grad_norm=2, log_every_n_steps=1)
     assert set(trainer.tune(module)) == {"lr_find"}
     assert module.lr != 0.123
     assert [type(one).__name__ for one in trainer.callbacks] == ["GradientNorms"], "fit does not search again"

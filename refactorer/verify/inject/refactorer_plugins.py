@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 # Found beside this file, whose folder is on the path of the traced process.
-from refactorer_trace import AroundImport  # type: ignore[import-not-found]
+from refactorer_imports import AroundImport  # type: ignore[import-not-found]
 
 _waiting: dict[str, list[Callable[[Any], None]]] = {}
 

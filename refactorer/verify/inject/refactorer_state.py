@@ -33,8 +33,9 @@ def fingerprint(value: Any, start: int = 0, depth: int = 0) -> int:
             return zlib.crc32(type(value).__name__.encode(), start)
     if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
         return zlib.crc32(repr(value).encode(), start)
-    if hasattr(value, "__array_interface__"):
-        return zlib.crc32(value.tobytes(), start) if value.dtype.hasobject is False else start
+    if hasattr(value, "__array_interface__") and hasattr(value, "tobytes"):  # an array, or a picture of PIL
+        holds_objects = getattr(getattr(value, "dtype", None), "hasobject", False)
+        return start if holds_objects else zlib.crc32(value.tobytes(), start)
     return _of_container(value, zlib.crc32(type(value).__name__.encode(), start), depth)
 
 
