@@ -29,7 +29,7 @@ SAMPLE = (
     "scheduler_before_evaluation: a draw in the evaluation",
     "scheduler_before_evaluation: evaluation missing",
 )
-UNTOUCHED = ("accumulation", "gan", "mnist_functions", "scheduler_before_evaluation")
+UNTOUCHED = ("accumulation", "gan", "mnist_functions", "scheduler_before_evaluation", "single_process_ddp")
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ import refactorer_state as state  # type: ignore[import-not-found]
 
 Record = Callable[..., None]
 
+WRAPPERS = ("DataParallel", "DistributedDataParallel", "FullyShardedDataParallel", "LightningModule")
+
 
 class Buffers:
     """The buffers of all modules. Those of a module count once they have changed since it was made."""
@@ -78,7 +80,7 @@ class Forwards:
 
     def before(self, module: Any, args: Any) -> None:
         """A module is called."""
-        if not self.here():
+        if passes_on(type(module)) or not self.here():
             return
         if self.depth == 0 and self.tracing_all():
             self.names = {id(part): name for name, part in module.named_modules()}
@@ -90,7 +92,7 @@ class Forwards:
 
     def after(self, module: Any, args: Any, output: Any) -> None:
         """A module returns, or raises."""
-        if not self.here():
+        if passes_on(type(module)) or not self.here():
             return
         self.depth = max(0, self.depth - 1)
         if self.depth == 0:
@@ -117,6 +119,12 @@ class Forwards:
         found = [self.training, self.evaluating]
         self.training = self.evaluating = 0
         return found
+
+
+@functools.cache
+def passes_on(kind: Any) -> bool:
+    """Whether modules of a class only call others: the Trainer may have wrappers where a script has none."""
+    return any(base.__name__ in WRAPPERS for base in kind.__mro__)
 
 
 def precision() -> str:
