@@ -17,6 +17,7 @@ import refactorer_state as state  # type: ignore[import-not-found]
 Record = Callable[..., None]
 
 WRAPPERS = ("DataParallel", "DistributedDataParallel", "FullyShardedDataParallel", "LightningModule")
+_passing: dict[type[Any], bool] = {}
 
 
 class Buffers:
@@ -121,10 +122,12 @@ class Forwards:
         return found
 
 
-@functools.cache
-def passes_on(kind: Any) -> bool:
+def passes_on(kind: type[Any]) -> bool:
     """Whether modules of a class only call others: the Trainer may have wrappers where a script has none."""
-    return any(base.__name__ in WRAPPERS for base in kind.__mro__)
+    found = _passing.get(kind)
+    if found is None:
+        found = _passing[kind] = any(base.__name__ in WRAPPERS for base in kind.__mro__)
+    return found
 
 
 def precision() -> str:
