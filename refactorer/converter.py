@@ -152,7 +152,7 @@ class _Conversion:
         for index in range(len(sites)):
             try:
                 if not self._convert_copies(self.program, sites, index, first):
-                    self._accept(sites[index], *self._placed(self.program, index), first)
+                    self._accept(sites[index], *self._placed(self.program, sites, index), first)
                 return
             except Refusal as refusal:
                 if index == len(sites) - 1 or refusal.code == TRAP_CODE:
@@ -170,7 +170,7 @@ class _Conversion:
         for copied, originals in with_copies(program, sites[index]):
             other = Program(copied)
             try:
-                placed, module, notes = self._placed(other, index, list(originals))
+                placed, module, notes = self._placed(other, self._candidates(other), index, list(originals))
             except Refusal:
                 continue
             if not is_left_over(module.code, originals):
@@ -180,7 +180,7 @@ class _Conversion:
         return False
 
     def _placed(
-        self, program: Program, index: int, copies: Sequence[str] = ()
+        self, program: Program, sites: list[Site], index: int, copies: Sequence[str] = ()
     ) -> tuple[Program, cst.Module, list[Note]]:
         """One view of a training converted: its step divided among hooks, or in one piece where it has to be.
 
@@ -188,16 +188,11 @@ class _Conversion:
             Refusal: neither can be placed.
         """
         try:
-            return program, *self._convert(program, index, None, copies)
+            return program, *convert_site(program, sites[index], self.options, None, copies)
         except Split as split:
             undivided = split.message
         again = Program(program.module)
-        return again, *self._convert(again, index, undivided, copies)
-
-    def _convert(
-        self, program: Program, index: int, undivided: str | None, copies: Sequence[str]
-    ) -> tuple[cst.Module, list[Note]]:
-        return convert_site(program, self._candidates(program)[index], self.options, undivided, copies)
+        return again, *convert_site(again, self._candidates(again)[index], self.options, undivided, copies)
 
     def _accept(
         self, site: Site, program: Program, module: cst.Module, notes: list[Note], given_up: Refusal | None

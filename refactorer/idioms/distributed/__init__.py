@@ -28,5 +28,5 @@ def apply(outline: Outline, roles: Roles) -> None:
     if reason is None and isinstance(found, Wrapper):
         unwrap(outline, found)
     elif reason is not None:
-        outline.note("N107", reason.node, f"DistributedDataParallel stays in the script: {reason.message}",
+        outline.note("N107", reason.node, f"DistributedDataParallel stays in the script: {reason.reason}",
                      "nothing to do; the literal form trains the same")  # fmt: skip

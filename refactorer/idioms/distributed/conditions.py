@@ -15,33 +15,33 @@ import libcst as cst
 from refactorer.analysis.walk import walk
 from refactorer.idioms.distributed.others import other_tensors
 from refactorer.idioms.distributed.processes import unusual
-from refactorer.idioms.distributed.wrapper import PROCESSES, Reason, Wrapper, names_torch
+from refactorer.idioms.distributed.wrapper import PROCESSES, Wrapper, names_torch
+from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 
 _STATE = ("parameters", "state_dict", "train", "eval", "zero_grad")
-_OF_THE_WRAPPER = ("parameters", "state_dict", "train", "eval", "zero_grad")
 _STEPS = (STEP, VALIDATION_STEP, TEST_STEP)
 _BEFORE = ("train", "eval")
 _WORDS = ("no_sync", "register_comm_hook", "register_buffer", "register_forward_hook", "register_forward_pre_hook")
 
 
-def obstacle(outline: Outline, roles: Roles, found: Wrapper) -> Reason | None:
+def obstacle(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | None:
     """Why the wrapper has to stay; None if the Trainer can make it."""
     by_the_script = _of_the_form(outline, roles, found) or _of_the_file(outline, found)
     return by_the_script or other_tensors(outline, roles, found) or _of_the_uses(outline, found)
 
 
-def _of_the_form(outline: Outline, roles: Roles, found: Wrapper) -> Reason | None:
+def _of_the_form(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | None:
     loop = outline.site.epoch_loop
     if not outline.automatic or not _steps_each_time(outline, roles):
-        return Reason(found.call, "the training is not optimized automatically")
+        return Obstacle(found.call, "the training is not optimized automatically")
     if outline.site.form != "epochs":
-        return Reason(loop, "the training has no epochs of batches")
+        return Obstacle(loop, "the training has no epochs of batches")
     if outline.own_modes:
-        return Reason(found.call, "the script switches the modes itself")
+        return Obstacle(found.call, "the script switches the modes itself")
     if _other_backward(outline):
-        return Reason(found.call, "the file has more than one training")
+        return Obstacle(found.call, "the file has more than one training")
     return None
 
 
@@ -62,22 +62,22 @@ def _other_backward(outline: Outline) -> bool:
     return len(calls) != 1
 
 
-def _of_the_file(outline: Outline, found: Wrapper) -> Reason | None:
+def _of_the_file(outline: Outline, found: Wrapper) -> Obstacle | None:
     """Things that a wrapper or its processes can do beside training."""
     program = outline.program
     for node in program.find(cst.Attribute):
         if node.attr.value in _WORDS:
-            return Reason(node, f"`{node.attr.value}` is used")
+            return Obstacle(node, f"`{node.attr.value}` is used")
     strange = unusual(program)
     if strange is not None:
-        return Reason(strange, "more of torch.distributed is used than the Trainer leaves alone")
+        return Obstacle(strange, "more of torch.distributed is used than the Trainer leaves alone")
     for name in (*program.find(cst.Name), *program.find(cst.Attribute)):
         if (
             program.qualified_name(name) in PROCESSES
             and not program.contains(found.call, name)
             and _is_read(outline, name)
         ):
-            return Reason(name, "something asks for the class of the wrapper")
+            return Obstacle(name, "something asks for the class of the wrapper")
     return None
 
 
@@ -90,7 +90,7 @@ def _is_read(outline: Outline, node: cst.CSTNode) -> bool:
 # --- uses of the model --------------------------------------------------------------------------------------------
 
 
-def _of_the_uses(outline: Outline, found: Wrapper) -> Reason | None:
+def _of_the_uses(outline: Outline, found: Wrapper) -> Obstacle | None:
     program, loop = outline.program, outline.site.epoch_loop
     steps = {id(n): hook for hook, body in outline.hooks.items() for n in walk(*body)}
     forwards = []
@@ -100,15 +100,15 @@ def _of_the_uses(outline: Outline, found: Wrapper) -> Reason | None:
         parent = program.parent[node]
         if isinstance(parent, cst.Call) and parent.func is node:
             if hook not in _STEPS or _repeats(outline, parent, hook):
-                return Reason(node, "the model is called outside the steps")
+                return Obstacle(node, "the model is called outside the steps")
             forwards.append(hook)
         elif before:
             if not _is_known_before(outline, node):
-                return Reason(node, "the model is used between the wrapper and the training")
+                return Obstacle(node, "the model is used between the wrapper and the training")
         elif not _is_known(outline, node):
-            return Reason(node, "the model is used in another way than to train it and to save its module")
+            return Obstacle(node, "the model is used in another way than to train it and to save its module")
     if forwards.count(STEP) != 1 or any(forwards.count(step) > 1 for step in _STEPS):
-        return Reason(found.call, "the step does not call the model once")
+        return Obstacle(found.call, "the step does not call the model once")
     return None
 
 
@@ -154,7 +154,7 @@ def _is_known(outline: Outline, node: cst.CSTNode) -> bool:
     if isinstance(parent, cst.Attribute) and parent.attr.value == "module":
         outer = program.parent[parent]
         return isinstance(outer, cst.Attribute) and outer.attr.value in _STATE
-    if not isinstance(parent, cst.Attribute) or parent.attr.value not in _OF_THE_WRAPPER:
+    if not isinstance(parent, cst.Attribute) or parent.attr.value not in _STATE:
         return False
     return parent.attr.value != "state_dict" or names_torch(program)
 

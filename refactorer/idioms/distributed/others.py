@@ -13,15 +13,16 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.distributed.processes import is_rank
-from refactorer.idioms.distributed.wrapper import Reason, Wrapper
+from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.plain import is_plain
+from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.optimizers import Roles, makes_module, may_be_module
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import names_module_class
 
 
-def other_tensors(outline: Outline, roles: Roles, found: Wrapper) -> Reason | None:
+def other_tensors(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | None:
     """Something else with parameters or buffers in the hooks, or a part of the model that is used by itself."""
     program = outline.program
     loaders = [outline.variable(part.iterable) for part in (outline.train, outline.evaluation) if part is not None]
@@ -31,7 +32,7 @@ def other_tensors(outline: Outline, roles: Roles, found: Wrapper) -> Reason | No
             if variable in aside or variable.owner is None:
                 continue
             if _holds_tensors(outline, variable):
-                return Reason(node, f"{variable.name} holds tensors")
+                return Obstacle(node, f"{variable.name} holds tensors")
             parent = program.parent.get(node)
             used = isinstance(parent, (cst.Attribute, cst.Arg)) or (
                 isinstance(parent, cst.Call) and parent.func is node
@@ -41,11 +42,11 @@ def other_tensors(outline: Outline, roles: Roles, found: Wrapper) -> Reason | No
                 and not (is_plain(outline, variable) or is_rank(program, variable))
                 and _may_be_module(outline, variable)
             ):
-                return Reason(node, f"{variable.name} may be a module too")
+                return Obstacle(node, f"{variable.name} may be a module too")
     for part in parts_of_models(outline, roles):
         late = [seen for seen in part.reads if seen.order > program.order[found.line]]
         if late and part is not found.model:
-            return Reason(late[0].node, f"{part.name} is a part of the model, and used by itself")
+            return Obstacle(late[0].node, f"{part.name} is a part of the model, and used by itself")
     return None
 
 

@@ -9,6 +9,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.parts import WRAPPERS
+from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
@@ -27,15 +28,7 @@ class Wrapper:
     finds_unused: bool
 
 
-@dataclass(frozen=True)
-class Reason:
-    """Why a wrapper stays, and where."""
-
-    node: cst.CSTNode
-    message: str
-
-
-def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Reason | None:
+def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Obstacle | None:
     """The wrapper of the model in front of the training; None where the script has none."""
     program, loop = outline.program, outline.site.epoch_loop
     calls = [call for call in program.calls if program.qualified_name(call.func) in PROCESSES]
@@ -43,17 +36,17 @@ def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Reason | None:
         return None
     call = calls[0]
     if len(calls) > 1:
-        return Reason(calls[1], "models are wrapped in several places")
+        return Obstacle(calls[1], "models are wrapped in several places")
     line = program.statement(call)
     small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
     if not isinstance(line, cst.SimpleStatementLine) or not isinstance(small, cst.Assign) or small.value is not call:
-        return Reason(call, "it is not made on a line of its own")
+        return Obstacle(call, "it is not made on a line of its own")
     model = outline.variable(small.targets[0].target)
     if len(small.targets) != 1 or model is None or model is not roles.model:
-        return Reason(call, "what it wraps is not the one model that is trained")
+        return Obstacle(call, "what it wraps is not the one model that is trained")
     beside = program.contains(program.parent[line], loop) and program.order[line] < program.order[loop]
     if not beside or program.scope_of(line) is not outline.site.driver or model.owner is not outline.site.driver:
-        return Reason(call, "it is made under a condition, or not in front of the training")
+        return Obstacle(call, "it is made under a condition, or not in front of the training")
     return _taken_apart(outline, line, call, model)
 
 
@@ -63,7 +56,9 @@ def names_torch(program: Program) -> bool:
     return variable is not None and all(program.imports.get(seen.node) == "torch" for seen in variable.writes)
 
 
-def _taken_apart(outline: Outline, line: cst.SimpleStatementLine, call: cst.Call, model: Variable) -> Wrapper | Reason:
+def _taken_apart(
+    outline: Outline, line: cst.SimpleStatementLine, call: cst.Call, model: Variable
+) -> Wrapper | Obstacle:
     wrapped: cst.BaseExpression | None = None
     finds_unused = False
     for index, arg in enumerate(call.args):
@@ -73,15 +68,15 @@ def _taken_apart(outline: Outline, line: cst.SimpleStatementLine, call: cst.Call
         elif name == "find_unused_parameters" and _is_constant(arg.value):
             finds_unused = arg.value.value == "True"  # type: ignore[attr-defined]
         elif name == "device_ids" and isinstance(arg.value, cst.List) and len(arg.value.elements) != 1:
-            return Reason(arg, "each process trains on several devices")
+            return Obstacle(arg, "each process trains on several devices")
         elif name not in _DEVICES:
-            return Reason(arg, "it has arguments that the Trainer does not know")
+            return Obstacle(arg, "it has arguments that the Trainer does not know")
     if wrapped is None:
-        return Reason(call, "it has arguments that the Trainer does not know")
+        return Obstacle(call, "it has arguments that the Trainer does not know")
     if isinstance(wrapped, cst.Name) and outline.variable(wrapped) is not model:
-        return Reason(wrapped, "the wrapped model keeps another name")
+        return Obstacle(wrapped, "the wrapped model keeps another name")
     if not isinstance(wrapped, (cst.Name, cst.Call)):
-        return Reason(wrapped, "what it wraps is not made or named there")
+        return Obstacle(wrapped, "what it wraps is not made or named there")
     return Wrapper(line, call, model, wrapped, finds_unused)
 
 
