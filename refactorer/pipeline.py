@@ -35,7 +35,7 @@ from refactorer.outline.helpers import enter_helpers
 from refactorer.outline.homes import Homes
 from refactorer.outline.methods import make_methods
 from refactorer.outline.optimizers import Roles, find_roles
-from refactorer.outline.outline import BATCH_END, BEFORE_STEP, EPOCH_END, STEP, VALIDATION_END, Note, Outline
+from refactorer.outline.outline import BATCH_END, BEFORE_STEP, STEP, Note, Outline
 from refactorer.outline.placing import Placing
 from refactorer.outline.refusal import PlainerView, Refusal, Split
 from refactorer.outline.returning import stop_instead
@@ -89,7 +89,7 @@ def _apply_idioms(
     """Makes the literal structure nicer, each idiom where its own conditions hold."""
     whole_epoch.apply(outline, roles)
     if outline.site.moves_evaluations and options.applies("N102"):
-        evaluation.apply(outline, roles)
+        evaluation.apply(outline, roles, asks=options.target != "lightning")
     if not {function.name.value for function in outline.consumed if isinstance(function, cst.FunctionDef)} >= {*copies}:
         raise PlainerView(None, "a copy of a function that evaluates is left over")
     outline.without_globals()
@@ -140,7 +140,7 @@ def _note_gradients_elsewhere(outline: Outline) -> None:
 
 
 def _leave_epoch(outline: Outline) -> None:
-    last = VALIDATION_END if outline.evaluation is not None else EPOCH_END
+    last = outline.last_hook
     body = outline.hooks.get(last)
     if body is not None:
         outline.edit(last, on_lines(body, leave_epoch(body, outline.mark(last))))

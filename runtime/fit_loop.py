@@ -37,6 +37,10 @@ class EpochLoop(_TrainingEpochLoop):
     def _should_check_val_fx(self, data_fetcher: Any) -> bool:
         return not self.trainer.stopping and super()._should_check_val_fx(data_fetcher)
 
+    def _should_check_val_epoch(self) -> bool:
+        automatic = getattr(self.trainer.lightning_module, "automatic_validation", True)
+        return bool(automatic) and super()._should_check_val_epoch()
+
     def _should_accumulate(self) -> bool:
         if self.trainer.last_window == "step":
             return super()._should_accumulate()

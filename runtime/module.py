@@ -10,7 +10,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
-from runtime import ranks
+from runtime import midway, ranks
 
 _SWITCHES = ("on_validation_model_eval", "on_validation_model_train", "on_test_model_eval", "on_test_model_train")
 
@@ -24,7 +24,14 @@ class Module(pl.LightningModule):
 
     It runs under :class:`runtime.Trainer`, and under a plain :class:`pytorch_lightning.Trainer` with the
     differences that the methods describe.
+
+    Attributes:
+        automatic_validation: Whether the Trainer validates at the end of an epoch. False, set in ``__init__``, leaves
+            it to the module to ask for a validation with :meth:`validate`. A plain Lightning Trainer validates at the
+            end of the epoch all the same.
     """
+
+    automatic_validation = True
 
     @property
     def automatic_modes(self) -> bool:
@@ -84,6 +91,14 @@ class Module(pl.LightningModule):
             stop()
         else:
             self.trainer.should_stop = True
+
+    def validate(self) -> None:
+        """Run the validation at once, in the middle of an epoch; its results are there when this returns.
+
+        Raises:
+            RuntimeError: the Trainer is not training.
+        """
+        midway.validate(self.trainer)
 
     def log(self, name: str, value: Any, *args: Any, **options: Any) -> None:
         """Log a value; see :meth:`pytorch_lightning.LightningModule.log` for the other arguments."""

@@ -151,6 +151,8 @@ class ClassWriter:
             lines.append(cst.parse_statement(f"self.{returning.flag} = False"))
         if self.outline.left_early is not None:
             lines.append(cst.parse_statement(f"self.{self.outline.left_early} = False"))
+        if self.outline.asked is not None:
+            lines.append(cst.parse_statement("self.automatic_validation = False"))
         if not self.outline.automatic_modes:
             lines.append(cst.parse_statement("self.automatic_modes = False"))
         if not self.outline.automatic:

@@ -19,7 +19,7 @@ from refactorer.idioms.sensitive import Obstacle, is_guarded, sensitive_code
 from refactorer.idioms.taint import tainted_by_training
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import BATCH_END, BEFORE_STEP, STEP, Outline
+from refactorer.outline.outline import BATCH_END, BEFORE_STEP, STEP, VALIDATION_HOOKS, Outline
 
 _WITHOUT_GRAPH = ("item", "detach", "data", "tolist")
 
@@ -106,6 +106,8 @@ def _is_read_as_number(outline: Outline, places: Places, loss: cst.BaseExpressio
     """Whether all that is left of the loss behind the step is its value, as the Trainer's copy without graph has it."""
     variable = outline.variable(loss)
     if variable is None or any(outline.mentions(variable, line) for line in places.between):
+        return False
+    if outline.asked is not None and outline.mentions(variable, *outline.lines(*VALIDATION_HOOKS)):
         return False
     inside = [node for node, used in outline.uses(*places.behind) if used is variable]
     if not inside or not all(_is_value(outline, node) for node in inside):

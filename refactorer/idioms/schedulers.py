@@ -15,7 +15,7 @@ from refactorer.idioms.shapes import method_calls, method_line
 from refactorer.idioms.taint import tainted_by_training
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import BATCH_END, EPOCH_END, VALIDATION_END, Outline
+from refactorer.outline.outline import BATCH_END, Outline
 
 
 def steps_of(outline: Outline, scheduler: Variable) -> list[cst.Call]:
@@ -50,7 +50,7 @@ def step_behind_batch(outline: Outline, scheduler: Variable) -> bool:
 
 def step_behind_epoch(outline: Outline, roles: Roles, scheduler: Variable) -> str | None:
     """Takes `scheduler.step()` out of the end of the epoch when nothing behind it can tell; else says why not."""
-    last = VALIDATION_END if outline.evaluation is not None else EPOCH_END
+    last = outline.last_hook
     reason = _is_stepped_otherwise(outline, scheduler)
     if reason is not None:
         return reason

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import libcst as cst
+
+_TRAINING = ("zero_grad", "backward", "step", "train", "eval")
 
 
 def block_lines(block: cst.BaseSuite) -> list[cst.CSTNode]:
@@ -12,6 +16,25 @@ def block_lines(block: cst.BaseSuite) -> list[cst.CSTNode]:
     parts = [small.with_changes(semicolon=cst.MaybeSentinel.DEFAULT) for small in block.body]
     lines = [cst.SimpleStatementLine([small]) for small in parts]
     return [*lines[:-1], lines[-1].with_changes(trailing_whitespace=block.trailing_whitespace)]
+
+
+def separated(lines: Iterable[cst.CSTNode]) -> Iterator[cst.CSTNode]:
+    """The lines, `loss.backward(); optimizer.step()` as two of them: the Trainer may make either call."""
+    for line in lines:
+        if isinstance(line, cst.SimpleStatementLine) and len(line.body) > 1 and any(map(_trains, line.body)):
+            smalls = [small.with_changes(semicolon=cst.MaybeSentinel.DEFAULT) for small in line.body]
+            parts = [cst.SimpleStatementLine([small]) for small in smalls]
+            parts[0] = parts[0].with_changes(leading_lines=line.leading_lines)
+            parts[-1] = parts[-1].with_changes(trailing_whitespace=line.trailing_whitespace)
+            yield from parts
+        else:
+            yield line
+
+
+def _trains(small: cst.BaseSmallStatement) -> bool:
+    call = small.value if isinstance(small, cst.Expr) else None
+    func = call.func if isinstance(call, cst.Call) else None
+    return isinstance(func, cst.Attribute) and func.attr.value in _TRAINING
 
 
 def is_docstring(line: cst.CSTNode) -> bool:

@@ -6,7 +6,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.outline.batches import batch_source
-from refactorer.outline.blocks import block_lines, is_docstring
+from refactorer.outline.blocks import block_lines, is_docstring, separated
 from refactorer.outline.comments import comment_lines, comments_inside, comments_of, footer_of, with_comments
 from refactorer.outline.contents import check_contents
 from refactorer.outline.control import loop_jumps
@@ -33,7 +33,7 @@ def build(program: Program, site: Site) -> Outline:
 
 def _alone(program: Program, site: Site) -> Outline:
     """One loop: each iteration is a step."""
-    hooks = {STEP: block_lines(site.batch_loop.body)}
+    hooks = {STEP: list(separated(block_lines(site.batch_loop.body)))}
     outline = Outline(program, site, Bindings(), hooks, batch_source(program, site))
     outline.footers[STEP] = footer_of(site.batch_loop)
     outline.above[STEP] = _comments_on_iterable(outline)
@@ -62,7 +62,8 @@ def _nested(program: Program, site: Site) -> Outline:
             result, closing = [with_comments(result[0], closing), *result[1:]], []
         before = [*body[:at], *inner[:where]]
         after = [*inner[where + 1 :], *result, *body[at + 1 :]]
-    hooks = {EPOCH_START: before, STEP: block_lines(site.batch_loop.body), EPOCH_END: after}
+    step = list(separated(block_lines(site.batch_loop.body)))
+    hooks = {EPOCH_START: before, STEP: step, EPOCH_END: after}
     outline = Outline(program, site, bindings, hooks, batch_source(program, site))
     _keep_comments(outline, after, result)
     outline.footers.setdefault(EPOCH_END if after else STEP, [])[:0] = closing

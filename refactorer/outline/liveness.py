@@ -11,6 +11,7 @@ from refactorer.analysis.flow import NOTHING, Flow, flow_of, passes_errors_on
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.shapes import names_in
+from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.outline import (
     BATCH_END,
@@ -22,6 +23,7 @@ from refactorer.outline.outline import (
     TEST_HOOKS,
     TEST_STEP,
     TRAIN_DATA,
+    VALIDATION_HOOKS,
     VALIDATION_STEP,
     Outline,
 )
@@ -67,9 +69,21 @@ class Liveness:
             total, batch = total.then(batch.maybe()), NOTHING
             if hook in TEST_HOOKS and hook == next(h for h in TEST_HOOKS if h in self.outline.hooks):
                 total = total.maybe()
-            certain = hook not in (VALIDATION_STEP, TEST_STEP, *self.outline.methods)
+            asked = VALIDATION_HOOKS if self.outline.asked is not None else ()
+            certain = hook not in (VALIDATION_STEP, TEST_STEP, *asked, *self.outline.methods)
             total = total.then(one if certain else one.maybe())
         return total.then(batch.maybe())
+
+    @cached_property
+    def _read_behind_asked(self) -> frozenset[Variable]:
+        """Variables of an evaluation in the middle of a step that the rest of the step may read as it left them."""
+        source, asked = self.outline.evaluation, self.outline.asked
+        if asked is None or source is None:
+            return frozenset()
+        hook = next(hook for hook in (STEP, BATCH_END, BEFORE_STEP) if _holds(self.outline.lines(hook), asked))
+        rest = self._flow(lines_behind(self.outline.hooks[hook], asked))
+        bound = [part for part in (source.target, source.index) if part is not None]
+        return rest.early & {v for _, v in self.outline.uses(*self.outline.lines(*VALIDATION_HOOKS), *bound)}
 
     def _live_out(self) -> frozenset[Variable]:
         """Variables of the driver that may be read behind the training before they are written again."""
@@ -201,3 +215,19 @@ class Liveness:
 
     def _first_parent(self, variable: Variable) -> cst.CSTNode | None:
         return self.program.parent.get(variable.writes[0].node) if variable.writes else None
+
+
+def _holds(lines: Iterable[cst.CSTNode], call: cst.Call) -> bool:
+    return any(node is call for node in walk(*lines))
+
+
+def lines_behind(lines: Sequence[cst.CSTNode], call: cst.Call) -> list[cst.CSTNode]:
+    """What runs behind the line of a call, which may stand in branches of `if`, up to the end of the lines."""
+    index = next(i for i, line in enumerate(lines) if _holds([line], call))
+    branch: cst.CSTNode | None = lines[index]
+    inner: list[list[cst.CSTNode]] = []
+    while isinstance(branch, cst.If):
+        parts = [branch.body, *([branch.orelse.body] if isinstance(branch.orelse, cst.Else) else [])]
+        inner += [lines_behind(block_lines(part), call) for part in parts if _holds([part], call)]
+        branch = branch.orelse if isinstance(branch.orelse, cst.If) else None
+    return [*(line for part in inner for line in part), *lines[index + 1 :]]

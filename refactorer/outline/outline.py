@@ -24,6 +24,7 @@ BEFORE_STEP, BATCH_END = "on_before_optimizer_step", "on_train_batch_end"
 VALIDATION_START, VALIDATION_STEP = "on_validation_epoch_start", "validation_step"
 VALIDATION_END, VALIDATION_DATA = "on_validation_epoch_end", "val_dataloader"
 TEST_START, TEST_STEP, TEST_END = "on_test_epoch_start", "test_step", "on_test_epoch_end"
+VALIDATION_HOOKS = (VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
 TEST_HOOKS = (TEST_START, TEST_STEP, TEST_END)
 HOOK_ORDER = (
     EPOCH_START, STEP, BEFORE_STEP, BATCH_END, VALIDATION_DATA, VALIDATION_START, VALIDATION_STEP, VALIDATION_END,
@@ -57,6 +58,7 @@ class Outline:
     `moves_batches` says that the steps move their batches themselves, in parts.
     `prints_everywhere` says that every process prints what the script makes it print. `strategy` is the Trainer's,
     where it makes what the script made for several processes; `driver_edits` change lines of the driver then.
+    `asked` is the call by which the step asks for the evaluation, where it does not stand at the end of the epoch.
     `consumed` are the functions and lines that the module takes over; `test_line` is the one of the driver behind the
     training that `test` was, and `dropped` are lines of the driver that the Trainer makes needless.
     `with_gradients` names the steps of evaluations that run with gradients, `own_modes` the stages in which the script
@@ -73,6 +75,7 @@ class Outline:
     hooks: dict[str, list[cst.CSTNode]]
     train: BatchSource
     evaluation: BatchSource | None = None
+    asked: cst.Call | None = None
     test: BatchSource | None = None
     test_line: cst.CSTNode | None = None
     dropped: list[cst.CSTNode] = field(default_factory=list)
@@ -108,6 +111,11 @@ class Outline:
         """Whether the Trainer steps the optimizer behind several batches."""
         return "accumulate_grad_batches" in self.settings
 
+    @property
+    def last_hook(self) -> str:
+        """The hook that ends an epoch, as long as the idioms have not divided it."""
+        return VALIDATION_END if self.evaluation is not None and self.asked is None else EPOCH_END
+
     def variable(self, node: cst.CSTNode | None) -> Variable | None:
         """The variable that a name node of a hook means, seen through parameters; None where there is no name."""
         found = self.program.variables.get(node) if node is not None else None
@@ -130,6 +138,10 @@ class Outline:
 
     def mentions(self, variable: Variable, *statements: cst.CSTNode) -> bool:
         return any(used is variable for _, used in self.uses(*statements))
+
+    def lines(self, *hooks: str) -> list[cst.CSTNode]:
+        """The statements of some hooks."""
+        return [line for hook in hooks for line in self.hooks.get(hook, [])]
 
     def mark(self, hook: str) -> str | None:
         """The attribute that a `break` in a hook sets, where the replaced loop has an `else` that it skips."""

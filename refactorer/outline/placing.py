@@ -14,8 +14,7 @@ from refactorer.outline.outline import (
     STEP,
     TEST_HOOKS,
     TEST_STEP,
-    VALIDATION_END,
-    VALIDATION_START,
+    VALIDATION_HOOKS,
     VALIDATION_STEP,
 )
 from refactorer.outline.refusal import Refusal
@@ -117,7 +116,7 @@ class Placing(Supplying):
         if self._shared(variable):
             raise Refusal("R402", variable.writes[0].node, f"a nested function shares {variable.name} with the loop",
                           "pass it to the function as an argument")  # fmt: skip
-        early = any(variable in flow.early for flow in self.flows.values())
+        early = variable in self._read_behind_asked or any(variable in flow.early for flow in self.flows.values())
         out = variable in self.live_out or self._is_lent(variable)
         captured = self._captured(variable)
         if captured and variable.owner is not None and variable.owner.node in self.outline.consumed:
@@ -263,7 +262,7 @@ class Placing(Supplying):
         return not shared and any(variable in flow.may for flow in self.flows.values())
 
 
-_STAGES = {"val_": (VALIDATION_START, VALIDATION_STEP, VALIDATION_END), "test_": TEST_HOOKS}
+_STAGES = {"val_": VALIDATION_HOOKS, "test_": TEST_HOOKS}
 _PARAMETERS = ("self", "batch_idx")
 
 

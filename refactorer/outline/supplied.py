@@ -109,6 +109,8 @@ class Supplying(Liveness):
         lines = (*self.outline.hooks[STEP], *self.outline.hooks.get(BEFORE_STEP, []), *body)
         if any(variable in bound and self.outline.is_write(node) for node, variable in self.outline.uses(*lines)):
             return
+        if bound & self._read_behind_asked:
+            return
         if isinstance(source.target, cst.Name):
             self.homes.batch_name[BATCH_END] = source.target.value
         elif not self._is_collated(source):
@@ -141,6 +143,8 @@ class Supplying(Liveness):
         sees = {hook, *alike}
         elsewhere = any(self.outline.mentions(variable, *body) for h, body in self._ordered() if h not in sees)
         writes = [v for v in variable.writes if v.node is not source.index]
+        if variable in self._read_behind_asked and len(alike) > 1:
+            return False
         if elsewhere or any(self.program.contains(source.loop, seen.node) for seen in writes):
             return False
         if any(v is variable for v in self._live_out()):

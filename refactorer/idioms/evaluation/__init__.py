@@ -13,18 +13,24 @@ import libcst as cst
 
 from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.final import final_obstacle, lines_behind, take_in
+from refactorer.idioms.evaluation.midway import midway, midway_obstacle
 from refactorer.idioms.evaluation.moving import move
 from refactorer.idioms.evaluation.obstacles import obstacle
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, is_switched, likeness, take_apart
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import EPOCH_END, Outline
+from refactorer.outline.outline import EPOCH_END, STEP, Outline
 from refactorer.outline.refusal import Refusal
 
 
-def apply(outline: Outline, roles: Roles) -> None:
-    """Moves the first evaluation behind the training that qualifies, and the first one of each epoch."""
+def apply(outline: Outline, roles: Roles, asks: bool) -> None:
+    """Moves the first evaluation behind the training that qualifies, and the first one of each epoch, or of a step.
+
+    `asks` says that a step may ask the Trainer for a validation.
+    """
     _test(outline, roles)
     _validation(outline, roles)
+    if asks and outline.evaluation is None:
+        _midway(outline, roles)
 
 
 def _test(outline: Outline, roles: Roles) -> None:
@@ -55,6 +61,17 @@ def _validation(outline: Outline, roles: Roles) -> None:
             return
         failed.append((found, reason))
     _say(outline, failed, f"stays in {EPOCH_END}")
+
+
+def _midway(outline: Outline, roles: Roles) -> None:
+    failed: list[tuple[Evaluation, str]] = []
+    for found in midway(outline, roles):
+        reason = midway_obstacle(outline, roles, found) or _reason(outline, roles, found)
+        if reason is None:
+            move(outline, roles, found, VALIDATION)
+            return
+        failed.append((found, reason))
+    _say(outline, failed, f"stays in {STEP}")
 
 
 def _rank(outline: Outline, found: Evaluation) -> int:

@@ -14,6 +14,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
+from refactorer.idioms.evaluation.midway import blocks
 from refactorer.idioms.evaluation.parts import likeness
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.blocks import block_lines
@@ -23,20 +24,23 @@ from refactorer.outline.site import Site
 def with_copies(program: Program, site: Site) -> Iterator[tuple[cst.Module, dict[str, cst.FunctionDef]]]:
     """Files with copies of the functions that evaluate in and behind the training, and what the copies are of."""
     if site.moves_evaluations:
-        epoch, behind = (list(_calls(program, site, lines)) for lines in _places(program, site))
-        calls = [*sorted(epoch, key=lambda call: likeness(*call.args))[:1], *behind[:1]]
+        epoch, step, behind = (list(_calls(program, site, lines)) for lines in _places(program, site))
+        epoch = sorted(epoch, key=lambda call: likeness(*call.args))
+        calls = [*(epoch or step)[:1], *behind[:1]]
         for some in [calls, *([call] for call in calls if len(calls) > 1)]:
             if some:
                 yield _copied(program, some)
 
 
 def _places(program: Program, site: Site) -> Iterator[list[cst.CSTNode]]:
-    """The statements of an epoch, and those behind the training."""
+    """The statements of an epoch, those of a step, and those behind the training."""
     epoch = block_lines(site.epoch_loop.body) if site.form != "steps" else []
+    step = [line for block in blocks(block_lines(site.batch_loop.body)) for line in block]
     parent = program.parent[site.epoch_loop]
     block = list(parent.body) if isinstance(parent, (cst.Module, cst.IndentedBlock)) else [site.epoch_loop]
     behind = block[block.index(site.epoch_loop) + 1 :]
     yield epoch
+    yield step
     yield list(behind)
 
 

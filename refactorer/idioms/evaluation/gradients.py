@@ -101,7 +101,12 @@ class _Escapes:
         for raw in {v for v in self.program.variables.values() if self.outline.bindings.canonical(v) is variable}:
             for seen in raw.reads:
                 inside = seen.order >= 0 and self.program.contains(self.found.loop, seen.node)
-                trained = seen.order >= 0 and self.program.contains(step, seen.node) and variable not in trains
+                trained = (
+                    not self.found.midway
+                    and seen.order >= 0
+                    and self.program.contains(step, seen.node)
+                    and variable not in trains
+                )
                 if not inside and not trained:
                     return False
         return True

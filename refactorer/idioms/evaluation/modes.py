@@ -33,6 +33,8 @@ def leave_to_trainer(outline: Outline, roles: Roles, found: Evaluation, stage: S
     lines = _switches(outline, model, found)
     if is_free_of_modes(outline, model):
         return lines if _only_computes(outline, model, found) else None
+    if found.midway:
+        return _switches_around(outline, roles, model, found)
     if stage is TEST:
         if not _tests_in_eval_mode(outline, model, found):
             return None
@@ -48,6 +50,26 @@ def _switches(outline: Outline, model: Variable, found: Evaluation) -> list[cst.
     """The `eval()` in front of the loop, wherever it stands."""
     with entered(outline, found):
         return [n for n in (*found.earlier, *found.before) if mode_line(outline, n, model, "eval")]
+
+
+def _switches_around(
+    outline: Outline, roles: Roles, model: Variable, found: Evaluation
+) -> list[cst.CSTNode] | None:  # fmt: skip
+    """The `eval()` in front of an evaluation in a step, and the `train()` behind it, if no code between can tell."""
+    with entered(outline, found):
+        front, behind = [*found.earlier, *found.before], [*found.after, *found.later]
+        off = [i for i, line in enumerate(front) if mode_line(outline, line, model, "eval")]
+        on = [i for i, line in enumerate(behind) if mode_line(outline, line, model, "train")]
+        if len(off) != 1 or len(on) != 1:
+            return None
+        between = [*front[off[0] + 1 :], *behind[: on[0]]]
+        parts = parts_of_models(outline, roles)
+        seen = any(outline.mentions(part, *between) for part in parts)
+        if seen or any(_uses_mode(outline, model, line) for line in between):
+            return None
+    early = [line for line in outline.lines(EPOCH_START) if mode_line(outline, line, model, "train")]
+    known = len(_calls(outline, "eval")) == 1 and len(_calls(outline, "train")) == 1 + len(early)
+    return [front[off[0]], behind[on[0]]] if known and starts_in_training_mode(outline, model) else None
 
 
 def _looks_at_modes(outline: Outline) -> bool:
@@ -100,7 +122,7 @@ def _validates_in_eval_mode(outline: Outline, roles: Roles, model: Variable, fou
     switches = _switches(outline, model, found)
     if len(_calls(outline, "eval")) != 1 or not switches:
         return False
-    trains = [line for line in outline.hooks[EPOCH_START] if mode_line(outline, line, model, "train")]
+    trains = [line for line in outline.lines(EPOCH_START) if mode_line(outline, line, model, "train")]
     if len(trains) != 1 or len(_calls(outline, "train")) != 1:
         return False
     with entered(outline, found):
@@ -127,7 +149,7 @@ def train_line(outline: Outline, roles: Roles) -> cst.CSTNode | None:
     """The `train()` at the start of each epoch, if the model is in that mode anyway."""
     if roles.model is None or not starts_in_training_mode(outline, roles.model):
         return None
-    return next((n for n in outline.hooks[EPOCH_START] if mode_line(outline, n, roles.model, "train")), None)
+    return next((n for n in outline.lines(EPOCH_START) if mode_line(outline, n, roles.model, "train")), None)
 
 
 def _other_module(outline: Outline, roles: Roles, found: Evaluation) -> Variable | None:

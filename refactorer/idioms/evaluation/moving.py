@@ -12,36 +12,33 @@ from refactorer.idioms.evaluation.modes import leave_to_trainer, train_line
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, Stage, call_of, entered, is_no_grad
 from refactorer.idioms.evaluation.quiet import without_gradients
 from refactorer.idioms.jumps import leave_step, on_lines
+from refactorer.idioms.shapes import statement
 from refactorer.outline.batches import source_of
 from refactorer.outline.blocks import block_lines, is_docstring
 from refactorer.outline.comments import comment_lines, comments_inside, comments_of, footer_of, with_comments
 from refactorer.outline.inline import enter
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import EPOCH_END, EPOCH_START, Outline
+from refactorer.outline.outline import EPOCH_END, EPOCH_START, STEP, Outline
 from refactorer.outline.result_of_call import returned_statement
 
 
 def move(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> None:
     """Gives the statements of an evaluation to the hooks of a stage."""
     switches = leave_to_trainer(outline, roles, found, stage)
+    train = train_line(outline, roles) if stage is VALIDATION and switches is not None else None
+    if found.midway:
+        _ask(outline, found)
     with entered(outline, found):
         keeps_gradients = needs_gradients(outline, roles, found)
-    train = train_line(outline, roles) if stage is VALIDATION and switches is not None else None
-    before, after = _entered_lines(outline, found, stage)
-    before = without_gradients(outline, roles, found, before)
-    after = without_gradients(outline, roles, found, after)
-    earlier, later = (found.earlier, found.later) if stage is VALIDATION else ((), ())
-    _keep_comments(outline, found, stage, [*after, *later])
-    docstring = next((n for n in before if is_docstring(n)), None)
-    if docstring is not None:
-        outline.docstrings[stage.step] = docstring
-    outline.hooks[stage.start] = [*earlier, *(n for n in before if n is not docstring)]
-    outline.hooks[stage.end] = [*after, *later]
+    _move_lines(outline, roles, found, stage)
     _move_loop(outline, found, stage, keeps_gradients)
+    source = source_of(outline.program, found.loop)
     if stage is VALIDATION:
-        outline.evaluation, outline.hooks[EPOCH_END] = source_of(outline.program, found.loop), []
+        outline.evaluation = source
+        if not found.midway:
+            outline.hooks[EPOCH_END] = []
     else:
-        outline.test, outline.test_line = source_of(outline.program, found.loop), found.line
+        outline.test, outline.test_line = source, found.line
         outline.consumed.append(found.line)
         outline.dropped += [*(line for line in switches or () if line in found.earlier), *found.taken]
     _switch(outline, stage, switches)
@@ -49,10 +46,37 @@ def move(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> Non
         outline.edit(EPOCH_START, {train: None})
 
 
+def _ask(outline: Outline, found: Evaluation) -> None:
+    """Puts `self.validate()` into the place of an evaluation in the step."""
+    line = statement("self.validate()")
+    small = line.body[0]
+    assert isinstance(small, cst.Expr) and isinstance(small.value, cst.Call)
+    outline.asked = small.value
+    above = getattr(found.line, "leading_lines", ())
+    edits: dict[cst.CSTNode, Edit] = dict.fromkeys(found.taken)
+    outline.edit(STEP, {**edits, found.line: line.with_changes(leading_lines=above)})
+
+
+def _move_lines(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> None:
+    """What runs in front of the loop, and behind it, with the epoch's lines around an evaluation at its end."""
+    before, after = _entered_lines(outline, found, stage)
+    before = without_gradients(outline, roles, found, before)
+    after = without_gradients(outline, roles, found, after)
+    ends = stage is VALIDATION and not found.midway
+    earlier, later = (found.earlier, found.later) if ends else ((), ())
+    _keep_comments(outline, found, stage, [*after, *later])
+    docstring = next((n for n in before if is_docstring(n)), None)
+    if docstring is not None:
+        outline.docstrings[stage.step] = docstring
+    outline.hooks[stage.start] = [*earlier, *(n for n in before if n is not docstring)]
+    outline.hooks[stage.end] = [*after, *later]
+
+
 def _switch(outline: Outline, stage: Stage, switches: list[cst.CSTNode] | None) -> None:
     """Takes the script's switches of mode out, or the Trainer's where the script's have to stay."""
     if switches is not None:
-        outline.edit(stage.start, dict.fromkeys(switches))
+        for hook in (stage.start, stage.end, STEP) if outline.asked is not None else (stage.start,):
+            outline.edit(hook, dict.fromkeys(switches))
         return
     outline.own_modes.append(stage.name)
 
@@ -80,8 +104,8 @@ def _entered_lines(outline: Outline, found: Evaluation, stage: Stage) -> tuple[l
     left = next((n for n in after if _is_return(n)), None)
     if left is not None:
         extra += 0 if isinstance(left, cst.SimpleStatementLine) and len(left.body) > 1 else 1
-    # the comments above the call of a test stay where they are, above `trainer.test`
-    line = found.line.with_changes(leading_lines=()) if stage is TEST else found.line
+    # the comments above the call stay where they are, above `trainer.test` or `self.validate`
+    line = found.line.with_changes(leading_lines=()) if stage is TEST or found.midway else found.line
     result = returned_statement(outline.program, line, call, inside.value)
     if result and inside.closing:
         result = [with_comments(result[0], inside.closing), *result[1:]]
@@ -138,12 +162,13 @@ def _keep_comments(outline: Outline, found: Evaluation, stage: Stage, end: Seque
     above: list[cst.EmptyLine] = []
     for node in dict.fromkeys((found.line, found.function, *wrapper, found.loop)):
         if node is not None:
-            staying = len(comment_lines(node.leading_lines)) if stage is TEST and node is found.line else 0  # type: ignore[attr-defined]
+            stays = node is found.line and (stage is TEST or found.midway)
+            staying = len(comment_lines(node.leading_lines)) if stays else 0  # type: ignore[attr-defined]
             decorators = node.decorators if isinstance(node, cst.FunctionDef) else ()
             above += [*(part for d in decorators for part in comments_inside(d, None)), *comments_of(node)[staying:]]
     outline.above[stage.step] = above
     last = stage.end if end else stage.step
     outline.footers.setdefault(stage.step, []).extend(footer_of(found.loop))
-    moved = outline.footers.pop(EPOCH_END, []) if stage is VALIDATION else []
+    moved = outline.footers.pop(EPOCH_END, []) if stage is VALIDATION and not found.midway else []
     inner = [part for node in (*wrapper, found.function) if node is not None for part in footer_of(node)]
     outline.footers.setdefault(last, []).extend([*inner, *moved])

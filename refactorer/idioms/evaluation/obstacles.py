@@ -26,7 +26,7 @@ def obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
         return "the loop is left early"
     if source_of(outline.program, found.loop).start:
         return "its batches are not counted from zero"
-    if loop_jumps(found.earlier) or returns(found.earlier):
+    if not found.midway and (loop_jumps(found.earlier) or returns(found.earlier)):
         return "the epoch is left before it"
     if found.function is None and (returns([*found.before, *found.after]) or loop_jumps([found.line])):
         return "the script leaves the training from inside it"
@@ -70,7 +70,8 @@ def _data_obstacle(outline: Outline, found: Evaluation) -> str | None:
     iterable = source_of(outline.program, found.loop).iterable
     assert iterable is not None
     used = {variable for _, variable in outline.uses(iterable)}
-    lines = [line for line in (*found.earlier, *found.before) if not isinstance(line, (cst.FunctionDef, cst.ClassDef))]
+    earlier = outline.hooks[STEP] if found.midway else found.earlier
+    lines = [line for line in (*earlier, *found.before) if not isinstance(line, (cst.FunctionDef, cst.ClassDef))]
     written = {v for n, v in outline.uses(*lines) if outline.is_write(n)}
     if used & written or _made_by_calls(lines, used):
         return "its loader is made right in front of it"

@@ -14,15 +14,7 @@ from refactorer.outline.anchors import loops_around
 from refactorer.outline.batches import source_of
 from refactorer.outline.inline import enter
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import (
-    TEST_END,
-    TEST_START,
-    TEST_STEP,
-    VALIDATION_END,
-    VALIDATION_START,
-    VALIDATION_STEP,
-    Outline,
-)
+from refactorer.outline.outline import TEST_HOOKS, VALIDATION_HOOKS, Outline
 
 _WORDS = (("val", "dev"), ("test", "eval"))
 _NO_GRAD = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
@@ -46,8 +38,8 @@ class Stage:
         return f"on_{self.name}_model_train"
 
 
-VALIDATION = Stage("validation", VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
-TEST = Stage("test", TEST_START, TEST_STEP, TEST_END)
+VALIDATION = Stage("validation", *VALIDATION_HOOKS)
+TEST = Stage("test", *TEST_HOOKS)
 
 
 @dataclass
@@ -56,7 +48,8 @@ class Evaluation:
 
     `quiet` are the statements of `before` and `after` that the script runs without gradients, `silent` says that it
     runs the loop so, and `guard` is the `no_grad()` that sees to it. `function` holds the loop; `line` calls it.
-    `taken` are the lines of `before` that have been taken out of the driver.
+    `taken` are the lines of `before` that have been taken out of the code around it. `midway` says that it stands in
+    the training step.
     """
 
     line: cst.CSTNode
@@ -70,6 +63,7 @@ class Evaluation:
     earlier: Sequence[cst.CSTNode] = ()
     later: Sequence[cst.CSTNode] = ()
     taken: Sequence[cst.CSTNode] = ()
+    midway: bool = False
 
 
 def take_apart(

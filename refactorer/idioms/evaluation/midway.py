@@ -1,0 +1,65 @@
+"""Evaluations in the middle of an epoch: the step asks the Trainer for one where the script evaluates.
+
+    if steps % 100 == 0:
+        self.validate()
+
+Sound where the Trainer is not between a backward pass and the step of an optimizer, and where the evaluation leaves the
+gradients alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import libcst as cst
+
+from refactorer.analysis.walk import walk
+from refactorer.idioms.evaluation.final import take_in
+from refactorer.idioms.evaluation.parts import Evaluation, is_switched, take_apart
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import STEP, Outline
+
+_GRADIENTS = ("backward", "grad", "zero_grad", "step", "unscale_", "clip_grad_norm_", "clip_grad_value_")
+
+
+def midway(outline: Outline, roles: Roles) -> Iterator[Evaluation]:
+    """The evaluations of a step, taken apart, in the order of the text."""
+    for block in blocks(outline.hooks[STEP]):
+        for index in range(len(block)):
+            found = take_apart(outline, roles, block, index, is_switched(outline, block[:index]))
+            if found is not None:
+                found.midway = True
+                take_in(outline, roles, found)
+                yield found
+
+
+def midway_obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
+    """Why a step may not ask the Trainer for an evaluation."""
+    parts = [found.line, *found.taken, *([found.function] if found.function is not None else [])]
+    if any(_works_with_gradients(outline, roles, part) for part in parts):
+        return "it works with gradients"
+    lines = outline.hooks[STEP]
+    place = next(i for i, line in enumerate(lines) if any(node is found.line for node in (line, *walk(line))))
+    optimizes = [i for i, line in enumerate(lines) if _works_with_gradients(outline, roles, line)]
+    if optimizes and optimizes[0] <= place <= optimizes[-1]:
+        return "it stands between the backward pass and the step of an optimizer"
+    return None
+
+
+def blocks(lines: Sequence[cst.CSTNode]) -> Iterator[list[cst.CSTNode]]:
+    """The lines, and those of every `if` among them."""
+    yield list(lines)
+    for line in lines:
+        branch = line if isinstance(line, cst.If) else None
+        while branch is not None:
+            rest = branch.orelse
+            for body in (branch.body, rest.body if isinstance(rest, cst.Else) else None):
+                if isinstance(body, cst.IndentedBlock):
+                    yield from blocks(body.body)
+            branch = rest if isinstance(rest, cst.If) else None
+
+
+def _works_with_gradients(outline: Outline, roles: Roles, node: cst.CSTNode) -> bool:
+    """Whether code computes, clears or uses gradients; steps of schedulers do not."""
+    named = (part for part in walk(node) if isinstance(part, cst.Attribute) and part.attr.value in _GRADIENTS)
+    return any(outline.variable(part.value) not in roles.schedulers for part in named)
