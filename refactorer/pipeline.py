@@ -34,7 +34,7 @@ from refactorer.outline.held import find_holdings
 from refactorer.outline.helpers import enter_helpers
 from refactorer.outline.homes import Homes
 from refactorer.outline.methods import make_methods
-from refactorer.outline.optimizers import Roles, find_roles
+from refactorer.outline.optimizers import Roles, find_roles, is_asked_for_parameters
 from refactorer.outline.outline import BATCH_END, BEFORE_STEP, STEP, Note, Outline
 from refactorer.outline.placing import Placing
 from refactorer.outline.refusal import PlainerView, Refusal, Split
@@ -75,7 +75,7 @@ def convert_site(
             raise Split(refusal.node, refusal.message) from refusal
         raise
     homes.hold(outline, find_holdings(outline))
-    _hand_over_optimizers(roles, configuration, homes)
+    _hand_over_optimizers(outline, roles, configuration, homes)
     _keep_comments_of_empty_hooks(outline)
     if options.target == "lightning":
         check.refuse_traps(Plan(outline, roles, configuration, homes, epochs))
@@ -110,7 +110,9 @@ def _apply_idioms(
     return configuration
 
 
-def _hand_over_optimizers(roles: Roles, configuration: configure.Configuration, homes: Homes) -> None:
+def _hand_over_optimizers(
+    outline: Outline, roles: Roles, configuration: configure.Configuration, homes: Homes
+) -> None:  # fmt: skip
     """The constructor is given the models first, and last the optimizers and schedulers that the script makes."""
     last = [*roles.optimizers, *roles.schedulers]
     for variable in (*roles.optimizers, *configuration.stepped):
@@ -119,7 +121,9 @@ def _hand_over_optimizers(roles: Roles, configuration: configure.Configuration, 
             homes.attribute_for(variable)
 
     def place(variable: Variable) -> int:
-        return last.index(variable) + 1 if variable in last else -1 if variable in roles.models else 0
+        if variable in last:
+            return last.index(variable) + 1
+        return -1 if variable in roles.models or is_asked_for_parameters(outline.program, variable) else 0
 
     homes.arguments.sort(key=place)
 

@@ -10,6 +10,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.configure import Configuration
+from refactorer.idioms.shapes import names_in
 from refactorer.outline.classes import class_around, is_private
 from refactorer.outline.comments import lines_above
 from refactorer.outline.held import held_by
@@ -140,12 +141,7 @@ class ClassWriter:
         for held, name in self.homes.networks.items():
             owner = self.homes.parameter(held.base)
             lines.append(cst.parse_statement(f"self.{name} = {owner}.{held.attribute}"))
-        for variable, line in self.homes.initial.items():
-            small = line.body[0]
-            assert isinstance(small, cst.Assign)
-            target = cst.AssignTarget(cst.parse_expression(f"self.{self.homes.attribute[variable]}"))  # type: ignore[arg-type]
-            small = small.with_changes(targets=[target])
-            lines.append(line.with_changes(body=[small], leading_lines=lines_above(line)[1]))
+        lines += [self._first_values(line) for line in dict.fromkeys(self.homes.initial.values())]
         returning = self.outline.returning
         if returning is not None and returning.flag is not None:
             lines.append(cst.parse_statement(f"self.{returning.flag} = False"))
@@ -158,6 +154,17 @@ class ClassWriter:
         if not self.outline.automatic:
             lines.append(cst.parse_statement("self.automatic_optimization = False"))
         return _method("__init__", names, lines)
+
+    def _first_values(self, line: cst.SimpleStatementLine) -> cst.CSTNode:
+        """A line of the script that sets variables to plain values, for the attributes that they have become."""
+        small = line.body[0]
+        assert isinstance(small, cst.Assign)
+        edits: dict[cst.CSTNode, Edit] = {
+            name: cst.Attribute(cst.Name("self"), cst.Name(self.homes.attribute[variable]))
+            for name in names_in(small.targets[0].target)
+            if (variable := self.outline.variable(name)) is not None
+        }
+        return apply(line, edits).with_changes(leading_lines=lines_above(line)[1])
 
     def _helper(self, name: str) -> cst.FunctionDef:
         """A function of the script as a method: its own header, with `self` in front of its parameters."""

@@ -20,9 +20,9 @@ from refactorer.idioms.shapes import method_calls, method_line, only_call
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.outline import BEFORE_STEP, STEP, Outline
 from refactorer.outline.refusal import Split
+from refactorer.outline.torch_names import names_scaler
 
 CODE = "N112"
-_SCALERS = {f"torch.{place}.GradScaler" for place in ("cuda.amp", "amp", "cuda.amp.grad_scaler", "amp.grad_scaler")}
 _HARMLESS = ("zero_grad", "step")
 _REASONS = ("N101", "N111")
 
@@ -120,7 +120,7 @@ def _method(node: cst.CSTNode | None) -> str:
 
 
 def _makes_scaler(outline: Outline, value: cst.CSTNode | None) -> bool:
-    return isinstance(value, cst.Call) and outline.program.qualified_name(value.func) in _SCALERS
+    return isinstance(value, cst.Call) and names_scaler(outline.program.qualified_name(value.func))
 
 
 def _block_of_step(outline: Outline, scaler: Variable) -> list[cst.CSTNode]:

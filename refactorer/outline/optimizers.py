@@ -132,12 +132,15 @@ def _is_given_optimizer(program: Program, parameter: cst.Param, depth: int) -> b
 
 _DEPTH = 6
 _PLAIN_CALLS = ("torch.", "builtins.", "numpy.")
+_OF_NETWORKS = ("parameters", "named_parameters", "state_dict", "load_state_dict")
 _MODULE_CALLS = ("torch.nn.", "torch.jit.", "torch.hub.", "torch.load", "torch.compile", "torch.fx.", "torch.ao.")
 
 
 def may_be_module(outline: Outline, variable: Variable, function: cst.FunctionDef | None = None) -> bool:
     """Whether a variable that the module would hold may be an `nn.Module` whose mode matters (losses have none)."""
     program = outline.program
+    if is_asked_for_parameters(program, variable):
+        return True
     inside = [outline.site.epoch_loop, *outline.consumed, *([function] if function is not None else [])]
     for seen in variable.writes:
         target = program.parent.get(seen.node)
@@ -151,6 +154,15 @@ def may_be_module(outline: Outline, variable: Variable, function: cst.FunctionDe
         if _may_make_module(program, value, variable.owner is program.scope[program.module]):
             return True
     return False
+
+
+def is_asked_for_parameters(program: Program, variable: Variable) -> bool:
+    """Whether some code takes a variable for a network, whoever made it."""
+    made = assigned_class(program, variable)
+    if names_optimizer(made) or names_scheduler(made):
+        return False
+    parents = (program.parent.get(seen.node) for seen in variable.reads)
+    return any(isinstance(parent, cst.Attribute) and parent.attr.value in _OF_NETWORKS for parent in parents)
 
 
 def _may_make_module(program: Program, value: cst.CSTNode | None, is_global: bool) -> bool:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import libcst as cst
 
 from refactorer.analysis.scopes import Occurrence, Scope, Variable
+from refactorer.analysis.walk import walk
+from refactorer.idioms.shapes import names_in
+from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.anchors import loops_around
 from refactorer.outline.homes import Homes
-from refactorer.outline.optimizers import assigned_class, makes_module
+from refactorer.outline.optimizers import assigned_class, is_asked_for_parameters, makes_module
 from refactorer.outline.outline import (
     BATCH_END,
     EPOCHS,
@@ -43,6 +48,7 @@ class Placing(Supplying):
         for variable in [*seen, *(v for _, v in self.outline.uses(*self.configuration.moved))]:
             if variable not in self.configuration.made:
                 self._place(variable)
+        self._keep_lines_whole()
         self._rename_locals()
         bound = self.surely_bound()
         own = [v for v in self.homes.arguments if v.owner is self.site.driver]
@@ -83,9 +89,15 @@ class Placing(Supplying):
 
     def _is_object(self, variable: Variable) -> bool:
         """Models and criteria are given to the module; plain values stay globals."""
-        if variable in self.roles.objects:
+        if variable in self.roles.objects or names_module_class(assigned_class(self.program, variable)):
             return True
-        return names_module_class(assigned_class(self.program, variable))
+        return variable in self._called and is_asked_for_parameters(self.program, variable)
+
+    @cached_property
+    def _called(self) -> set[Variable | None]:
+        """Variables that the hooks call."""
+        calls = (node for _, body in self._ordered() for node in walk(*body) if isinstance(node, cst.Call))
+        return {self.outline.variable(call.func) for call in calls}
 
     def _argument(self, variable: Variable) -> None:
         if self.site.driver.lookup(variable.name) is not variable:
@@ -181,7 +193,7 @@ class Placing(Supplying):
         small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
         if not isinstance(small, cst.Assign) or len(small.targets) != 1 or not is_plain(small.value):
             return None
-        if not isinstance(small.targets[0].target, cst.Name):
+        if len(assigned_pairs(small)) != len(names_in(small.targets[0].target)) or not assigned_pairs(small):
             return None
         if self.program.parent[line] is not self.program.parent[self.site.epoch_loop]:
             return None
@@ -190,6 +202,16 @@ class Placing(Supplying):
         end = self.program.last[self.site.epoch_loop]
         between = [s for s in variable.occurrences if not self._inside(s.node) and 0 <= s.order < end]
         return line if between == before and isinstance(line, cst.SimpleStatementLine) else None
+
+    def _keep_lines_whole(self) -> None:
+        """The line `a, b = 0, 1` moves into the constructor if both move; else the script goes on binding them."""
+        for line in dict.fromkeys(self.homes.initial.values()):
+            bound = {self.outline.variable(name) for part in line.body for name in names_in(part.targets[0].target)}  # type: ignore[attr-defined]
+            own = [variable for variable, start in self.homes.initial.items() if start is line]
+            if len(own) < len(bound):
+                for variable in own:
+                    del self.homes.initial[variable]
+                    self.homes.arguments.append(variable)
 
     def _only_moves(self, variable: Variable) -> bool:
         for _, body in self._ordered():

@@ -7,12 +7,13 @@ literal one last; the first that can be placed soundly is taken.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.analysis.scopes import Scope
+from refactorer.analysis.scopes import Scope, Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.anchors import (
     Anchor,
@@ -27,7 +28,7 @@ from refactorer.outline.anchors import (
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import suspensions
 from refactorer.outline.refusal import Refusal
-from refactorer.outline.torch_names import names_optimizer
+from refactorer.outline.torch_names import names_optimizer, names_scaler
 
 OTHER_TRAINERS = (
     "accelerate", "lightning", "pytorch_lightning", "lightning_fabric", "deepspeed", "horovod", "ignite",
@@ -176,7 +177,18 @@ class _Views:
             return False
         receiver = self.program.variables.get(call.func.value)  # type: ignore[attr-defined]
         made = self.program.assigned_value(receiver)
-        return isinstance(made, cst.Call) and names_optimizer(self.program.qualified_name(made.func))
+        name = self.program.qualified_name(made.func) if isinstance(made, cst.Call) else None
+        return names_optimizer(name) or names_scaler(name) or receiver in self._cleared
+
+    @cached_property
+    def _cleared(self) -> set[Variable]:
+        """Variables whose gradients are cleared: optimizers that functions of the script or of other files make."""
+        found = set()
+        for call in self.program.calls:
+            if isinstance(call.func, cst.Attribute) and call.func.attr.value == "zero_grad":
+                variable = self.program.variables.get(call.func.value)
+                found |= {variable} if variable is not None else set()
+        return found
 
     def _of_callers(self) -> list[Site]:
         """The loop that calls a function again and again for a few steps each, as an agent's `update()`.

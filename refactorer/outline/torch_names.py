@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+_SCALERS = {f"torch.{place}.GradScaler" for place in ("cuda.amp", "amp", "cuda.amp.grad_scaler", "amp.grad_scaler")}
 _MOVES = ("to", "cuda", "cpu", "float", "double")
 
 
@@ -20,6 +21,11 @@ def names_scheduler(name: str | None) -> bool:
 def names_optimizer(name: str | None) -> bool:
     """Whether a qualified name is that of something in `torch.optim` that is no scheduler."""
     return name is not None and name.startswith("torch.optim.") and not names_scheduler(name)
+
+
+def names_scaler(name: str | None) -> bool:
+    """Whether a qualified name is that of `GradScaler`, in any of its places."""
+    return name in _SCALERS
 
 
 def unmoved(value: cst.CSTNode, also: tuple[str, ...] = ()) -> cst.CSTNode:
