@@ -14,7 +14,7 @@ from refactorer.outline.inline import values_given
 from refactorer.outline.liveness import Liveness
 from refactorer.outline.outline import Outline
 from refactorer.outline.shapes_of_values import tuple_element
-from refactorer.outline.torch_names import names_module_class, names_optimizer, names_scheduler, unmoved
+from refactorer.outline.torch_names import names_module_class, names_optimizer, names_scaler, names_scheduler, unmoved
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def may_be_module(outline: Outline, variable: Variable, function: cst.FunctionDe
 def is_asked_for_parameters(program: Program, variable: Variable) -> bool:
     """Whether some code takes a variable for a network, whoever made it."""
     made = assigned_class(program, variable)
-    if names_optimizer(made) or names_scheduler(made):
+    if names_optimizer(made) or names_scheduler(made) or names_scaler(made):
         return False
     parents = (program.parent.get(seen.node) for seen in variable.reads)
     return any(isinstance(parent, cst.Attribute) and parent.attr.value in _OF_NETWORKS for parent in parents)
