@@ -16,6 +16,7 @@ IDIOMS = {
     "N107": "the Trainer wraps the model for several processes",
     "N111": "accumulation: the Trainer counts the batches for each step of the optimizer",
     "N112": "mixed precision: the Trainer scales losses and gradients",
+    "N113": "the Trainer draws the progress bars",
 }
 """What makes a conversion nicer than literal, by the code of the note that says why it was not possible."""
 FORMATS = ("text", "json", "sarif", "github")

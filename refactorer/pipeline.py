@@ -19,6 +19,7 @@ from refactorer.idioms import (
     distributed,
     evaluation,
     precision,
+    progress,
     whole_epoch,
 )
 from refactorer.idioms.evaluation.moving import keep_gradients, keep_modes
@@ -57,6 +58,8 @@ def convert_site(
     if site.enters_helpers:
         enter_helpers(outline)
     make_methods(outline)
+    if options.applies(progress.CODE) and options.target != "lightning":
+        progress.apply(outline)
     if options.applies("N112") and options.applies("N101") and options.target != "lightning":
         precision.apply(outline, undivided)
     roles = find_roles(outline)

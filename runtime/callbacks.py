@@ -14,8 +14,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint, ProgressBar, RichProgressBar, TQDMProgressBar
 from pytorch_lightning.utilities.model_helpers import is_overridden
 
-#: Seconds between two drawings of a progress bar; tqdm draws as often when it is left alone.
-INTERVAL = 0.1
+from runtime.progress import INTERVAL, LoopBar
 
 
 class BatchEnds:
@@ -59,14 +58,19 @@ class PacedBar:
 
     def finish(self, trainer: Any) -> None:
         """Draw the last batch, if it was left out."""
-        if self._missed is not None:
+        bar = self.callback if isinstance(self.callback, LoopBar) else None
+        if self._missed is not None and not (bar is not None and bar.over_epochs):
             index, self._missed = self._missed, None
             self.callback.on_train_batch_end(trainer, trainer.lightning_module, None, None, index)
+        if bar is not None:
+            bar.end_of_batches()
 
 
 def _is_default_bar(callback: Any) -> bool:
     """Whether this is one of Lightning's bars, unchanged, and not one that is to show every so many batches."""
-    return type(callback) is RichProgressBar or (type(callback) is TQDMProgressBar and callback.refresh_rate == 1)
+    if type(callback) is TQDMProgressBar:
+        return bool(callback.refresh_rate == 1)
+    return type(callback) in (LoopBar, RichProgressBar)
 
 
 def _saves_as_lightning_does(callback: Any) -> bool:

@@ -46,7 +46,7 @@ class Passed:
         """Number of batches where the iterable knows it, otherwise infinite."""
         try:
             return len(self.loader)
-        except (TypeError, NotImplementedError):
+        except (TypeError, AttributeError, NotImplementedError):  # those that tqdm expects, among others
             return float("inf")
 
     def _state_dicts(self) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
-from runtime import midway, ranks
+from runtime import midway, progress, ranks
 
 _SWITCHES = ("on_validation_model_eval", "on_validation_model_train", "on_test_model_eval", "on_test_model_train")
 
@@ -54,6 +54,15 @@ class Module(pl.LightningModule):
     def epoch(self) -> Any:
         """The current item of ``Trainer(epochs=...)``; without it, and under a plain Trainer, ``current_epoch``."""
         return getattr(self._trainer, "epoch", self.current_epoch)
+
+    @property
+    def progress_bar(self) -> Any:
+        """The tqdm bar that the Trainer draws at this moment, for ``set_description``, ``set_postfix`` and so on.
+
+        A silent object with the same methods where there is none: no bar was asked for, it is one of another kind, or
+        this is not the first process. The bar is drawn ten times a second at most.
+        """
+        return progress.current(self._trainer)
 
     def configure_optimizers(self) -> Any:
         """Nothing: under manual optimization a module may leave the optimizers to the script.

@@ -24,6 +24,7 @@ from runtime import (
     old_calls,
     old_hooks,
     precision,
+    progress,
     quiet,
     rich_modules,
     settings,
@@ -108,6 +109,7 @@ class Trainer(pl.Trainer):
         self._resume_from = arguments.pop("ckpt_path")
         if arguments.pop("stop_on_nan"):
             arguments["callbacks"] = [*(arguments["callbacks"] or []), StopOnNaN()]
+        arguments["callbacks"] = progress.with_bar(arguments["callbacks"], arguments["enable_progress_bar"])
         self._initialize(_limits(arguments, self._epochs))
         if scaler is not None and not scales:
             precision.override_autocast(self.precision_plugin)

@@ -183,6 +183,7 @@ RESERVED = frozenset(
         "prepare_data",
         "prepare_data_per_node",
         "print",
+        "progress_bar",
         "register_backward_hook",
         "register_buffer",
         "register_forward_hook",

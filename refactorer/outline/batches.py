@@ -36,7 +36,11 @@ def batch_source(program: Program, site: Site) -> BatchSource:
 
 def source_of(program: Program, loop: cst.For) -> BatchSource:
     """Takes `enumerate` off the iterable of a loop over batches."""
-    call = loop.iter
+    return source_over(program, loop, loop.iter)
+
+
+def source_over(program: Program, loop: cst.For, call: cst.BaseExpression) -> BatchSource:
+    """The same for a loop that iterates over something else than its header says."""
     pair = loop.target
     if (
         isinstance(call, cst.Call)
@@ -52,4 +56,4 @@ def source_of(program: Program, loop: cst.For) -> BatchSource:
         if len(rest) == 1 and isinstance(rest[0].value, cst.Integer):
             start = rest[0].value.evaluated_value
             return BatchSource(loop, call.args[0].value, pair.elements[1].value, pair.elements[0].value, start)
-    return BatchSource(loop, loop.iter, loop.target)
+    return BatchSource(loop, call, loop.target)

@@ -28,12 +28,13 @@ def epochs_of(outline: Outline) -> Epochs:
         return Epochs("max_epochs", cst.Integer("1"), cst.parse_expression("self.current_epoch"))
     if isinstance(loop, cst.While):
         return Epochs("epochs", None, cst.parse_expression("self.epoch"))
-    counted = _plain_range(outline, loop.iter)
+    iterable = outline.counted or loop.iter
+    counted = _plain_range(outline, iterable)
     if counted is not None and isinstance(loop.target, cst.Name):
         number, start = counted
         current = "self.current_epoch" + (f" + {start}" if start else "")
         return Epochs("max_epochs", number, cst.parse_expression(current))
-    return Epochs("epochs", loop.iter, cst.parse_expression("self.epoch"))
+    return Epochs("epochs", iterable, cst.parse_expression("self.epoch"))
 
 
 def _plain_range(outline: Outline, node: cst.BaseExpression) -> tuple[cst.BaseExpression, int] | None:

@@ -60,7 +60,7 @@ def enter(
     prelude: list[cst.CSTNode] = []
     for parameter, value in arguments(program, function, call, decorators_known).items():
         variable = program.variables[parameter.name]
-        own = len(variable.writes) == 1 and not _changes(program, value, loop, function)
+        own = len(variable.writes) == 1 and not changes(program, value, loop, function)
         lent = at_once and len(variable.writes) == 1 and _is_lent(program, value, function)
         if (own or lent) and isinstance(value, cst.Name) and value in program.variables:
             bindings.alias[variable] = program.variables[value]
@@ -93,7 +93,7 @@ def _is_lent(program: Program, value: cst.CSTNode, function: cst.FunctionDef) ->
     return all(seen.scope.function is variable.owner for seen in variable.writes)
 
 
-def _changes(program: Program, value: cst.CSTNode, loop: Loop, function: cst.FunctionDef) -> bool:
+def changes(program: Program, value: cst.CSTNode, loop: Loop, function: cst.FunctionDef) -> bool:
     """Whether anything that an argument is made of may be bound again during the epoch, the epoch itself aside."""
     for variable in {variable for _, variable in program.used([value])}:
         for seen in variable.writes:

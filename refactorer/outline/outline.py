@@ -56,6 +56,8 @@ class Outline:
     of `on_train_batch_end` that the script does not have.
     `models_unknown` says that the making of an optimizer is out of sight, so that any object may hold its parameters.
     `moves_batches` says that the steps move their batches themselves, in parts.
+    `shows_bars` says that the Trainer draws the progress bars of the script, where it can; `counted` is what the loop
+    over the epochs iterates over without its bar.
     `prints_everywhere` says that every process prints what the script makes it print. `strategy` is the Trainer's,
     where it makes what the script made for several processes; `driver_edits` change lines of the driver then.
     `asked` is the call by which the step asks for the evaluation, where it does not stand at the end of the epoch.
@@ -87,6 +89,8 @@ class Outline:
     automatic: bool = False
     moves_batches: bool = False
     prints_everywhere: bool = False
+    shows_bars: bool = False
+    counted: cst.BaseExpression | None = None
     strategy: cst.BaseExpression | None = None
     driver_edits: dict[cst.CSTNode, Edit] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)

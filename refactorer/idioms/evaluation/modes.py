@@ -16,7 +16,6 @@ from refactorer.idioms.evaluation.layers import is_free_of_modes
 from refactorer.idioms.evaluation.parts import TEST, Evaluation, Stage, entered
 from refactorer.idioms.parts import WRAPPERS, parts_of_models
 from refactorer.idioms.shapes import method_calls, mode_line
-from refactorer.outline.batches import source_of
 from refactorer.outline.classes import class_around
 from refactorer.outline.optimizers import Roles, may_be_module
 from refactorer.outline.outline import EPOCH_START, Outline
@@ -154,7 +153,7 @@ def train_line(outline: Outline, roles: Roles) -> cst.CSTNode | None:
 
 def _other_module(outline: Outline, roles: Roles, found: Evaluation) -> Variable | None:
     """Something besides the model that may be a module whose mode matters, and that the module would hold."""
-    source = source_of(outline.program, found.loop)
+    source = found.source(outline)
     loaders = [outline.variable(part) for part in (outline.train.iterable, source.iterable) if part is not None]
     aside = {roles.model, *loaders}
     lines = [*(line for body in outline.hooks.values() for line in body), found.loop, *found.before, *found.after]

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import libcst as cst
 
 from refactorer.emit.edits import Edit
+from refactorer.idioms import progress
 from refactorer.idioms.evaluation.gradients import name_of_torch, needs_gradients
 from refactorer.idioms.evaluation.modes import leave_to_trainer, train_line
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, Stage, call_of, entered, is_no_grad
 from refactorer.idioms.evaluation.quiet import without_gradients
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.shapes import statement
-from refactorer.outline.batches import source_of
 from refactorer.outline.blocks import block_lines, is_docstring
 from refactorer.outline.comments import comment_lines, comments_inside, comments_of, footer_of, with_comments
 from refactorer.outline.inline import enter
@@ -32,7 +32,7 @@ def move(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> Non
         keeps_gradients = needs_gradients(outline, roles, found)
     _move_lines(outline, roles, found, stage)
     _move_loop(outline, found, stage, keeps_gradients)
-    source = source_of(outline.program, found.loop)
+    source = found.source(outline)
     if stage is VALIDATION:
         outline.evaluation = source
         if not found.midway:
@@ -60,10 +60,12 @@ def _ask(outline: Outline, found: Evaluation) -> None:
 def _move_lines(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> None:
     """What runs in front of the loop, and behind it, with the epoch's lines around an evaluation at its end."""
     before, after = _entered_lines(outline, found, stage)
-    before = without_gradients(outline, roles, found, before)
-    after = without_gradients(outline, roles, found, after)
     ends = stage is VALIDATION and not found.midway
     earlier, later = (found.earlier, found.later) if ends else ((), ())
+    if found.bar is not None:
+        earlier, before, after, later = _without_bar(outline, found, stage, [earlier, before, after, later])
+    before = without_gradients(outline, roles, found, before)
+    after = without_gradients(outline, roles, found, after)
     _keep_comments(outline, found, stage, [*after, *later])
     docstring = next((n for n in before if is_docstring(n)), None)
     if docstring is not None:
@@ -120,6 +122,19 @@ def _entered_lines(outline: Outline, found: Evaluation, stage: Stage) -> tuple[l
     return [*inside.statements[: max(extra, 0)], *before], after
 
 
+def _without_bar(
+    outline: Outline, found: Evaluation, stage: Stage, parts: list[Sequence[cst.CSTNode]]
+) -> list[list[cst.CSTNode]]:
+    """The statements around the loop, without those that make a progress bar and close it."""
+    bar = found.bar
+    assert bar is not None
+    entered = (found.function, call_of(outline, found)) if found.function is not None else None
+    place = 0 if bar.line is not None and bar.line in parts[0] else 1
+    taken = [progress.without(outline, part, bar.closing, stage.step) for part in parts]
+    taken[place] = progress.take(outline, bar, taken[place], stage.step, entered)
+    return taken
+
+
 def _is_return(line: cst.CSTNode) -> bool:
     return isinstance(line, cst.SimpleStatementLine) and isinstance(line.body[-1], cst.Return)
 
@@ -166,7 +181,7 @@ def _keep_comments(outline: Outline, found: Evaluation, stage: Stage, end: Seque
             staying = len(comment_lines(node.leading_lines)) if stays else 0  # type: ignore[attr-defined]
             decorators = node.decorators if isinstance(node, cst.FunctionDef) else ()
             above += [*(part for d in decorators for part in comments_inside(d, None)), *comments_of(node)[staying:]]
-    outline.above[stage.step] = above
+    outline.above[stage.step] = [*outline.above.get(stage.step, []), *above]
     last = stage.end if end else stage.step
     outline.footers.setdefault(stage.step, []).extend(footer_of(found.loop))
     moved = outline.footers.pop(EPOCH_END, []) if stage is VALIDATION and not found.midway else []

@@ -6,13 +6,15 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms import progress
 from refactorer.idioms.evaluation.gradients import gradients_obstacle
 from refactorer.idioms.evaluation.parts import Evaluation, call_of, entered, is_no_grad
+from refactorer.idioms.progress.parameters import lent_to
 from refactorer.outline.batches import source_of
 from refactorer.outline.contents import check_contents
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import STEP, Outline
+from refactorer.outline.outline import EPOCH_END, STEP, Outline
 from refactorer.outline.result_of_call import returned_statement
 
 
@@ -24,8 +26,6 @@ def obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
     """
     if found.loop.orelse is not None or returns([found.loop]):
         return "the loop is left early"
-    if source_of(outline.program, found.loop).start:
-        return "its batches are not counted from zero"
     if not found.midway and (loop_jumps(found.earlier) or returns(found.earlier)):
         return "the epoch is left before it"
     if found.function is None and (returns([*found.before, *found.after]) or loop_jumps([found.line])):
@@ -35,8 +35,24 @@ def obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
         if reason is not None:
             return reason
     with entered(outline, found):
+        _find_bar(outline, found)
+        if found.source(outline).start:
+            return "its batches are not counted from zero"
         _check_contents(outline, found)
         return _data_obstacle(outline, found) or gradients_obstacle(outline, roles, found)
+
+
+def _find_bar(outline: Outline, found: Evaluation) -> None:
+    """Looks for a progress bar among the statements that go into the hooks together with the loop."""
+    whole = found.function is None and found.line in outline.hooks.get(EPOCH_END, [])
+    earlier, later = (found.earlier, found.later) if whole else ((), ())
+    source = source_of(outline.program, found.loop)
+    found.bar = progress.find(outline, source, [*earlier, *found.before], [*found.after, *later])
+    given = (
+        lent_to(outline, found.bar, found.function, call_of(outline, found)) if found.bar and found.function else None
+    )
+    if given is not None and found.bar is not None and found.bar.variable is not None:
+        outline.bindings.alias[found.bar.variable] = given[1]
 
 
 def _function_obstacle(outline: Outline, found: Evaluation) -> str | None:
@@ -67,11 +83,12 @@ def _check_contents(outline: Outline, found: Evaluation) -> None:
 
 def _data_obstacle(outline: Outline, found: Evaluation) -> str | None:
     """The loader is looked up in front of the start of the evaluation: nothing there may change what it is."""
-    iterable = source_of(outline.program, found.loop).iterable
+    iterable = found.source(outline).iterable
     assert iterable is not None
     used = {variable for _, variable in outline.uses(iterable)}
     earlier = outline.hooks[STEP] if found.midway else found.earlier
     lines = [line for line in (*earlier, *found.before) if not isinstance(line, (cst.FunctionDef, cst.ClassDef))]
+    lines = [line for line in lines if found.bar is None or line is not found.bar.line]
     written = {v for n, v in outline.uses(*lines) if outline.is_write(n)}
     if used & written or _made_by_calls(lines, used):
         return "its loader is made right in front of it"

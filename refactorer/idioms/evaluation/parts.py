@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from refactorer.analysis.walk import walk
+from refactorer.idioms.progress.bars import Bar, made_in_header, source_in, without_enumerate
 from refactorer.idioms.shapes import method_calls, only_call
 from refactorer.outline.anchors import loops_around
-from refactorer.outline.batches import source_of
+from refactorer.outline.batches import BatchSource, source_of
 from refactorer.outline.inline import enter
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import TEST_HOOKS, VALIDATION_HOOKS, Outline
@@ -49,7 +50,7 @@ class Evaluation:
     `quiet` are the statements of `before` and `after` that the script runs without gradients, `silent` says that it
     runs the loop so, and `guard` is the `no_grad()` that sees to it. `function` holds the loop; `line` calls it.
     `taken` are the lines of `before` that have been taken out of the code around it. `midway` says that it stands in
-    the training step.
+    the training step. `bar` is a progress bar around what the loop iterates over, if the Trainer can draw it.
     """
 
     line: cst.CSTNode
@@ -64,6 +65,11 @@ class Evaluation:
     later: Sequence[cst.CSTNode] = ()
     taken: Sequence[cst.CSTNode] = ()
     midway: bool = False
+    bar: Bar | None = None
+
+    def source(self, outline: Outline) -> BatchSource:
+        """What the loop iterates over, without the progress bar."""
+        return source_in(outline.program, source_of(outline.program, self.loop), self.bar)
 
 
 def take_apart(
@@ -156,6 +162,9 @@ def _evaluates(outline: Outline, roles: Roles, loop: cst.For) -> bool:
 def _is_loader(outline: Outline, node: cst.BaseExpression) -> bool:
     """A name, an attribute or a constant item of one, or a progress bar around any of them."""
     if isinstance(node, cst.Call):
+        drawn = made_in_header(outline.program, node) if outline.shows_bars else None
+        if isinstance(drawn, Bar):
+            return _is_loader(outline, without_enumerate(outline.program, drawn.inner))
         bar = (outline.program.qualified_name(node.func) or "").startswith("tqdm.")
         plain = all(_is_plain_argument(arg) for arg in node.args[1:])
         first = node.args[0] if node.args else None

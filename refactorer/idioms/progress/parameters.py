@@ -1,0 +1,30 @@
+"""Parameters whose name a progress bar takes: `loader = tqdm(loader)`."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.idioms.progress.bars import Bar
+from refactorer.outline.inline import arguments, changes
+from refactorer.outline.outline import Outline
+
+Entered = tuple[cst.FunctionDef, cst.Call]
+
+
+def lent_to(outline: Outline, bar: Bar, function: cst.FunctionDef, call: cst.Call) -> tuple[cst.Name, Variable] | None:
+    """The parameter that a bar takes the name of, and the caller's variable that it is given."""
+    if bar.variable is None:
+        return None
+    program = outline.program
+    taken = {id(node) for node in bar.uses}
+    others = [seen for seen in bar.variable.writes if id(seen.node) not in taken]
+    parameter = program.parent.get(others[0].node) if len(others) == 1 else None
+    if not isinstance(parameter, cst.Param):
+        return None
+    value = arguments(program, function, call, True).get(parameter)
+    if not isinstance(value, cst.Name) or value not in program.variables:
+        return None
+    if changes(program, value, outline.site.epoch_loop, function):
+        return None
+    return parameter.name, outline.bindings.canonical(program.variables[value])
