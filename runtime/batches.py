@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytorch_lightning.trainer.states import RunningStage
 
-from runtime import hooks
+from runtime import held, hooks
 from runtime.accumulation import AccumulatingStep
 from runtime.callbacks import BatchEnds
 from runtime.data import Passed, limit_of, transfer_function
@@ -42,6 +42,7 @@ class BatchLoop:
         self._ends_of_callbacks = BatchEnds(trainer)
         self._on_end = hooks.resolve(trainer, "on_train_batch_end", instead=self._ends_of_callbacks.hooks)
         self._looks_ahead = self._ends_of_callbacks.look_ahead()
+        self._keeps_loss = held.is_heard(trainer)
         self._readings = Readings(self.loop._results)
         automatic = trainer.lightning_module.automatic_optimization
         configs = [config for config in trainer.lr_scheduler_configs if config.interval == "step"]
@@ -93,7 +94,7 @@ class BatchLoop:
     def _iterate(self, loader: Any, limit: int | float) -> None:
         trainer, loop, step = self.trainer, self.loop, self._step
         transfer, on_start, on_end = self._transfer, self._on_start, self._on_end
-        windows = self._windows
+        windows, keeps_loss = self._windows, self._keeps_loss
         connector, results = trainer._logger_connector, loop._results
         progress: Any = loop.batch_progress
         total, current = progress.total, progress.current
@@ -116,6 +117,8 @@ class BatchLoop:
             stepped, outputs = step(batch, index)
             total.processed += 1
             current.processed += 1
+            if keeps_loss:
+                held.keep_loss(trainer, outputs)
             if stepped and self._schedules:
                 loop._update_learning_rates("step", update_plateau_schedulers=False)
             if on_end is not None:

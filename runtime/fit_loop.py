@@ -16,7 +16,7 @@ from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
 from pytorch_lightning.loops.utilities import _is_max_limit_reached
 from pytorch_lightning.trainer.states import RunningStage
 
-from runtime import hooks, reasons, sharing
+from runtime import held, hooks, reasons, sharing
 from runtime.batches import BatchLoop
 from runtime.data import Passed, hide_batches, limit_of, request
 from runtime.epochs import Epochs
@@ -118,6 +118,7 @@ class FitLoop(_FitLoop):
             _explain("Lightning's own loop trains: %s", reason)
             self._check_windows(reason)
             self._begin_epochs()
+            held.keep_losses_of_lightnings_loop(self.trainer)
             return super().run()
         _explain("the lean loop trains")
         if self.trainer.limit_train_batches == 0 or self._finished():

@@ -25,6 +25,7 @@ from pytorch_lightning.trainer.states import RunningStage
 from pytorch_lightning.utilities.combined_loader import CombinedLoader
 from torch.utils.data import BatchSampler, DataLoader, DistributedSampler, SequentialSampler
 
+from runtime.bars import around, loader_in
 from runtime.data import Passed, combines
 
 
@@ -80,11 +81,12 @@ class ScriptsData(_DataConnector):
     """Divides data as above where Lightning's own loop runs: its sampler would always shuffle, by a seed of its own."""
 
     def _prepare_dataloader(self, dataloader: object, shuffle: bool, mode: RunningStage) -> object:
-        if mode == RunningStage.PREDICTING or not isinstance(dataloader, DataLoader) or not _divides(self.trainer):
+        loader = loader_in(dataloader)
+        if mode == RunningStage.PREDICTING or not isinstance(loader, DataLoader) or not _divides(self.trainer):
             return super()._prepare_dataloader(dataloader, shuffle, mode)
-        return (
-            divide_samples(self.trainer, dataloader) if self._requires_distributed_sampler(dataloader) else dataloader
-        )
+        if not self._requires_distributed_sampler(loader):
+            return dataloader
+        return around(dataloader, divide_samples(self.trainer, loader))
 
 
 def for_training(trainer: Any, loader: Any) -> Passed:
@@ -93,22 +95,25 @@ def for_training(trainer: Any, loader: Any) -> Passed:
         return Passed(loader, _Combined(trainer, loader))
     if not _divides(trainer):
         return Passed(loader, trainer.strategy.process_dataloader(loader))
-    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, torch.utils.data.IterableDataset):
+    own = loader_in(loader)
+    if not isinstance(own, DataLoader) or isinstance(own.dataset, torch.utils.data.IterableDataset):
         rank_zero_warn("The training data cannot be divided among the processes: each one trains on all of them.")
-    elif not isinstance(loader.sampler, DistributedSampler):
-        loader = divide_samples(trainer, loader)
+    elif not isinstance(own.sampler, DistributedSampler):
+        loader = around(loader, divide_samples(trainer, own))
     loader = trainer.strategy.process_dataloader(loader)
     return Passed(loader, loader)
 
 
 def for_evaluation(trainer: Any, loader: Any) -> Passed:
     """Return this process's part of the evaluation data; the script still sees its own, whole object."""
-    if not _divides(trainer) or (isinstance(loader, DataLoader) and isinstance(loader.sampler, DistributedSampler)):
+    own = loader_in(loader)
+    if not _divides(trainer) or (isinstance(own, DataLoader) and isinstance(own.sampler, DistributedSampler)):
         return Passed(loader, trainer.strategy.process_dataloader(loader))
     rank, world = _place(trainer)
     # the other strategies communicate in every forward pass and would wait for the process with fewer batches
     even = not isinstance(trainer.strategy, DDPStrategy)
-    share = _divide_batches(trainer, loader, rank, world, even)
+    divides = isinstance(own, DataLoader)
+    share = around(loader, _divide_batches(trainer, own, rank, world, even)) if divides else Share(loader, rank, world)
     return Passed(loader, trainer.strategy.process_dataloader(share), first=rank, stride=world)
 
 
@@ -142,8 +147,8 @@ def divide_samples(trainer: Any, loader: DataLoader[Any]) -> DataLoader[Any]:
     return _with(loader, sampler=share, batch_sampler=_batches(loader, share))
 
 
-def _divide_batches(trainer: Any, loader: Any, rank: int, world: int, even: bool) -> Any:
-    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, torch.utils.data.IterableDataset):
+def _divide_batches(trainer: Any, loader: DataLoader[Any], rank: int, world: int, even: bool) -> Any:
+    if isinstance(loader.dataset, torch.utils.data.IterableDataset):
         return Share(loader, rank, world)
     sampler = _agreed(trainer, loader.sampler)
     if loader.batch_sampler is None:

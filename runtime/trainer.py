@@ -19,6 +19,7 @@ from runtime import (
     accumulation,
     checkpoints,
     explanations,
+    held,
     launcher,
     leaving,
     old_calls,
@@ -152,6 +153,11 @@ class Trainer(pl.Trainer):
         return self.current_epoch if self._epochs is None else self._epochs.current
 
     @property
+    def callback_metrics(self) -> dict[str, Any]:
+        """The logged values; asked for by name, also numbers that the module holds, see :mod:`runtime.held`."""
+        return held.behind_logged(self)
+
+    @property
     def lean_loop_reason(self) -> str | None:
         """Why Lightning's own loop trains instead of the faithful one; None when the faithful one does."""
         return self.fit_loop.lean_loop_reason()
@@ -159,6 +165,7 @@ class Trainer(pl.Trainer):
     def fit(self, *args: Any, **kwargs: Any) -> None:
         """Train; see :meth:`pytorch_lightning.Trainer.fit`. Exceptions of the script arrive unchanged."""
         self.stopping = False
+        self.__dict__.pop("_last_loss", None)
         self.fit_loop.forget_reason()
         kwargs = old_calls.translate_call("fit", kwargs)
         super().fit(*args, **settings.with_checkpoint(kwargs, self._resume_from))

@@ -6,6 +6,7 @@ processes are forked from one that has imported everything, so that a scenario c
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import signal
@@ -18,8 +19,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from pytorch_lightning import callbacks
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+from tqdm import tqdm
 
 import runtime
 from tests.runtime.parity import bits
@@ -118,11 +121,15 @@ def train(
         loader["generator"] = torch.Generator().manual_seed(7)
     if loader.pop("some", False):
         loader["sampler"] = torch.utils.data.SubsetRandomSampler(range(8))
+    in_bars = loader.pop("in_bars", False)
     data = DataLoader(integers(count), batch_size, **loader)
     evaluation = DataLoader(integers(10), 2, shuffle=True) if validate else None
+    given = [part for part in (data, evaluation) if part is not None]
+    if in_bars:
+        given = [tqdm(part, file=io.StringIO()) for part in given]
     module = lit(model)
     trainer_ = runtime.Trainer(max_epochs=epochs, **{**CPU, **trainer})
-    trainer_.fit(module, data, evaluation)
+    trainer_.fit(module, *given)
     return {
         "rank": trainer_.global_rank,
         "world": trainer_.world_size,
@@ -234,6 +241,25 @@ def nan_on_one() -> dict[str, Any]:
     return {}
 
 
+def watched() -> dict[str, Any]:
+    """A callback watches a sum over all processes that the module holds; the training ends in both."""
+
+    class Sums(Lit):
+        def on_validation_epoch_start(self) -> None:
+            self.total = 0
+
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            self.total += int(batch[0].sum())
+
+        def on_validation_epoch_end(self) -> None:
+            self.total = self.sum_across_ranks(self.total)
+
+    stopping = callbacks.EarlyStopping("total", patience=2)
+    trainer = runtime.Trainer(max_epochs=9, callbacks=[stopping], **TWO)
+    trainer.fit(Sums(linear()), DataLoader(integers(8), 4), DataLoader(integers(10), 2))
+    return {"epochs": trainer.current_epoch, "best": stopping.best_score.item()}
+
+
 def uneven_evaluation_under_fsdp() -> dict[str, Any]:
     """Batches that are evaluated twice are announced."""
     with warnings.catch_warnings(record=True) as noted:
@@ -274,6 +300,8 @@ SCENARIOS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "uneven": ("plain", lambda: matched(count=23, epochs=1)),
     "network": ("plain", lambda: matched(model=network, loader={"shuffle": True})),
     "validated": ("plain", lambda: matched(validate=True, loader={"shuffle": True})),
+    "in_bars": ("plain", lambda: matched(validate=True, loader={"shuffle": True, "in_bars": True})),
+    "lightnings_loop_in_bars": ("plain", lambda: matched(**LIGHTNINGS_LOOP, loader={"shuffle": True, "in_bars": True})),
     "lightnings_loop": ("plain", lambda: matched(**LIGHTNINGS_LOOP)),
     "lightnings_loop_shuffled": ("plain", lambda: matched(**LIGHTNINGS_LOOP, loader={"shuffle": True})),
     "sampler": ("plain", lambda: matched(loader={"some": True})),
@@ -285,12 +313,13 @@ SCENARIOS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "fsdp_uneven_evaluation": ("plain", uneven_evaluation_under_fsdp),
     "precisions": ("plain", precisions),
     "nan_on_one": ("plain", nan_on_one),
+    "watched": ("plain", watched),
     "worker_dies": ("plain", worker_dies),
 }
 
 #: Scenarios that a single process runs too, for comparison.
 MATCHED = [name for name in SCENARIOS if name not in (
-    "fsdp_guards", "fsdp_twice", "fsdp_uneven_evaluation", "precisions", "nan_on_one", "worker_dies"
+    "fsdp_guards", "fsdp_twice", "fsdp_uneven_evaluation", "precisions", "nan_on_one", "watched", "worker_dies"
 )]  # fmt: skip
 
 

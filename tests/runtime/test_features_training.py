@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -75,6 +78,20 @@ def test_early_stopping(examples: Examples) -> None:
     assert len(losses) == example.trainer.current_epoch == best + 3, "two epochs of patience behind the best one"
     assert example.stopping.stopped_epoch == best + 2 < 49
     assert example.stopping.best_score.item() == min(losses)
+    assert example.trainer.lean_loop_reason is None
+
+
+def test_held_values(examples: Examples) -> None:
+    example = examples.run("held_values")
+    printed = re.findall(r"epoch (\d+): loss (\S+), (\d+) correct", example.output)
+    losses, correct = [float(loss) for _, loss, _ in printed], [int(count) for _, _, count in printed]
+    best = losses.index(min(losses))
+    assert len(losses) == best + 3 < 50, "two epochs of patience behind the best one"
+    assert f"{example.stopping.best_score.item():.4f}" == f"{min(losses):.4f}"
+    assert example.best.best_model_score.item() == max(correct)
+    name = f"epoch={correct.index(max(correct))}-correct={max(correct)}-loss="
+    assert Path(example.best.best_model_path).name.startswith(name)
+    assert dict(example.trainer.callback_metrics) == {}, "nothing is logged"
     assert example.trainer.lean_loop_reason is None
 
 

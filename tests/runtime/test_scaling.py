@@ -109,8 +109,9 @@ def test_uneven_parts_are_filled_up(folder: Path) -> None:
     assert sorted(number for batch in first["seen"] + second["seen"] for number in batch) == [0, *range(23)]
 
 
-def test_evaluation_batches_are_those_of_a_single_process(folder: Path) -> None:
-    first, second, alone = results(folder, "validated")
+@pytest.mark.parametrize("name", ["validated", "in_bars"])
+def test_evaluation_batches_are_those_of_a_single_process(folder: Path, name: str) -> None:
+    first, second, alone = results(folder, name)
     assert sorted(first["evaluated"] + second["evaluated"]) == sorted(alone["evaluated"])
     assert (len(first["evaluated"]), len(second["evaluated"])) == (6, 4)
 
@@ -144,6 +145,10 @@ def test_fsdp_leaves_a_plain_model_behind(folder: Path) -> None:
     first, second = results(folder, "fsdp_twice")
     assert first["parameters"] == second["parameters"]
     assert [tuple(parameter.shape) for parameter in first["values"]] == [(8, 3), (8,), (1, 8), (1,)]
+
+
+def test_a_callback_watches_a_sum_that_the_module_holds(folder: Path) -> None:
+    assert results(folder, "watched") == [{"epochs": 3, "best": sum(range(10))}] * 2
 
 
 def test_batches_that_are_evaluated_twice_are_announced(folder: Path) -> None:
