@@ -11,7 +11,7 @@ from tqdm.std import tqdm
 class Barred:
     """Iterates over ``loader`` under a bar that the script has made around another one.
 
-    The script's bar stays the object that it is, and finds its own loader again behind each epoch.
+    The script's bar stays the object that it is, and has its own loader again as soon as it has begun.
     """
 
     def __init__(self, bar: Any, loader: Any) -> None:
@@ -19,16 +19,23 @@ class Barred:
         self.loader = loader
 
     def __iter__(self) -> Iterator[Any]:
-        bar, own = self.bar, (self.bar.iterable, self.bar.total)
-        bar.iterable = self.loader
+        bar, own = self.bar, self.bar.iterable
+        bar.iterable, bar.total = self.loader, self._length()
+        batches = iter(bar)
         try:
-            bar.total = len(self.loader)
-        except TypeError:
-            bar.total = None
-        try:
-            yield from bar
+            first = next(batches)
+        except StopIteration:
+            return
         finally:
-            bar.iterable, bar.total = own
+            bar.iterable = own
+        yield first
+        yield from batches
+
+    def _length(self) -> int | None:
+        try:
+            return len(self.loader)
+        except TypeError:
+            return None
 
     def __len__(self) -> int:
         return len(self.loader)

@@ -224,7 +224,7 @@ def _with_uses(
         return Obstacle(bar.call, "its name is bound in other ways too")
     first = every.index(bar.line)
     last = next((i for i in binding if i > first), len(every))
-    if last == len(every) and len(binding) > 1 and any(nodes[i] for i in range(min(binding))):
+    if last == len(every) and any(nodes[i] for i in range(min(binding))):
         return Obstacle(bar.call, "it is used again in the next epoch")
     own = [n for n in nodes[first] if outline.program.access(n) != "read"]  # what it is made of is looked at before
     own += [n for i in range(first + 1, last) for n in nodes[i]]
