@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 import pytest
@@ -159,6 +160,10 @@ TAKEN = {
                      header="bar = tqdm(range(12))\nfor step in bar:"), ("fit(LitModel(model), range(12))",)),
     "steps in the header": (script(DRAWN + STEP, header='for step in trange(12, desc="go"):',
                                    imports="from tqdm import trange"), ("fit(LitModel(model), range(12))",)),
+    "full batches": (
+        script("x, y = data.tensors\n" + STEP + "epochs.set_postfix(loss=loss.item())\nif i == 9: break\n",
+               header='epochs = trange(12, desc="going")\nfor i in epochs:', imports="from tqdm import trange"),
+        ("fit(LitModel(model), range(12))", "self.progress_bar.set_postfix(loss=loss.item())")),
     "left early": (named("tqdm(train_loader)", "bar.set_description(str(loss.item()))\nif loss < 1.1: break\n",
                          behind="bar.close()\nprint(loss.item())\n"), ("self.stop_epoch()",)),
 }  # fmt: skip
@@ -203,6 +208,9 @@ STAYS = {
     "all arguments at once": (over("tqdm(train_loader, **looks)", header="looks = {}\nfor epoch in range(3):"),
                               "not all known"),
     "switched in the epoch": (over("tqdm(train_loader, disable=epoch > 1)"), "not known in front"),
+    "a range of its own": (
+        over("train_loader", imports="from tqdm import trange", header="def range(n):\n    return 'ab'\n"
+             "for epoch in trange(3):"), "a range of its own"),
     "a terminal": (over("tqdm(train_loader, disable=None)"), "at a terminal"),
     "by hand": (script("bar = tqdm(total=5)\nfor x, y in train_loader:\n" + indented(STEP + "bar.update(1)\n")
                        + "bar.close()\n"), ""),
@@ -242,7 +250,7 @@ def test_the_trainer_draws(name: str) -> None:
 def test_the_script_draws(name: str) -> None:
     text, reason = STAYS[name]
     result = converted(text)
-    assert "tqdm(" in result.after and "progress_bar" not in result.after, result.after
+    assert re.search(r"tqdm\(|trange\(", result.after) and "progress_bar" not in result.after, result.after
     assert len(reasons(result)) == bool(reason)
     assert not reason or reason in reasons(result)[0], reasons(result)
 

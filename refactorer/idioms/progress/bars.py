@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.analysis.scopes import Variable
+from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.progress.effects import ITERATORS, is_place, is_quiet, is_simple
 from refactorer.idioms.shapes import only_call
@@ -154,6 +154,8 @@ def _iterates_once(program: Program, call: cst.Call, inner: cst.BaseExpression) 
 
 def _range(program: Program, call: cst.Call) -> Bar | Obstacle:
     """`trange(n)` is `tqdm(range(n))`."""
+    if any("range" in scope.variables for scope in program.scopes):
+        return Obstacle(call, "the script has a range of its own")
     numbers = [arg for arg in call.args if arg.keyword is None and not arg.star]
     bar = Bar(call, cst.Call(_builtin_range(program), [cst.Arg(arg.value) for arg in numbers]))
     for arg in call.args:
@@ -168,7 +170,8 @@ def _range(program: Program, call: cst.Call) -> Bar | Obstacle:
 
 def _builtin_range(program: Program) -> cst.Name:
     node = cst.Name("range")
-    program.variables[node] = program.unbound.setdefault("range", Variable("range", None))
+    variable = program.variables[node] = program.unbound.setdefault("range", Variable("range", None))
+    variable.occurrences.append(Occurrence(node, "range", "read", program.scope[program.module], -1, None))
     return node
 
 
