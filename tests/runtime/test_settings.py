@@ -246,7 +246,7 @@ def test_everything_can_be_switched_on(tmp_path: Path, capfd: pytest.CaptureFixt
     assert trainer.lean_loop_reason is None
     assert record.events[0][0] == "evaluation", "the sanity check comes first"
     assert list(tmp_path.rglob("*.ckpt"))
-    assert "Epoch 0" in capfd.readouterr().out
+    assert "Epoch 0" in capfd.readouterr().err, "the bar does not mix with printed lines"
     assert any(isinstance(callback, pl.callbacks.ModelSummary) for callback in trainer.callbacks)
 
 
