@@ -164,6 +164,14 @@ TAKEN = {
         script("x, y = data.tensors\n" + STEP + "epochs.set_postfix(loss=loss.item())\nif i == 9: break\n",
                header='epochs = trange(12, desc="going")\nfor i in epochs:', imports="from tqdm import trange"),
         ("fit(LitModel(model), range(12))", "self.progress_bar.set_postfix(loss=loss.item())")),
+    "a generator with a name": (
+        named("tqdm(batches(), total=3)", "bar.set_postfix(a=1)\n").replace("for epoch", GENERATOR + "for epoch"),
+        ("return batches()",)),
+    "windows": (
+        script("bar = tqdm(train_loader)\nfor i, (x, y) in enumerate(bar):\n"
+               "    loss = F.cross_entropy(model(x), y) / 2\n"
+               "    loss.backward()\n    if (i + 1) % 2 == 0 or (i + 1) == len(bar):\n        optimizer.step()\n"
+               "        optimizer.zero_grad()\n    bar.set_postfix(loss=loss.item())\n"), ("batches=2",)),
     "left early": (named("tqdm(train_loader)", "bar.set_description(str(loss.item()))\nif loss < 1.1: break\n",
                          behind="bar.close()\nprint(loss.item())\n"), ("self.stop_epoch()",)),
 }  # fmt: skip
@@ -274,6 +282,17 @@ def test_the_draw_of_tqdm_auto_is_one_that_shows(runner: Runner) -> None:
     """Why these bars stay: without them, the script itself trains differently."""
     text = STAYS["tqdm.auto"][0]
     assert first_difference(runner.run(text), runner.run(text.replace("tqdm.auto", "tqdm"))) is not None
+
+
+def test_an_iterator_is_evaluated_where_it_is_made(runner: Runner) -> None:
+    """It asks its loaders at once, behind a random number here; the Trainer would ask for it before."""
+    text = over("tqdm(train_loader)", behind=(
+        "model.eval()\nprint(torch.rand(1))\nbar = tqdm(zip(val_loader, train_loader))\nwith torch.no_grad():\n"
+        "    for (x, y), z in bar:\n        print(model(x).sum().item())\nmodel.train()\n"
+    ))  # fmt: skip
+    result = converted(text)
+    assert "tqdm(zip(" in result.after and "def validation_step(" not in result.after
+    assert first_difference(runner.run(text), runner.run(result.after)) is None
 
 
 @pytest.mark.parametrize("options", [{"skip": ["N113"]}, {"only": ["N101"]}])

@@ -9,6 +9,8 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms import progress
 from refactorer.idioms.evaluation.gradients import gradients_obstacle
 from refactorer.idioms.evaluation.parts import Evaluation, call_of, entered, is_no_grad
+from refactorer.idioms.progress.bars import without_enumerate
+from refactorer.idioms.progress.effects import is_place
 from refactorer.idioms.progress.parameters import lent_to
 from refactorer.outline.batches import source_of
 from refactorer.outline.contents import check_contents
@@ -48,6 +50,8 @@ def _find_bar(outline: Outline, found: Evaluation) -> None:
     earlier, later = (found.earlier, found.later) if whole else ((), ())
     source = source_of(outline.program, found.loop)
     found.bar = progress.find(outline, source, [*earlier, *found.before], [*found.after, *later])
+    if found.bar is not None and not is_place(without_enumerate(outline.program, found.bar.inner)):
+        found.bar = None  # the Trainer asks for the data before anything else
     given = (
         lent_to(outline, found.bar, found.function, call_of(outline, found)) if found.bar and found.function else None
     )

@@ -89,7 +89,10 @@ def bar_around(
     found = _taken_apart(outline.program, call)
     if isinstance(found, Obstacle):
         return found
-    if _moves(outline, found.inner, before[at + 1 :]):
+    text = found.description
+    if at + 1 == len(before) and text is not None and not is_simple(outline.program, text):
+        return Obstacle(call, "its description is more than a text")
+    if at + 1 < len(before) and _moves(outline, found.inner, before[at + 1 :]):
         return Obstacle(call, "something between the bar and its loop may change what it iterates over")
     found.line, found.variable = line, outline.program.variables[iterable]
     return _with_uses(outline, found, source, [*before], [*behind])

@@ -113,8 +113,11 @@ def rename(outline: Outline, bar: Bar) -> None:
     shown = _split(outline, raw, bar.uses)
     outline.bindings.expression[shown] = cst.parse_expression("self.progress_bar")
     if bar.measured:
-        measured = _split(outline, raw, bar.measured)
-        outline.bindings.expression[measured] = bar.inner
+        measured, loader = _split(outline, raw, bar.measured), outline.variable(bar.inner)
+        if loader is not None:
+            outline.bindings.alias[measured] = loader
+        else:
+            outline.bindings.expression[measured] = bar.inner
     program.summaries.clear()
 
 
