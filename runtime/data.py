@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from lightning_fabric.utilities.apply_func import move_data_to_device
@@ -69,10 +70,21 @@ class Opaque:
         return len(self.batches)
 
 
-def hide_batches(source: _DataLoaderSource, module: Any = None) -> None:
-    """Make one iterable of batches stay one when Lightning's own loop takes it apart."""
-    if isinstance(source.instance, (list, tuple, dict)) and not combines(module, source.instance):
-        source.instance = Opaque(source.instance)
+@contextmanager
+def whole(source: _DataLoaderSource, module: Any = None) -> Iterator[None]:
+    """Inside, one iterable of batches stays one when Lightning's own loop takes apart what comes from ``source``."""
+    plain = source.dataloader
+
+    def dataloader() -> Any:
+        found = plain()
+        is_one = isinstance(found, (list, tuple, dict)) and not combines(module, found)
+        return Opaque(found) if is_one else found
+
+    source.__dict__["dataloader"] = dataloader
+    try:
+        yield
+    finally:
+        del source.__dict__["dataloader"]
 
 
 def is_several_loaders(loader: Any) -> bool:

@@ -12,7 +12,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from torch.nn.parallel import DistributedDataParallel
 
 from runtime import hooks, reasons, sharing
-from runtime.data import Passed, hide_batches, limit_of, request, transfer_function
+from runtime.data import Passed, limit_of, request, transfer_function, whole
 from runtime.logged import Readings, shortcuts
 from runtime.module import Module
 from runtime.steps import forward_function
@@ -86,13 +86,16 @@ class EvaluationLoop(_EvaluationLoop):
         if not hooks.module_hook(self.trainer.lightning_module, step) or self._limit_setting == 0:
             return
         if self._steps_aside(source, step):
-            hide_batches(self._data_source)
-            return super().setup_data()
+            return self._setup_lightnings()
         loader = request(self.trainer, self._data_source)
         if self._steps_aside(loader, step):
             self._combined_loader = None
-            return super().setup_data()
+            return self._setup_lightnings()
         self._combined_loader = sharing.for_evaluation(self.trainer, loader)
+
+    def _setup_lightnings(self) -> None:
+        with whole(self._data_source):
+            super().setup_data()
 
     def _steps_aside(self, loader: Any, step: str) -> bool:
         """Whether Lightning's own loop has to evaluate; the reason is kept and logged."""

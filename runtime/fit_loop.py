@@ -18,7 +18,7 @@ from pytorch_lightning.trainer.states import RunningStage
 
 from runtime import held, hooks, reasons, sharing
 from runtime.batches import BatchLoop
-from runtime.data import Passed, hide_batches, limit_of, request
+from runtime.data import Passed, limit_of, request, whole
 from runtime.epochs import Epochs
 from runtime.evaluation import EvaluationLoop
 
@@ -99,8 +99,8 @@ class FitLoop(_FitLoop):
     def setup_data(self) -> None:
         """Take the training data as they are; nothing is iterated, counted or copied on a single process."""
         if self.lean_loop_reason() is not None:
-            hide_batches(self._data_source, self.trainer.lightning_module)
-            return super().setup_data()
+            with whole(self._data_source, self.trainer.lightning_module):
+                return super().setup_data()
         if self._combined_loader is not None or self.trainer.limit_train_batches == 0:
             return None
         loader = request(self.trainer, self._data_source)

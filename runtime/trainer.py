@@ -38,6 +38,7 @@ from runtime.evaluation import EvaluationLoop
 from runtime.fit_loop import EpochLoop, FitLoop
 from runtime.module import end_epoch_early
 from runtime.nonfinite import StopOnNaN
+from runtime.prediction import PredictionLoop
 
 quiet.install()
 
@@ -146,6 +147,7 @@ class Trainer(pl.Trainer):
             self, TrainerFn.VALIDATING, RunningStage.VALIDATING, inference_mode=inference_mode
         )
         self.test_loop = EvaluationLoop(self, TrainerFn.TESTING, RunningStage.TESTING, inference_mode=inference_mode)
+        self.predict_loop = PredictionLoop(self, inference_mode=inference_mode)
 
     @property
     def epoch(self) -> Any:
