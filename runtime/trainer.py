@@ -256,7 +256,8 @@ class Trainer(pl.Trainer):
         old_hooks.check(self.lightning_module, self.callbacks)
         if self.state.fn == TrainerFn.FITTING:
             self.fit_loop.note_reason()
-            unused.look_for_unused(self.strategy, self.lightning_module)
+            with unused.cared_for(self.strategy, self):
+                return super()._run(*args, **kwargs)
         return super()._run(*args, **kwargs)
 
     def _run_stage(self) -> Any:

@@ -79,6 +79,49 @@ class TwoLosses(Lit):
         return [torch.optim.SGD(network.parameters(), lr=2**-4) for network in (self.model, self.second)]
 
 
+class WithTarget(Lit):
+    """Trained with one loss; a second network gets no gradients, and follows the first."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(model)
+        self.target = linear()
+        self.target.load_state_dict(model.state_dict())
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        number, data, target = batch
+        with torch.no_grad():
+            target = target + (self.target(data).squeeze(1) / 4).round()
+        return super().training_step((number, data, target), batch_idx)
+
+    def on_train_epoch_end(self) -> None:
+        self.target.load_state_dict(self.model.state_dict())
+
+
+class Thaws(Lit):
+    """The weight is frozen when training begins, and trained from the second epoch on."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(model)
+        model.weight.requires_grad_(False)  # type: ignore[union-attr]
+
+    def on_train_epoch_start(self) -> None:
+        if self.current_epoch == 1:
+            self.model.weight.requires_grad_(True)  # type: ignore[union-attr]
+
+
+class ThawsInTheStep(TwoLosses):
+    """As GANs do it: a network is frozen while it is not trained, and here from the start."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(model)
+        self.second.requires_grad_(False)
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        self.second.requires_grad_(True)
+        super().training_step(batch, batch_idx)
+        self.second.requires_grad_(False)
+
+
 def integers(count: int) -> TensorDataset:
     """Samples of small integers, with which a linear model in float64 is trained without any rounding.
 
@@ -260,6 +303,15 @@ def watched() -> dict[str, Any]:
     return {"epochs": trainer.current_epoch, "best": stopping.best_score.item()}
 
 
+def told_not_to_look() -> dict[str, Any]:
+    """What the strategy was told about unused parameters is not overruled."""
+    try:
+        train(linear(), 4, lit=WithTarget, **{**TWO, "strategy": "ddp_find_unused_parameters_false"})
+    except RuntimeError as error:
+        return {"said": str(error)}
+    return {}
+
+
 def uneven_evaluation_under_fsdp() -> dict[str, Any]:
     """Batches that are evaluated twice are announced."""
     with warnings.catch_warnings(record=True) as noted:
@@ -306,6 +358,10 @@ SCENARIOS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "lightnings_loop_shuffled": ("plain", lambda: matched(**LIGHTNINGS_LOOP, loader={"shuffle": True})),
     "sampler": ("plain", lambda: matched(loader={"some": True})),
     "two_losses": ("plain", lambda: matched(lit=TwoLosses, loader={"shuffle": True})),
+    "target_network": ("plain", lambda: matched(lit=WithTarget, loader={"shuffle": True})),
+    "thaws": ("plain", lambda: matched(lit=Thaws)),
+    "thaws_in_the_step": ("plain", lambda: matched(lit=ThawsInTheStep)),
+    "told_not_to_look": ("plain", told_not_to_look),
     "fsdp": ("plain", lambda: fsdp(loader={"shuffle": True})),
     "fsdp_network": ("plain", lambda: fsdp(model=network, loader={"shuffle": True})),
     "fsdp_guards": ("plain", fsdp_guards),
@@ -319,7 +375,8 @@ SCENARIOS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
 
 #: Scenarios that a single process runs too, for comparison.
 MATCHED = [name for name in SCENARIOS if name not in (
-    "fsdp_guards", "fsdp_twice", "fsdp_uneven_evaluation", "precisions", "nan_on_one", "watched", "worker_dies"
+    "fsdp_guards", "fsdp_twice", "fsdp_uneven_evaluation", "precisions", "nan_on_one", "watched", "worker_dies",
+    "told_not_to_look",
 )]  # fmt: skip
 
 

@@ -169,6 +169,11 @@ def test_precisions(folder: Path) -> None:
     assert {name: bits for name, (_, bits) in first.items()} == {name: bits for name, (_, bits) in second.items()}
 
 
+def test_what_a_strategy_was_told_is_not_overruled(folder: Path) -> None:
+    for result in results(folder, "told_not_to_look"):
+        assert "parameters that were not used in producing the loss" in result["said"]
+
+
 def test_one_process_s_nan_stops_both(folder: Path) -> None:
     first, second = results(folder, "nan_on_one")
     assert first["said"].startswith("the loss is not finite on another process in epoch 0, batch 1 (step 1)")
