@@ -75,6 +75,9 @@ class BatchLoop:
             self.loop.batch_progress.is_last_batch = True
             return
         limit = limit_of(passed, self.trainer.limit_train_batches, RunningStage.TRAINING)
+        if self.loop.batch_progress.current.ready and not passed.restored:
+            # resumed within the epoch: as in Lightning, as many batches are fetched as are missing
+            limit = self.trainer.fit_loop.max_batches
         try:
             with shortcuts(self.trainer, self.loop._results):
                 self._iterate(passed.loader, limit)
@@ -100,7 +103,7 @@ class BatchLoop:
         total, current = progress.total, progress.current
         bounded = loop.max_steps != -1
         last = trainer.fit_loop.max_batches if self._looks_ahead else None
-        index = -1
+        index = before = current.ready - 1  # -1, unless the epoch is resumed
         for batch in loader:
             index += 1
             if transfer is not None:
@@ -108,7 +111,7 @@ class BatchLoop:
             total.ready += 1
             current.ready += 1
             progress.is_last_batch = index + 1 == last
-            connector._first_loop_iter = index == 0
+            connector._first_loop_iter = index == before + 1
             results.batch = batch
             if on_start is not None and on_start(batch, index) == -1:
                 return self._skip_rest()

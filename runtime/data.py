@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lightning_fabric.utilities.apply_func import move_data_to_device
+from lightning_fabric.utilities.types import _Stateful
 from pytorch_lightning.plugins.precision import Precision
 from pytorch_lightning.strategies import Strategy
 from pytorch_lightning.trainer.connectors.data_connector import (
@@ -31,6 +32,9 @@ class Passed:
         iterables: What ``trainer.train_dataloader`` and its relatives return.
         loader: What is iterated over; the same object, except on several processes.
         first: The number of this process's first batch, and ``stride`` the distance to its next one.
+
+    Attributes:
+        restored: Whether the loader knows itself where in an epoch it goes on.
     """
 
     _mode = "sequential"
@@ -41,6 +45,7 @@ class Passed:
         self.loader = loader
         self.first = first
         self.stride = stride
+        self.restored = False
         self.flattened = [loader]
 
     def length(self) -> int | float:
@@ -51,10 +56,14 @@ class Passed:
             return float("inf")
 
     def _state_dicts(self) -> list[dict[str, Any]]:
-        return []
+        """The loader's own state, if it has one, for a checkpoint."""
+        return [self.loader.state_dict()] if isinstance(self.loader, _Stateful) else []
 
     def _load_state_dicts(self, states: list[dict[str, Any]]) -> None:
-        """Only epoch boundaries are resumed here, where a loader starts anew."""
+        """Restore the loader's own state, with which it goes on in the middle of an epoch."""
+        if states and isinstance(self.loader, _Stateful):
+            self.loader.load_state_dict(states[0])
+            self.restored = True
 
 
 class Opaque:

@@ -16,11 +16,12 @@ from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
 from pytorch_lightning.loops.utilities import _is_max_limit_reached
 from pytorch_lightning.trainer.states import RunningStage
 
-from runtime import held, hooks, reasons, sharing
+from runtime import held, hooks, reasons, resuming, sharing
 from runtime.batches import BatchLoop
 from runtime.data import Passed, limit_of, request, whole
 from runtime.epochs import Epochs
 from runtime.evaluation import EvaluationLoop
+from runtime.resuming import Point
 
 if TYPE_CHECKING:
     from runtime.trainer import Trainer
@@ -61,6 +62,7 @@ class FitLoop(_FitLoop):
         self._reason: tuple[str | None] | None = None
         self._batches: BatchLoop | None = None
         self._hooks: dict[str, hooks.Hook | None] = {}
+        self._schedulers_stepped = False
 
     # ---- which loop runs
 
@@ -112,7 +114,6 @@ class FitLoop(_FitLoop):
 
     def run(self) -> None:
         """Train for all epochs."""
-        self._find_resume_point()
         reason = self.lean_loop_reason()
         if reason is not None:
             _explain("Lightning's own loop trains: %s", reason)
@@ -125,10 +126,10 @@ class FitLoop(_FitLoop):
             return None
         self._prepare()
         self._call("on_train_start")
-        resumed = self._resume()
-        while resumed or (not self._finished() and self._next_epoch()):
-            self._epoch(resumed)
-            resumed = False
+        point = self._resume()
+        while point is not Point.START or (not self._finished() and self._next_epoch()):
+            self._epoch(point)
+            point = Point.START
         self._call("on_train_end")
         return None
 
@@ -145,13 +146,15 @@ class FitLoop(_FitLoop):
                 f" together with this: {reason}. Leave one of them out."
             )
 
-    def _epoch(self, resumed: bool) -> None:
-        if not resumed:
+    def _epoch(self, point: Point) -> None:
+        if point is Point.START:
             self._start_epoch()
-            self._train()
+        if point in (Point.START, Point.BATCHES):
+            self._train(resumed=point is Point.BATCHES)
+        if point is not Point.END:
             self._validate()
         if not self.trainer.stopping:
-            self._end_epoch(complete=resumed or self.batches.complete)
+            self._end_epoch()
 
     def _start_epoch(self) -> None:
         self.batches.reset()
@@ -166,11 +169,13 @@ class FitLoop(_FitLoop):
             self._combined_loader = None
             self.setup_data()
 
-    def _train(self) -> None:
+    def _train(self, resumed: bool) -> None:
         if self.trainer.stopping:
             return
         if not self.batches.stop:
             self._fresh_data()
+        if resumed:
+            self._combined_loader._load_state_dicts(self._combined_loader_states_to_load)
         self.batches.run(self._combined_loader)
 
     def _validate(self) -> None:
@@ -184,7 +189,7 @@ class FitLoop(_FitLoop):
             self.epoch_loop.val_loop.run()
         trainer.training = True
 
-    def _end_epoch(self, complete: bool) -> None:
+    def _end_epoch(self) -> None:
         trainer, connector = self.trainer, self.trainer._logger_connector
         connector.epoch_end_reached()
         self.epoch_progress.increment_processed()
@@ -194,8 +199,10 @@ class FitLoop(_FitLoop):
             hook()
         if trainer.stopping:
             return
-        if complete:
-            self.epoch_loop._update_learning_rates("epoch", update_plateau_schedulers=False)
+        if self.batches.complete:
+            if not self._schedulers_stepped:
+                self.epoch_loop._update_learning_rates("epoch", update_plateau_schedulers=False)
+            self._schedulers_stepped = False
             self.epoch_loop._update_learning_rates("epoch", update_plateau_schedulers=True)
         hook = self._hook("watching", lambda: hooks.resolve(trainer, name, watching=True))
         if hook is not None:
@@ -231,37 +238,20 @@ class FitLoop(_FitLoop):
             self.epoch_loop.val_loop.take_passed_data()
         self._batches = BatchLoop(self.trainer)
 
-    def _find_resume_point(self) -> None:
-        """Continuing in the middle of an epoch is something that only Lightning's loop knows."""
-        progress = self.epoch_progress.current
-        unfinished = progress.started != progress.processed
-        if self.restarting and unfinished and not self._saved_after_batches() and self.lean_loop_reason() is None:
-            self._reason = ("the checkpoint was saved in the middle of an epoch",)
-            self._combined_loader = None
-
-    def _saved_after_batches(self) -> bool:
-        batch = self.epoch_loop.batch_progress
-        return bool(batch.is_last_batch) and batch.current.ready == batch.current.completed
-
-    def _resume(self) -> bool:
-        """Put the counters of a loaded checkpoint right; True when an epoch still has to be ended."""
-        progress, loaded = self.epoch_progress, self._loaded_from_state_dict
+    def _resume(self) -> Point:
+        """Put the counters of a loaded checkpoint right; returns what comes next."""
+        loaded = self._loaded_from_state_dict
         self._begin_epochs()
         # not through the property, which turns False to True when max_steps is set
         self._restarting = self._loaded_from_state_dict = self._resuming_from_checkpoint = False
         self.epoch_loop.restarting = False
-        if not loaded:
-            return False
-        if progress.current.processed > progress.current.completed:
-            # saved by a callback at the end of an epoch: its schedulers had stepped already
-            progress.increment_completed()
-            return False
-        if progress.current.started > progress.current.processed:
+        point = resuming.find(self) if loaded else Point.START
+        if point is not Point.START:
             self._next_epoch()
-            # saved during the validation, which counts as part of the last batch
-            self.epoch_loop._batches_that_stepped += 1
-            return True
-        return False
+        if point in (Point.VALIDATION, Point.END):
+            self.batches.complete = True
+        self._schedulers_stepped = point is Point.VALIDATION and resuming.schedulers_stepped(self.epoch_loop)
+        return point
 
     @property
     def _epochs(self) -> Epochs | None:

@@ -19,7 +19,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
 
 import runtime
-from tests.runtime.parity import bits, samples, seed
+from tests.runtime.parity import Record, bits, samples, seed
 
 #: Hooks that both loops call around the steps.
 HOOKS = [
@@ -221,16 +221,111 @@ def test_checkpoints_hold_the_same(module: Any, when: dict[str, Any], tmp_path: 
         assert expected == actual
 
 
-@pytest.mark.parametrize("module", [Automatic, Manual])
-def test_training_goes_on_in_the_middle_of_an_epoch_as_with_lightning(module: Any, tmp_path: Path) -> None:
-    """From a checkpoint of either loop: the same steps with either Trainer."""
+@pytest.mark.parametrize(
+    ("module", "step", "options"),
+    [
+        (Automatic, 1, {}),
+        (Automatic, 4, {"max_steps": 13}),
+        (Automatic, 4, {"accumulate_grad_batches": 2}),
+        (Manual, 3, {}),
+        (Manual, 7, {"limit_train_batches": 4}),
+    ],
+)
+def test_training_goes_on_in_the_middle_of_an_epoch_as_with_lightning(
+    module: Any, step: int, options: dict[str, Any], tmp_path: Path
+) -> None:
+    """From a checkpoint of either loop: the same steps, hooks, counters and logged values with either Trainer."""
     ends = []
     for make, name in ((lightning, "first"), (runtime.Trainer, "second")):
-        callback = saving(every_n_train_steps=3)(tmp_path / name)
-        train(make, module, tmp_path / name, quiet=True, callbacks=[callback], max_epochs=2)
-        path = next((tmp_path / name).glob("*step=3.ckpt"))
+        callback = saving(every_n_train_steps=step)(tmp_path / name)
+        train(make, module, tmp_path / name, quiet=True, callbacks=[callback], **options)
+        path = min((tmp_path / name).glob("*.ckpt"), key=lambda path: int(path.stem.split("step=")[1]))
         for resumed in (lightning, runtime.Trainer):
-            trainer, seen = train(resumed, module, tmp_path / f"{name}-{len(ends)}", quiet=True, ckpt_path=path)
-            ends.append((seen, trainer.global_step, trainer.current_epoch, trainer.fit_loop.state_dict()))
-    assert ends[0] == ends[1] == ends[2] == ends[3]
-    assert trainer.lean_loop_reason == "the checkpoint was saved in the middle of an epoch"
+            trainer, seen = train(resumed, module, tmp_path / f"{name}-{len(ends)}", ckpt_path=path, **options)
+            ends.append((*seen, trainer.global_step, trainer.current_epoch, trainer.fit_loop.state_dict()))
+    assert isinstance(trainer, runtime.Trainer) and trainer.lean_loop_reason is None
+    assert ends[0][0], "hooks were called"
+    for end in ends[1:]:
+        for one, other in zip(ends[0][0], end[0]):
+            assert one == other
+        assert end == ends[0]
+
+
+def scheduled(record: Record) -> Any:
+    """A module that notes its losses, learning rates, and the hooks of the epoch's end; nothing is random."""
+
+    class Scheduled(Automatic):
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            loss = self.loss(batch)
+            record(self.current_epoch, batch_idx, bits(loss), self.trainer.optimizers[0].param_groups[0]["lr"])
+            return loss
+
+        def on_validation_epoch_end(self) -> None:
+            record("validated", self.current_epoch)
+
+        def on_train_epoch_end(self) -> None:
+            record("ended", self.current_epoch)
+
+        def configure_optimizers(self) -> Any:
+            optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1)
+            return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)]
+
+    seed(3)
+    return Scheduled()
+
+
+@pytest.mark.parametrize("make", [lightning, runtime.Trainer])
+@pytest.mark.parametrize("step", [3, 5])
+def test_what_was_saved_behind_a_batch_goes_on_as_if_uninterrupted(make: Any, step: int, tmp_path: Path) -> None:
+    """Also behind an epoch's last batch, where Lightning's own loop would leave out the validation and the end."""
+    off = dict.fromkeys(("logger", "enable_progress_bar", "enable_model_summary"), False)
+    whole, rest = Record(), Record()
+    repeated = [(torch.randn(5, 4), torch.randint(3, (5,)))] * 5  # where an epoch's data begin makes no difference
+    saver = saving(every_n_train_steps=step)(tmp_path)
+    loaders_ = DataLoader(repeated, None), DataLoader(samples(9), 4)  # type: ignore[arg-type]
+    make(max_epochs=3, callbacks=[saver], enable_checkpointing=True, **off).fit(scheduled(whole), *loaders_)
+    path = next(tmp_path.glob(f"*step={step}.ckpt"))
+    trainer = runtime.Trainer(max_epochs=3)
+    trainer.fit(scheduled(rest), *loaders_, ckpt_path=str(path))
+    assert trainer.lean_loop_reason is None
+    assert rest.events == whole.events[step:]
+    assert (trainer.current_epoch, trainer.global_step) == (3, 15)
+
+
+class Stateful:
+    """Numbers in an order of its own that it can go on with."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def __iter__(self) -> Any:
+        while self.given < 5:
+            self.given += 1
+            yield torch.full((1, 4), float(self.given)), torch.zeros(1, dtype=torch.int64)
+        self.given = 0
+
+    def __len__(self) -> int:
+        return 5
+
+    def state_dict(self) -> dict[str, int]:
+        return {"given": self.given}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.given = state["given"]
+
+
+def test_a_loader_with_a_state_goes_on_where_it_was(tmp_path: Path) -> None:
+    seen: list[float] = []
+
+    class Looks(Automatic):
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            seen.append(batch[0][0, 0].item())
+            return self.loss(batch)
+
+    saver = saving(every_n_train_steps=3)(tmp_path)
+    runtime.Trainer(max_epochs=1, callbacks=[saver]).fit(Looks(), Stateful())
+    seen.clear()
+    trainer = runtime.Trainer(max_epochs=2)
+    trainer.fit(Looks(), Stateful(), ckpt_path=str(next(tmp_path.glob("*step=3.ckpt"))))
+    assert trainer.lean_loop_reason is None
+    assert seen == [4, 5, 1, 2, 3, 4, 5]
