@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from pytorch_lightning.loops.utilities import _block_parallel_sync_behavior
+from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor
 
+from runtime import hooks
 from runtime.outputs import loss_of, outputs_of, refuse_skipping
 
 LAST_WINDOWS = ("step", "drop", "carry")
@@ -46,6 +48,9 @@ class AccumulatingStep:
         self._batches: int = trainer.accumulate_grad_batches
         self._divides: bool = trainer.divide_loss
         self._last_window: str = trainer.last_window
+        self._blocks = isinstance(trainer.strategy, ParallelStrategy)
+        self._wants_outputs = hooks.resolve(trainer, "on_train_batch_end") is not None
+        self._length: int | float | None = None
         self._progress = trainer.fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step
         self._loss: Tensor | None = None
 
@@ -53,27 +58,38 @@ class AccumulatingStep:
         """Let go of the gradients of a window that was left, unless they count."""
         if self._last_window != "carry":
             self._loss = None
+        self._length = None
 
     def __call__(self, batch: Any, index: int) -> tuple[bool, Any]:
         """Train on a batch; returns whether the optimizer stepped, and the outputs for ``on_train_batch_end``."""
-        length = self._trainer.fit_loop.max_batches if self._last_window == "step" else None
+        if self._length is None and self._last_window == "step":
+            self._length = self._trainer.fit_loop.max_batches
+        length = self._length
         last = (index + 1) % self._batches == 0 or index + 1 == length
         if self._loss is None:
             self._zero_grad(index)
         # in a loader of unknown length any batch may be the last one, whose gradients have to be synchronised
-        with _block_parallel_sync_behavior(self._trainer.strategy, block=not last and length != float("inf")):
-            output = self._forward(batch, index)
-            loss = loss_of(output)
-            if loss is None:
-                refuse_skipping(self._trainer.world_size > 1)
-                return False, {}
-            if self._divides:
-                loss = loss / self._batches
-            self._backward(loss)
+        if self._blocks and not last and length != float("inf"):
+            with _block_parallel_sync_behavior(self._trainer.strategy):
+                output, loss = self._accumulate(batch, index)
+        else:
+            output, loss = self._accumulate(batch, index)
+        if loss is None:
+            refuse_skipping(self._trainer.world_size > 1)
+            return False, {}
         self._loss = loss.detach()
         if last:
             self._step()
-        return last, outputs_of(output, loss)
+        return last, outputs_of(output, loss) if self._wants_outputs else None
+
+    def _accumulate(self, batch: Any, index: int) -> tuple[Any, Tensor | None]:
+        output = self._forward(batch, index)
+        loss = loss_of(output)
+        if loss is not None:
+            if self._divides:
+                loss = loss / self._batches
+            self._backward(loss)
+        return output, loss
 
     def finish(self) -> bool:
         """The loader ended: step a last window whose end nobody could foresee. Returns whether there was one."""
