@@ -38,6 +38,9 @@ _WARNINGS = (
     "The '.*' does not have many workers",
 )
 
+#: Beginnings of what torch has to say to Lightning about its own code.
+_BETWEEN_LIBRARIES = (r"`isinstance\(treespec, LeafSpec\)` is deprecated",)
+
 
 class _DropRemarks(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
@@ -52,3 +55,5 @@ def install() -> None:
         logging.getLogger(name).addFilter(remarks)
     for beginning in _WARNINGS:
         warnings.filterwarnings("ignore", message=beginning, category=UserWarning)
+    for beginning in _BETWEEN_LIBRARIES:
+        warnings.filterwarnings("ignore", message=beginning, category=FutureWarning)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,6 +14,11 @@ from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel
 from torch.distributed.fsdp._common_utils import FSDP_FLATTENED
 from torch.utils.hooks import RemovableHandle
+
+from runtime import hooks
+
+#: Hooks of a module that find gradients.
+_BEHIND_BACKWARD = ("on_before_optimizer_step", "on_after_backward", "configure_gradient_clipping")
 
 
 class CPUFullySharded(FSDPStrategy):
@@ -52,10 +58,23 @@ def begin(strategy: Any) -> None:
             "FSDP gathers parameters around the whole training_step, so backward() cannot run inside it: this module"
             " optimizes by hand (automatic_optimization=False). Use strategy='ddp'."
         )
+    _warn(module)
+    _take_back(strategy)
+    strategy.precision_plugin.clip_grad_by_norm = partial(_clip, strategy)
+    strategy._guards = [_guard(part) for part in module.modules() if not isinstance(part, FullyShardedDataParallel)]
+
+
+def _warn(module: Any) -> None:
+    """Say what a training computes differently here."""
     if any(parameter.dtype == torch.float64 for parameter in module.parameters()):
         rank_zero_warn("FSDP computes in float32 what this model has in float64. Use strategy='ddp' for float64.")
-    _take_back(strategy)
-    strategy._guards = [_guard(part) for part in module.modules() if not isinstance(part, FullyShardedDataParallel)]
+    for name in _BEHIND_BACKWARD:
+        if hooks.module_hook(module, name):
+            rank_zero_warn(
+                f"{type(module).__name__}.{name} runs while each process has a part of the gradients only, so norms"
+                " that it computes are those of a part. Trainer(gradient_clip_val=...) clips the whole; strategy='ddp'"
+                " divides nothing."
+            )
 
 
 def finish(strategy: Any, interrupted: bool) -> None:
@@ -82,6 +101,23 @@ def finish(strategy: Any, interrupted: bool) -> None:
     strategy.lightning_module_state_dict = module.state_dict
     strategy.optimizer_state = _refuse_optimizer
     strategy._guards = [optimizer.register_state_dict_pre_hook(_refuse_optimizer) for optimizer in strategy.optimizers]
+
+
+def _clip(strategy: Any, optimizer: torch.optim.Optimizer, clip_val: float) -> None:
+    """Clip the norm of the gradients of all processes' parts together; Lightning's FSDP refuses it.
+
+    Raises:
+        MisconfigurationException: other parameters than the optimizer's would count as well.
+    """
+    if clip_val <= 0:
+        return
+    held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    if any(parameter.grad is not None and id(parameter) not in held for parameter in strategy.model.parameters()):
+        raise MisconfigurationException(
+            "FSDP clips the norm of all gradients together, and some belong to parameters that the optimizer does not"
+            " hold. Freeze those (requires_grad_(False)), or use strategy='ddp'."
+        )
+    strategy.model.clip_grad_norm_(clip_val)
 
 
 def _take_back(strategy: Any) -> None:

@@ -100,7 +100,11 @@ class Trainer(pl.Trainer):
         if device is not None and arguments["accelerator"] == "cuda" and not torch.cuda.is_available():
             # raises what the script's own first move to the device would raise
             arguments = settings.resolve(given, torch.empty(0).to(device).device)
-        arguments["accumulate_grad_batches"] = accumulation.check(arguments["accumulate_grad_batches"], last_window)
+        try:
+            arguments["accumulate_grad_batches"] = accumulation.check(arguments["accumulate_grad_batches"], last_window)
+        except ValueError as error:
+            settings.blame_environment(str(error))
+            raise
         self.divide_loss, self.last_window = divide_loss, last_window
         scales = scaler is not None and arguments["precision"] is None
         if scaler is not None and scales:

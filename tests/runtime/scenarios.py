@@ -26,100 +26,22 @@ from tqdm import tqdm
 
 import runtime
 from tests.runtime.parity import bits
+from tests.runtime.scenario_modules import (
+    Lit,
+    LooksAtGradients,
+    Thaws,
+    ThawsInTheStep,
+    TwoLosses,
+    WithTarget,
+    linear,
+    network,
+)  # fmt: skip
 
 CPU: dict[str, Any] = {"accelerator": "cpu"}
 TWO: dict[str, Any] = {**CPU, "devices": 2, "strategy": "ddp"}
 LIGHTNINGS_LOOP: dict[str, Any] = {"reload_dataloaders_every_n_epochs": 1}  # which the lean loop does not know
 LIMIT = 60.0  # seconds for one scenario
-
-
-class Lit(runtime.Module):
-    """Regression; notes the numbers of the samples, the losses and a random number of each step."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-        self.dtype_ = next(model.parameters()).dtype
-        self.seen: list[list[int]] = []
-        self.drawn: list[float] = []
-        self.evaluated: list[list[int]] = []
-
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        number, data, target = batch
-        self.seen.append(number.tolist())
-        self.drawn.append(torch.rand(()).item())
-        data, target = (part.to(self.dtype_) for part in (data, target))
-        return (self.model(data).squeeze(1) - target).square().mean()
-
-    def validation_step(self, batch: Any, batch_idx: int) -> None:
-        self.evaluated.append(batch[0].tolist())
-
-    def configure_optimizers(self) -> Any:
-        return torch.optim.SGD(self.model.parameters(), lr=2**-4)
-
-
-class TwoLosses(Lit):
-    """Two networks, of which each loss trains one."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__(model)
-        self.second = linear()
-        self.automatic_optimization = False
-
-    def training_step(self, batch: Any, batch_idx: int) -> None:
-        number, data, target = batch
-        self.seen.append(number.tolist())
-        self.drawn.append(torch.rand(()).item())
-        for optimizer, network in zip(self.optimizers(), (self.model, self.second)):
-            optimizer.zero_grad()
-            self.manual_backward((network(data).squeeze(1) - target).square().mean())
-            optimizer.step()
-
-    def configure_optimizers(self) -> Any:
-        return [torch.optim.SGD(network.parameters(), lr=2**-4) for network in (self.model, self.second)]
-
-
-class WithTarget(Lit):
-    """Trained with one loss; a second network gets no gradients, and follows the first."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__(model)
-        self.target = linear()
-        self.target.load_state_dict(model.state_dict())
-
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        number, data, target = batch
-        with torch.no_grad():
-            target = target + (self.target(data).squeeze(1) / 4).round()
-        return super().training_step((number, data, target), batch_idx)
-
-    def on_train_epoch_end(self) -> None:
-        self.target.load_state_dict(self.model.state_dict())
-
-
-class Thaws(Lit):
-    """The weight is frozen when training begins, and trained from the second epoch on."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__(model)
-        model.weight.requires_grad_(False)  # type: ignore[union-attr]
-
-    def on_train_epoch_start(self) -> None:
-        if self.current_epoch == 1:
-            self.model.weight.requires_grad_(True)  # type: ignore[union-attr]
-
-
-class ThawsInTheStep(TwoLosses):
-    """As GANs do it: a network is frozen while it is not trained, and here from the start."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__(model)
-        self.second.requires_grad_(False)
-
-    def training_step(self, batch: Any, batch_idx: int) -> None:
-        self.second.requires_grad_(True)
-        super().training_step(batch, batch_idx)
-        self.second.requires_grad_(False)
+CLIP = 2**-2  # the largest norm of the gradients, where they are clipped
 
 
 def integers(count: int) -> TensorDataset:
@@ -132,18 +54,6 @@ def integers(count: int) -> TensorDataset:
     data = torch.randint(-1, 2, (count, 3), generator=generator).double()
     target = torch.randint(-2, 3, (count,), generator=generator).double()
     return TensorDataset(torch.arange(count), data, target)
-
-
-def linear() -> nn.Module:
-    model = nn.Linear(3, 1).double()
-    for parameter in model.parameters():
-        nn.init.zeros_(parameter)
-    return model
-
-
-def network() -> nn.Module:
-    torch.manual_seed(3)
-    return nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1)).double()
 
 
 def train(
@@ -313,11 +223,14 @@ def told_not_to_look() -> dict[str, Any]:
 
 
 def uneven_evaluation_under_fsdp() -> dict[str, Any]:
-    """Batches that are evaluated twice are announced."""
-    with warnings.catch_warnings(record=True) as noted:
-        warnings.simplefilter("always")
-        train(linear().float(), 4, validate=True, **{**TWO, "strategy": "fsdp"})
-    return {"noted": [str(note.message) for note in noted]}
+    """What is different under FSDP is announced: batches that are evaluated twice, gradients that are parts."""
+    results = {}
+    for name, options in {"noted": {"validate": True}, "looks": {"lit": LooksAtGradients}}.items():
+        with warnings.catch_warnings(record=True) as noted:
+            warnings.simplefilter("always")
+            train(linear().float(), 4, **options, **{**TWO, "strategy": "fsdp"})  # type: ignore[arg-type]
+        results[name] = [str(note.message) for note in noted]
+    return results
 
 
 class Dies(torch.utils.data.Dataset[Any]):
@@ -364,6 +277,7 @@ SCENARIOS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "told_not_to_look": ("plain", told_not_to_look),
     "fsdp": ("plain", lambda: fsdp(loader={"shuffle": True})),
     "fsdp_network": ("plain", lambda: fsdp(model=network, loader={"shuffle": True})),
+    "fsdp_clipped": ("plain", lambda: fsdp(model=network, loader={"shuffle": True}, gradient_clip_val=CLIP)),
     "fsdp_guards": ("plain", fsdp_guards),
     "fsdp_twice": ("plain", two_fits),
     "fsdp_uneven_evaluation": ("plain", uneven_evaluation_under_fsdp),

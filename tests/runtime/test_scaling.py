@@ -13,7 +13,8 @@ import pytest
 import torch
 
 import runtime
-from tests.runtime.scenarios import MATCHED, network
+from tests.runtime.scenario_modules import network
+from tests.runtime.scenarios import CLIP, MATCHED
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,7 +49,7 @@ def results(folder: Path, name: str) -> list[dict[str, Any]]:
     return [pickle.loads((folder / f"{name}.{one}.pickle").read_bytes()) for one in who]
 
 
-EXACT = [name for name in MATCHED if name not in ("network", "fsdp_network", "uneven")]
+EXACT = [name for name in MATCHED if name not in ("network", "fsdp_network", "fsdp_clipped", "uneven")]
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -59,7 +60,7 @@ def test_parameters_are_those_of_a_single_process(folder: Path, name: str) -> No
     assert any(parameter.any() for parameter in alone["values"])
 
 
-@pytest.mark.parametrize("name", ["network", "fsdp_network"])
+@pytest.mark.parametrize("name", ["network", "fsdp_network", "fsdp_clipped"])
 def test_parameters_of_a_network(folder: Path, name: str) -> None:
     first, second, alone = results(folder, name)
     assert first["parameters"] == second["parameters"]
@@ -68,6 +69,15 @@ def test_parameters_of_a_network(folder: Path, name: str) -> None:
         coarser = torch.finfo(here.dtype).eps / torch.finfo(torch.float64).eps
         torch.testing.assert_close(here, there, rtol=0, atol=NETWORK * coarser)
         assert (here - start).abs().max() > 5e-3, "trained"
+
+
+def test_clipping_under_fsdp_makes_a_difference(folder: Path) -> None:
+    """The norm is that of all gradients, whichever process has them, and no step is longer than clipped."""
+    clipped, free = results(folder, "fsdp_clipped")[0], results(folder, "fsdp_network")[0]
+    pairs = zip(clipped["values"], free["values"], strict=True)
+    assert max(float((a - b).abs().max()) for a, b in pairs) > 5e-3
+    moved = [(a - b).norm() for a, b in zip(clipped["values"], network().float().parameters(), strict=True)]
+    assert torch.stack(moved).norm() <= 4 * 2**-4 * CLIP * (1 + 1e-5)
 
 
 @pytest.mark.parametrize("name", [name for name in EXACT if not name.startswith("lightnings")])
@@ -154,6 +164,12 @@ def test_a_callback_watches_a_sum_that_the_module_holds(folder: Path) -> None:
 def test_batches_that_are_evaluated_twice_are_announced(folder: Path) -> None:
     first, _ = results(folder, "fsdp_uneven_evaluation")
     assert any("1 will be evaluated twice" in note for note in first["noted"])
+
+
+def test_hooks_that_find_parts_of_gradients_are_announced(folder: Path) -> None:
+    first, _ = results(folder, "fsdp_uneven_evaluation")
+    assert any("LooksAtGradients.on_before_optimizer_step runs while" in note for note in first["looks"])
+    assert not any("a part of the gradients" in note for note in first["noted"])
 
 
 def test_precisions(folder: Path) -> None:
