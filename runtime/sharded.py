@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_utilities.core.rank_zero import rank_zero_warn
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from pytorch_lightning.strategies import FSDPStrategy
+from pytorch_lightning.utilities.model_helpers import is_overridden
 from torch import nn
-from torch.distributed.fsdp import FullyShardedDataParallel
+from torch.distributed.fsdp import (
+    FullOptimStateDictConfig,
+    FullStateDictConfig,
+    FullyShardedDataParallel,
+    OptimStateKeyType,
+    StateDictType,
+)
 from torch.distributed.fsdp._common_utils import FSDP_FLATTENED
 from torch.utils.hooks import RemovableHandle
 
 from runtime import hooks
 
-#: Hooks of a module that find gradients.
+#: Hooks of modules and callbacks that find gradients.
 _BEHIND_BACKWARD = ("on_before_optimizer_step", "on_after_backward", "configure_gradient_clipping")
 
 
@@ -34,6 +44,33 @@ class CPUFullySharded(FSDPStrategy):
             sharding_strategy=self.sharding_strategy,
             device_id=self.root_device,
             **self.kwargs,
+        )
+
+    def lightning_module_state_dict(self) -> dict[str, Any]:
+        """The whole parameters, on the first process."""
+        assert self.model is not None
+        with self._whole():
+            return self.model.state_dict()
+
+    def optimizer_state(self, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+        """The whole state, on the first process, as the optimizer itself would give it."""
+        assert self.model is not None
+        plain = optimizer._optimizer if isinstance(optimizer, LightningOptimizer) else optimizer
+        with self._whole():
+            state = FullyShardedDataParallel.optim_state_dict(self.model, plain)
+            if self.global_rank == 0:
+                key = OptimStateKeyType.PARAM_ID
+                state = FullyShardedDataParallel.rekey_optim_state_dict(state, key, self.model)
+        return state
+
+    def _whole(self) -> AbstractContextManager[Any]:
+        """As Lightning's, but nothing is moved to the CPU: torch frees what it was moved from, here the very same."""
+        assert self.model is not None
+        return FullyShardedDataParallel.state_dict_type(
+            self.model,
+            StateDictType.FULL_STATE_DICT,
+            FullStateDictConfig(offload_to_cpu=False, rank0_only=True),
+            FullOptimStateDictConfig(offload_to_cpu=False, rank0_only=True),
         )
 
 
@@ -68,13 +105,23 @@ def _warn(module: Any) -> None:
     """Say what a training computes differently here."""
     if any(parameter.dtype == torch.float64 for parameter in module.parameters()):
         rank_zero_warn("FSDP computes in float32 what this model has in float64. Use strategy='ddp' for float64.")
-    for name in _BEHIND_BACKWARD:
-        if hooks.module_hook(module, name):
-            rank_zero_warn(
-                f"{type(module).__name__}.{name} runs while each process has a part of the gradients only, so norms"
-                " that it computes are those of a part. Trainer(gradient_clip_val=...) clips the whole; strategy='ddp'"
-                " divides nothing."
-            )
+    looking = [(module, name) for name in _BEHIND_BACKWARD if hooks.module_hook(module, name)]
+    for callback in module.trainer.callbacks:
+        names = (name for name in _BEHIND_BACKWARD if hasattr(pl.Callback, name))
+        looking += [(callback, name) for name in names if is_overridden(name, callback, parent=pl.Callback)]
+    for owner, name in looking:
+        rank_zero_warn(
+            f"{type(owner).__name__}.{name} runs while each process has a part of the gradients only, so norms that it"
+            " computes are those of a part. Trainer(gradient_clip_val=...) clips the whole; strategy='ddp' has none."
+        )
+
+
+def whole_parameters(trainer: pl.Trainer) -> AbstractContextManager[Any]:
+    """Inside, the module has its whole parameters. All processes have to enter it: under FSDP they gather them."""
+    model = trainer.strategy.model
+    if not isinstance(model, FullyShardedDataParallel):
+        return nullcontext()
+    return FullyShardedDataParallel.summon_full_params(model, writeback=False)
 
 
 def finish(strategy: Any, interrupted: bool) -> None:

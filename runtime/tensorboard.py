@@ -10,7 +10,7 @@ import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from runtime import curves
+from runtime import curves, sharded
 from runtime.history import History
 
 
@@ -32,8 +32,13 @@ class ParameterHistograms(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the histograms."""
-        if not trainer.is_global_zero or (trainer.current_epoch + 1) % self.every_n_epochs:
+        if (trainer.current_epoch + 1) % self.every_n_epochs:
             return
+        with sharded.whole_parameters(trainer):
+            if trainer.is_global_zero:
+                self._write(trainer, pl_module)
+
+    def _write(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         for name, parameter in pl_module.named_parameters():
             values = parameter.detach().float()
             values = values[torch.isfinite(values)]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import runtime
+from runtime import sharded
 
 
 def linear() -> nn.Module:
@@ -109,6 +110,19 @@ class ThawsInTheStep(TwoLosses):
         self.second.requires_grad_(True)
         super().training_step(batch, batch_idx)
         self.second.requires_grad_(False)
+
+
+class WithAdam(Lit):
+    """Its optimizer has a state; notes the shapes of the whole parameters."""
+
+    shapes: list[tuple[int, ...]]
+
+    def on_train_epoch_end(self) -> None:
+        with sharded.whole_parameters(self.trainer):
+            self.shapes = [tuple(parameter.shape) for parameter in self.model.parameters()]
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.Adam(self.model.parameters(), lr=2**-4)
 
 
 class LooksAtGradients(Lit):

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from pytorch_lightning import callbacks
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
@@ -32,6 +32,7 @@ from tests.runtime.scenario_modules import (
     Thaws,
     ThawsInTheStep,
     TwoLosses,
+    WithAdam,
     WithTarget,
     linear,
     network,
@@ -145,6 +146,26 @@ def fsdp_guards() -> dict[str, Any]:
     return {"said": said, "saved": {name: tuple(tensor.shape) for name, tensor in saved.items()}, "shapes": shapes}
 
 
+def fsdp_checkpoints() -> dict[str, Any]:
+    """A checkpoint that a callback saves within the run holds all, and the training goes on from it."""
+    arguments: dict[str, Any] = {**TWO, "strategy": "fsdp", "max_epochs": 3}
+    loader = DataLoader(integers(16), 4)
+    saver = ModelCheckpoint(".", "fsdp-{epoch}", save_top_k=-1)
+    whole, rest = WithAdam(network().float()), WithAdam(network().float())
+    runtime.Trainer(callbacks=[saver], **arguments).fit(whole, loader)
+    runtime.Trainer(**arguments).fit(rest, loader, ckpt_path="fsdp-epoch=0.ckpt")
+    saved = torch.load("fsdp-epoch=2.ckpt", weights_only=False)
+    state = saved["optimizer_states"][0]["state"]
+    return {
+        "whole": [bits(parameter) for parameter in whole.parameters()],
+        "rest": [bits(parameter) for parameter in rest.parameters()],
+        "saved": [bits(parameter) for parameter in saved["state_dict"].values()],
+        "state": [tuple(state[number]["exp_avg"].shape) for number in sorted(state)],
+        "shapes": whole.shapes,
+        "steps": (len(whole.seen), len(rest.seen)),
+    }
+
+
 def two_fits() -> dict[str, Any]:
     """FSDP, then the same model again: the first run left plain parameters behind."""
     model = network().float()
@@ -207,7 +228,7 @@ def watched() -> dict[str, Any]:
         def on_validation_epoch_end(self) -> None:
             self.total = self.sum_across_ranks(self.total)
 
-    stopping = callbacks.EarlyStopping("total", patience=2)
+    stopping = EarlyStopping("total", patience=2)
     trainer = runtime.Trainer(max_epochs=9, callbacks=[stopping], **TWO)
     trainer.fit(Sums(linear()), DataLoader(integers(8), 4), DataLoader(integers(10), 2))
     return {"epochs": trainer.current_epoch, "best": stopping.best_score.item()}
@@ -279,6 +300,7 @@ SCENARIOS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "fsdp_network": ("plain", lambda: fsdp(model=network, loader={"shuffle": True})),
     "fsdp_clipped": ("plain", lambda: fsdp(model=network, loader={"shuffle": True}, gradient_clip_val=CLIP)),
     "fsdp_guards": ("plain", fsdp_guards),
+    "fsdp_checkpoints": ("plain", fsdp_checkpoints),
     "fsdp_twice": ("plain", two_fits),
     "fsdp_uneven_evaluation": ("plain", uneven_evaluation_under_fsdp),
     "precisions": ("plain", precisions),
@@ -289,8 +311,8 @@ SCENARIOS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
 
 #: Scenarios that a single process runs too, for comparison.
 MATCHED = [name for name in SCENARIOS if name not in (
-    "fsdp_guards", "fsdp_twice", "fsdp_uneven_evaluation", "precisions", "nan_on_one", "watched", "worker_dies",
-    "told_not_to_look",
+    "fsdp_guards", "fsdp_checkpoints", "fsdp_twice", "fsdp_uneven_evaluation", "precisions", "nan_on_one", "watched",
+    "worker_dies", "told_not_to_look",
 )]  # fmt: skip
 
 

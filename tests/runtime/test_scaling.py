@@ -151,6 +151,14 @@ def test_fsdp_says_what_it_cannot_do(folder: Path) -> None:
         assert set(result["shapes"].values()) == {(8, 3), (8,), (1, 8), (1,)}
 
 
+def test_a_checkpoint_within_fsdp_is_whole(folder: Path) -> None:
+    shapes = [(8, 3), (8,), (1, 8), (1,)]
+    for result in results(folder, "fsdp_checkpoints"):
+        assert result["saved"] == result["whole"] == result["rest"]
+        assert result["state"] == result["shapes"] == shapes
+        assert result["steps"] == (6, 4)
+
+
 def test_fsdp_leaves_a_plain_model_behind(folder: Path) -> None:
     first, second = results(folder, "fsdp_twice")
     assert first["parameters"] == second["parameters"]
