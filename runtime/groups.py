@@ -62,8 +62,17 @@ def joins(arguments: Mapping[str, Any]) -> bool:
     return isinstance(strategy, str) and strategy.startswith("ddp") and ScriptsGroup.detect()
 
 
+def is_joined(strategy: Any) -> bool:
+    """Whether a strategy trains on the processes of the script, which also adds up across them what it wants added."""
+    return isinstance(getattr(strategy, "cluster_environment", None), ScriptsGroup)
+
+
 def with_group(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments with the script's process group in the place of Lightning's launchers."""
+    """Return the arguments with the script's process group in the place of Lightning's launchers.
+
+    Who makes the processes divides the data among them: no samplers are injected unless the script asks for them.
+    """
     plugins = arguments.get("plugins") or []
     plugins = list(plugins) if isinstance(plugins, (list, tuple)) else [plugins]
-    return {**arguments, "plugins": [*plugins, ScriptsGroup()], "num_nodes": 1}
+    divided = {"use_distributed_sampler": False}
+    return {**divided, **arguments, "plugins": [*plugins, ScriptsGroup()], "num_nodes": 1}

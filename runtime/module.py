@@ -124,7 +124,8 @@ class Module(pl.LightningModule):
         """Add up numbers or tensors over all processes; on one process return the very same objects.
 
         One value in gives one value out, several give a tuple. Integers stay integers, floats are added in float64,
-        tensors keep their dtype, shape and device.
+        tensors keep their dtype, shape and device. A script that has made its processes itself adds up what it wants
+        added, so there nothing is added either.
 
         Raises:
             TypeError: a value is neither a number nor a tensor, on several processes.

@@ -10,14 +10,16 @@ import torch.distributed as dist
 from pytorch_lightning.strategies import Strategy
 from torch import Tensor
 
+from runtime.groups import is_joined
+
 
 def sums(values: tuple[Any, ...], strategy: Strategy | None) -> tuple[Any, ...]:
-    """Return the sums over all processes; with one process, ``values`` itself.
+    """Return the sums over all processes; with one process, or those of the script, ``values`` itself.
 
     Raises:
         TypeError: a value is neither a number nor a tensor.
     """
-    if _world_size(strategy) == 1:
+    if _world_size(strategy) == 1 or is_joined(strategy):
         return values
     return tuple(_sum(value, strategy) for value in values)
 

@@ -45,6 +45,7 @@ FAITHFUL_DEFAULTS: dict[str, Any] = {
 }
 
 _HARDWARE = ("accelerator", "devices", "strategy")
+_NO_CHOICE = {"strategy": "auto"}  # as if it had not been given; the others ask for the best that is there
 _ACCELERATORS = {"cpu": "cpu", "cuda": "cuda", "mps": "mps", "xla": "tpu"}
 
 
@@ -179,7 +180,7 @@ def _hardware(
         if asked_outside:
             del chosen["devices"]
         return chosen
-    if asked_outside or any(name in arguments for name in _HARDWARE):
+    if asked_outside or any(name in arguments and arguments[name] != _NO_CHOICE.get(name) for name in _HARDWARE):
         return {}
     return {"accelerator": "cpu", "devices": 1}
 

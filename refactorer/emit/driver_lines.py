@@ -171,8 +171,8 @@ def _trainer(
         written = [cst.Module([]).code_for_node(setting) for setting in more]
         return trainer_line(outline, names.trainer, names.trainer_class, value, device, written)
     settings = [_keyword(argument, value), *([_keyword("device", device)] if device is not None else []), *more]
-    if outline.strategy is not None:  # the script divides its data itself
-        settings += [_keyword("strategy", outline.strategy), _keyword("use_distributed_sampler", cst.Name("False"))]
+    if outline.strategy is not None:
+        settings.append(_keyword("strategy", outline.strategy))
     return _assign(names.trainer, cst.Call(cst.parse_expression(names.trainer_class), settings))
 
 

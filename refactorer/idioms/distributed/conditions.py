@@ -8,13 +8,13 @@ them before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import libcst as cst
 
 from refactorer.analysis.walk import walk
+from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.others import other_tensors
 from refactorer.idioms.distributed.processes import unusual
+from refactorer.idioms.distributed.uses import is_entered, uses_behind
 from refactorer.idioms.distributed.wrapper import PROCESSES, Wrapper, names_torch
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.optimizers import Roles
@@ -26,10 +26,10 @@ _BEFORE = ("train", "eval")
 _WORDS = ("no_sync", "register_comm_hook", "register_buffer", "register_forward_hook", "register_forward_pre_hook")
 
 
-def obstacle(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | None:
+def obstacle(outline: Outline, roles: Roles, found: Wrapper, guard: Guard) -> Obstacle | None:
     """Why the wrapper has to stay; None if the Trainer can make it."""
-    by_the_script = _of_the_form(outline, roles, found) or _of_the_file(outline, found)
-    return by_the_script or other_tensors(outline, roles, found) or _of_the_uses(outline, found)
+    by_the_script = _of_the_form(outline, roles, found) or _of_the_file(outline, found, guard)
+    return by_the_script or other_tensors(outline, roles, found) or _of_the_uses(outline, found, guard)
 
 
 def _of_the_form(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | None:
@@ -62,7 +62,7 @@ def _other_backward(outline: Outline) -> bool:
     return len(calls) != 1
 
 
-def _of_the_file(outline: Outline, found: Wrapper) -> Obstacle | None:
+def _of_the_file(outline: Outline, found: Wrapper, guard: Guard) -> Obstacle | None:
     """Things that a wrapper or its processes can do beside training."""
     program = outline.program
     for node in program.find(cst.Attribute):
@@ -71,12 +71,11 @@ def _of_the_file(outline: Outline, found: Wrapper) -> Obstacle | None:
     strange = unusual(program)
     if strange is not None:
         return Obstacle(strange, "more of torch.distributed is used than the Trainer leaves alone")
+    known = [made.call for made in found.wrappings] + [call for call in program.calls if guard.is_asked(call)]
     for name in (*program.find(cst.Name), *program.find(cst.Attribute)):
-        if (
-            program.qualified_name(name) in PROCESSES
-            and not program.contains(found.call, name)
-            and _is_read(outline, name)
-        ):
+        if program.qualified_name(name) not in PROCESSES or not _is_read(outline, name):
+            continue
+        if not any(program.contains(call, name) for call in known):
             return Obstacle(name, "something asks for the class of the wrapper")
     return None
 
@@ -90,11 +89,11 @@ def _is_read(outline: Outline, node: cst.CSTNode) -> bool:
 # --- uses of the model --------------------------------------------------------------------------------------------
 
 
-def _of_the_uses(outline: Outline, found: Wrapper) -> Obstacle | None:
+def _of_the_uses(outline: Outline, found: Wrapper, guard: Guard) -> Obstacle | None:
     program, loop = outline.program, outline.site.epoch_loop
     steps = {id(n): hook for hook, body in outline.hooks.items() for n in walk(*body)}
     forwards = []
-    for node in _uses(outline, found):
+    for node in uses_behind(outline, found):
         hook = steps.get(id(node))
         before = hook is None and program.order[node] < program.order[loop]
         parent = program.parent[node]
@@ -102,36 +101,27 @@ def _of_the_uses(outline: Outline, found: Wrapper) -> Obstacle | None:
             if hook not in _STEPS or _repeats(outline, parent, hook):
                 return Obstacle(node, "the model is called outside the steps")
             forwards.append(hook)
+        elif not is_entered(outline, node) and program.scope_of(node) is not outline.site.driver:
+            return Obstacle(node, "a function that stays in the script uses the model")
         elif before:
             if not _is_known_before(outline, node):
                 return Obstacle(node, "the model is used between the wrapper and the training")
-        elif not _is_known(outline, node):
+        elif not _is_known(outline, node, guard):
             return Obstacle(node, "the model is used in another way than to train it and to save its module")
+        if hook is not None and _needs_the_condition(outline, node, guard):
+            return Obstacle(node, "a step would have to know the condition for the wrapper")
     if forwards.count(STEP) != 1 or any(forwards.count(step) > 1 for step in _STEPS):
         return Obstacle(found.call, "the step does not call the model once")
     return None
 
 
-def _uses(outline: Outline, found: Wrapper) -> Iterator[cst.CSTNode]:
-    """The reads of the model behind its wrapper, names of parameters of functions that were entered included."""
-    program = outline.program
-    inside = [outline.site.epoch_loop, *outline.consumed]
-    for node, raw in program.variables.items():
-        if outline.bindings.canonical(raw) is not found.model or node not in program.order:
-            continue
-        entered = any(program.contains(part, node) for part in inside)
-        if isinstance(program.parent[node], cst.Param):
-            continue
-        if (entered or program.order[node] > program.last[found.line]) and not _enters(outline, node):
-            yield node
-
-
-def _enters(outline: Outline, node: cst.CSTNode) -> bool:
-    """Whether a use only hands the model to a function that the module has taken in."""
-    program = outline.program
-    arg = program.parent[node]
-    call = program.parent[arg] if isinstance(arg, cst.Arg) else None
-    return isinstance(call, cst.Call) and program.function(call.func) in outline.consumed
+def _needs_the_condition(outline: Outline, node: cst.CSTNode, guard: Guard) -> bool:
+    """Whether what a use means depends on the run, and there the condition cannot be asked again."""
+    if guard.test is not None or guard.wrapped_at(node) is not None:
+        return False
+    parent = outline.program.parent[node]
+    asked = isinstance(parent, cst.Arg)
+    return asked or (isinstance(parent, cst.Attribute) and parent.attr.value in ("module", "state_dict"))
 
 
 def _repeats(outline: Outline, call: cst.CSTNode, hook: str) -> bool:
@@ -147,16 +137,18 @@ def _repeats(outline: Outline, call: cst.CSTNode, hook: str) -> bool:
     return False
 
 
-def _is_known(outline: Outline, node: cst.CSTNode) -> bool:
-    """Whether a use takes the parameters, or the state of the wrapped model."""
+def _is_known(outline: Outline, node: cst.CSTNode, guard: Guard) -> bool:
+    """Whether a use takes the parameters, or the state of the wrapped model, or asks whether it is wrapped."""
     program = outline.program
     parent = program.parent[node]
+    if isinstance(parent, cst.Arg):
+        return guard.is_asked(program.parent[parent])
     if isinstance(parent, cst.Attribute) and parent.attr.value == "module":
         outer = program.parent[parent]
         return isinstance(outer, cst.Attribute) and outer.attr.value in _STATE
     if not isinstance(parent, cst.Attribute) or parent.attr.value not in _STATE:
         return False
-    return parent.attr.value != "state_dict" or names_torch(program)
+    return parent.attr.value != "state_dict" or guard.wrapped_at(node) is False or names_torch(program)
 
 
 def _is_known_before(outline: Outline, node: cst.CSTNode) -> bool:

@@ -44,7 +44,7 @@ def other_tensors(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | 
             ):
                 return Obstacle(node, f"{variable.name} may be a module too")
     for part in parts_of_models(outline, roles):
-        late = [seen for seen in part.reads if seen.order > program.order[found.line]]
+        late = [seen for seen in part.reads if seen.order > program.order[found.place]]
         if late and part is not found.model:
             return Obstacle(late[0].node, f"{part.name} is a part of the model, and used by itself")
     return None

@@ -4,41 +4,144 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
-from refactorer.emit.edits import Edit
-from refactorer.idioms.distributed.wrapper import Wrapper
+from refactorer.emit.edits import Edit, Removed
+from refactorer.idioms.distributed.alike import merge_branches
+from refactorer.idioms.distributed.guards import Guard
+from refactorer.idioms.distributed.uses import uses_behind
+from refactorer.idioms.distributed.wrapper import Wrapper, Wrapping
+from refactorer.outline.comments import comments_of, footer_of
 from refactorer.outline.outline import Outline
 
-_PLAIN, _UNUSED = "'ddp'", "'ddp_find_unused_parameters_true'"
+_PLAIN, _UNUSED, _NONE = "'ddp'", "'ddp_find_unused_parameters_true'", "'auto'"
+_SHORT = 40  # characters
 
 
-def unwrap(outline: Outline, found: Wrapper) -> None:
+def unwrap(outline: Outline, found: Wrapper, guard: Guard) -> None:
     """Edits the hooks, and the lines of the driver, and gives the Trainer its strategy."""
-    outline.strategy = cst.SimpleString(_UNUSED if found.finds_unused else _PLAIN)
-    inner = _inner(outline, found)
+    name = _free_name(outline.program, "strategy")
+    inner = _inner(outline, found, guard, name)
+    merge_branches(outline, guard, inner)
     for hook, body in list(outline.hooks.items()):
         own = {id(node) for node in walk(*body)}
         edits: dict[cst.CSTNode, Edit] = {node: value for node, value in inner.items() if id(node) in own}
         if edits:
             outline.edit(hook, edits)
     outline.driver_edits.update(inner)
-    if isinstance(found.wrapped, cst.Name):
-        outline.driver_edits[found.line] = None
+    if found.guard is None:
+        outline.strategy = _strategy(found.wrappings[0])
+        outline.driver_edits.update(_without(found.wrappings[0]))
+    elif _is_short(found.guard) and guard.test is not None and _only_wraps(found.guard, found):
+        asked = guard.again() or found.guard.test
+        outline.strategy = cst.IfExp(asked, _strategy(found.wrappings[0]), cst.SimpleString(_NONE))
+        outline.driver_edits[found.guard] = Removed(_comments_in(found.guard))
     else:
-        outline.driver_edits[found.call] = found.wrapped
+        outline.strategy = cst.Name(name)
+        outline.driver_edits.update(_chosen(found, found.guard, name))
 
 
-def _inner(outline: Outline, found: Wrapper) -> dict[cst.CSTNode, Edit]:
-    """Each `model.module`, with the name that takes its place; the wrapper's own state keeps its prefix."""
-    edits: dict[cst.CSTNode, Edit] = {}
-    for node in outline.program.find(cst.Attribute):
-        if outline.variable(node.value) is not found.model:
-            continue
-        if node.attr.value == "module":
-            edits[node] = node.value
-        elif node.attr.value == "state_dict":
-            edits[node.value] = _prefixed(outline.new_name(found.model))
+def _is_short(guard: cst.If) -> bool:
+    """Whether a condition may stand among the arguments of the Trainer."""
+    return len(cst.Module([]).code_for_node(guard.test)) <= _SHORT
+
+
+def _only_wraps(guard: cst.If, found: Wrapper) -> bool:
+    """Whether a condition is there for the wrapper alone."""
+    made = found.wrappings[0]
+    return guard.orelse is None and list(guard.body.body) == [made.line] and isinstance(made.wrapped, cst.Name)
+
+
+def _comments_in(guard: cst.If) -> list[cst.EmptyLine]:
+    """The comments on a condition and on its only line, with the blank lines above them."""
+    above = next((at for at, line in enumerate(guard.leading_lines) if line.comment is not None), None)
+    blank = guard.leading_lines[:above]
+    found = [*comments_of(guard), *comments_of(guard.body.body[0]), *footer_of(guard)]
+    return [*blank, *found] if found else []
+
+
+def _strategy(made: Wrapping) -> cst.SimpleString:
+    return cst.SimpleString(_UNUSED if made.finds_unused else _PLAIN)
+
+
+def _without(made: Wrapping) -> dict[cst.CSTNode, Edit]:
+    """The edit that takes a wrapper away; a model that is made in its line is still made there."""
+    return {made.line: None} if isinstance(made.wrapped, cst.Name) else {made.call: made.wrapped}
+
+
+def _chosen(found: Wrapper, guard: cst.If, name: str) -> dict[cst.CSTNode, Edit]:
+    """The edits that turn a wrapper under a condition into the choice of a strategy."""
+    if _only_wraps(guard, found):
+        value = cst.IfExp(guard.test, _strategy(found.wrappings[0]), cst.SimpleString(_NONE))
+        return {guard: _assigned(name, value, _comments_in(guard) or guard.leading_lines)}
+    edits: dict[cst.CSTNode, Edit] = {
+        guard: [
+            _assigned(name, cst.SimpleString(_NONE), guard.leading_lines),
+            guard.with_changes(leading_lines=[]),
+        ]
+    }
+    for made in found.wrappings:
+        if isinstance(made.wrapped, cst.Name):
+            edits[made.line] = _assigned(name, _strategy(made), made.line.leading_lines, made.line.trailing_whitespace)
+        else:
+            edits[made.line] = [made.line, _assigned(name, _strategy(made))]
+            edits[made.call] = made.wrapped
     return edits
+
+
+def _assigned(
+    name: str, value: cst.BaseExpression, above: object = (), behind: cst.TrailingWhitespace | None = None
+) -> cst.SimpleStatementLine:
+    line = cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(cst.Name(name))], value)], leading_lines=above)  # type: ignore[arg-type]
+    return line.with_changes(trailing_whitespace=behind) if behind is not None else line
+
+
+def _free_name(program: Program, name: str) -> str:
+    taken = {variable.name for variable in program.variables.values()}
+    while name in taken:
+        name += "_"
+    return name
+
+
+# --- uses of the wrapped model ------------------------------------------------------------------------------------
+
+
+def _inner(outline: Outline, found: Wrapper, guard: Guard, name: str) -> dict[cst.CSTNode, Edit]:
+    """Each `model.module`, with what takes its place; the wrapper's own state keeps its prefix."""
+    edits: dict[cst.CSTNode, Edit] = {}
+    for use in list(uses_behind(outline, found)):
+        node = outline.program.parent[use]
+        wrapped = guard.wrapped_at(use)
+        if wrapped is False:
+            continue
+        asked = None if wrapped else _asked(guard, name)
+        if isinstance(node, cst.Arg):
+            edits[outline.program.parent[node]] = asked or cst.Name("True")
+        elif isinstance(node, cst.Attribute) and node.attr.value == "module":
+            plain = cst.Attribute(outline.new_name(found.model), node.attr)
+            edits[node] = _either(outline.new_name(found.model), asked, plain)
+        elif isinstance(node, cst.Attribute) and node.attr.value == "state_dict":
+            held = _prefixed(outline.new_name(found.model))
+            edits[use] = _either(held, asked, outline.new_name(found.model))
+    return edits
+
+
+def _asked(guard: Guard, name: str) -> cst.BaseExpression:
+    """Whether the script wants the model wrapped, for new code."""
+    again = guard.again()
+    if again is not None:
+        return again
+    chosen = cst.ComparisonTarget(cst.NotEqual(), cst.SimpleString(_NONE))
+    return cst.Comparison(cst.Name(name), [chosen])
+
+
+def _either(
+    held: cst.BaseExpression, asked: cst.BaseExpression | None, plain: cst.BaseExpression
+) -> cst.BaseExpression:
+    """What stands for the wrapped model where it surely is wrapped, else a choice."""
+    if asked is None:
+        return held
+    return cst.IfExp(asked, held, plain, lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
 
 
 def _prefixed(name: cst.BaseExpression) -> cst.Call:

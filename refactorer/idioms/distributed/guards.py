@@ -1,0 +1,89 @@
+"""Whether the model is wrapped where a piece of code runs, if the script wraps it under a condition."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.idioms.distributed.settled import is_settled
+from refactorer.idioms.distributed.wrapper import PROCESSES, Wrapper, branches
+from refactorer.outline.outline import Outline
+
+
+class Guard:
+    """The condition for the wrapper, as far as other code of the script states it again."""
+
+    def __init__(self, outline: Outline, found: Wrapper) -> None:
+        self.outline, self.found = outline, found
+        self.test = _test(outline, found)
+
+    def wrapped_at(self, node: cst.CSTNode) -> bool | None:
+        """Whether the model is surely wrapped where a node is, or surely not; None if that depends on the run."""
+        if self.found.guard is None:
+            return True
+        inner = node
+        for outer in self.outline.program.ancestors(node):
+            if isinstance(outer, (cst.FunctionDef, cst.ClassDef, cst.Lambda)):
+                return None
+            if isinstance(outer, (cst.If, cst.IfExp)) and inner is not outer.test:
+                known = self.known(outer.test, inner is outer.body)
+                if known is not None:
+                    return known
+            inner = outer
+        return None
+
+    def known(self, test: cst.BaseExpression, holds: bool) -> bool | None:
+        """What it says about the wrapper that a condition holds, or does not."""
+        if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+            return self.known(test.expression, not holds)
+        if isinstance(test, cst.BooleanOperation):
+            # of an `and` that holds, all parts hold; of an `or` that does not, no part does
+            if not isinstance(test.operator, cst.And if holds else cst.Or):
+                return None
+            known = self.known(test.left, holds)
+            return known if known is not None else self.known(test.right, holds)
+        return holds if self.is_asked(test) or self._states(test) else None
+
+    def is_asked(self, node: cst.CSTNode) -> bool:
+        """Whether an expression is `isinstance(model, DistributedDataParallel)`."""
+        program = self.outline.program
+        if not isinstance(node, cst.Call) or program.qualified_name(node.func) != "builtins.isinstance":
+            return False
+        if len(node.args) != 2 or any(arg.keyword is not None or arg.star for arg in node.args):
+            return False
+        model, asked = (arg.value for arg in node.args)
+        return self.outline.variable(model) is self.found.model and program.qualified_name(asked) in PROCESSES
+
+    def _states(self, test: cst.BaseExpression) -> bool:
+        if self.test is None:
+            return False
+        variables = [[variable for _, variable in self.outline.uses(part)] for part in (test, self.test)]
+        return variables[0] == variables[1] and test.deep_equals(self.test)
+
+    def again(self) -> cst.BaseExpression | None:
+        """The condition for new code, with names of its own; None if it may not be asked a second time."""
+        if self.test is None:
+            return None
+        names = {id(node): variable for node, variable in self.outline.uses(self.test)}
+        copied = self.test.visit(_Copied(self.outline, names))
+        assert isinstance(copied, cst.BaseExpression)
+        return copied
+
+
+class _Copied(cst.CSTTransformer):
+    def __init__(self, outline: Outline, names: dict[int, Variable]) -> None:
+        super().__init__()
+        self.outline, self.names = outline, names
+
+    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:
+        variable = self.names.get(id(original_node))
+        return self.outline.new_name(variable) if variable is not None else updated_node
+
+
+def _test(outline: Outline, found: Wrapper) -> cst.BaseExpression | None:
+    """The condition under which the model is wrapped and no other; None if it may show something else later."""
+    guard = found.guard
+    if guard is None or len(found.wrappings) != 1:
+        return None
+    around = list(branches(outline.program, found.wrappings[0].line))
+    return guard.test if around[0] == (guard, True) and is_settled(outline, guard.test, guard) else None

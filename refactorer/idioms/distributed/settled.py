@@ -1,0 +1,105 @@
+"""Conditions that show the same from a line on, so that they may be asked again: `args.use_ddp`, `world_size > 1`."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Occurrence, Variable
+from refactorer.analysis.walk import walk
+from refactorer.outline.outline import Outline
+
+_FORMS = (
+    cst.Name, cst.Attribute, cst.Integer, cst.SimpleString, cst.Comparison, cst.ComparisonTarget, cst.UnaryOperation,
+    cst.BooleanOperation, cst.BaseCompOp, cst.BaseUnaryOp, cst.BaseBooleanOp,
+)  # fmt: skip
+_MEDDLERS = ("setattr", "vars", "delattr", "exec", "eval", "globals", "locals")
+_STORES = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Del, cst.Element, cst.StarredElement, cst.AsName)
+_VALUES = (cst.Comparison, cst.UnaryOperation, cst.Integer, cst.SimpleString, cst.Attribute)
+_MAKERS = ("builtins.int", "builtins.bool", "builtins.len", "torch.", "os.")
+
+
+def is_settled(outline: Outline, test: cst.BaseExpression, line: cst.CSTNode) -> bool:
+    """Whether an expression has no effect, and shows the same wherever the driver or a hook asks it behind a line."""
+    program = outline.program
+    if not all(isinstance(node, _FORMS) for node in walk(test)):
+        return False
+    if any(program.qualified_name(call.func) in {f"builtins.{name}" for name in _MEDDLERS} for call in program.calls):
+        return False
+    for node, variable in outline.uses(test):
+        if variable.owner is None and variable.name in ("None", "True", "False"):
+            continue
+        if not _is_bound_before(outline, variable, line):
+            return False
+        holder = program.parent[node]
+        if isinstance(holder, cst.Attribute):
+            if isinstance(program.parent[holder], cst.Attribute) or not _keeps(outline, variable, holder, line):
+                return False
+        elif not _is_value(outline, variable):
+            return False
+    return True
+
+
+def _is_bound_before(outline: Outline, variable: Variable, line: cst.CSTNode) -> bool:
+    """Whether the driver, or the file around it, binds a variable in front of a line, and nobody binds it again."""
+    program = outline.program
+    top = program.scope[program.module]
+    if variable.owner not in (outline.site.driver, top) or not variable.writes:
+        return False
+    for seen in variable.writes:
+        here = seen.scope.function is variable.owner and seen.node in program.order
+        # what the file binds at its end is bound when it calls the driver there
+        ahead = here and (variable.owner is not outline.site.driver or program.order[seen.node] < program.order[line])
+        if not ahead or isinstance(program.parent.get(seen.node), (cst.ImportAlias, cst.Attribute)):
+            return False
+    return True
+
+
+def _is_value(outline: Outline, variable: Variable) -> bool:
+    """Whether a name holds a number, a string or a truth value, which nobody can change in place."""
+    program = outline.program
+    if any(isinstance(program.parent.get(seen.node), (cst.Attribute, cst.Subscript)) for seen in variable.reads):
+        return False
+    return all(_binds_value(outline, seen) for seen in variable.writes)
+
+
+def _binds_value(outline: Outline, seen: Occurrence) -> bool:
+    program = outline.program
+    value = program.bound_to(seen.node)
+    if isinstance(value, cst.Call):
+        return (program.qualified_name(value.func) or "").startswith(_MAKERS)
+    if isinstance(value, cst.Name):
+        return value.value in ("None", "True", "False")
+    return isinstance(value, _VALUES) or isinstance(program.parent.get(seen.node), cst.Param)
+
+
+def _keeps(outline: Outline, variable: Variable, setting: cst.Attribute, line: cst.CSTNode) -> bool:
+    """Whether nobody sets an attribute of that name behind a line, or hands the object to code out of sight there."""
+    program = outline.program
+    for node in program.find(cst.Attribute):
+        if node.attr.value == setting.attr.value and isinstance(program.parent[node], _STORES):
+            own = program.scope_of(node) is outline.site.driver and outline.variable(node.value) is variable
+            if not own or program.order[node] > program.order[line]:
+                return False
+    return all(_only_reads(outline, seen.node) for seen in _reads_behind(outline, variable, line))
+
+
+def _reads_behind(outline: Outline, variable: Variable, line: cst.CSTNode) -> list[Occurrence]:
+    """The reads behind a line, and those in functions, under the names of their parameters too."""
+    program = outline.program
+    same = {raw for raw in program.variables.values() if outline.bindings.canonical(raw) is variable}
+    return [
+        seen for raw in same for seen in raw.reads
+        if seen.node in program.order
+        and (program.order[seen.node] > program.order[line] or seen.scope.function is not outline.site.driver)
+    ]  # fmt: skip
+
+
+def _only_reads(outline: Outline, node: cst.CSTNode) -> bool:
+    program = outline.program
+    parent = program.parent[node]
+    if isinstance(parent, cst.Attribute):
+        return parent.attr.value != "__dict__"
+    call = program.parent[parent] if isinstance(parent, cst.Arg) else None
+    if not isinstance(call, cst.Call):
+        return False
+    return program.function(call.func) is not None or program.qualified_name(call.func) == "builtins.print"
