@@ -132,7 +132,6 @@ class EvaluationLoop(_EvaluationLoop):
 
     def _evaluate(self, passed: Passed, plan: EvaluationPlan) -> Any:
         self._begin()
-        self._share_buffers()
         self._on_evaluation_model_eval()
         for hook in (plan.start, plan.epoch_start):
             if hook is not None:
@@ -169,6 +168,8 @@ class EvaluationLoop(_EvaluationLoop):
             if plan.batch_start is not None:
                 plan.batch_start(batch, index)
             progress.increment_started()
+            if done == 0:
+                self._share_buffers()
             output = plan.step(batch, index)
             progress.increment_processed()
             if plan.batch_end is not None:
@@ -194,11 +195,15 @@ class EvaluationLoop(_EvaluationLoop):
         self._seen_batches_per_dataloader[0] += 1
 
     def _share_buffers(self) -> None:
-        """Evaluate the first process's buffers (BatchNorm statistics) everywhere, as each training step does."""
+        """Share the first process's buffers (BatchNorm statistics), as the first of many forward passes of DDP does.
+
+        Passes without gradients do so only if the one before had gradients: so the next training step does not either.
+        """
         model = self.trainer.strategy.model
-        if isinstance(model, DistributedDataParallel) and model.broadcast_buffers:
+        if isinstance(model, DistributedDataParallel) and model.will_sync_module_buffers():
             for buffer in model.module.buffers():
                 dist.broadcast(buffer, 0)
+            model.require_forward_param_sync = False
 
     def stop_epoch(self) -> bool:
         """End this evaluation after the current batch; False when Lightning's own loop runs."""

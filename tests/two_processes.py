@@ -2,7 +2,8 @@
 
 `python -m tests.two_processes` reads a JSON list of folders from standard input, imports torch and the runtime once,
 and runs `train.py` of each folder in two forks. Each rank writes what it did into `rank0.json` and `rank1.json` there:
-the value of every `backward`, the printed text, the next random number and the exit status.
+the value of every `backward`, the printed text, the next random number and the exit status. Its own arguments are those
+of the scripts.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def _run(folder: Path, rank: int, port: int) -> None:
 
     torch.Tensor.backward = recorded  # type: ignore[assignment]
     out, errors, status = io.StringIO(), "", 0
-    sys.argv = ["train.py"]
+    sys.argv = ["train.py", *sys.argv[1:]]
     with contextlib.redirect_stdout(out):
         try:
             runpy.run_path("train.py", run_name="__main__")

@@ -58,7 +58,8 @@ class Outline:
     `moves_batches` says that the steps move their batches themselves, in parts.
     `shows_bars` says that the Trainer draws the progress bars of the script, where it can; `counted` is what the loop
     over the epochs iterates over without its bar.
-    `prints_everywhere` says that every process prints what the script makes it print. `strategy` is the Trainer's,
+    `prints_everywhere` says that every process prints what the script makes it print, `adds_up` that the script may add
+    up its sums across processes when the Trainer would too. `strategy` is the Trainer's,
     where it makes what the script made for several processes; `driver_edits` change lines of the driver then.
     `asked` is the call by which the step asks for the evaluation, where it does not stand at the end of the epoch.
     `consumed` are the functions and lines that the module takes over; `test_line` is the one of the driver behind the
@@ -91,6 +92,7 @@ class Outline:
     prints_everywhere: bool = False
     shows_bars: bool = False
     counted: cst.BaseExpression | None = None
+    adds_up: bool = False
     strategy: cst.BaseExpression | None = None
     driver_edits: dict[cst.CSTNode, Edit] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)

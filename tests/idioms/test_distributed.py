@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from refactorer import convert
 from refactorer.result import Converted
-from tests.fixtures_harness import ROOT
+from tests.idioms.distributed_runs import run_in_processes
 
 SCRIPT = """
 import os
@@ -118,7 +112,6 @@ def changed(text: str, *changes: tuple[str, str]) -> str:
     return text
 
 
-CONDITION = "    model = Net()\n    if rank >= 0:\n        model = DDP(model)\n"
 DEVICES = "    model = Net().to(rank)\n    model = DDP(model, device_ids=[rank], output_device=rank)\n"
 TAKEN_OUT = {
     "bound_again": SCRIPT,
@@ -191,10 +184,9 @@ def test_the_wrapper_stays(name: str) -> None:
     assert [d.code for d in result.diagnostics if reason in d.message] == ["N107"], result.diagnostics
 
 
-def test_modes_that_the_script_switches_itself_keep_the_wrapper() -> None:
-    result = convert(changed(SCRIPT, ("        model.train()\n", ""), (TEST, "")))
-    assert isinstance(result, Converted)
-    assert "DDP(" in result.after and "switches the modes" in str(result.diagnostics)
+def test_modes_that_the_script_switches_itself_do_not_keep_the_wrapper() -> None:
+    text = after(changed(SCRIPT, ("        model.train()\n", ""), (TEST, "")))
+    assert "DDP(" not in text and "self.automatic_modes = False" in text and "self.model.eval()" in text
 
 
 def test_unused_parameters_have_a_strategy_of_their_own() -> None:
@@ -220,25 +212,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, A
         "converted": after(SCRIPT),
         "literal": after(SCRIPT, skip=["N107"]),
     }
-    folders = {name: tmp_path_factory.mktemp(name) for name in scripts}
-    for name, text in scripts.items():
-        (folders[name] / "train.py").write_text(text)
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.two_processes"],
-        input=json.dumps([str(folder) for folder in folders.values()]), cwd=ROOT, text=True, capture_output=True,
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return {name: [_result(folder, rank) for rank in (0, 1)] for name, folder in folders.items()}
-
-
-def _result(folder: Path, rank: int) -> dict[str, Any]:
-    did: dict[str, Any] = json.loads((folder / f"rank{rank}.json").read_text())
-    assert did["status"] == 0, did["errors"]
-    states = {path.name: torch.load(path, weights_only=True) for path in sorted(folder.glob("*.pt"))}
-    values = {name: {key: value.tolist() for key, value in state.items()} for name, state in states.items()}
-    return {**did, "state": values}
+    return run_in_processes(scripts, tmp_path_factory)
 
 
 @pytest.mark.parametrize("name", ["converted", "literal"])

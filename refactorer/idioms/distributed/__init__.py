@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from refactorer.idioms.distributed.conditions import obstacle
 from refactorer.idioms.distributed.guards import Guard
-from refactorer.idioms.distributed.processes import makes_processes
+from refactorer.idioms.distributed.processes import additions, makes_processes
 from refactorer.idioms.distributed.unwrapping import unwrap
 from refactorer.idioms.distributed.wrapper import Wrapper, find_wrapper
+from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
@@ -24,15 +25,17 @@ def keep_prints(outline: Outline) -> None:
 def apply(outline: Outline, roles: Roles) -> None:
     """Leaves the wrapper of the model to the Trainer, or says why it stays."""
     found = find_wrapper(outline, roles)
+    guard = Guard(outline, found) if isinstance(found, Wrapper) else None
+    outline.adds_up = any(guard is None or not guard.wrapped_at(call) for call in additions(outline.program))
     if found is None:
         return
-    if isinstance(found, Wrapper):
-        guard = Guard(outline, found)
+    if isinstance(found, Wrapper) and guard is not None:
         reason = obstacle(outline, roles, found, guard)
         if reason is None:
             unwrap(outline, found, guard)
             return
     else:
+        assert isinstance(found, Obstacle)
         reason = found
     outline.note("N107", reason.node, f"DistributedDataParallel stays in the script: {reason.reason}",
                  "nothing to do; the literal form trains the same")  # fmt: skip

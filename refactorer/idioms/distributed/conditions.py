@@ -36,10 +36,10 @@ def _of_the_form(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | N
     loop = outline.site.epoch_loop
     if not outline.automatic or not _steps_each_time(outline, roles):
         return Obstacle(found.call, "the training is not optimized automatically")
+    if outline.with_gradients:
+        return Obstacle(found.call, "the evaluation computes gradients")
     if outline.site.form != "epochs":
         return Obstacle(loop, "the training has no epochs of batches")
-    if outline.own_modes:
-        return Obstacle(found.call, "the script switches the modes itself")
     if _other_backward(outline):
         return Obstacle(found.call, "the file has more than one training")
     return None
@@ -110,7 +110,7 @@ def _of_the_uses(outline: Outline, found: Wrapper, guard: Guard) -> Obstacle | N
             return Obstacle(node, "the model is used in another way than to train it and to save its module")
         if hook is not None and _needs_the_condition(outline, node, guard):
             return Obstacle(node, "a step would have to know the condition for the wrapper")
-    if forwards.count(STEP) != 1 or any(forwards.count(step) > 1 for step in _STEPS):
+    if any(forwards.count(step) != 1 for step in _STEPS if step == STEP or step in outline.hooks):
         return Obstacle(found.call, "the step does not call the model once")
     return None
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
 from refactorer.idioms.distributed.settled import is_settled
-from refactorer.idioms.distributed.wrapper import PROCESSES, Wrapper, branches
+from refactorer.idioms.distributed.wrapper import PROCESSES, Wrapper
 from refactorer.outline.outline import Outline
 
 
@@ -15,7 +16,7 @@ class Guard:
 
     def __init__(self, outline: Outline, found: Wrapper) -> None:
         self.outline, self.found = outline, found
-        self.test = _test(outline, found)
+        self.test, self.sense = _test(outline, found)
 
     def wrapped_at(self, node: cst.CSTNode) -> bool | None:
         """Whether the model is surely wrapped where a node is, or surely not; None if that depends on the run."""
@@ -42,7 +43,9 @@ class Guard:
                 return None
             known = self.known(test.left, holds)
             return known if known is not None else self.known(test.right, holds)
-        return holds if self.is_asked(test) or self._states(test) else None
+        if self.is_asked(test):
+            return holds
+        return holds is self.sense if self._states(test) else None
 
     def is_asked(self, node: cst.CSTNode) -> bool:
         """Whether an expression is `isinstance(model, DistributedDataParallel)`."""
@@ -67,7 +70,7 @@ class Guard:
         names = {id(node): variable for node, variable in self.outline.uses(self.test)}
         copied = self.test.visit(_Copied(self.outline, names))
         assert isinstance(copied, cst.BaseExpression)
-        return copied
+        return copied if self.sense else _negated(copied)
 
 
 class _Copied(cst.CSTTransformer):
@@ -80,10 +83,45 @@ class _Copied(cst.CSTTransformer):
         return self.outline.new_name(variable) if variable is not None else updated_node
 
 
-def _test(outline: Outline, found: Wrapper) -> cst.BaseExpression | None:
-    """The condition under which the model is wrapped and no other; None if it may show something else later."""
+def _negated(test: cst.BaseExpression) -> cst.BaseExpression:
+    inner = isinstance(test, (cst.Name, cst.Attribute)) or test.lpar
+    held = test if inner else test.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+    return cst.UnaryOperation(cst.Not(), held)
+
+
+def _test(outline: Outline, found: Wrapper) -> tuple[cst.BaseExpression | None, bool]:
+    """The condition that decides alone whether the model is wrapped, and what it is then.
+
+    None if there is no such condition, or one that may show something else later.
+    """
     guard = found.guard
-    if guard is None or len(found.wrappings) != 1:
-        return None
-    around = list(branches(outline.program, found.wrappings[0].line))
-    return guard.test if around[0] == (guard, True) and is_settled(outline, guard.test, guard) else None
+    if guard is None or not is_settled(outline, guard.test, guard):
+        return None, True
+    lines = {id(made.line) for made in found.wrappings}
+    behind = guard.orelse.body if isinstance(guard.orelse, cst.Else) else None
+    for block, other, sense in ((guard.body, guard.orelse, True), (behind, guard.body, False)):
+        if block is not None and _always_wraps(block, lines) and not _wraps(other, lines):
+            return _without_not(guard.test, sense)
+    return None, True
+
+
+def _without_not(test: cst.BaseExpression, sense: bool) -> tuple[cst.BaseExpression, bool]:
+    while isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+        test, sense = test.expression, not sense
+    return test, sense
+
+
+def _always_wraps(block: cst.BaseSuite, lines: set[int]) -> bool:
+    """Whether every way through a block runs one of the lines."""
+    for line in block.body:
+        if id(line) in lines:
+            return True
+        if isinstance(line, cst.If) and isinstance(line.orelse, cst.Else):
+            both = (line.body, line.orelse.body)
+            if all(_always_wraps(inner, lines) for inner in both):
+                return True
+    return False
+
+
+def _wraps(node: cst.CSTNode | None, lines: set[int]) -> bool:
+    return node is not None and any(id(part) in lines for part in walk(node))

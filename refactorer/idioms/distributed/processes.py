@@ -16,12 +16,21 @@ _LEFT_ALONE = """
     all_reduce reduce broadcast all_gather gather scatter all_gather_object broadcast_object_list gather_object ReduceOp
     is_nccl_available is_gloo_available is_torchelastic_launched
 """
+_GATHERING = ("all_reduce", "reduce", "all_gather", "gather", "all_gather_object", "gather_object")
 _GROUP = frozenset(_LEFT_ALONE.split())
 
 
 def makes_processes(program: Program) -> bool:
     """Whether the file names what starts processes, or makes a group of them."""
     return any(full in _MAKERS for full in _named(program))
+
+
+def additions(program: Program) -> list[cst.Call]:
+    """The calls that gather values of all processes."""
+    return [
+        call for call in program.calls
+        if (program.qualified_name(call.func) or "") in {f"torch.distributed.{name}" for name in _GATHERING}
+    ]  # fmt: skip
 
 
 def is_rank(program: Program, variable: Variable) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.outline import Outline
@@ -15,7 +16,11 @@ _FORMS = (
 _MEDDLERS = ("setattr", "vars", "delattr", "exec", "eval", "globals", "locals")
 _STORES = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Del, cst.Element, cst.StarredElement, cst.AsName)
 _VALUES = (cst.Comparison, cst.UnaryOperation, cst.Integer, cst.SimpleString, cst.Attribute)
-_MAKERS = ("builtins.int", "builtins.bool", "builtins.len", "torch.", "os.")
+_MAKERS = (
+    "builtins.int", "builtins.bool", "builtins.len", "os.environ.get", "os.getenv", "torch.cuda.is_available",
+    "torch.cuda.device_count", "torch.distributed.is_", "torch.distributed.get_",
+)  # fmt: skip
+_TAKERS = ("builtins.print", "builtins.range", "torch.utils.data.", "torch.manual_seed", "torch.distributed.init_")
 
 
 def is_settled(outline: Outline, test: cst.BaseExpression, line: cst.CSTNode) -> bool:
@@ -59,24 +64,47 @@ def _is_value(outline: Outline, variable: Variable) -> bool:
     program = outline.program
     if any(isinstance(program.parent.get(seen.node), (cst.Attribute, cst.Subscript)) for seen in variable.reads):
         return False
-    return all(_binds_value(outline, seen) for seen in variable.writes)
+    if all(_binds_value(outline, seen) for seen in variable.writes):
+        return True
+    # out of sight where it comes from, but compared with numbers, and handed to nobody who could change it
+    reads = [program.parent.get(seen.node) for seen in variable.reads]
+    compared = any(_is_compared(program, seen.node) for seen in variable.reads)
+    return compared and all(_is_handed_on(program, read) for read in reads if isinstance(read, cst.Arg))
 
 
 def _binds_value(outline: Outline, seen: Occurrence) -> bool:
-    program = outline.program
-    value = program.bound_to(seen.node)
+    if isinstance(outline.program.parent.get(seen.node), cst.Param):
+        return True
+    return _makes_value(outline.program, outline.program.bound_to(seen.node))
+
+
+def _makes_value(program: Program, value: cst.CSTNode | None) -> bool:
+    if isinstance(value, cst.IfExp):
+        return _makes_value(program, value.body) and _makes_value(program, value.orelse)
     if isinstance(value, cst.Call):
         return (program.qualified_name(value.func) or "").startswith(_MAKERS)
     if isinstance(value, cst.Name):
         return value.value in ("None", "True", "False")
-    return isinstance(value, _VALUES) or isinstance(program.parent.get(seen.node), cst.Param)
+    return isinstance(value, _VALUES)
+
+
+def _is_compared(program: Program, node: cst.CSTNode) -> bool:
+    outer = program.parent.get(node)
+    targets = outer.comparisons if isinstance(outer, cst.Comparison) else ()
+    return bool(targets) and all(isinstance(target.comparator, cst.Integer) for target in targets)
+
+
+def _is_handed_on(program: Program, arg: cst.Arg) -> bool:
+    call = program.parent.get(arg)
+    name = (program.qualified_name(call.func) or "") if isinstance(call, cst.Call) else ""
+    return name.startswith(_TAKERS)
 
 
 def _keeps(outline: Outline, variable: Variable, setting: cst.Attribute, line: cst.CSTNode) -> bool:
     """Whether nobody sets an attribute of that name behind a line, or hands the object to code out of sight there."""
     program = outline.program
     for node in program.find(cst.Attribute):
-        if node.attr.value == setting.attr.value and isinstance(program.parent[node], _STORES):
+        if node.attr.value == setting.attr.value and isinstance(program.parent.get(node), _STORES):
             own = program.scope_of(node) is outline.site.driver and outline.variable(node.value) is variable
             if not own or program.order[node] > program.order[line]:
                 return False

@@ -116,7 +116,8 @@ def _inner(outline: Outline, found: Wrapper, guard: Guard, name: str) -> dict[cs
             continue
         asked = None if wrapped else _asked(guard, name)
         if isinstance(node, cst.Arg):
-            edits[outline.program.parent[node]] = asked or cst.Name("True")
+            call = outline.program.parent[node]
+            edits[call] = _answer(asked, outline.program.parent[call])
         elif isinstance(node, cst.Attribute) and node.attr.value == "module":
             plain = cst.Attribute(outline.new_name(found.model), node.attr)
             edits[node] = _either(outline.new_name(found.model), asked, plain)
@@ -124,6 +125,21 @@ def _inner(outline: Outline, found: Wrapper, guard: Guard, name: str) -> dict[cs
             held = _prefixed(outline.new_name(found.model))
             edits[use] = _either(held, asked, outline.new_name(found.model))
     return edits
+
+
+def _answer(asked: cst.BaseExpression | None, place: cst.CSTNode) -> cst.BaseExpression:
+    """What `isinstance(model, DistributedDataParallel)` says; as True or False where it is more than a condition."""
+    if asked is None:
+        return cst.Name("True")
+    if isinstance(place, (cst.If, cst.IfExp)) or isinstance(asked, (cst.Comparison, cst.UnaryOperation)):
+        return asked if isinstance(place, cst.If) else _in_parentheses(asked)
+    return cst.Call(cst.Name("bool"), [cst.Arg(asked)])
+
+
+def _in_parentheses(value: cst.BaseExpression) -> cst.BaseExpression:
+    if isinstance(value, (cst.Name, cst.Attribute)) or value.lpar:
+        return value
+    return value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
 
 
 def _asked(guard: Guard, name: str) -> cst.BaseExpression:
@@ -141,7 +157,7 @@ def _either(
     """What stands for the wrapped model where it surely is wrapped, else a choice."""
     if asked is None:
         return held
-    return cst.IfExp(asked, held, plain, lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+    return _in_parentheses(cst.IfExp(asked, held, plain))
 
 
 def _prefixed(name: cst.BaseExpression) -> cst.Call:
