@@ -59,8 +59,8 @@ class Outline:
     `shows_bars` says that the Trainer draws the progress bars of the script, where it can; `counted` is what the loop
     over the epochs iterates over without its bar.
     `prints_everywhere` says that every process prints what the script makes it print, `adds_up` that the script may add
-    up its sums across processes when the Trainer would too. `strategy` is the Trainer's,
-    where it makes what the script made for several processes; `driver_edits` change lines of the driver then.
+    up its sums across processes when the Trainer would too. `strategy` is the Trainer's, where it makes what the script
+    made for several processes; `driver_edits` change lines of the driver then.
     `asked` is the call by which the step asks for the evaluation, where it does not stand at the end of the epoch.
     `consumed` are the functions and lines that the module takes over; `test_line` is the one of the driver behind the
     training that `test` was, and `dropped` are lines of the driver that the Trainer makes needless.

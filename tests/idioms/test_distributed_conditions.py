@@ -77,17 +77,22 @@ EPOCH = '        torch.save(model.state_dict(), f"rank{rank}.{epoch}.pt")\n'
 END = '    torch.save(model.state_dict(), f"end{rank}.pt")\n'
 CHOSEN = "strategy='ddp' if args.ddp else 'auto')"
 PRINT = '        print("rank", rank, "test", total)\n'
-SUMMED = "        if args.ddp:\n            shared = torch.tensor(total)\n            dist.all_reduce(shared)\n            total = shared.item()\n"
-PLAIN = '    torch.save(model.state_dict(), f"end{rank}.pt")\n'
+SUMMED = """        if args.ddp:
+            shared = torch.tensor(total)
+            dist.all_reduce(shared)
+            total = shared.item()
+"""
 
 
 def guarded(condition: str, first: str, second: str) -> str:
-    return (
-        f"    if {condition}:\n        torch.save({first}, 'x.pt')\n    else:\n        torch.save({second}, 'x.pt')\n"
-    )
+    return f"""    if {condition}:
+        torch.save({first}, 'x.pt')
+    else:
+        torch.save({second}, 'x.pt')
+"""
 
 
-# changes, what the result says then, and what it says no longer
+# changes, and what the result says then
 CONVERTS: dict[str, tuple[tuple[tuple[str, str], ...], tuple[str, ...]]] = {
     "alone": ((), (CHOSEN,)),
     "a_name": (
@@ -106,7 +111,8 @@ CONVERTS: dict[str, tuple[tuple[tuple[str, str], ...], tuple[str, ...]]] = {
     ),
     "more_in_the_branch": (
         ((GUARD, "    if args.ddp:\n        print('a')  # b\n        # c\n        model = DDP(model)  # d\n"),),
-        ("    strategy = 'auto'\n    if args.ddp:\n        print('a')  # b\n        # c\n        strategy = 'ddp'  # d\n",),
+        ("    strategy = 'auto'\n    if args.ddp:\n        print('a')  # b\n",
+         "        # c\n        strategy = 'ddp'  # d\n"),
     ),
     "behind_else": (
         ((GUARD, "    if not args.ddp:\n        print('one')\n    else:\n        model = DDP(model)\n"),
@@ -139,7 +145,7 @@ CONVERTS: dict[str, tuple[tuple[tuple[str, str], ...], tuple[str, ...]]] = {
     ),
     "asked_once": (
         ((GUARD, GUARD.replace("args.ddp", "dist.is_initialized()")), (EPOCH, "")),
-        ("    strategy = 'ddp' if dist.is_initialized() else 'auto'\n", "if strategy != 'auto' else model).state_dict()"),
+        ("    strategy = 'ddp' if dist.is_initialized() else 'auto'\n", "if strategy != 'auto' else model).state"),
     ),
     "added_up_by_the_script": (((PRINT, SUMMED + PRINT),), (CHOSEN, "self.sum_across_ranks(", "dist.all_reduce(")),
 }  # fmt: skip
@@ -173,7 +179,8 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
         ((GUARD, "    try:\n        model = DDP(model)\n    except ValueError:\n        pass\n"),), "under a condition",
     ),
     "in_a_function": (
-        ((GUARD, "    model = wrap(model)\n"), ("def main", "def wrap(net):\n    net = DDP(net)\n    return net\n\ndef main")),
+        ((GUARD, "    model = wrap(model)\n"),
+         ("def main", "def wrap(net):\n    net = DDP(net)\n    return net\n\ndef main")),
         "not the one model",
     ),
     "used_in_the_branch": (((GUARD, GUARD + "        print(model.module.a)\n"),), "between"),
@@ -213,14 +220,8 @@ def test_a_wrapper_stays(name: str) -> None:
 
 def test_comments_on_the_condition_stay() -> None:
     commented = "    # a\n    if args.ddp:  # b\n        # c\n        model = DDP(model)  # d\n        # e\n"
-    text = converted((GUARD, commented)).after
-    assert [line.strip() for line in text.splitlines() if line.strip()[:2] == "# "] == [
-        "# a",
-        "# b",
-        "# c",
-        "# d",
-        "# e",
-    ]
+    lines = [line.strip() for line in converted((GUARD, commented)).after.splitlines()]
+    assert [line for line in lines if line.startswith("# ")] == ["# a", "# b", "# c", "# d", "# e"]
 
 
 def test_sums_that_the_script_may_add_up_at_any_time_are_left_to_it() -> None:
