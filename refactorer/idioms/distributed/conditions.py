@@ -36,6 +36,8 @@ def _of_the_form(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | N
     loop = outline.site.epoch_loop
     if not outline.automatic or not _steps_each_time(outline, roles):
         return Obstacle(found.call, "the training is not optimized automatically")
+    if outline.asked is not None:
+        return Obstacle(found.call, "the evaluation stands in the middle of an epoch")
     if outline.with_gradients:
         return Obstacle(found.call, "the evaluation computes gradients")
     if outline.site.form != "epochs":
