@@ -68,6 +68,7 @@ def main():
             torch.save(model.module.state_dict(), "model.pt")
             torch.save(model.state_dict(), "wrapped.pt")
     score(model, test_loader)
+    dist.barrier()  # a process that ends early can break the group for the others
     dist.destroy_process_group()
 
 if __name__ == "__main__":

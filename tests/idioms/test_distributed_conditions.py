@@ -93,6 +93,7 @@ MIDDLE = """            optimizer.step()
                 print(total)
                 model.train()
 """
+EVALUATION = SCRIPT[SCRIPT.index("        model.eval()") : SCRIPT.index(PRINT)] + PRINT
 
 
 def guarded(condition: str, first: str, second: str) -> str:
@@ -203,8 +204,7 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "does_it_have_one": (((END, "    print(hasattr(model, 'module'))\n"),), "in another way"),
     "own_code_in_the_arguments": (((GUARD, GUARD.replace("DDP(model)", "DDP(model, device_ids=f())")),), "arguments"),
     "evaluated_in_the_middle": (
-        (("            optimizer.step()\n", MIDDLE), (SCRIPT[SCRIPT.index("        model.eval()"):SCRIPT.index(PRINT)], ""),
-         (PRINT, "")),
+        (("            optimizer.step()\n", MIDDLE), (EVALUATION, "")),
         "middle of an epoch",
     ),
     "evaluated_with_gradients": ((("        with torch.no_grad():\n", "        if True:\n"),), "outside the steps"),
