@@ -18,7 +18,7 @@ from tests.fuzz.snippets import Lines, filled
 
 LAYOUTS = ["module", "guard", "function", "functions_and_globals", "functions_and_main", "closures"]
 SCHEDULES = [None, None, "before_eval", "after_eval", "epoch_start", "batch", "plateau"]
-EVALUATIONS = ["none", "each", "each", "each", "first", "every_other", "after", "both"]
+EVALUATIONS = ["none", "each", "each", "each", "first", "every_other", "after", "both", "midway", "midway"]
 
 
 class Generator(Loops):

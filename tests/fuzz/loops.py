@@ -30,6 +30,7 @@ class Loops:
     train_returns: bool = False
     returns_pair: bool = False
     evaluate_call: str = ""
+    bar: bool = False
 
     def maybe(self, p: float) -> bool:
         return self.rng.random() < p
@@ -61,6 +62,9 @@ class Loops:
         lines += [m.init for m in self.metrics if not m.shared]
         header = self.rng.choice(s.HEADERS)
         loader = self.rng.choice(s.LOADERS) if self.uses_tqdm else "$loader"
+        if self.uses_tqdm and self.maybe(0.4):
+            loader, self.bar = "$bar", True
+            lines.append(self.rng.choice(s.BARS))
         indexed = "$i" in header[0]
         lines += [line.replace("LOADER", loader) for line in header] + indent(self.batch_body(indexed))
         lines += ["else:", "    print('no break')"] if self.maybe(0.05) else []
@@ -82,7 +86,17 @@ class Loops:
         if self.maybe(0.4):
             lines.append("if $i % 2 == 0:" if indexed else "if $loss.item() > 0.2:")
             lines += indent(self.rng.choice(s.PRINTS))
+        lines += self.some(s.ON_BAR, 0.8 if self.bar else 0)
+        lines += self.midway(indexed) if self.evaluation == "midway" else []
         return lines + self.some(s.INDEXED_END, 0.12 if indexed else 0) + self.some(s.END_OF_BATCH, 0.35)
+
+    def midway(self, indexed: bool) -> Lines:
+        """An evaluation after some of the batches, as a template."""
+        whens = ["if $loss.item() > 0.4:", "if random.random() < 0.5:", *(["if $i % 2 == 1:"] * 3 if indexed else [])]
+        lines = [self.rng.choice(whens), *indent(self.evaluation_lines())]
+        if self.maybe(0.3):
+            lines += ["else:", "    print('not now')"]
+        return lines + (["print('behind it', $loss.item(), $x.shape)"] if self.maybe(0.4) else [])
 
     def report(self, indexed: bool) -> Lines:
         lines = [f"print('report', $epoch, {m.report})" for m in self.metrics if self.maybe(0.7)]
@@ -93,12 +107,17 @@ class Loops:
 
     def evaluate_body(self, n: dict[str, str]) -> Lines:
         """Leaves the value in `result`."""
+        return filled(self.evaluation_lines(), n)
+
+    def evaluation_lines(self) -> Lines:
+        """The same as a template."""
         total, index = self.rng.choice(["val_total", "$running"]), self.rng.choice(["k", "$i"])
         x, y, value = ("$x", "$y", "$loss") if self.maybe(0.6) else ("vx", "vy", "vl")
         compute = f"{value} = {self.loss_of(self.forward(x), y)}"
         update = f"{total} += {value}.item()" + self.rng.choice(["", f" * len({x})"])
-        indexed = f"for {index}, ({x}, {y}) in enumerate($val_loader):"
-        header = self.rng.choice([f"for {x}, {y} in $val_loader:", indexed])
+        loader = "tqdm($val_loader)" if self.uses_tqdm and self.maybe(0.4) else "$val_loader"
+        indexed = f"for {index}, ({x}, {y}) in enumerate({loader}):"
+        header = self.rng.choice([f"for {x}, {y} in {loader}:", indexed])
         kind = self.rng.choice(["block", "block", "per_batch", "grad"])
         inner = [f"{x} = {x}.to($device)", f"{y} = {y}.to($device)"] if self.uses_device else []
         inner += ["with torch.no_grad():", f"    {compute}"] if kind == "per_batch" else [compute]
@@ -110,8 +129,8 @@ class Loops:
         lines += ["with torch.no_grad():", *indent(loop)] if kind == "block" else loop
         lines.append(f"$result = {total} / len($val_loader)")
         lines += ["print('evaluation', $result)"] if self.maybe(0.6) else []
-        lines += ["$model.train()"] if self.maybe(0.2) else []
-        return filled(lines, n)
+        lines += ["$model.train()"] if self.maybe(0.8 if self.evaluation == "midway" else 0.2) else []
+        return lines
 
     # --- functions ----------------------------------------------------------------------------------------------------
 
@@ -131,6 +150,7 @@ class Loops:
         )
         if kind == "train":
             roles += ["loader", "optimizer", "epoch", "history", "args"] + ["scheduler"] * (self.schedule == "batch")
+            roles += ["val_loader"] * (self.evaluation == "midway")
         else:
             roles += ["val_loader"]
         passed = [role for role in roles if self.maybe(by_parameter)]

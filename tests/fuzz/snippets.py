@@ -116,6 +116,20 @@ for $i, $batch in enumerate(LOADER):
     $x, $y = (t for t in $batch)
 """)
 
+BARS = [
+    "$bar = tqdm($loader)", "$bar = tqdm($loader, desc=f'epoch {$epoch}', leave=False)",
+    "$bar = tqdm($loader, total=len($loader))",
+]  # fmt: skip
+ON_BAR = variants("""
+$bar.set_postfix(loss=$loss.item())
+---
+$bar.set_description(f'loss {$loss.item():.3f}')
+---
+$bar.set_postfix({'loss': $loss.item(), 'drawn': random.random()})
+---
+$bar.set_postfix_str(f'{$x.shape}')
+print('on a bar', $bar.n)
+""")
 LOADERS = ["$loader", "$loader", "$loader", "$loader", "tqdm($loader)", "tqdm($loader, desc='train', leave=False)"]
 
 ZERO = variants("""
