@@ -21,7 +21,10 @@ class Progress(Protocol):
 
 
 class Bench:
-    """Runs versions at the same absolute path, and keeps what each leaves."""
+    """Runs versions at the same absolute path, and keeps what each leaves.
+
+    The first run decides what limits count in all of them: steps, or `backwards` of a script without an optimizer.
+    """
 
     def __init__(
         self, project: Project, folder: Path, settings: Settings, progress: Progress | None = None, prefix: str = ""
@@ -29,6 +32,7 @@ class Bench:
         self.project, self.folder, self.settings, self.progress = project, folder, settings, progress
         self.prefix = prefix
         self.expected: int | None = settings.steps
+        self.backwards: bool | None = None
 
     def run(
         self,
@@ -47,7 +51,8 @@ class Bench:
         """
         name = self.prefix + name
         scratch = copy_project(self.project, self.folder / "work", content)
-        settings = replace(self.settings, env={**self.settings.env, **(env or {})}, **changes)
+        counted = {} if self.backwards is None else {"REFACTORER_TRACE_BACKWARDS": str(int(self.backwards))}
+        settings = replace(self.settings, env={**self.settings.env, **counted, **(env or {})}, **changes)
         if self.progress is not None:
             tell = self.progress
             tell(name, 0, self.expected)
@@ -56,14 +61,16 @@ class Bench:
             self.project, scratch, self.folder / f"{name}-records", settings, title or self.project.script.name
         )
         scratch.move(self.folder / name)
-        self.expected = self.expected or len(run.trace.steps) or None
+        if self.backwards is None and run.trace.count:
+            self.backwards = not run.trace.steps
+        self.expected = self.expected or run.trace.count or None
         return run
 
     def of_seed(self, number: int) -> Bench:
         """The same bench with all seeds moved by `number`."""
         settings = replace(self.settings, seed=self.settings.seed + number, reseed=number)
         bench = Bench(self.project, self.folder, settings, self.progress, f"seed-{settings.seed}-" if number else "")
-        bench.expected = self.expected
+        bench.expected, bench.backwards = self.expected, self.backwards
         return bench
 
 
@@ -74,8 +81,8 @@ def summary(run: Run) -> RunSummary:
         run.status,
         run.seconds,
         run.trace.training_seconds,
-        len(run.trace.steps),
-        tuple(value.value for value in run.trace.losses),
+        run.trace.count,
+        tuple(value.loss for value in run.trace.losses),
         end.get("rss"),
         end.get("gpu"),
         run.error,

@@ -17,6 +17,7 @@ Rule = Callable[[Evidence], "Found | str | None"]
 CATALOGUE: tuple[tuple[str, Rule], ...] = (
     ("exception", calls.stopped),
     ("seed", values.seed),
+    ("loss scaling", values.scaling),
     ("precision", values.precision),
     ("number of steps", calls.ends),
     ("mode", calls.mode),

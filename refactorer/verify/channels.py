@@ -65,6 +65,14 @@ def losses(trace: Trace) -> list[Entry]:
     return [_value("loss", i, value) for i, value in enumerate(trace.losses, 1)]
 
 
+def unscaled_losses(trace: Trace) -> list[Entry]:
+    """The losses as they are before a GradScaler multiplies them."""
+    return [
+        _value("loss", i, value if value.unscaled is None else replace(value, value=value.unscaled, dtype=""))
+        for i, value in enumerate(trace.losses, 1)
+    ]
+
+
 def gradients(trace: Trace) -> list[Entry]:
     """What `torch.autograd.grad` was called on."""
     return [_value("value given to autograd.grad,", i, value) for i, value in enumerate(trace.gradients, 1)]
@@ -89,12 +97,18 @@ def rates(trace: Trace) -> list[Entry]:
 
 
 def parameters(trace: Trace) -> list[Entry]:
-    """The parameters of the optimizer after each of its steps."""
+    """The parameters of the optimizer after each of its steps; those that each backward reaches where there is none."""
+    if not trace.steps:
+        return [_bits(w.step, _moment(w.step, trace), w.checksum, w.place, w.norm) for w in trace.weights]
     return [
         _bits(s.step, f"parameters after step {s.step}", s.parameters, s.place, s.norm)
         for s in trace.steps
         if s.parameters is not None
     ]
+
+
+def _moment(done: int, trace: Trace) -> str:
+    return f"parameters before backward {done + 1}" if done < trace.count else "parameters at the end"
 
 
 def buffers(trace: Trace) -> list[Entry]:

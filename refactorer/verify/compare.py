@@ -90,13 +90,16 @@ def _with_source(first: Divergence | None, original: Run, converted: Run) -> Div
 def _random(original: Run, converted: Run, others_differ: bool) -> Channel:
     """The state at the end decides; the states at each backward and step only tell where it parted.
 
+    A generator that only one version has, since the other never imports its library, is nothing that both draw from.
+
     Code that follows a step may run before or after it in the converted version, in the same order of draws. So the
     states at one step may differ although every draw is the same.
     """
-    one, two = _random_states(original), _random_states(converted)
+    both = _generators(original) & _generators(converted)
+    one, two = _random_states(original, both), _random_states(converted, both)
     counts = (len(one), len(two))
     parted = _parted(one, two)
-    ends = [run.trace.end["r"] if run.trace.end else None for run in (original, converted)]
+    ends = [_only(both, run.trace.end["r"]) if run.trace.end else None for run in (original, converted)]
     if original.trace.cut or converted.trace.cut or None in ends:
         differs = parted is not None and others_differ
         status, note = ("differs" if differs else NOT_COMPARED), "no state at the end of a run that was cut short"
@@ -118,12 +121,22 @@ def _keys(entries: Sequence[Entry]) -> list[object]:
     return [entry.key for entry in entries]
 
 
-def _random_states(run: Run) -> list[Entry]:
-    """The states at each backward and each step, in the order in which they happened."""
+def _generators(run: Run) -> set[str]:
+    """The generators that exist in a run at some moment."""
+    states = [*(value.random for value in run.trace.losses), *(step.random for step in run.trace.steps)]
+    return set().union(*states, (run.trace.end or {}).get("r", {}))
+
+
+def _only(names: set[str], states: dict[str, int]) -> dict[str, int]:
+    return {name: bits for name, bits in states.items() if name in names}
+
+
+def _random_states(run: Run, names: set[str]) -> list[Entry]:
+    """The states of some generators at each backward and each step, in the order in which they happened."""
     entries = [
-        (value.step, 0, _random_entry(value.step, value.random, value.place, "at the backward of")) for value in
-        run.trace.losses
-    ] + [(s.step, 1, _random_entry(s.step, s.random, s.place, "after")) for s in run.trace.steps]  # fmt: skip
+        (value.step, 0, _random_entry(value.step, _only(names, value.random), value.place, "at the backward of"))
+        for value in run.trace.losses
+    ] + [(s.step, 1, _random_entry(s.step, _only(names, s.random), s.place, "after")) for s in run.trace.steps]
     return [entry for _, _, entry in sorted(entries, key=lambda item: item[:2])]
 
 
@@ -150,7 +163,7 @@ def _printed(original: Run, converted: Run, tolerance: Tolerance, again: Run | N
     one, two = _lines(original), _lines(converted)
     counts = (len(one), len(two))
     if original.trace.cut and converted.trace.cut:
-        one, two = _common(one, two, len(original.trace.steps))
+        one, two = _common(one, two, original.trace.count)
     if [line.text for line in one] == [line.text for line in two]:
         return Channel(ch.PRINTED, "equal", *counts)
     loose = Irreproducible(one, _lines(again)) if again else None
@@ -217,7 +230,7 @@ def _files(original: Run, converted: Run, tolerance: Tolerance, again: Run | Non
 
 def _last_step(original: Run, converted: Run) -> int:
     """The step that what happens at the end is counted to."""
-    return max(len(original.trace.steps), len(converted.trace.steps))
+    return max(original.trace.count, converted.trace.count)
 
 
 def _near_script(run: Run) -> dict[str, Path | None]:

@@ -2,9 +2,8 @@
 
 Neither several processes nor another precision can train bit for bit the same, so what may differ is derived:
 
-* **Another precision on one device.** The original is run again with every layer's results rounded at random to the
-  unit roundoff of that precision. How far the losses of these runs move away from the original's is how far rounding
-  alone moves this training; FACTOR times as much is allowed, at each step the largest distance so far.
+* **Another precision on one device.** The original is run again with every layer's results rounded at random to that
+  precision (`rounding.py`); some times the distance that its losses move is allowed.
 * **Several processes, or another accelerator.** They see other batches, or draw other random numbers. Both versions
   run under several seeds and the means of parts of the losses are compared by their spread. The original's batches are
   then as large as those of all processes together, since that is what one step of them is computed from.
@@ -14,31 +13,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 from refactorer.config import TRAINER_VARIABLE
 from refactorer.verify import channels as ch
 from refactorer.verify.bench import summary
-from refactorer.verify.channels import compare_entries
+from refactorer.verify.channels import Entry, compare_entries
 from refactorer.verify.execute import Run
 from refactorer.verify.judge import Case, unusable, with_original
 from refactorer.verify.measured import Tolerances
+from refactorer.verify.rounding import TYPES, common_rates, derive, leaving_out, notes_on_precision
 from refactorer.verify.spread import verdict_by_spread
 from refactorer.verify.statistics import RUNS
 from refactorer.verify.tolerance import Tolerance
 from refactorer.verify.verdict import EQUIVALENT, ERROR, NOT_EQUIVALENT, Channel, Verdict
-
-FACTOR = 4.0
-ROUNDED_RUNS = 3
-# Unit roundoff: 2 to the minus number of significant bits (IEEE 754; bfloat16 has 8).
-ROUNDOFF = {
-    "bf16": (2.0**-8, "bfloat16"),
-    "16": (2.0**-11, "float16"),
-    "32": (2.0**-24, "float32"),
-    "64": (2.0**-24, "float32"),
-}
 
 
 def wrong_setting(trainer: Mapping[str, Any], target: str) -> str | None:
@@ -50,10 +41,8 @@ def wrong_setting(trainer: Mapping[str, Any], target: str) -> str | None:
     if not isinstance(trainer.get("devices", 1), (int, list)) or trainer.get("devices") == -1:
         return "name the number of devices: what one step is computed from depends on it"
     precision = str(trainer.get("precision", "32"))
-    if precision.partition("-")[0] not in ROUNDOFF:
-        return (
-            f"no tolerance is known for the precision {precision!r}; known are {', '.join(ROUNDOFF)}, -true or -mixed"
-        )
+    if precision.partition("-")[0] not in TYPES:
+        return f"no tolerance is known for the precision {precision!r}; known are {', '.join(TYPES)}, -true or -mixed"
     return None
 
 
@@ -74,18 +63,24 @@ def _by_rounding(case: Case, trainer: Mapping[str, Any], env: Mapping[str, str])
     wrong = unusable(original, case.bench)
     if wrong:
         return replace(report, message=wrong)
+    converted = case.bench.run("converted", case.content, case.title, env)
+    notes = notes_on_precision(str(trainer["precision"]), original, converted)
+    report = replace(report, converted=summary(converted), notes=(*report.notes, *notes))
+    if converted.error or converted.status != original.status:
+        said = converted.error or f"exit status {converted.status}"
+        return replace(report, outcome=NOT_EQUIVALENT, message=f"the converted version fails: {said}{_tail(converted)}")
     given = Tolerance(report.rtol or 0.0, report.atol or 0.0)
+    before = original.trace.skipped
+    if set(converted.trace.skipped) - set(before):
+        original = case.bench.run("original-skipping", **leaving_out(converted.trace.skipped))
+    if set(before) - set(converted.trace.skipped):
+        converted = case.bench.run("converted-skipping", case.content, case.title, **leaving_out(before, env))
     if given.exact:
-        derived = _tolerances(case, original, str(trainer["precision"]))
+        derived = derive(case.bench, original, converted, str(trainer["precision"]))
         if derived is None:
             said = "rounding the results of the model's layers changes no loss, so no tolerance can be derived: the "
             return replace(report, message=f"{said}model has no layers, or they are not used; give --rtol or --atol")
         report = replace(report, derived=derived)
-    converted = case.bench.run("converted", case.content, case.title, env)
-    report = replace(report, converted=summary(converted))
-    if converted.error or converted.status != original.status:
-        said = converted.error or f"exit status {converted.status}"
-        return replace(report, outcome=NOT_EQUIVALENT, message=f"the converted version fails: {said}{_tail(converted)}")
     return _within(report, original, converted, given)
 
 
@@ -93,66 +88,35 @@ def _tail(run: Run) -> str:
     return f"; its standard error ends with:\n{run.stderr_tail}" if run.stderr_tail else ""
 
 
-def _tolerances(case: Case, original: Run, precision: str) -> Tolerances | None:
-    """What each loss may differ by; None when rounding changes nothing, since then nothing can be derived."""
-    unit, name = ROUNDOFF[precision.partition("-")[0]]
-    runs = [
-        case.bench.run(
-            f"original-rounded-{number}",
-            env={"REFACTORER_TRACE_NOISE": repr(unit), "REFACTORER_TRACE_NOISE_SEED": str(number)},
-            plugins=("refactorer_noise",),
-        )
-        for number in range(1, ROUNDED_RUNS + 1)
-    ]
-    allowed = largest_so_far(_losses(original), [_losses(run) for run in runs])
-    if not any(allowed):
-        return None
-    words = (
-        f"{FACTOR:g} times the largest distance so far of {ROUNDED_RUNS} runs of the original whose layers' results "
-        f"were rounded at random to the precision of {name} (unit roundoff {unit:.2g})"
-    )
-    return Tolerances(words, tuple(FACTOR * value for value in allowed))
-
-
-def largest_so_far(original: Sequence[float], others: Sequence[Sequence[float]]) -> list[float]:
-    """For each loss the largest distance that any other run had up to there; infinite where a run has no number."""
-    found, largest = [], 0.0
-    for index, loss in enumerate(original):
-        for losses in others:
-            apart = abs(losses[index] - loss) if index < len(losses) else math.inf
-            largest = max(largest, math.inf if math.isnan(apart) else apart)
-        found.append(largest)
-    return found
-
-
-def _losses(run: Run) -> list[float]:
-    return [value.value for value in run.trace.losses]
-
-
 def _within(report: Verdict, original: Run, converted: Run, given: Tolerance) -> Verdict:
-    one, two = ch.losses(original.trace), ch.losses(converted.trace)
-    rates = compare_entries(ch.RATES, ch.rates(original.trace), ch.rates(converted.trace), Tolerance())
-    if report.derived is None:
-        losses = compare_entries(ch.LOSSES, one, two, given)
-    else:
-        losses = Channel(ch.LOSSES, "equal", len(one), len(two))
-        for index, (a, b) in enumerate(zip(one, two)):
-            assert a.number is not None and b.number is not None
-            if not abs(b.number - a.number) <= report.derived.allowed[index]:
-                losses = replace(losses, status="differs", first=ch.divergence(ch.LOSSES, index, a, b))
-                break
-        if len(one) != len(two) and not losses.differs:
-            index = min(len(one), len(two))
-            extra = [entries[index] if index < len(entries) else None for entries in (one, two)]
-            losses = replace(losses, status="differs", first=ch.divergence(ch.LOSSES, index, *extra))
+    one, two = ch.unscaled_losses(original.trace), ch.unscaled_losses(converted.trace)
+    rates = compare_entries(ch.RATES, *common_rates(original.trace, converted.trace), Tolerance())
+    losses = compare_entries(ch.LOSSES, one, two, given)
+    if report.derived is not None:
+        losses = _within_derived(one, two, report.derived)
     report = replace(report, channels=(losses, rates), first=losses.first or rates.first)
     if report.first is None:
         message = f"{len(one)} losses within the tolerances, with {report.setting}"
         return replace(report, outcome=EQUIVALENT, message=message)
     first = report.first
     message = f"the first difference is at step {first.step}, {first.quantity}: {first.original} became "
-    allowed = f"; {report.derived.allowed[first.index]:.3g} was allowed" if report.derived and losses.differs else ""
+    known = report.derived is not None and losses.differs and first.index < len(report.derived.allowed)
+    allowed = f"; {report.derived.allowed[first.index]:.3g} was allowed" if report.derived and known else ""
     return replace(report, outcome=NOT_EQUIVALENT, message=f"{message}{first.converted}{allowed}")
+
+
+def _within_derived(one: list[Entry], two: list[Entry], derived: Tolerances) -> Channel:
+    losses = Channel(ch.LOSSES, "equal", len(one), len(two))
+    for index, (a, b) in enumerate(zip_longest(one, two)):
+        if a is None or b is None or not _close(a.number, b.number, derived.allowed[index]):
+            return replace(losses, status="differs", first=ch.divergence(ch.LOSSES, index, a, b))
+    return losses
+
+
+def _close(one: float | None, two: float | None, allowed: float) -> bool:
+    if one is None or two is None:
+        return one is two
+    return abs(two - one) <= allowed or (math.isnan(one) and math.isnan(two))
 
 
 # --- several processes, another accelerator ------------------------------------------------------------------------

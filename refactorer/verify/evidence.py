@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from refactorer.verify import channels as ch
 from refactorer.verify.execute import Run
-from refactorer.verify.trace import Batch, Call, Forward, Mark, Trace, Value
+from refactorer.verify.trace import Batch, Call, Forward, Mark, Trace, Value, same_random
 from refactorer.verify.verdict import Channel, Divergence
 
 Item = TypeVar("Item")
@@ -78,7 +78,7 @@ class Evidence:
     @property
     def random_equal(self) -> bool:
         """Whether both versions had drawn the same random numbers when the differing loss was made."""
-        return bool(self.losses and self.losses[0].random == self.losses[1].random)
+        return bool(self.losses and same_random(self.losses[0].random, self.losses[1].random))
 
     def until(self, items: Sequence[Item], late: bool = True) -> list[Item]:
         """The items up to the step that differs; those that come before it, with `late`."""

@@ -81,21 +81,20 @@ def verdict_of(comparison: Comparison, original: Run, converted: Run, report: Ve
     """The verdict that follows from a comparison."""
     report = replace(report, channels=comparison.channels, first=comparison.first)
     if comparison.first is None:
-        return replace(report, outcome=EQUIVALENT, message=_agreement(comparison.channels))
+        return replace(report, outcome=EQUIVALENT, message=_agreement(comparison.channels, original.trace.unit))
     likely = likely_causes(Evidence(comparison.first, original, converted, comparison.channels))
     report = replace(report, likely=likely)
-    causes = tuple(cause.text for cause in likely)
     first = comparison.first
     at = f"at step {first.step}" if first.step else "before the first step"
     values = "" if first.channel == ch.FILES else f": {_short(first.original)} became {_short(first.converted)}"
     message = f"the first difference is {at}, {first.quantity}{values}"
-    done = f"{len(converted.trace.steps)} of {len(original.trace.steps)} optimizer steps"
+    done = f"{converted.trace.count} of {original.trace.count} {original.trace.unit}"
     if converted.status is None and first.converted is None:
         message = f"the converted version did not finish within the time limit ({done}; the original took "
         return replace(report, message=f"{message}{original.seconds:.1f} s): raise the limit or limit the steps")
     if converted.error and first.converted is None:
         message = f"the converted version fails after {done}: {converted.error}"
-    return replace(report, outcome=NOT_EQUIVALENT, message=message, causes=causes)
+    return replace(report, outcome=NOT_EQUIVALENT, message=message)
 
 
 def _short(value: str | None) -> str:
@@ -104,9 +103,15 @@ def _short(value: str | None) -> str:
     return value if len(value) <= 60 else value[:57] + "..."
 
 
-def _agreement(channels: Sequence[Channel]) -> str:
+_PARAMETERS = {
+    "optimizer steps": ("optimizer step", "optimizer steps"),
+    "backwards": ("state of the parameters", "states of the parameters"),
+}
+
+
+def _agreement(channels: Sequence[Channel], unit: str) -> str:
     counts = {channel.name: channel.original for channel in channels}
-    named = ((ch.LOSSES, "loss", "losses"), (ch.PARAMETERS, "optimizer step", "optimizer steps"),
+    named = ((ch.LOSSES, "loss", "losses"), (ch.PARAMETERS, *_PARAMETERS[unit]),
              (ch.PRINTED, "printed line", "printed lines"), (ch.FILES, "file", "files"))  # fmt: skip
     parts = [f"{counts[name]} {one if counts[name] == 1 else many}" for name, one, many in named if counts[name]]
     loose = [f"{c.name} {c.status}" for c in channels if c.decisive and c.status != "equal"]
@@ -116,26 +121,27 @@ def _agreement(channels: Sequence[Channel]) -> str:
 def unusable(run: Run, bench: Bench) -> str | None:
     """Why the original cannot serve as a reference; None when it can."""
     tail = f"; its standard error ends with:\n{run.stderr_tail}" if run.stderr_tail else ""
-    steps = len(run.trace.steps)
+    steps = run.trace.count
+    counted = f"{steps} {run.trace.unit}"
     if run.listens is not None:
         return (
-            f"the original listens on port {run.listens} and waits for clients, after {steps} optimizer steps: a "
+            f"the original listens on port {run.listens} and waits for clients, after {counted}: a "
             "server has no end to compare. Limit the run with --steps or --epochs, or verify the training by itself"
         )
     if not run.trace.started:
         status = describe_status(run.status)
         return f"the original did not start under {bench.settings.python}: exit status {status}{tail}"
     if run.status is None:
-        done = f"the original did not finish within {bench.settings.timeout:g} s ({steps} optimizer steps)"
+        done = f"the original did not finish within {bench.settings.timeout:g} s ({counted})"
         return f"{done}; raise the time limit or limit the steps"
     error = run.error
     if error and error.startswith("EOFError"):
         return (
-            f"the original asks for input and there is nobody to answer ({error}, after {steps} optimizer steps): "
+            f"the original asks for input and there is nobody to answer ({error}, after {counted}): "
             f"give the answers as arguments or in a file, or put defaults in their place{tail}"
         )
     if error or run.status < 0 or (run.status and not steps):
-        where = f"exit status {describe_status(run.status)} after {steps} optimizer steps"
+        where = f"exit status {describe_status(run.status)} after {counted}"
         what = f"the original fails: {error or where}" + (f" ({where})" if error else "")
         if error and "stand-in for torchvision" in error:
             return what
@@ -144,7 +150,7 @@ def unusable(run: Run, bench: Bench) -> str | None:
         return what + tail
     if not steps:
         also = " and never imports torch" if run.trace.torch is None else ""
-        return f"the original never steps an optimizer{also}, so there is no training to compare{tail}"
+        return f"the original never calls backward(){also}, so there is no training to compare{tail}"
     return None
 
 
@@ -167,7 +173,11 @@ def _notes(original: Run, converted: Run, report: Verdict) -> tuple[str, ...]:
     damaged = sorted({str(path) for run in (original, converted) for path in run.scratch.damaged()})
     notes = [f"the script changed {path}, which was too large to copy" for path in damaged]
     if original.trace.cut or converted.trace.cut:
-        notes.append(f"both versions were ended after {len(original.trace.steps)} optimizer steps; files not compared")
+        notes.append(f"both versions were ended after {original.trace.count} {original.trace.unit}; files not compared")
     elif report.epochs is not None:
         notes.append(f"--epochs {report.epochs} did not end the runs: no data loader was iterated that often")
+    if not original.trace.steps:
+        notes.append(
+            "no optimizer is stepped: each backward() counts as a step, and what it reaches is compared before it"
+        )
     return (*report.notes, *notes)

@@ -36,7 +36,7 @@ def with_origin(verdict: Verdict, bench: Bench, content: bytes, title: str | Non
     origin = find_origin(one, two)
     if origin is None:
         return verdict
-    return replace(verdict, origin=origin, notes=(*verdict.notes, origin.text))
+    return replace(verdict, origin=origin)
 
 
 def look_closely(bench: Bench, content: bytes, title: str | None, first: Divergence) -> tuple[Run, Run]:
@@ -64,7 +64,7 @@ def _batch(one: Trace, two: Trace) -> Found | None:
     if pair is None or pair[0] is None or pair[1] is None:
         return None
     index = one.batches.index(pair[0]) + 1
-    return Found(f"the first value that differs is batch {index}, of iteration {pair[0].loader} of a loader", *pair)
+    return Found(f"The first value that differs is batch {index}, of iteration {pair[0].loader} of a loader.", *pair)
 
 
 def _output(one: Trace, two: Trace) -> Found | None:
@@ -74,10 +74,10 @@ def _output(one: Trace, two: Trace) -> Found | None:
     if first is None or other is None:
         return None
     part = f"{first.name} ({first.module})" if first.name else first.module
-    text = f"the first value that differs is the output of {part}, called after {first.step} steps"
+    text = f"The first value that differs is the output of {part}, called after {first.step} steps"
     if first.module != other.module:
         text += f"; the converted version calls {other.module} there"
-    return Found(text, first, other)
+    return Found(f"{text}.", first, other)
 
 
 def _update(one: Trace, two: Trace) -> Found | None:
@@ -86,8 +86,6 @@ def _update(one: Trace, two: Trace) -> Found | None:
             if left == right:
                 continue
             what = "shape" if left[0] != right[0] else "gradient" if left[1] != right[1] else "value"
-            text = (
-                f"the first value that differs is the {what} of parameter {index} of the optimizer, of shape {left[0]}"
-            )
-            return Found(f"{text}, at step {a.step}", a, b)
+            text = f"The first value that differs is the {what} of parameter {index}, of shape {left[0]}"
+            return Found(f"{text}, at step {a.step}.", a, b)
     return None

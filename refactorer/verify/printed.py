@@ -45,7 +45,7 @@ def read_lines(stdout: bytes, marks: Sequence[Mark]) -> list[Line]:
                 at = bisect_right(offsets, offset) - 1
                 found.append(Line(text, known[at].step if at >= 0 else 0, known[at].place if at >= 0 else None))
             offset += len(piece) + 1
-    if found and stdout.endswith(b"\n") and not found[-1].text:
+    if found and not found[-1].text and (stdout.endswith(b"\n") or not stdout):
         found.pop()
     return found
 

@@ -104,5 +104,8 @@ def _first(verdict: Verdict) -> list[RenderableType]:
     assert verdict.first is not None
     parts: list[RenderableType] = [Text(f"\nFirst difference: {verdict.first.quantity}", style="bold")]
     parts += [Padding(Text(line), (0, 2)) for line in words.difference_lines(verdict.first)]
-    parts += [Text(f"  usual cause: {cause}", style="cyan") for cause in verdict.causes]
+    for what, cause in words.diagnosis(verdict):
+        title, *lines = words.cause_lines(what, cause)
+        parts.append(Text(title[0].upper() + title[1:], style="bold cyan"))
+        parts += [Padding(Text(line), (0, 2)) for line in lines]
     return parts

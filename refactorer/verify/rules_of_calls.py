@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from refactorer.verify import channels as ch
-from refactorer.verify.evidence import Evidence, Found
+from refactorer.verify.evidence import Evidence, Found, Pair
 from refactorer.verify.trace import Call, Forward, Mark, Trace, Value
 
 
@@ -15,7 +15,7 @@ def stopped(e: Evidence) -> str | None:
     error = e.converted.error
     if not error or (e.first.converted is not None and e.first.channel in ch.NUMERIC):
         return None
-    return f"The converted version stopped after {len(e.converted.trace.steps)} steps with {error}"
+    return f"The converted version stopped after {e.converted.trace.count} steps with {error}"
 
 
 def mode(e: Evidence) -> Found | None:
@@ -129,7 +129,7 @@ def _taken(trace: Trace, e: Evidence) -> list[Taken]:
 def _trains(e: Evidence, index: int) -> bool:
     """Whether steps are taken while a loader is iterated in the original; the last one may just have begun."""
     marks = e.traces[0].loaders
-    after = marks[index + 1].step if index + 1 < len(marks) else len(e.traces[0].steps)
+    after = marks[index + 1].step if index + 1 < len(marks) else e.traces[0].count
     return after > marks[index].step
 
 
@@ -239,7 +239,7 @@ def scheduler(e: Evidence) -> Found | None:
     if pair is None or (e.first.channel not in (ch.RATES, ch.PRINTED, ch.FILES)):
         return None
     before = [len(e.until(trace.called("sched"))) for trace in e.traces]
-    if e.first.channel == ch.RATES and e.first.step == 1 and before[0] == before[1]:
+    if e.first.channel == ch.RATES and before[0] == before[1] and _other_base(pair):
         return None  # it was made for an optimizer with another rate
     return Found(
         "The learning rate differs first: the scheduler is stepped at another place (each batch or each epoch, before "
@@ -247,6 +247,12 @@ def scheduler(e: Evidence) -> Found | None:
         "arguments.",
         *pair,
     )
+
+
+def _other_base(pair: Pair[Call]) -> bool:
+    """Whether two schedulers start from other learning rates."""
+    texts = {call.detail.rpartition("base=")[2] for call in pair if call}
+    return len(texts) > 1
 
 
 def rates(e: Evidence) -> str | None:

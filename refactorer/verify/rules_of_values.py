@@ -6,7 +6,7 @@ from collections import Counter
 
 from refactorer.verify import channels as ch
 from refactorer.verify.evidence import Evidence, Found
-from refactorer.verify.trace import Mark
+from refactorer.verify.trace import Mark, same_random
 
 
 def seed(e: Evidence) -> Found | None:
@@ -17,6 +17,19 @@ def seed(e: Evidence) -> Found | None:
         return None
     numbers = [str(value.seed) for value in pair]
     return Found(f"torch is seeded with {numbers[0]} in the original and with {numbers[1]} in the converted version.")
+
+
+def scaling(e: Evidence) -> Found | None:
+    """The loss is the same before a GradScaler multiplies it."""
+    one, two = e.losses or (None, None)
+    if one is None or two is None or one.loss != two.loss or (one.unscaled is None and two.unscaled is None):
+        return None
+    return Found(
+        f"The loss itself is the same, {one.loss!r}: a GradScaler multiplies it by another factor in one version, or "
+        "in one version only.",
+        one,
+        two,
+    )
 
 
 def precision(e: Evidence) -> Found | None:
@@ -36,7 +49,11 @@ def data_order(e: Evidence) -> Found | None:
     loads = _loads(e)
     if loads is None or e.batch is None or e.batch[0] is None or e.batch[1] is None:
         return None
-    if loads[0].random != loads[1].random or e.batch[0].rows != e.batch[1].rows or loads[0].amount != loads[1].amount:
+    if (
+        not same_random(loads[0].random, loads[1].random)
+        or e.batch[0].rows != e.batch[1].rows
+        or loads[0].amount != loads[1].amount
+    ):
         return None
     return Found(
         "The batches differ although the random state was the same when their loader began: shuffling is on in one "
@@ -83,7 +100,7 @@ def random(e: Evidence) -> Found | None:
     if not e.whole or e.first.channel not in (ch.LOSSES, ch.GRADIENTS, ch.PRINTED, ch.FORWARDS, ch.BATCHES):
         return None
     loads, states = _loads(e), e.losses
-    if not (loads and loads[0].random != loads[1].random) and not (states and states[0].random != states[1].random):
+    if not any(pair and not same_random(pair[0].random, pair[1].random) for pair in (loads, states)):
         return None
     if e.first.step <= 1:
         return Found(
@@ -137,8 +154,13 @@ def data(e: Evidence) -> Found | None:
 
 
 def weights(e: Evidence) -> Found | None:
-    """The same batch, the same random numbers, the same modes, and another output."""
-    if e.losses is None or not e.random_equal or e.batch is not None or e.forward is None:
+    """The same batch, the same random numbers, the same modes, and another output.
+
+    Where a normalisation follows, the loss made from it may be the same, and only its gradients are not.
+    """
+    if e.batch is not None or e.forward is None or None in e.forward:
+        return None
+    if not e.random_equal and (e.first.channel != ch.NORMS or not e.whole):
         return None
     return Found(
         "The versions drew the same random numbers and got the same batch, but the model returns something else: its "
@@ -161,6 +183,11 @@ def parameters(e: Evidence) -> str | None:
     """All that goes into a step is equal and its result is not."""
     if e.first.channel not in (ch.PARAMETERS, ch.STATE) or not e.whole:
         return None
+    if not e.traces[0].steps:
+        return (
+            "The losses up to here are equal and the parameters are not: the update that the script makes by hand is "
+            "another one, is left out, or is made once more."
+        )
     return (
         "Loss, gradients, learning rate and settings of this step are equal and the parameters after it are not: "
         "something else changes the parameters or the optimizer's state between two steps."

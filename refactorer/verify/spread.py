@@ -44,7 +44,7 @@ def verdict_by_spread(report: Verdict, originals: Sequence[Run], converted: Sequ
         return replace(report, outcome=NOT_EQUIVALENT, message=message)
     if not min(min(numbers) for numbers in counts):
         return replace(report, outcome=ERROR, message="there are no losses to compare: backward() is never called")
-    losses = [[[value.value for value in run.trace.losses] for run in runs] for runs in (originals, converted)]
+    losses = [[[value.loss for value in run.trace.losses] for run in runs] for runs in (originals, converted)]
     parts = compare_losses(losses[0], losses[1])
     report = replace(report, statistics=parts)
     apart = next((part for part in parts if not part.agrees), None)

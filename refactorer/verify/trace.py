@@ -15,7 +15,8 @@ class Value:
     """A value that `backward()` or `autograd.grad` started from, with the index of the step that it leads to.
 
     `modes` counts the calls of modules in training and in evaluation mode since the backward before; `gradients` is the
-    norm of the gradients that were already there. Both are None where no checksums were computed.
+    norm of the gradients that were already there. Both are None where no checksums were computed. `unscaled` is the
+    loss that a GradScaler made the value from, None where it made none.
     """
 
     step: int
@@ -29,11 +30,17 @@ class Value:
     precision: str = ""
     gradients: float | None = None
     seed: int | None = None
+    unscaled: float | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
         """Equal for two values exactly when all their bits are; NaN equals NaN."""
         return (self.value.hex(), self.dtype, self.shape, self.checksum)
+
+    @property
+    def loss(self) -> float:
+        """The value without the factor of a GradScaler, which is chosen anew in each precision."""
+        return self.value if self.unscaled is None else self.unscaled
 
 
 @dataclass(frozen=True)
@@ -124,9 +131,22 @@ class Update:
     place: str | None
 
 
+@dataclass(frozen=True)
+class Weights:
+    """The parameters that a backward reaches, as they are after `step` backwards: a checksum and their norm."""
+
+    step: int
+    checksum: int
+    norm: float | None
+    place: str | None
+
+
 @dataclass
 class Trace:
-    """All events of the process that trained, in their order per kind."""
+    """All events of the process that trained, in their order per kind.
+
+    In a script that steps no optimizer, each `backward()` counts as a step, and `weights` holds the parameters at each.
+    """
 
     started: bool = False
     main: bool = False
@@ -144,7 +164,19 @@ class Trace:
     modules: list[Forward] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    weights: list[Weights] = field(default_factory=list)
+    moments: list[float] = field(default_factory=list)
     end: dict[str, Any] | None = None
+
+    @property
+    def count(self) -> int:
+        """Optimizer steps; backwards where there are none."""
+        return len(self.steps) or len(self.losses) + len(self.gradients)
+
+    @property
+    def unit(self) -> str:
+        """What is counted, in words."""
+        return "optimizer steps" if self.steps or not self.count else "backwards"
 
     @property
     def cut(self) -> bool:
@@ -153,33 +185,45 @@ class Trace:
 
     @property
     def training_seconds(self) -> float | None:
-        """Seconds from the first optimizer step to the last one, without the tracer's own."""
-        if len(self.steps) < 2:
-            return None
-        first, last = self.steps[0], self.steps[-1]
-        return (last.time - last.overhead) - (first.time - first.overhead)
+        """Seconds from the first step to the last one, without the tracer's own."""
+        return self.moments[-1] - self.moments[0] if len(self.moments) > 1 else None
 
     @property
     def step_seconds(self) -> float | None:
-        """Median of the seconds from one optimizer step to the next, without the tracer's own."""
-        at = [step.time - step.overhead for step in self.steps]
-        return median(b - a for a, b in pairwise(at)) if len(at) > 1 else None
+        """Median of the seconds from one step to the next, without the tracer's own."""
+        return median(b - a for a, b in pairwise(self.moments)) if len(self.moments) > 1 else None
 
     @property
     def tracer_seconds(self) -> float | None:
         """Seconds that the tracer itself took in this process."""
         return self.end.get("own") if self.end else None
 
+    @property
+    def skipped(self) -> list[int]:
+        """The steps that a GradScaler left out, counted from 1 as if it had not."""
+        return [call.step + index for index, call in enumerate(self.called("skip"), 1)]
+
+    @property
+    def taken(self) -> list[int]:
+        """The numbers of the steps that were taken, counted as in `skipped`."""
+        left_out = set(self.skipped)
+        return [number for number in range(1, len(self.steps) + len(left_out) + 1) if number not in left_out]
+
     def called(self, kind: str) -> list[Call]:
         """The calls of one kind, in their order."""
         return [call for call in self.calls if call.kind == kind]
+
+
+def same_random(one: dict[str, int], two: dict[str, int]) -> bool:
+    """Whether the generators that exist in both versions are in the same state."""
+    return all(one[name] == two[name] for name in one.keys() & two.keys())
 
 
 def read_traces(folder: Path) -> Trace:
     """The trace of the process that trained: the main one, or else the spawned one of rank 0."""
     traces = [read_trace(path) for path in sorted(folder.glob("trace-*.jsonl"))]
     main = next((trace for trace in traces if trace.main), Trace())
-    if main.steps or main.losses:
+    if main.count:
         return main
     trained = [trace for trace in traces if trace.steps and trace.rank == 0]
     if not trained:
@@ -191,14 +235,29 @@ def read_traces(folder: Path) -> Trace:
 
 def read_trace(path: Path) -> Trace:
     """Reads one file; a last line that was cut short by a kill is left out."""
-    trace = Trace()
+    events = []
     for line in path.read_text(errors="replace").splitlines():
         try:
-            event = json.loads(line)
+            events.append(json.loads(line))
         except ValueError:
             break
+    if not any(event["e"] == "step" for event in events):
+        _count_backwards(events)
+    trace = Trace()
+    for event in events:
         _READ.get(event["e"], _call)(trace, event)
+    timed = ("step",) if trace.steps else ("loss", "grad")
+    trace.moments = [event["t"] - event["own"] for event in events if event["e"] in timed]
     return trace
+
+
+def _count_backwards(events: list[dict[str, Any]]) -> None:
+    """Counts each backward as a step, where there are no others."""
+    done = 0
+    for event in events:
+        if "s" in event:
+            event["s"] = done
+        done += event["e"] in ("loss", "grad")
 
 
 def _start(trace: Trace, event: dict[str, Any]) -> None:
@@ -217,15 +276,23 @@ def _value(event: dict[str, Any]) -> Value:
     number, before = float.fromhex(event["v"]), _number(event.get("gb"))
     modes = tuple(event["m"]) if "m" in event else None
     state = (event["d"], tuple(event["n"]), event["c"], event.get("r", {}), event["at"])
-    return Value(event["s"] + 1, number, *state, modes, event.get("ac", ""), before, event.get("seed"))
+    rest = (event.get("seed"), _number(event.get("u")))
+    return Value(event["s"] + 1, number, *state, modes, event.get("ac", ""), before, *rest)
+
+
+def _weights(trace: Trace, event: dict[str, Any]) -> None:
+    if "p" in event:
+        trace.weights.append(Weights(event["s"], event["p"], _number(event["pn"]), event.get("at")))
 
 
 def _loss(trace: Trace, event: dict[str, Any]) -> None:
     trace.losses.append(_value(event))
+    _weights(trace, event)
 
 
 def _grad(trace: Trace, event: dict[str, Any]) -> None:
     trace.gradients.append(_value(event))
+    _weights(trace, event)
 
 
 def _number(text: str | None) -> float | None:
@@ -272,6 +339,7 @@ def _iter(trace: Trace, event: dict[str, Any]) -> None:
 
 def _end(trace: Trace, event: dict[str, Any]) -> None:
     trace.end = event
+    _weights(trace, event)
 
 
 _READ = {"start": _start, "torch": _torch, "rank": _rank, "loss": _loss, "grad": _grad, "step": _step, "out": _out,

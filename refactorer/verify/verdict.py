@@ -125,7 +125,6 @@ class Verdict:
     atol: float | None = None
     channels: tuple[Channel, ...] = ()
     first: Divergence | None = None
-    causes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     original: RunSummary | None = None
     converted: RunSummary | None = None
@@ -141,6 +140,11 @@ class Verdict:
     diff: str = ""
     likely: tuple[Cause, ...] = ()
     origin: Cause | None = None
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """The likely causes in words, the likeliest first."""
+        return tuple(cause.text for cause in self.likely)
 
     @property
     def ratio(self) -> float | None:
@@ -170,7 +174,13 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form; numbers that JSON lacks (nan, inf) become strings."""
-        fields = {"schema": SCHEMA, **asdict(self), "ratio": self.ratio, "exit_status": exit_status(self)}
+        fields = {
+            "schema": SCHEMA,
+            **asdict(self),
+            "causes": self.causes,
+            "ratio": self.ratio,
+            "exit_status": exit_status(self),
+        }
         return {key: _plain(value) for key, value in fields.items()}
 
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-STEP = b'"e": "step"'
+STEP, BACKWARD = b'"e": "step"', b'"e": "loss"'
 QUIET = (
     20.0  # seconds in which a process that listens on a port neither computes nor writes before it counts as waiting
 )
@@ -25,7 +25,7 @@ class Watch:
     def __init__(self, records: Path, pid: int, progress: Callable[[int], None] | None = None) -> None:
         self.records, self.pid, self.progress = records, pid, progress
         self.waits_at: int | None = None
-        self.steps, self.read = 0, 0
+        self.steps, self.backwards, self.read = 0, 0, 0
         self.rest = b""
         self.quiet, self.size, self.worked = 0.0, -1, 0.0
 
@@ -33,7 +33,7 @@ class Watch:
         """Tells of the progress; whether the run waits for clients and is to be stopped."""
         if self.progress is not None:
             self._count()
-            self.progress(self.steps)
+            self.progress(self.steps or self.backwards)
         port = self._port()
         if port is None:
             return False
@@ -54,8 +54,9 @@ class Watch:
             file.seek(self.read)
             new = self.rest + file.read()
             self.read = file.tell()
-        whole, newline, self.rest = new.rpartition(b"\n")
-        self.steps += (whole + newline).count(STEP)
+        whole, _, self.rest = new.rpartition(b"\n")
+        self.steps += whole.count(STEP)
+        self.backwards += whole.count(BACKWARD)
 
     def _port(self) -> int | None:
         path = self.records / "listening.jsonl"

@@ -19,7 +19,7 @@ from refactorer.verify import report
 from refactorer.verify.measured import Flag, Part, SeedResult, Tolerances
 from refactorer.verify.report import charts, words, write_report
 from refactorer.verify.report_text import render
-from refactorer.verify.verdict import Channel, Divergence, RunSummary, Verdict, exit_status
+from refactorer.verify.verdict import Cause, Channel, Divergence, RunSummary, Verdict, exit_status
 
 
 def summary(*losses: float, **changes: object) -> RunSummary:
@@ -33,6 +33,8 @@ def summary(*losses: float, **changes: object) -> RunSummary:
 
 FIRST = Divergence("losses", 2, 1, "loss 2", "0.5 (float32)", "0.25 (float32)", -0.25, 8388608,
                    "train.py:7", "lit.py:9", "loss.backward()", "return loss")  # fmt: skip
+USUAL = Cause("mode", "a <usual> cause", "train.py:3", None, "model.eval()", None)
+ORIGIN = Cause("forward value", "the output of layer <0>", "train.py:6", "lit.py:8", "model(x)", "self.model(x)")
 SAME = Verdict(
     "equivalent", "the same 2 losses", "train.py", "lit.py", channels=(Channel("losses", "equal", 2, 2),),
     original=summary(1.0, 0.5), converted=summary(1.0, 0.5, training_seconds=0.75),
@@ -46,8 +48,8 @@ DIFFERENT = Verdict(
         Channel("files", "not compared", 1, 1, note="the runs were cut short"),
         Channel("loader iterations", "differs", 1, 2, PRINTED, decisive=False),
     ),
-    first=FIRST, causes=("a <usual> cause",), notes=("a note",), original=summary(1.0, 0.5),
-    converted=summary(1.0, 0.25, math.nan, status=1, error="ValueError: x", stderr_tail="ValueError: x"),
+    first=FIRST, likely=(USUAL,), notes=("a note",), original=summary(1.0, 0.5),
+    origin=ORIGIN, converted=summary(1.0, 0.25, math.nan, status=1, error="ValueError: x", stderr_tail="ValueError: x"),
 )  # fmt: skip
 REFUSED = Verdict("refused", "train.py was not converted", "train.py",
                   diagnostics=(Diagnostic("R001", "two loops", "join them", "train.py", 3, 1),))  # fmt: skip
@@ -89,6 +91,10 @@ def test_json(verdict: Verdict, tmp_path: Path) -> None:
     assert read["exit_status"] == exit_status(verdict)
     if verdict is DIFFERENT:
         assert read["first"]["original"] == "0.5 (float32)"
+        assert read["likely"][0]["name"] == "mode"
+        assert read["likely"][0]["original_place"] == "train.py:3"
+        assert read["causes"] == ["a <usual> cause"]
+        assert (read["origin"]["name"], read["origin"]["converted_place"]) == ("forward value", "lit.py:8")
         assert read["converted"]["losses"] == [1.0, 0.25, "nan"]
         assert read["channels"][0]["first"]["ulps"] == 8388608
 
@@ -132,6 +138,11 @@ def test_markdown(verdict: Verdict, tmp_path: Path) -> None:
         assert "| losses | ❌ differs at step 2 | 2 | 3 |" in text
         assert "| files | ➖ not compared | 1 | 1 |" in text
         assert "- generated: MNIST" in text
+        assert (
+            "Likely cause: **mode**. a \\<usual\\> cause\n- original <code>line train.py:3   model.eval()</code>"
+            in text
+        )
+        assert "First value that differs: **forward value**" in text
 
 
 def test_a_summary_in_one_line() -> None:
@@ -148,7 +159,8 @@ def test_everything_is_on_the_page(tmp_path: Path) -> None:
                  "On generated data", 'class="band"', "first difference", "-&lt;b&gt;"):  # fmt: skip
         assert part in page
     shown = text_of(FULL)
-    for part in ("generated: MNIST", "four times the spread", "1 to 2", "not equivalent (on generated data): "):
+    for part in ("generated: MNIST", "four times the spread", "1 to 2", "not equivalent (on generated data): ",
+                 "Likely cause: mode", "train.py:3   model.eval()", "First value that differs: forward"):  # fmt: skip
         assert part in shown
 
 
@@ -205,10 +217,16 @@ def test_junit(verdict: Verdict, tmp_path: Path) -> None:
     expected = {SAME: (1, 0, 0, 0), DIFFERENT: (3, 2, 0, 1), REFUSED: (1, 0, 0, 1), BROKEN: (1, 0, 1, 0)}
     assert numbers == expected.get(verdict, (1, 0, 0, 0))
     if verdict is DIFFERENT:
-        failure = suite[0].find("failure")
+        failure = suite.find("testcase/failure")
         assert failure is not None
         assert failure.text is not None
-        assert "a <usual> cause" in failure.text
+        assert failure.attrib["type"] == "mode"
+        for part in ("a <usual> cause", "the output of layer <0>", "converted line lit.py:8   self.model(x)"):
+            assert part in failure.text
+        found = {item.attrib["name"]: item.attrib["value"] for item in suite.iter("property")}
+        assert found["likely.name"] == "mode"
+        assert (found["likely.original_place"], found["origin.converted_source"]) == ("train.py:3", "self.model(x)")
+        assert "likely.converted_place" not in found
 
 
 def test_other_endings_and_places_are_errors(tmp_path: Path) -> None:

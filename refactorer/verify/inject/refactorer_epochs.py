@@ -1,7 +1,8 @@
 """Ends a run where its training data would be iterated once more than REFACTORER_TRACE_EPOCHS times.
 
-A pass over a data set counts when an optimizer stepped on one of its batches, so evaluations do not. What a script does
-between two epochs belongs to the first of them, so both versions end at the same point.
+A pass over a data set counts when an optimizer stepped on one of its batches, so evaluations do not; where there is no
+optimizer, when `backward()` was called. What a script does between two epochs belongs to the first of them, so both
+versions end at the same point.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Epochs:
             os._exit(0)
 
     def stepped(self) -> None:
-        """An optimizer has stepped on the batch that was given last."""
+        """The batch that was given last was trained on."""
         if self.current is not None and not self.current.counted:
             self.current.counted = True
             self.passes[self.current.key] = self.passes.get(self.current.key, 0) + 1
@@ -52,7 +53,6 @@ def start(tracer: Any) -> None:
 
 
 def _watch(epochs: Epochs) -> None:
-    from torch.optim.optimizer import register_optimizer_step_post_hook
     from torch.utils.data import DataLoader
     from torch.utils.data.dataloader import _BaseDataLoaderIter
 
@@ -73,4 +73,4 @@ def _watch(epochs: Epochs) -> None:
 
     DataLoader.__iter__ = __iter__  # type: ignore[method-assign]
     _BaseDataLoaderIter.__next__ = __next__  # type: ignore[method-assign]
-    register_optimizer_step_post_hook(lambda *args: epochs.stepped())
+    epochs.tracer.after_update.append(epochs.stepped)

@@ -1,8 +1,9 @@
 """Rounds what every layer gives, forward and backward, at random, as a coarser number format would.
 
-Each value is multiplied by `1 + e`, where `e` is uniform between plus and minus REFACTORER_TRACE_NOISE, the unit
-roundoff of that format (Monte Carlo arithmetic: Parker, 1997). Several such runs show how far rounding alone moves a
-training. The numbers come from a generator of their own, seeded by REFACTORER_TRACE_NOISE_SEED.
+Each value is multiplied by `1 + e`, where `e` is uniform between plus and minus the unit roundoff of the format that
+REFACTORER_TRACE_NOISE names, or of the value's own if that is coarser (Monte Carlo arithmetic: Parker, 1997). Several
+such runs show how far rounding alone moves a training. The numbers come from a generator of their own, seeded by
+REFACTORER_TRACE_NOISE_SEED.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def start(tracer: Any) -> None:
 
 
 def _install(torch: Any) -> None:
-    unit = float(os.environ["REFACTORER_TRACE_NOISE"])
+    coarse = getattr(torch, os.environ["REFACTORER_TRACE_NOISE"])
     seed = int(os.environ.get("REFACTORER_TRACE_NOISE_SEED", "0"))
     generators: dict[Any, Any] = {}
 
@@ -31,9 +32,11 @@ def _install(torch: Any) -> None:
         if drawn is None:
             drawn = generators[tensor.device] = torch.Generator(tensor.device).manual_seed(seed)
         with torch.no_grad():
-            noise = torch.rand(tensor.shape, generator=drawn, device=tensor.device, dtype=tensor.dtype)
+            wide = torch.promote_types(tensor.dtype, torch.float32)
+            noise = torch.rand(tensor.shape, generator=drawn, device=tensor.device, dtype=wide)
+            unit = max(torch.finfo(coarse).eps, torch.finfo(tensor.dtype).eps) / 2
             factor = (noise * 2 - 1) * unit + 1
-        return tensor * factor
+        return (tensor * factor).to(tensor.dtype)
 
     def forward(module: Any, args: Any, output: Any) -> Any:
         if next(module.children(), None) is not None:

@@ -80,17 +80,22 @@ def norm(tensors: list[Any]) -> str:
     return float(total**0.5).hex()
 
 
+def parameters(optimizer: Any) -> list[Any]:
+    """All parameters of an optimizer, in its order."""
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
 def of_optimizer(optimizer: Any) -> dict[str, Any]:
     """Checksum and norm of all parameters, the norm of their gradients, checksum of the state, and the settings."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    found = parameters(optimizer)
     bits = 0
-    for parameter in parameters:
+    for parameter in found:
         bits = checksum(parameter, bits)
     return {
         "p": bits,
-        "pn": norm([p.detach() for p in parameters]),
-        "g": norm(_gradients(parameters)),
-        "st": fingerprint([optimizer.state[p] for p in parameters if p in optimizer.state]),
+        "pn": norm([p.detach() for p in found]),
+        "g": norm(_gradients(found)),
+        "st": fingerprint([optimizer.state[p] for p in found if p in optimizer.state]),
         "set": settings(optimizer),
     }
 
@@ -119,16 +124,15 @@ def _plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, str))
 
 
-def by_parameter(optimizer: Any) -> list[list[Any]]:
-    """Shape, checksum of the gradient and checksum of the value of each parameter, in the optimizer's order."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+def by_parameter(parameters: Iterable[Any]) -> list[list[Any]]:
+    """Shape, checksum of the gradient and checksum of the value of each parameter."""
     return [[list(p.shape), None if p.grad is None else checksum(p.grad), checksum(p)] for p in parameters]
 
 
 def gradients_of(optimizers: Iterable[Any]) -> str:
     """Norm of all gradients that lie on the parameters of some optimizers, as float hex."""
-    parameters = {id(p): p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
-    return norm(_gradients(parameters.values()))
+    known = {id(p): p for optimizer in optimizers for p in parameters(optimizer)}
+    return norm(_gradients(known.values()))
 
 
 def _gradients(parameters: Iterable[Any]) -> list[Any]:
@@ -136,9 +140,12 @@ def _gradients(parameters: Iterable[Any]) -> list[Any]:
 
 
 def scheduler(scheduler: Any) -> dict[str, Any]:
-    """The epoch of a scheduler and a checksum of all its plain attributes."""
+    """The epoch of a scheduler, a checksum of its attributes, the rates that it gives and those it starts from."""
     plain = {key: item for key, item in sorted(vars(scheduler).items()) if key[0] != "_" and _plain(item)}
-    return {"n": getattr(scheduler, "last_epoch", None), "c": zlib.crc32(repr(plain).encode())}
+    base = getattr(scheduler, "base_lrs", [])
+    rates = [float(rate) for rate in getattr(scheduler, "_last_lr", [])] if base else []
+    made = {"n": getattr(scheduler, "last_epoch", None), "c": zlib.crc32(repr(plain).encode())}
+    return {**made, "lr": rates, "base": [float(rate) for rate in base]}
 
 
 def generators() -> dict[str, int]:

@@ -7,7 +7,8 @@ The parent sets the environment:
 * REFACTORER_TRACE_SEED  seed of random, numpy and torch, set when each is first imported (the script's own seeding
                          comes later and wins);
 * REFACTORER_TRACE_LINKS not empty when some files of the scratch copy are links to the user's own;
-* REFACTORER_TRACE_STEPS end the process with status 0 after this many optimizer steps; 0 is no limit;
+* REFACTORER_TRACE_STEPS end the process with status 0 after this many optimizer steps, or behind this many backwards
+                         of a script without an optimizer (see `refactorer_updates`); 0 is no limit;
 * REFACTORER_TRACE_EVERY compute checksums at every step (1, the default), at every n-th, or never (0). Unless it is 1,
                          only losses and learning rates are recorded in between, and losses on a GPU are read later, so
                          that no step waits for it;
@@ -36,7 +37,9 @@ from typing import Any
 # Found beside this file, whose folder is on the path of the traced process.
 import refactorer_imports as imports  # type: ignore[import-not-found]
 import refactorer_links  # type: ignore[import-not-found]
+import refactorer_scaling as scaling  # type: ignore[import-not-found]
 import refactorer_state as state  # type: ignore[import-not-found]
+import refactorer_updates as updates  # type: ignore[import-not-found]
 import refactorer_watch as watch  # type: ignore[import-not-found]
 
 MAIN = "REFACTORER_TRACE_MAIN"
@@ -87,21 +90,29 @@ class Tracer:
         self.folder, self.limit, self.main = folder, limit, main
         self.places = Places(root)
         self.pid, self.file = 0, -1
-        self.steps = 0
+        self.steps = self.skipped = 0
         self.spent = 0.0
         self.busy = self.closed = False
         self.every = int(os.environ.get("REFACTORER_TRACE_EVERY") or 1)
         self.closely = int(os.environ.get("REFACTORER_TRACE_OUTPUTS") or 0)
         self.inside: set[str] = set()
         self.lines: list[str] = []
-        self.waiting: list[tuple[dict[str, Any], Any, Any]] = []
+        self.waiting: list[tuple[dict[str, Any], Any, Any, Any]] = []
         self.optimizers: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.scaling = scaling.Scaling()
+        self.updates = updates.Updates()
+        self.after_update: list[Callable[[], None]] = []
         self.buffers = watch.Buffers()
         self.forwards = watch.Forwards(self, self.closely)
 
     def full(self) -> bool:
         """Whether checksums are computed for the step that comes next."""
-        return self.every == 1 or bool(self.closely) or (self.every > 1 and (self.steps + 1) % self.every == 0)
+        return self.every == 1 or bool(self.closely) or (self.every > 1 and (self.done + 1) % self.every == 0)
+
+    @property
+    def done(self) -> int:
+        """Optimizer steps so far; backwards where there is no optimizer."""
+        return self.steps or (self.updates.count if self.updates.alone else 0)
 
     def record(self, kind: str, **detail: Any) -> None:
         """Writes an event with the step and the place where it happens."""
@@ -138,7 +149,7 @@ class Tracer:
     def open(self) -> None:
         """Starts the file of this process."""
         if self.pid:
-            self.steps, self.main, self.closed, self.lines = 0, False, False, []
+            self.steps, self.skipped, self.main, self.closed, self.lines = 0, 0, False, False, []
         self.pid = os.getpid()
         path = os.path.join(self.folder, f"trace-{self.pid}.jsonl")
         self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -160,27 +171,54 @@ class Tracer:
     def loss(self, kind: str, tensors: Any, weights: Any = None) -> None:
         """`backward()` or `autograd.grad` is called on one tensor or several."""
         began = time.perf_counter()
-        event: dict[str, Any] = {"e": kind, "s": self.steps, "at": self.places.here()}
-        if self.full():
+        if not self.steps and self.updates.alone:
+            self.limit_backwards()
+        event: dict[str, Any] = {"e": kind, "s": self.steps, "at": self.places.here(), "t": began, "own": self.spent}
+        full = self.full()
+        if full:
             known = state.gradients_of(self.optimizers)
             event.update(r=state.generators(), m=self.forwards.counts(), ac=watch.precision(), gb=known)
             event.update(seed=state.seed())
+        if not self.steps:
+            event.update(self.updates.backward(tensors, full))
         weights = weights if isinstance(weights, (list, tuple)) else [weights]
         for index, tensor in enumerate(tensors if isinstance(tensors, (list, tuple)) else [tensors]):
             weight = weights[index] if index < len(weights) else None
-            if self.full() or not getattr(tensor, "is_cuda", False):
-                self.write({**event, **state.value(tensor, weight)})
+            unscaled = self.scaling.unscaled(tensor)
+            if full or not getattr(tensor, "is_cuda", False):
+                self.value(event, tensor, weight, unscaled)
             else:
-                self.waiting.append((event, tensor.detach().clone(), weight))
+                unscaled = None if unscaled is None else unscaled.clone()
+                self.waiting.append((event, tensor.detach().clone(), weight, unscaled))
         if len(self.waiting) >= MANY:
             self.flush()
         self.spent += time.perf_counter() - began
+        if self.updates.alone:
+            self.updated()
+
+    def value(self, event: dict[str, Any], tensor: Any, weight: Any, unscaled: Any) -> None:
+        """Writes one value that a backward starts from; `unscaled` is what it was before a scaler, or None."""
+        before = {} if unscaled is None else {"u": state.value(unscaled)["v"]}
+        self.write({**event, **state.value(tensor, weight), **before})
 
     def flush(self) -> None:
         """Writes the losses that were left on the GPU."""
-        for event, tensor, weight in self.waiting:
-            self.write({**event, **state.value(tensor, weight)})
+        for waiting in self.waiting:
+            self.value(*waiting)
         self.waiting.clear()
+
+    def limit_backwards(self) -> None:
+        """Ends a process without an optimizer where one backward more than the limit would begin."""
+        if self.limit and self.updates.count >= self.limit:
+            if self.closely:
+                self.record("par", p=state.by_parameter(self.updates.leaves))
+            self.end(cut=True)
+            leave(0)
+
+    def updated(self) -> None:
+        """A step was taken; a plugin may count it."""
+        for tell in self.after_update:
+            tell()
 
     def step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """An optimizer has stepped; ends the process at the limit."""
@@ -189,6 +227,7 @@ class Tracer:
         self.steps += 1
         if self.steps == 1:
             self.write({"e": "rank", "rank": state.rank()})
+            self.updates.leaves.clear()
         event = {"e": "step", "s": self.steps, "t": began, "own": self.spent, "lr": state.rates(optimizer)}
         if full:
             self.flush()
@@ -199,8 +238,9 @@ class Tracer:
             )
         self.write(event)
         if self.closely and self.steps >= self.closely:
-            self.record("par", p=state.by_parameter(optimizer))
+            self.record("par", p=state.by_parameter(state.parameters(optimizer)))
         self.spent += time.perf_counter() - began
+        self.updated()
         if self.limit and self.steps >= self.limit:
             self.end(cut=True)
             leave(0)
@@ -221,7 +261,8 @@ class Tracer:
         error = getattr(sys, "last_value", None)
         said = f"{type(error).__name__}: {error}" if error is not None else None
         event = {"e": "end", "s": self.steps, "cut": cut, "error": said, "r": state.generators(), "own": self.spent}
-        self.write({**event, **state.peak_memory()})
+        last = self.updates.now() if self.updates.leaves and self.full() else {}
+        self.write({**event, **last, **state.peak_memory()})
         self.write_lines()
         self.closed = True
 
@@ -283,6 +324,8 @@ def watch_torch(tracer: Tracer, torch: Any) -> None:
 
     DataLoader.__iter__ = __iter__  # type: ignore[method-assign]
     register_optimizer_step_post_hook(tracer.step)
+    tracer.scaling.watch(tracer, torch)
+    tracer.updates.watch(torch)
     if tracer.every or tracer.closely:
         watch.watch_batches(tracer, dataloader)
         watch.watch_calls(tracer, torch)

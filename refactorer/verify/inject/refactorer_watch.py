@@ -103,7 +103,7 @@ class Forwards:
 
     def tracing_all(self) -> bool:
         """Whether the module is called for the step that is looked at closely."""
-        return bool(self.every_module) and self.tracer.steps + 1 >= self.every_module
+        return bool(self.every_module) and self.tracer.done + 1 >= self.every_module
 
     def write(self, kind: str, module: Any, output: Any, **more: Any) -> None:
         """Records what a module returned."""

@@ -6,7 +6,7 @@ import html
 import re
 
 from refactorer.verify.report import words
-from refactorer.verify.verdict import ERROR, REFUSED, Channel, Verdict, exit_status
+from refactorer.verify.verdict import ERROR, REFUSED, Cause, Channel, Verdict, exit_status
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
 
@@ -19,7 +19,7 @@ def render(verdict: Verdict) -> str:
     if verdict.first:
         lines = "\n".join(words.difference_lines(verdict.first))
         parts.append(f"First difference: {plain(verdict.first.quantity)}\n\n{_fenced(lines)}")
-        parts += [f"- {plain(cause)}" for cause in verdict.causes]
+        parts += [_cause(what, cause) for what, cause in words.diagnosis(verdict)]
     shown = [channel for channel in verdict.channels if channel.original or channel.converted or channel.differs]
     if shown:
         table = ["| check | result | original | converted |", "| --- | --- | ---: | ---: |", *map(_row, shown)]
@@ -38,6 +38,12 @@ def _sign(verdict: Verdict) -> str:
     if verdict.outcome in (ERROR, REFUSED):
         return "⚠️"
     return "✅" if exit_status(verdict) == 0 else "❌"
+
+
+def _cause(what: str, cause: Cause) -> str:
+    places = [f"{name} {_code(words.where(place, source))}" for name, _, place, source in words.sides(cause) if place]
+    said = f"{plain(what.capitalize())}: **{plain(cause.name)}**. {plain(cause.text)}"
+    return "\n".join([said, *(f"- {place}" for place in places)])
 
 
 def _row(channel: Channel) -> str:

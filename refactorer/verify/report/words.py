@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from refactorer.verify.verdict import Divergence, RunSummary, Verdict
+from refactorer.verify.verdict import Cause, Divergence, RunSummary, Verdict
 
 
 def seconds(value: float | None) -> str:
@@ -45,17 +45,30 @@ def difference_lines(first: Divergence) -> list[str]:
     return lines
 
 
+def diagnosis(verdict: Verdict) -> list[tuple[str, Cause]]:
+    """What is known about why the versions differ, each with what it is: the likely causes, then the first value."""
+    found = [("or" if index else "likely cause", cause) for index, cause in enumerate(verdict.likely)]
+    return found + ([("first value that differs", verdict.origin)] if verdict.origin else [])
+
+
+def cause_lines(what: str, cause: Cause) -> list[str]:
+    """What is known of a cause: its name and text, and the places, one per line."""
+    places = [(name, place, source) for name, _, place, source in sides(cause) if place is not None]
+    return [f"{what}: {cause.name}", cause.text, *(f"{name:<9} {where(*spot)}" for name, *spot in places)]
+
+
 def apart(first: Divergence) -> str:
     """How far the two numbers lie from each other."""
     units = f" ({first.ulps} units in the last place)" if first.ulps is not None else ""
     return f"{first.difference!r}{units}"
 
 
-def sides(first: Divergence) -> list[tuple[str, str, str | None, str | None]]:
+def sides(found: Divergence | Cause) -> list[tuple[str, str, str | None, str | None]]:
     """For each version its name, value, place and source text."""
+    values = (found.original, found.converted) if isinstance(found, Divergence) else ("", "")
     return [
-        ("original", first.original or "nothing", first.original_place, first.original_source),
-        ("converted", first.converted or "nothing", first.converted_place, first.converted_source),
+        ("original", values[0] or "nothing", found.original_place, found.original_source),
+        ("converted", values[1] or "nothing", found.converted_place, found.converted_source),
     ]
 
 
