@@ -143,7 +143,7 @@ def unusable(run: Run, bench: Bench) -> str | None:
     if error or run.status < 0 or (run.status and not steps):
         where = f"exit status {describe_status(run.status)} after {counted}"
         what = f"the original fails: {error or where}" + (f" ({where})" if error else "")
-        if error and "stand-in for torchvision" in error:
+        if error and "the stand-in for " in error:
             return what
         if error and "No such file" in error:
             what += f"; it was run in {bench.project.cwd}: start from the folder where you run the script"

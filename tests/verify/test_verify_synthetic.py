@@ -90,6 +90,75 @@ def test_the_data_sets_have_the_shapes_of_the_real_ones(tmp_path: Path) -> None:
     assert "CIFAR10: 40 samples for training, 3 x 32 x 32, 10 classes" in run.generated
 
 
+# As the documentation of torchtext describes them.
+TEXTS = """\
+import random, torch
+before = (torch.get_rng_state(), random.getstate())
+from torchtext.data.functional import to_map_style_dataset
+from torchtext.data.utils import get_tokenizer, ngrams_iterator
+from torchtext.datasets import AG_NEWS, CoLA, IMDB, Multi30k, SST2, UDPOS, WikiText2
+from torchtext.vocab import GloVe, build_vocab_from_iterator
+from torchtext import transforms
+from torchtext.legacy import data, datasets
+
+train, test = AG_NEWS()
+assert (len(train), len(test), sorted({label for label, _ in train})) == (40, 20, [1, 2, 3, 4])
+assert next(iter(IMDB(split="train")))[0] in (1, 2) and isinstance(next(IMDB(split="test"))[1], str)
+text, label = SST2(split="dev")[0]
+assert isinstance(text, str) and label in (0, 1) and len(SST2(split="test")[0]) == 1
+source, label, sentence = CoLA(split="train")[0]
+assert isinstance(source, str) and label in (0, 1) and isinstance(sentence, str)
+assert all(isinstance(line, str) for part in WikiText2() for line in part) and len(WikiText2()) == 3
+for german, english in Multi30k(split="valid", language_pair=("de", "en")):
+    assert len(german.split()) == len(english.split()) and german != english
+words, tags, _ = UDPOS(split="train")[0]
+assert len(words) == len(tags)
+assert len(to_map_style_dataset(iter(train))) == 40 and torch.utils.data.DataLoader(train, 8)
+
+tokenize = get_tokenizer("basic_english")
+assert tokenize("You can't; (say) \\"no\\", yes.") == ["you", "can", "'", "t", "(", "say", ")", "no", ",", "yes", "."]
+assert list(ngrams_iterator(["a", "b", "c"], 2)) == ["a", "b", "c", "a b", "b c"]
+vocab = build_vocab_from_iterator([["b", "a", "b"], ["c", "a", "b"]], specials=["<unk>", "<pad>"])
+assert vocab.get_itos() == ["<unk>", "<pad>", "b", "a", "c"] and vocab(["a", "b"]) == [3, 2] and len(vocab) == 5
+try:
+    vocab["zebra"]
+except RuntimeError:
+    vocab.set_default_index(vocab["<unk>"])
+assert vocab["zebra"] == 0 and "zebra" not in vocab and vocab.lookup_tokens([2, 4]) == ["b", "c"]
+assert len(build_vocab_from_iterator([["b", "a", "b"]], min_freq=2)) == 1
+steps = transforms.Sequential(transforms.VocabTransform(vocab), transforms.AddToken(1), transforms.ToTensor(0))
+assert steps([["a"], ["b", "c"]]).tolist() == [[1, 3, 0], [1, 2, 4]]
+assert GloVe("6B", dim=50).get_vecs_by_tokens(["a", "b"]).shape == (2, 50)
+
+field, label = data.Field(lower=True, include_lengths=True), data.LabelField(dtype=torch.float)
+train, test = datasets.IMDB.splits(field, label)
+train, held = train.split(random_state=random.getstate())
+field.build_vocab(train, max_size=20, vectors="glove.6B.100d")
+label.build_vocab(train)
+assert (len(train), len(held), len(field.vocab), field.vocab.vectors.shape) == (28, 12, 22, (22, 100))
+assert field.vocab.itos[:2] == ["<unk>", "<pad>"] and set(label.vocab.itos) == {"neg", "pos"}
+batches, _ = data.BucketIterator.splits((train, held), batch_size=8, sort_within_batch=True)
+assert len(batches) == 4
+for batch in batches:
+    texts, lengths = batch.text
+    assert texts.shape == (lengths.max(), batch.batch_size) and lengths.tolist() == sorted(lengths, reverse=True)
+    assert batch.label.dtype == torch.float and set(batch.label.tolist()) <= {0.0, 1.0}
+source, target = data.Field(init_token="<sos>", eos_token="<eos>", batch_first=True), data.Field()
+pairs, _, _ = datasets.Multi30k.splits(exts=(".de", ".en"), fields=(source, target))
+source.build_vocab(pairs, min_freq=2)
+assert source.process([pairs[0].src])[0, 0] == source.vocab.stoi["<sos>"]
+assert torch.equal(before[0], torch.get_rng_state()) and before[1] == random.getstate(), "nothing is drawn"
+print("all is well")
+"""
+
+
+def test_texts_have_the_forms_of_torchtext(tmp_path: Path) -> None:
+    run = synthetic_run(tmp_path, TEXTS)
+    assert run.stdout == b"all is well\n", run.stderr_tail
+    assert "a small stand-in for torchtext (not installed)" in run.generated
+    assert "AG_NEWS: 40 sentences for train" in run.generated
+
+
 def test_a_script_is_verified_without_its_data(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(CLASSIFIER)
     (tmp_path / "same.py").write_text(CLASSIFIER)
@@ -140,11 +209,19 @@ def test_other_libraries_do_not_see_a_stand_in(tmp_path: Path) -> None:
     assert run_script(tmp_path, text, synthetic=8, env=env).stdout == b"False\n"
 
 
-def test_what_a_stand_in_lacks_is_named(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text("import torch\nfrom torchvision.transforms import AutoAugment\n")
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("torchvision.transforms import AutoAugment", "no transform 'AutoAugment': install torchvision"),
+        ("torchtext.datasets import SQuAD1", "no data set 'SQuAD1': install torchtext"),
+    ],
+)
+def test_what_a_stand_in_lacks_is_named(wanted: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(f"import torch\nfrom {wanted}\n")
     verdict = verify(tmp_path / "train.py", tmp_path / "train.py", env=QUICK, synthetic=8)
     assert verdict.outcome == "error"
-    assert "no transform 'AutoAugment': install torchvision" in verdict.message
+    assert said in verdict.message
+    assert "Traceback" not in verdict.message
 
 
 def test_hugging_face_tables(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ def _vision(module: Any) -> None:
 
 
 def _texts(module: Any) -> None:
-    importlib.import_module("refactorer_texts").replace_torchtext(module)
+    importlib.import_module("refactorer_torchtext").replace(module)
 
 
 def _hugging_face(module: Any) -> None:

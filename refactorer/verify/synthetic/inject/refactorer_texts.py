@@ -1,4 +1,4 @@
-"""Text data sets, generated: those of torchtext, and the well-known ones of Hugging Face's `datasets`."""
+"""The well-known data sets of Hugging Face's `datasets`, generated."""
 
 from __future__ import annotations
 
@@ -9,65 +9,6 @@ from typing import Any
 # Found beside this file, whose folder is on the path of the verified script.
 import refactorer_samples as samples  # type: ignore[import-not-found]
 import refactorer_synthetic as synthetic  # type: ignore[import-not-found]
-
-# name: (number of classes, words in a sentence); labels of torchtext's data sets begin with 1
-CLASSIFIED = {
-    "AG_NEWS": (4, 40),
-    "AmazonReviewFull": (5, 80),
-    "AmazonReviewPolarity": (2, 80),
-    "CoLA": (2, 9),
-    "DBpedia": (14, 50),
-    "IMDB": (2, 120),
-    "SogouNews": (5, 80),
-    "SST2": (2, 12),
-    "YahooAnswers": (10, 80),
-    "YelpReviewFull": (5, 90),
-    "YelpReviewPolarity": (2, 90),
-}
-LANGUAGE = {"WikiText2": 25, "WikiText103": 25, "PennTreebank": 20}
-
-
-class Rows(list[Any]):
-    """Samples in a list, with the methods of a data pipe that scripts call on one."""
-
-    def shuffle(self, *args: Any, **kwargs: Any) -> Rows:
-        """Itself: the loader shuffles."""
-        return self
-
-    def sharding_filter(self) -> Rows:
-        """Itself: there is one part."""
-        return self
-
-    def batch(self, size: int) -> Rows:
-        """The samples in lists of `size`."""
-        return Rows(self[at : at + size] for at in range(0, len(self), size))
-
-    def map(self, function: Any) -> Rows:
-        """The function's result for each sample."""
-        return Rows(map(function, self))
-
-
-def replace_torchtext(datasets: Any) -> None:
-    """Changes the functions of a module that is, or stands for, `torchtext.datasets`."""
-    for name in [*CLASSIFIED, *LANGUAGE]:
-        if hasattr(datasets, name):
-            setattr(datasets, name, functools.partial(_torchtext, name))
-
-
-def _torchtext(name: str, root: Any = None, split: Any = ("train", "test"), **kwargs: Any) -> Any:
-    splits = (split,) if isinstance(split, str) else tuple(split)
-    made = tuple(_rows(name, part) for part in splits)
-    return made[0] if isinstance(split, str) else made
-
-
-def _rows(name: str, split: str) -> Rows:
-    count = synthetic.samples(split == "train")
-    synthetic.tell(f"{name}: {count} sentences for {split}")
-    if name in LANGUAGE:
-        return Rows(samples.sentences([0] * count, LANGUAGE[name], name, split))
-    classes, words = CLASSIFIED[name]
-    labels = samples.labels(count, classes, name, split).tolist()
-    return Rows((label + 1, text) for label, text in zip(labels, samples.sentences(labels, words, name, split)))
 
 
 @dataclass(frozen=True)
