@@ -66,6 +66,9 @@ def _by_rounding(case: Case, trainer: Mapping[str, Any], env: Mapping[str, str])
     converted = case.bench.run("converted", case.content, case.title, env)
     notes = notes_on_precision(str(trainer["precision"]), original, converted)
     report = replace(report, converted=summary(converted), notes=(*report.notes, *notes))
+    impossible = _impossible(converted)
+    if impossible:
+        return replace(report, outcome=ERROR, message=impossible)
     if converted.error or converted.status != original.status:
         said = converted.error or f"exit status {converted.status}"
         return replace(report, outcome=NOT_EQUIVALENT, message=f"the converted version fails: {said}{_tail(converted)}")
@@ -82,6 +85,14 @@ def _by_rounding(case: Case, trainer: Mapping[str, Any], env: Mapping[str, str])
             return replace(report, message=f"{said}model has no layers, or they are not used; give --rtol or --atol")
         report = replace(report, derived=derived)
     return _within(report, original, converted, given)
+
+
+def _impossible(run: Run) -> str | None:
+    """Why the Trainer does not begin with these settings on this machine; None when it does."""
+    last = run.stderr_tail.rpartition("\n")[2]
+    if run.trace.count or not last.startswith(f"error: {TRAINER_VARIABLE}="):
+        return None
+    return f"this setting cannot be verified here: {last.partition(' cannot be used here: ')[2] or last}"
 
 
 def _tail(run: Run) -> str:
@@ -140,6 +151,9 @@ def _by_seeds(case: Case, trainer: Mapping[str, Any], env: Mapping[str, str]) ->
         if wrong:
             return replace(with_original(report, originals[0], bench), outcome=ERROR, message=wrong)
         converted.append(bench.run("converted", case.content, case.title, env))
+        impossible = _impossible(converted[-1])
+        if impossible:
+            return replace(with_original(report, originals[0], bench), outcome=ERROR, message=impossible)
         if converted[-1].error or converted[-1].status != originals[-1].status:
             break
     report = replace(with_original(report, originals[0], case.bench), converted=summary(converted[0]))

@@ -11,7 +11,7 @@ from pathlib import Path
 from refactorer.verify.project import Project, ignored
 
 MOST_FILES = 200_000
-MOST_BYTES = 2 << 30  # beyond this, what is large is linked; the tracer copies a link before it is written to
+MOST_BYTES = 256 << 20  # beyond this, what is large is linked; the tracer copies a link before it is written to
 
 
 class TooLarge(Exception):

@@ -37,6 +37,7 @@ def verdict_by_spread(report: Verdict, originals: Sequence[Run], converted: Sequ
     failed = next((run for run in converted if run.error or run.status != originals[0].status), None)
     if failed is not None:
         message = f"a run of the converted version ends otherwise: {failed.error or f'exit status {failed.status}'}"
+        message += f"; its standard error ends with:\n{failed.stderr_tail}" if failed.stderr_tail else ""
         return replace(report, outcome=NOT_EQUIVALENT, message=message)
     counts = [{len(run.trace.losses) for run in runs} for runs in (originals, converted)]
     if counts[0] != counts[1] and all(len(numbers) == 1 for numbers in counts):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -278,26 +279,33 @@ def test_too_many_files_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 WRITER = """\
-import pathlib, torch
+import os, pathlib, sqlite3, torch
 print(open("large.bin").read(), open("torch.pt").read(), open("read.bin").read())
 with open("large.bin", "a") as file:
     file.write(" more")
 torch.save({}, "torch.pt")
 torch.save({}, pathlib.Path("path.pt"))
+os.truncate("cut.bin", 1)
+sqlite3.connect("data.db").execute("create table t (i)")
 """
 
 
 def test_large_files_are_linked_and_never_written_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scratch_module, "MOST_BYTES", 3)
-    files = {"large.bin": "large", "torch.pt": "saved", "path.pt": "saved", "read.bin": "read"}
+    files = {"large.bin": "large", "torch.pt": "saved", "path.pt": "saved", "read.bin": "read", "cut.bin": "whole"}
     root = tree(tmp_path / "project", files)
+    sqlite3.connect(root / "data.db").execute("create table s (i)")
+    database = (root / "data.db").read_bytes()
     run = run_script(tmp_path, WRITER)
     assert run.status == 0, run.stderr_tail
     assert run.stdout == b"large saved read\n"
     assert {name: (root / name).read_text() for name in files} == files
-    assert len(run.scratch.linked) == 4
+    assert (root / "data.db").read_bytes() == database
+    assert len(run.scratch.linked) == 6
     assert run.scratch.damaged() == []
-    assert {os.path.basename(name) for name in run.scratch.written()} == {"large.bin", "torch.pt", "path.pt"}
+    assert {os.path.basename(name) for name in run.scratch.written()} == {
+        *("large.bin", "torch.pt", "path.pt", "cut.bin", "data.db")
+    }
     (root / "read.bin").write_text("changed")
     assert run.scratch.damaged() == [root / "read.bin"]
 

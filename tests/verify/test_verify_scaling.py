@@ -8,7 +8,7 @@ import pytest
 
 from refactorer.verify import verify
 from refactorer.verify.execute import Run
-from refactorer.verify.rounding import common_rates, largest_so_far, notes_on_precision
+from refactorer.verify.rounding import common_rates, notes_on_precision
 from tests.verify.verify_harness import QUICK, defect, judge, run_script
 
 PLAIN = """\
@@ -77,7 +77,3 @@ def test_another_precision_may_scale(tmp_path: Path) -> None:
     assert good.derived is not None
     wrong = verify(tmp_path / "train.py", tmp_path / "wrong.py", env=QUICK, trainer=half, rtol=0.5)
     assert wrong.outcome == "not equivalent"
-
-
-def test_distances_are_the_largest_so_far() -> None:
-    assert largest_so_far([1.0, 2.0, 3.0], [[1.0, 2.5, 3.0], [1.25, 2.0]]) == [0.25, 0.5, float("inf")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 
 from refactorer.verify import Verdict, verify
 from refactorer.verify.bench import Bench
-from refactorer.verify.elsewhere import judge_elsewhere, largest_so_far, wrong_setting
+from refactorer.verify.elsewhere import judge_elsewhere, wrong_setting
 from refactorer.verify.execute import Run, Settings
 from refactorer.verify.judge import Case, judge
 from refactorer.verify.project import Project
+from refactorer.verify.rounding import UNITS, largest_so_far
 from refactorer.verify.scratch import Scratch
 from refactorer.verify.statistics import compare_losses, student_limit, telling
 from refactorer.verify.trace import Step, Trace, Value
@@ -126,7 +128,7 @@ def steady(times: float = 1.0, noise: float = 0.0) -> Losses:
 
     def losses(seed: int, env: dict[str, str]) -> list[float]:
         drawn = random.Random(seed)
-        unit = float(env.get("REFACTORER_TRACE_NOISE", noise))
+        unit = UNITS.get(env.get("REFACTORER_TRACE_NOISE", ""), noise)
         return [times * (2.0 - 0.05 * i) * (1 + unit * drawn.uniform(-1, 1)) for i in range(20)]
 
     return losses
@@ -145,6 +147,26 @@ def test_another_precision_is_compared_within_what_rounding_does() -> None:
     assert finer.outcome == "not equivalent"
     short = judge_elsewhere(case(steady(), lambda seed, env: steady()(seed, env)[:-1]), trainer)
     assert (short.outcome, short.first and short.first.step) == ("not equivalent", 20)
+
+
+def test_a_setting_that_the_machine_lacks_is_no_difference() -> None:
+    said = b'warning\nerror: REFACTORER_TRAINER={"accelerator": "gpu"} cannot be used here: there is no such device\n'
+
+    class Lacking(Told):
+        def run(self, name: str, content: Any = None, *args: Any, **kwargs: Any) -> Run:
+            run = super().run(name, content, *args, **kwargs)
+            if content is None:
+                return run
+            return replace(run, status=2, stderr=said, trace=Trace(started=True))
+
+        def of_seed(self, number: int) -> Bench:
+            return self
+
+    lacking = Case(Lacking(steady(), steady()), b"", Verdict(ERROR, "", "train.py"))
+    for trainer in ({"accelerator": "gpu"}, {"precision": "16-mixed"}):
+        verdict = judge_elsewhere(lacking, trainer)
+        assert verdict.outcome == "error"
+        assert verdict.message == "this setting cannot be verified here: there is no such device"
 
 
 def test_without_layers_no_tolerance_can_be_derived() -> None:

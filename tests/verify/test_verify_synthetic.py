@@ -209,6 +209,23 @@ def test_other_libraries_do_not_see_a_stand_in(tmp_path: Path) -> None:
     assert run_script(tmp_path, text, synthetic=8, env=env).stdout == b"False\n"
 
 
+def test_other_libraries_do_not_see_one_that_does_not_load(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    (site / "torchvision").mkdir(parents=True)
+    (site / "torchvision/__init__.py").write_text("raise RuntimeError('operator does not exist')\n")
+    (site / "torchvision-9.0.dist-info").mkdir()
+    (site / "torchvision-9.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: torchvision\nVersion: 9.0\n")
+    (site / "library.py").write_text(
+        "from importlib import metadata\ntry:\n    there = metadata.version('torchvision')\n"
+        "except metadata.PackageNotFoundError:\n    there = None\n"
+    )
+    env = {"PYTHONPATH": f"{QUICK['PYTHONPATH']}:{site}"}
+    text = "import library\nimport torchvision\nprint(library.there, torchvision.__version__)\n"
+    run = run_script(tmp_path, text, synthetic=8, env=env)
+    assert run.stdout == b"None 0.0.0+refactorer\n", run.stderr_tail
+    assert "does not load: RuntimeError: operator does not exist" in run.generated[0]
+
+
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [

@@ -42,6 +42,17 @@ class AroundImport(importlib.abc.MetaPathFinder):
         return spec
 
 
+def behind(change: Callable[[Any], None]) -> Action:
+    """Changes a module when it has been loaded."""
+
+    @contextlib.contextmanager
+    def around(module: Any) -> Iterator[None]:
+        yield
+        change(module)
+
+    return around
+
+
 def undrawn() -> Action:
     """Undoes what importing a module draws from `random`, as long as only the tracer has seeded it.
 

@@ -19,6 +19,8 @@ class Links:
 
     def before_opening(self, event: str, arguments: tuple[Any, ...]) -> None:
         """An audit hook: every way of Python to open a file comes by here before the file is opened."""
+        if event in ("os.truncate", "sqlite3.connect") and isinstance(arguments[0], (str, bytes)):
+            self.replace(os.fsdecode(arguments[0]))
         if event != "open" or not isinstance(arguments[0], (str, bytes)):
             return
         path, mode, flags = arguments
@@ -35,6 +37,18 @@ class Links:
             return save(obj, f, *args, **kwargs)
 
         return call
+
+    def before_hdf5(self, h5py: Any) -> None:
+        """`h5py.File`, which opens its file in C too."""
+        begin = h5py.File.__init__
+
+        @functools.wraps(begin)
+        def __init__(file: Any, name: Any, mode: str = "r", *args: Any, **kwargs: Any) -> None:
+            if mode != "r" and isinstance(name, (str, bytes, os.PathLike)):
+                self.replace(os.fsdecode(name))
+            begin(file, name, mode, *args, **kwargs)
+
+        h5py.File.__init__ = __init__
 
     def replace(self, path: str) -> None:
         """Turns a link that leaves the scratch copy into a file of its own, with the same content."""

@@ -372,6 +372,8 @@ def start() -> Tracer:
     random.seed(seed)
     # rich, which Lightning imports, names its styles by a random number.
     actions = {"torch": around_torch, "numpy.random": around_numpy, "rich.style": imports.undrawn()}
+    if links is not None:
+        actions["h5py"] = imports.behind(links.before_hdf5)
     sys.meta_path.insert(0, imports.AroundImport(actions))
     watch_exit(tracer)
     if main:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from refactorer.verify.verdict import Cause, Divergence, RunSummary, Verdict
+from refactorer.verify.verdict import ERROR, REFUSED, Cause, Divergence, RunSummary, Verdict
 
 
 def seconds(value: float | None) -> str:
@@ -119,4 +119,7 @@ def outcome(verdict: Verdict) -> str:
 def summary(verdict: Verdict) -> str:
     """Everything that matters in one line, for the log of a pipeline."""
     names = verdict.script + (f" and {verdict.converted_script}" if verdict.converted_script else "")
-    return f"verify {names}: {' '.join(last_line(verdict).split())} [{settings(verdict)}]"
+    said = last_line(verdict)
+    if verdict.outcome in (REFUSED, ERROR):
+        said += "".join(f"; {diagnostic}" for diagnostic in verdict.diagnostics)
+    return f"verify {names}: {' '.join(said.split())} [{settings(verdict)}]"

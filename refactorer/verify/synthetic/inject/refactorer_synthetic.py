@@ -16,6 +16,7 @@ import functools
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -110,6 +111,7 @@ class Standins(importlib.abc.MetaPathFinder):
     def __init__(self) -> None:
         self.known = set(os.listdir(STANDINS)) if os.path.isdir(STANDINS) else set()
         self.given: set[str] = set()
+        self.loads: dict[str, bool] = {}
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         """The spec of the stand-in; that of the library itself where it can be imported."""
@@ -122,6 +124,13 @@ class Standins(importlib.abc.MetaPathFinder):
         self.given.add(name)
         tell(f"a small stand-in for {name} ({why})")
         return importlib.machinery.PathFinder.find_spec(name, [STANDINS])
+
+    def hides(self, name: str) -> bool:
+        """Whether other libraries are not to see a library: it is installed, and does not load beside this torch."""
+        if name not in self.loads:
+            self.loads[name] = True  # it may ask for itself while it loads
+            self.loads[name] = name not in self.known or _why_not(name) is None
+        return name in self.given or not self.loads[name]
 
 
 class _Loaded(importlib.abc.Loader):
@@ -187,9 +196,23 @@ def _hide(find_spec: Callable[..., Any], standins: Standins) -> Callable[..., An
     return call
 
 
+def _hide_installed(distribution: Callable[..., Any], standins: Standins) -> Callable[..., Any]:
+    """`importlib.metadata.distribution`, the other way of asking."""
+
+    @functools.wraps(distribution)
+    def call(name: str) -> Any:
+        found = distribution(name)
+        if not _asked_by_the_script() and standins.hides(name):
+            raise importlib.metadata.PackageNotFoundError(name)
+        return found
+
+    return call
+
+
 def start(tracer: Any) -> None:
     """Puts the finders first; `tracer` is not needed."""
     standins = Standins()
     importlib.util.find_spec = _hide(importlib.util.find_spec, standins)
+    importlib.metadata.distribution = _hide_installed(importlib.metadata.distribution, standins)
     sys.meta_path.insert(0, standins)
     sys.meta_path.insert(0, Patched())
