@@ -110,7 +110,7 @@ CHANGES = {
         "torch.nn.Dropout(0.4)",
         "the output of 2 (Dropout), called after 0 steps",
     ),
-    "update": ("(net.parameters(), 1.0)", "(net.parameters(), 0.1)", "the gradient of parameter 1 of the optimizer"),
+    "update": ("(net.parameters(), 1.0)", "(net.parameters(), 0.1)", "the gradient of parameter 1,"),
 }
 
 

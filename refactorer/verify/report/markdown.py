@@ -41,7 +41,7 @@ def _sign(verdict: Verdict) -> str:
 
 
 def _cause(what: str, cause: Cause) -> str:
-    places = [f"{name} {_code(words.where(place, source))}" for name, _, place, source in words.sides(cause) if place]
+    places = [f"{name} {_code(words.where(place, source))}" for name, place, source in words.spots(what, cause)]
     said = f"{plain(what.capitalize())}: **{plain(cause.name)}**. {plain(cause.text)}"
     return "\n".join([said, *(f"- {place}" for place in places)])
 

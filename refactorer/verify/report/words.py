@@ -45,16 +45,27 @@ def difference_lines(first: Divergence) -> list[str]:
     return lines
 
 
+OTHER = "or"
+
+
 def diagnosis(verdict: Verdict) -> list[tuple[str, Cause]]:
-    """What is known about why the versions differ, each with what it is: the likely causes, then the first value."""
-    found = [("or" if index else "likely cause", cause) for index, cause in enumerate(verdict.likely)]
-    return found + ([("first value that differs", verdict.origin)] if verdict.origin else [])
+    """Why the versions differ: the likely cause, the first value that differs, and what else it may be."""
+    found = [("likely cause", cause) for cause in verdict.likely[:1]]
+    found += [("first value that differs", verdict.origin)] if verdict.origin else []
+    return found + [(OTHER, cause) for cause in verdict.likely[1:]]
+
+
+def spots(what: str, cause: Cause) -> list[tuple[str, str, str | None]]:
+    """For each version its name, the place, and the source text there; nothing for what is less likely."""
+    if what == OTHER:
+        return []
+    return [(name, place, source) for name, _, place, source in sides(cause) if place is not None]
 
 
 def cause_lines(what: str, cause: Cause) -> list[str]:
     """What is known of a cause: its name and text, and the places, one per line."""
-    places = [(name, place, source) for name, _, place, source in sides(cause) if place is not None]
-    return [f"{what}: {cause.name}", cause.text, *(f"{name:<9} {where(*spot)}" for name, *spot in places)]
+    places = [f"{name:<9} {where(place, source)}" for name, place, source in spots(what, cause)]
+    return [f"{what}: {cause.name}", cause.text, *places]
 
 
 def apart(first: Divergence) -> str:
