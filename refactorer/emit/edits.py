@@ -37,9 +37,11 @@ def _rebuild(node: cst.CSTNode, edits: Edits) -> cst.CSTNode:
         value = getattr(node, name)
         kind = type(value)
         if kind is tuple or kind is list:
-            items = _sequence(value, edits) if value else None
+            items, left = _sequence(value, edits) if value else (None, [])
             if items is not None:
                 changes[name] = items
+            if left and isinstance(node, (cst.IndentedBlock, cst.Module)):
+                changes["footer"] = [*left, *node.footer]
         elif is_node_class(kind):
             new = _edited(value, edits)
             if new is not value:
@@ -56,7 +58,8 @@ def _edited(node: cst.CSTNode, edits: Edits) -> Any:
     raise TypeError(f"{type(node).__name__} stands alone and can only be replaced by one node")
 
 
-def _sequence(items: Sequence[Any], edits: Edits) -> list[Any] | None:
+def _sequence(items: Sequence[Any], edits: Edits) -> tuple[list[Any] | None, list[cst.EmptyLine]]:
+    """The edited items, None if nothing has changed; and the comments of those that went at the end."""
     result: list[Any] = []
     orphans: list[cst.EmptyLine] = []
     changed = False
@@ -72,10 +75,10 @@ def _sequence(items: Sequence[Any], edits: Edits) -> list[Any] | None:
             orphans = []
         result += new
     if not changed:
-        return None
+        return None, []
     if not result and items and isinstance(items[0], (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
         result.append(cst.SimpleStatementLine([cst.Pass()]))
-    return result
+    return result, orphans
 
 
 def _replacements(item: cst.CSTNode, edits: Edits) -> list[cst.CSTNode]:

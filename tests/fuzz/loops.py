@@ -111,7 +111,11 @@ class Loops:
 
     def evaluation_lines(self) -> Lines:
         """The same as a template."""
-        total, index = self.rng.choice(["val_total", "$running"]), self.rng.choice(["k", "$i"])
+        lists = self.evaluation == "midway" and any("[" in m.init for m in self.metrics)
+        total, index = (
+            self.rng.choice(["val_total", "val_total" if lists else "$running"]),
+            self.rng.choice(["k", "$i"]),
+        )
         x, y, value = ("$x", "$y", "$loss") if self.maybe(0.6) else ("vx", "vy", "vl")
         compute = f"{value} = {self.loss_of(self.forward(x), y)}"
         update = f"{total} += {value}.item()" + self.rng.choice(["", f" * len({x})"])
