@@ -111,11 +111,8 @@ class Loops:
 
     def evaluation_lines(self) -> Lines:
         """The same as a template."""
-        lists = self.evaluation == "midway" and any("[" in m.init for m in self.metrics)
-        total, index = (
-            self.rng.choice(["val_total", "val_total" if lists else "$running"]),
-            self.rng.choice(["k", "$i"]),
-        )
+        sums = ["val_total", "val_total" if self.evaluation == "midway" else "$running"]
+        total, index = self.rng.choice(sums), self.rng.choice(["k", "$i"])
         x, y, value = ("$x", "$y", "$loss") if self.maybe(0.6) else ("vx", "vy", "vl")
         compute = f"{value} = {self.loss_of(self.forward(x), y)}"
         update = f"{total} += {value}.item()" + self.rng.choice(["", f" * len({x})"])
