@@ -104,7 +104,7 @@ def _binds_optimizer(program: Program, seen: Occurrence, depth: int) -> bool:
     parent = program.parent.get(seen.node)
     if isinstance(parent, cst.Param) and depth < _DEPTH:
         return _is_given_optimizer(program, parent, depth + 1)
-    value = program.bound_to(seen.node)
+    value = program.bound_to(seen.node) or tuple_element(program, seen.node)
     return value is not None and _makes_optimizer(program, value, depth + 1)
 
 

@@ -8,6 +8,11 @@ from refactorer.idioms.progress.bars import Bar
 from refactorer.idioms.progress.effects import is_simple
 from refactorer.outline.outline import Outline
 
+#: Of comparisons that are exact opposites, whatever is compared.
+_OPPOSITES: dict[type[cst.BaseCompOp], type[cst.BaseCompOp]] = {
+    cst.NotEqual: cst.Equal, cst.NotIn: cst.In, cst.In: cst.NotIn, cst.IsNot: cst.Is, cst.Is: cst.IsNot,
+}  # fmt: skip
+
 
 def switch_obstacle(outline: Outline, bar: Bar, given: cst.BaseExpression | None) -> str | None:
     """Why what switches a bar off cannot be asked in front of the training; `given` is what another bar asks for."""
@@ -29,8 +34,9 @@ def negated(node: cst.BaseExpression) -> cst.BaseExpression:
     if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
         return node.expression
     comparison = node if isinstance(node, cst.Comparison) and len(node.comparisons) == 1 else None
-    if comparison is not None and isinstance(comparison.comparisons[0].operator, cst.NotEqual):
-        other = comparison.comparisons[0].with_changes(operator=cst.Equal())
+    opposite = _OPPOSITES.get(type(comparison.comparisons[0].operator)) if comparison is not None else None
+    if comparison is not None and opposite is not None:
+        other = comparison.comparisons[0].with_changes(operator=opposite())
         return comparison.with_changes(comparisons=[other])
     value = node
     if isinstance(node, cst.BooleanOperation) and not node.lpar:
