@@ -238,9 +238,10 @@ def read_trace(path: Path) -> Trace:
     events = []
     for line in path.read_text(errors="replace").splitlines():
         try:
-            events.append(json.loads(line))
+            found = json.loads(line)
         except ValueError:
             break
+        events += found if isinstance(found, list) else [found]
     if not any(event["e"] == "step" for event in events):
         _count_backwards(events)
     trace = Trace()

@@ -55,6 +55,8 @@ def value(tensor: Any, weight: Any = None) -> dict[str, Any]:
     """A value that `backward()` starts from: its bits if it is a number, its float64 sum and checksum if not."""
     import torch
 
+    if type(tensor) is torch.Tensor and weight is None and tensor.dtype is torch.float32 and not tensor.shape:
+        return {"v": float(tensor.item()).hex(), "d": "float32", "n": [], "c": None}  # the usual loss, at a third of the cost
     if not isinstance(tensor, torch.Tensor):
         return {"v": "nan", "d": type(tensor).__name__, "n": [], "c": None}
     with torch.no_grad():

@@ -96,7 +96,7 @@ class Tracer:
         self.every = int(os.environ.get("REFACTORER_TRACE_EVERY") or 1)
         self.closely = int(os.environ.get("REFACTORER_TRACE_OUTPUTS") or 0)
         self.inside: set[str] = set()
-        self.lines: list[str] = []
+        self.events: list[dict[str, Any]] = []
         self.waiting: list[tuple[dict[str, Any], Any, Any, Any]] = []
         self.optimizers: weakref.WeakSet[Any] = weakref.WeakSet()
         self.scaling = scaling.Scaling()
@@ -137,19 +137,20 @@ class Tracer:
             self.open()
         if self.closed:
             return
-        self.lines.append(json.dumps(event) + "\n")
-        if self.every == 1 or len(self.lines) >= MANY:
-            self.write_lines()
+        self.events.append(event)
+        if self.every == 1 or len(self.events) >= MANY:
+            self.write_events()
 
-    def write_lines(self) -> None:
-        """Writes the events that are still in memory."""
-        lines, self.lines = self.lines, []
-        os.write(self.file, "".join(lines).encode())
+    def write_events(self) -> None:
+        """Writes the events that are still in memory: a line with one of them, or with a list, which costs less."""
+        events, self.events = self.events, []
+        text = json.dumps(events[0] if len(events) == 1 else events)
+        os.write(self.file, f"{text}\n".encode())
 
     def open(self) -> None:
         """Starts the file of this process."""
         if self.pid:
-            self.steps, self.skipped, self.main, self.closed, self.lines = 0, 0, False, False, []
+            self.steps, self.skipped, self.main, self.closed, self.events = 0, 0, False, False, []
         self.pid = os.getpid()
         path = os.path.join(self.folder, f"trace-{self.pid}.jsonl")
         self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -263,7 +264,7 @@ class Tracer:
         event = {"e": "end", "s": self.steps, "cut": cut, "error": said, "r": state.generators(), "own": self.spent}
         last = self.updates.now() if self.updates.leaves and self.full() else {}
         self.write({**event, **last, **state.peak_memory()})
-        self.write_lines()
+        self.write_events()
         self.closed = True
 
 
