@@ -70,6 +70,7 @@ ASKS = {
     "every batch": TRAIN + EVALUATION,
     "in front of the step": under("if i % 2 == 0", EVALUATION.replace(", loss.item()", "")) + TRAIN,
     "on another branch": TRAIN + under("if i % 3 == 0", "print(i)") + under("elif i % 2 == 1") + "else: print('-')\n",
+    "behind the step, under its condition": BACKWARD + under("if i % 2 == 1", "optimizer.step()" + EVALUATION),
     "by chance": TRAIN + under("if random.random() < 0.5") + "print(torch.rand(1))\n",
     "in a function": sometimes("best = evaluate(model, val_loader)\nprint(best, loss.item())"),
     "in a function in every batch": TRAIN + "best = evaluate(model, val_loader)\n",
@@ -110,7 +111,10 @@ print(last)
 SPLIT = "it stands between the backward pass and the step of an optimizer"
 KEEPS = {
     "between backward and step": (BACKWARD + under("if i % 2 == 1") + "optimizer.step()", SPLIT),
-    "under the condition for the step": (BACKWARD + under("if i % 2 == 1", "optimizer.step()" + EVALUATION), SPLIT),
+    "in front of a step under the same condition": (
+        BACKWARD + under("if i % 2 == 1", EVALUATION.replace(", loss.item()", "") + "optimizer.step()"),
+        SPLIT,
+    ),
     "a loader made for it": (
         sometimes("val_loader = DataLoader(TensorDataset(x, y), 3 + i)" + EVALUATION),
         "its loader is made right in front of it",

@@ -40,12 +40,24 @@ def midway_obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | 
         return "it works with gradients"
     if any(_names_process(outer.test) for outer in outline.program.ancestors(found.line) if isinstance(outer, cst.If)):
         return "one process evaluates, and the others would not"
-    lines = outline.hooks[STEP]
-    place = next(i for i, line in enumerate(lines) if any(node is found.line for node in (line, *walk(line))))
-    optimizes = [i for i, line in enumerate(lines) if _works_with_gradients(outline, roles, line)]
-    if optimizes and optimizes[0] <= place <= optimizes[-1]:
+    if _is_between(outline, roles, outline.hooks[STEP], found.line, False):
         return "it stands between the backward pass and the step of an optimizer"
     return None
+
+
+def _is_between(
+    outline: Outline, roles: Roles, lines: Sequence[cst.CSTNode], line: cst.CSTNode, begun: bool
+) -> bool:  # fmt: skip
+    """Whether a line is neither in front of all work with gradients nor behind it; `begun` rules out the former."""
+    place = next(i for i, part in enumerate(lines) if any(node is line for node in (part, *walk(part))))
+    optimizes = [i for i, part in enumerate(lines) if _works_with_gradients(outline, roles, part)]
+    if not optimizes or place < optimizes[0]:
+        return begun
+    branch = lines[place]
+    if place == optimizes[-1] and isinstance(branch, cst.If) and isinstance(branch.body, cst.IndentedBlock):
+        inside = any(node is line for node in walk(branch.body))
+        return not inside or _is_between(outline, roles, branch.body.body, line, True)
+    return place <= optimizes[-1]
 
 
 def blocks(lines: Sequence[cst.CSTNode]) -> Iterator[list[cst.CSTNode]]:

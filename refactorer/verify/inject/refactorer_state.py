@@ -56,7 +56,12 @@ def value(tensor: Any, weight: Any = None) -> dict[str, Any]:
     import torch
 
     if type(tensor) is torch.Tensor and weight is None and tensor.dtype is torch.float32 and not tensor.shape:
-        return {"v": float(tensor.item()).hex(), "d": "float32", "n": [], "c": None}  # the usual loss, at a third of the cost
+        return {
+            "v": float(tensor.item()).hex(),
+            "d": "float32",
+            "n": [],
+            "c": None,
+        }  # the usual loss, at a third of the cost
     if not isinstance(tensor, torch.Tensor):
         return {"v": "nan", "d": type(tensor).__name__, "n": [], "c": None}
     with torch.no_grad():
