@@ -67,7 +67,8 @@ def training_lines(
         cst.Attribute(cst.Name(names.trainer), cst.Name("fit")),
         [cst.Arg(cst.Name(names.instance) if needed else made), *_data(outline, target)],
     )
-    lines += _fitted(cst.SimpleStatementLine([cst.Expr(fit)]), fetched, guarded)
+    line = cst.SimpleStatementLine([cst.Expr(fit)])
+    lines += _fitted(_explained(line) if outline.site.form == "whole" else line, fetched, guarded)
     lines[:0] = _declared(outline, homes)
     lead = list(loop.leading_lines)
     if loop.body.header.comment is not None:  # type: ignore[attr-defined]
@@ -188,6 +189,12 @@ def device_of(outline: Outline, roles: Roles) -> cst.BaseExpression | None:
     if moved and roles.models:
         return cst.parse_expression(f"next({roles.models[0].name}.parameters()).device")
     return None
+
+
+def _explained(fit: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
+    """The call of `fit` on a batch that is none: a reader may wonder."""
+    comment = cst.Comment("# one step per epoch")
+    return fit.with_changes(trailing_whitespace=cst.TrailingWhitespace(cst.SimpleWhitespace("  "), comment))
 
 
 def _fitted(fit: cst.SimpleStatementLine, fetched: list[cst.CSTNode], guarded: bool) -> list[cst.CSTNode]:
