@@ -94,7 +94,51 @@ def _anchors(
             yield Anchor(backward, node, loops, function, helpers)
     elif function is not None and function not in helpers:
         for use in _likely_uses(program, function):
+            if _is_ruled_out(program, function, node, use):
+                continue
             yield from _anchors(program, backward, use, (*helpers, function))
+
+
+def _is_ruled_out(program: Program, function: cst.FunctionDef, node: cst.CSTNode, use: cst.CSTNode) -> bool:
+    """Whether a call of a function does not get to a node in it: `if opt is not None:` without an `opt`."""
+    call = program.parent.get(use)
+    if not isinstance(call, cst.Call) or call.func is not use or class_of_method(program, function) is not None:
+        return False
+    inner = node
+    for outer in program.ancestors(node):
+        if outer is function:
+            return False
+        if isinstance(outer, cst.If) and inner is outer.body and _is_off(program, function, call, outer.test):
+            return True
+        inner = outer
+    return False
+
+
+def _is_off(program: Program, function: cst.FunctionDef, call: cst.Call, test: cst.BaseExpression) -> bool:
+    """Whether `if x:` or `if x is not None:` does not hold for a parameter that a call gives nothing."""
+    nothing: tuple[str, ...] = ("None", "False")
+    if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
+        other = test.comparisons[0]
+        if not isinstance(other.operator, cst.IsNot) or not _is_named(other.comparator, ("None",)):
+            return False
+        test, nothing = test.left, ("None",)
+    variable = program.variables.get(test)
+    parameter = program.definition(variable) if variable is not None and len(variable.writes) == 1 else None
+    return parameter in function.params.params and _is_named(_given(function, call, parameter), nothing)
+
+
+def _is_named(node: cst.CSTNode | None, names: tuple[str, ...]) -> bool:
+    return isinstance(node, cst.Name) and node.value in names
+
+
+def _given(function: cst.FunctionDef, call: cst.Call, parameter: cst.CSTNode | None) -> cst.BaseExpression | None:
+    """What a call hands to a parameter, or its default; None where that is not plain to see."""
+    if any(arg.star for arg in call.args) or not isinstance(parameter, cst.Param):
+        return None
+    named = [arg.value for arg in call.args if arg.keyword is not None and arg.keyword.value == parameter.name.value]
+    plain = [arg.value for arg in call.args if arg.keyword is None]
+    place = list(function.params.params).index(parameter)
+    return named[0] if named else plain[place] if place < len(plain) else parameter.default
 
 
 def _works_for_converted(program: Program, function: cst.FunctionDef) -> bool:

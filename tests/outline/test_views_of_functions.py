@@ -218,3 +218,38 @@ def test_a_helper_that_only_a_converted_class_calls_is_no_training() -> None:
         """)
         == []
     )
+
+
+BATCH = """
+def run_batch(x, y, {parameter}):
+    if {condition}:
+        STEP
+    return x.sum()
+for epoch in range(3):
+    for x, y in loader:
+        run_batch(x, y, {training})
+    for x, y in others:
+        run_batch(x, y{evaluation})
+"""
+
+
+@pytest.mark.parametrize(
+    ("parameter", "condition", "training", "evaluation", "rules_out"),
+    [
+        ("opt=None", "opt is not None", "optimizer", "", True),
+        ("opt=None", "opt is not None", "optimizer", ", None", True),
+        ("opt=None", "opt is not None", "optimizer", ", opt=None", True),
+        ("train=False", "train", "True", "", True),
+        ("train=True", "train", "True", ", False", True),
+        ("opt=None", "opt is not None", "optimizer", ", False", False),
+        ("opt=None", "opt is None", "optimizer", ", None", False),
+        ("opt=None", "opt is not None or epoch", "optimizer", "", False),
+        ("train=False", "train", "True", ", epoch > 1", False),
+        ("train=False", "not train", "True", "", False),
+    ],
+)
+def test_calls_that_do_not_get_to_the_gradients_do_not_count(
+    parameter: str, condition: str, training: str, evaluation: str, rules_out: bool
+) -> None:
+    text = BATCH.format(parameter=parameter, condition=condition, training=training, evaluation=evaluation)
+    assert (views(text)[0] == "epochs epoch/x, y with run_batch()") is rules_out
