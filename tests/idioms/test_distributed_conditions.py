@@ -85,7 +85,7 @@ SUMMED = """        if args.ddp:
 """
 
 MIDDLE = """            optimizer.step()
-            if rank == 0 or epoch == 0:
+            if epoch == 0:
                 model.eval()
                 total = 0.0
                 with torch.no_grad():
