@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from functools import cache
 from typing import TypeVar, Union
@@ -53,6 +53,11 @@ def children(node: cst.CSTNode) -> list[cst.CSTNode]:
         elif is_node_class(kind):
             found.append(value)
     return found
+
+
+def holds(nodes: Iterable[cst.CSTNode], wanted: cst.CSTNode) -> bool:
+    """Whether a node is one of some trees, or inside."""
+    return any(node is wanted for node in walk(*nodes))
 
 
 def walk(*nodes: cst.CSTNode) -> Iterator[cst.CSTNode]:

@@ -8,6 +8,7 @@ import libcst as cst
 
 from refactorer.analysis.walk import children
 from refactorer.emit.edits import Edit
+from refactorer.outline.blocks import one_line_each
 from refactorer.outline.control import loop_jumps
 
 
@@ -82,8 +83,4 @@ def on_lines(statements: Sequence[cst.CSTNode], edits: dict[cst.CSTNode, Edit]) 
 def _split(line: cst.SimpleStatementLine, small: cst.CSTNode, replacement: Edit) -> list[cst.CSTNode]:
     assert isinstance(replacement, list)
     before = [s for s in line.body if s is not small]
-    smalls = [*before, *replacement]
-    lines = [cst.SimpleStatementLine([s.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)]) for s in smalls]
-    lines[0] = lines[0].with_changes(leading_lines=line.leading_lines)
-    lines[-1] = lines[-1].with_changes(trailing_whitespace=line.trailing_whitespace)
-    return list(lines)
+    return one_line_each([*before, *replacement], line)

@@ -39,7 +39,7 @@ class Plan:
 
     def lines(self, *hooks: str) -> list[cst.CSTNode]:
         """The statements of some hooks, or of all."""
-        return [line for hook in hooks or self.outline.hooks for line in self.outline.hooks.get(hook, [])]
+        return self.outline.lines(*(hooks or self.outline.hooks))
 
     def own_calls(self, hook: str, method: str) -> list[cst.Call]:
         """Calls `self.method()` that the conversion wrote, on the module that is to be."""

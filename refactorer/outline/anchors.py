@@ -9,7 +9,9 @@ from typing import Union
 import libcst as cst
 
 from refactorer.analysis.program import Program
+from refactorer.outline.arguments import arguments
 from refactorer.outline.classes import class_of_method
+from refactorer.outline.refusal import PlainerView
 
 Loop = Union[cst.For, cst.While]
 _GRADIENT_FUNCTIONS = ("torch.autograd.backward",)
@@ -124,21 +126,22 @@ def _is_off(program: Program, function: cst.FunctionDef, call: cst.Call, test: c
         test, nothing = test.left, ("None",)
     variable = program.variables.get(test)
     parameter = program.definition(variable) if variable is not None and len(variable.writes) == 1 else None
-    return parameter in function.params.params and _is_named(_given(function, call, parameter), nothing)
+    return _is_named(_given(program, function, call, parameter), nothing)
 
 
 def _is_named(node: cst.CSTNode | None, names: tuple[str, ...]) -> bool:
     return isinstance(node, cst.Name) and node.value in names
 
 
-def _given(function: cst.FunctionDef, call: cst.Call, parameter: cst.CSTNode | None) -> cst.BaseExpression | None:
+def _given(
+    program: Program, function: cst.FunctionDef, call: cst.Call, parameter: cst.CSTNode | None
+) -> cst.BaseExpression | None:  # fmt: skip
     """What a call hands to a parameter, or its default; None where that is not plain to see."""
-    if any(arg.star for arg in call.args) or not isinstance(parameter, cst.Param):
+    try:
+        given = arguments(program, function, call, decorators_known=False)
+    except PlainerView:
         return None
-    named = [arg.value for arg in call.args if arg.keyword is not None and arg.keyword.value == parameter.name.value]
-    plain = [arg.value for arg in call.args if arg.keyword is None]
-    place = list(function.params.params).index(parameter)
-    return named[0] if named else plain[place] if place < len(plain) else parameter.default
+    return given.get(parameter) if isinstance(parameter, cst.Param) else None
 
 
 def _works_for_converted(program: Program, function: cst.FunctionDef) -> bool:

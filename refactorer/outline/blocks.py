@@ -13,20 +13,22 @@ def block_lines(block: cst.BaseSuite) -> list[cst.CSTNode]:
     """The lines of a block; one for each part of a suite that stands on the line of its header."""
     if not isinstance(block, cst.SimpleStatementSuite):
         return list(block.body)
-    parts = [small.with_changes(semicolon=cst.MaybeSentinel.DEFAULT) for small in block.body]
-    lines = [cst.SimpleStatementLine([small]) for small in parts]
-    return [*lines[:-1], lines[-1].with_changes(trailing_whitespace=block.trailing_whitespace)]
+    return one_line_each(block.body, block)
+
+
+def one_line_each(smalls: Iterable[cst.BaseSmallStatement], around: cst.CSTNode) -> list[cst.CSTNode]:
+    """A line for each statement; comments above and behind the line or suite that they stood on go with the outer."""
+    lines = [cst.SimpleStatementLine([s.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)]) for s in smalls]
+    lines[0] = lines[0].with_changes(leading_lines=getattr(around, "leading_lines", ()))
+    lines[-1] = lines[-1].with_changes(trailing_whitespace=around.trailing_whitespace)  # type: ignore[attr-defined]
+    return [*lines]
 
 
 def separated(lines: Iterable[cst.CSTNode]) -> Iterator[cst.CSTNode]:
     """The lines, `loss.backward(); optimizer.step()` as two of them: the Trainer may make either call."""
     for line in lines:
         if isinstance(line, cst.SimpleStatementLine) and len(line.body) > 1 and any(map(_trains, line.body)):
-            smalls = [small.with_changes(semicolon=cst.MaybeSentinel.DEFAULT) for small in line.body]
-            parts = [cst.SimpleStatementLine([small]) for small in smalls]
-            parts[0] = parts[0].with_changes(leading_lines=line.leading_lines)
-            parts[-1] = parts[-1].with_changes(trailing_whitespace=line.trailing_whitespace)
-            yield from parts
+            yield from one_line_each(line.body, line)
         else:
             yield line
 

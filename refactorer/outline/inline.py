@@ -11,12 +11,10 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.anchors import Loop, uses_of
-from refactorer.outline.classes import class_of_method
+from refactorer.outline.arguments import CONSTANTS, arguments
 from refactorer.outline.comments import comments_of
 from refactorer.outline.control import returns
 from refactorer.outline.refusal import PlainerView
-
-_CONSTANTS = (cst.Integer, cst.Float, cst.SimpleString)
 
 
 @dataclass
@@ -110,7 +108,7 @@ def is_stable(program: Program, node: cst.CSTNode) -> bool:
     return all(
         isinstance(
             part,
-            (cst.Name, *_CONSTANTS, cst.BinaryOperation, cst.BaseBinaryOp, cst.UnaryOperation, cst.BaseUnaryOp),
+            (cst.Name, *CONSTANTS, cst.BinaryOperation, cst.BaseBinaryOp, cst.UnaryOperation, cst.BaseUnaryOp),
         )
         or (isinstance(part, cst.Attribute) and _is_settings(program, part))
         for part in walk(node)
@@ -145,45 +143,6 @@ def _is_settings(program: Program, node: cst.Attribute) -> bool:
         and isinstance(program.parent.get(other), (cst.AssignTarget, cst.AugAssign, cst.AnnAssign))
         for other in program.find(cst.Attribute)
     )  # fmt: skip
-
-
-def arguments(
-    program: Program, function: cst.FunctionDef, call: cst.Call, decorators_known: bool
-) -> dict[cst.Param, cst.BaseExpression]:
-    """The expression that each parameter of a function gets in a call: an argument, or a constant default.
-
-    Raises:
-        PlainerView: that is not known for certain.
-    """
-    name, params = function.name.value, function.params
-    if (function.decorators and not decorators_known) or isinstance(params.star_arg, cst.Param) or params.star_kwarg:
-        raise PlainerView(function, f"{name}() is decorated or takes any number of arguments")
-    positional = [*params.posonly_params, *params.params]
-    by_name = {p.name.value: p for p in [*params.params, *params.kwonly_params]}
-    bound: dict[cst.Param, cst.BaseExpression] = {}
-    args = list(call.args)
-    if class_of_method(program, function) is not None and isinstance(call.func, cst.Attribute):
-        args.insert(0, cst.Arg(call.func.value))
-    for index, arg in enumerate(args):
-        by_place = positional[index] if index < len(positional) else None
-        target = by_name.get(arg.keyword.value) if arg.keyword else by_place
-        if arg.star or target is None:
-            raise PlainerView(call, f"the arguments of {name}() cannot be matched with its parameters")
-        bound[target] = arg.value
-    for parameter in [*positional, *params.kwonly_params]:
-        if parameter in bound:
-            continue
-        default = parameter.default
-        if default is None or not is_constant(default):
-            raise PlainerView(call, f"the parameter {parameter.name.value} of {name}() has no constant value here")
-        bound[parameter] = default
-    return {p: bound[p] for p in [*positional, *params.kwonly_params]}
-
-
-def is_constant(node: cst.CSTNode) -> bool:
-    """Whether an expression is a literal number (no complex one), a plain string, None, True or False."""
-    named = isinstance(node, cst.Name) and node.value in ("None", "True", "False")
-    return named or isinstance(node, _CONSTANTS)
 
 
 def values_given(program: Program, parameter: cst.Param) -> list[cst.BaseExpression] | None:

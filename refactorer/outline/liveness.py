@@ -9,7 +9,7 @@ import libcst as cst
 
 from refactorer.analysis.flow import NOTHING, Flow, flow_of, passes_errors_on
 from refactorer.analysis.scopes import Variable
-from refactorer.analysis.walk import walk
+from refactorer.analysis.walk import holds, walk
 from refactorer.idioms.shapes import names_in
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import loop_jumps
@@ -80,7 +80,7 @@ class Liveness:
         source, asked = self.outline.evaluation, self.outline.asked
         if asked is None or source is None:
             return frozenset()
-        hook = next(hook for hook in (STEP, BATCH_END, BEFORE_STEP) if _holds(self.outline.lines(hook), asked))
+        hook = next(hook for hook in (STEP, BATCH_END, BEFORE_STEP) if holds(self.outline.lines(hook), asked))
         rest = self._flow(lines_behind(self.outline.hooks[hook], asked))
         bound = [part for part in (source.target, source.index) if part is not None]
         return rest.early & {v for _, v in self.outline.uses(*self.outline.lines(*VALIDATION_HOOKS), *bound)}
@@ -217,17 +217,13 @@ class Liveness:
         return self.program.parent.get(variable.writes[0].node) if variable.writes else None
 
 
-def _holds(lines: Iterable[cst.CSTNode], call: cst.Call) -> bool:
-    return any(node is call for node in walk(*lines))
-
-
 def lines_behind(lines: Sequence[cst.CSTNode], call: cst.Call) -> list[cst.CSTNode]:
     """What runs behind the line of a call, which may stand in branches of `if`, up to the end of the lines."""
-    index = next(i for i, line in enumerate(lines) if _holds([line], call))
+    index = next(i for i, line in enumerate(lines) if holds([line], call))
     branch: cst.CSTNode | None = lines[index]
     inner: list[list[cst.CSTNode]] = []
     while isinstance(branch, cst.If):
         parts = [branch.body, *([branch.orelse.body] if isinstance(branch.orelse, cst.Else) else [])]
-        inner += [lines_behind(block_lines(part), call) for part in parts if _holds([part], call)]
+        inner += [lines_behind(block_lines(part), call) for part in parts if holds([part], call)]
         branch = branch.orelse if isinstance(branch.orelse, cst.If) else None
     return [*(line for part in inner for line in part), *lines[index + 1 :]]

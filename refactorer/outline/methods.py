@@ -11,9 +11,9 @@ import libcst as cst
 from refactorer.analysis.walk import walk
 from refactorer.emit.reserved import RESERVED
 from refactorer.outline.anchors import uses_of
+from refactorer.outline.arguments import is_constant
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
-from refactorer.outline.inline import is_constant
 from refactorer.outline.outline import Outline
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
-from refactorer.analysis.walk import walk
+from refactorer.analysis.walk import holds, walk
 from refactorer.idioms.evaluation.final import take_in
 from refactorer.idioms.evaluation.parts import Evaluation, is_switched, take_apart
 from refactorer.outline.optimizers import Roles
@@ -49,14 +49,13 @@ def _is_between(
     outline: Outline, roles: Roles, lines: Sequence[cst.CSTNode], line: cst.CSTNode, begun: bool
 ) -> bool:  # fmt: skip
     """Whether a line is neither in front of all work with gradients nor behind it; `begun` rules out the former."""
-    place = next(i for i, part in enumerate(lines) if any(node is line for node in (part, *walk(part))))
+    place = next(i for i, part in enumerate(lines) if holds([part], line))
     optimizes = [i for i, part in enumerate(lines) if _works_with_gradients(outline, roles, part)]
     if not optimizes or place < optimizes[0]:
         return begun
     branch = lines[place]
     if place == optimizes[-1] and isinstance(branch, cst.If) and isinstance(branch.body, cst.IndentedBlock):
-        inside = any(node is line for node in walk(branch.body))
-        return not inside or _is_between(outline, roles, branch.body.body, line, True)
+        return not holds([branch.body], line) or _is_between(outline, roles, branch.body.body, line, True)
     return place <= optimizes[-1]
 
 

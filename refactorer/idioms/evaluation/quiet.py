@@ -67,7 +67,7 @@ def _is_indifferent(outline: Outline, roles: Roles, line: cst.CSTNode, own: set[
 
 def _trained(outline: Outline) -> set[Variable]:
     """What the training computes."""
-    return _written(outline, [line for hook in (EPOCH_START, STEP) for line in outline.hooks.get(hook, [])])
+    return _written(outline, outline.lines(EPOCH_START, STEP))
 
 
 def _written(outline: Outline, lines: list[cst.CSTNode]) -> set[Variable]:

@@ -9,7 +9,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
-from refactorer.analysis.walk import walk
+from refactorer.analysis.walk import holds, walk
 from refactorer.idioms.progress.effects import ITERATORS, is_place, is_quiet, is_simple
 from refactorer.idioms.shapes import only_call
 from refactorer.outline.batches import BatchSource, source_over
@@ -245,7 +245,7 @@ def _with_uses(
 
 
 def _is_in_header(outline: Outline, node: cst.CSTNode, source: BatchSource) -> bool:
-    return isinstance(source.loop, cst.For) and any(part is node for part in walk(source.loop.iter))
+    return isinstance(source.loop, cst.For) and holds([source.loop.iter], node)
 
 
 def _use(outline: Outline, bar: Bar, node: cst.CSTNode, behind: Sequence[cst.CSTNode]) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from refactorer.analysis.walk import walk
+from refactorer.analysis.walk import holds
 from refactorer.idioms.progress.bars import Bar, Obstacle, bar_around, made_in_header, source_in
 from refactorer.idioms.progress.taking import rename, said, switch_on
 from refactorer.outline.comments import comments_inside
@@ -35,7 +35,7 @@ def apply(outline: Outline) -> None:
 
 def _is_used_in_driver(outline: Outline, bar: Bar) -> bool:
     own = (outline.site.epoch_loop, *([bar.line] if bar.line is not None else []), *bar.closing)
-    return not all(any(part is node for line in own for part in walk(line)) for node in (*bar.uses, *bar.measured))
+    return not all(holds(own, node) for node in (*bar.uses, *bar.measured))
 
 
 def over_epochs(outline: Outline) -> None:

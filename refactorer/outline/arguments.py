@@ -1,0 +1,50 @@
+"""What a call gives to the parameters of a function of the file."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.outline.classes import class_of_method
+from refactorer.outline.refusal import PlainerView
+
+CONSTANTS = (cst.Integer, cst.Float, cst.SimpleString)
+
+
+def arguments(
+    program: Program, function: cst.FunctionDef, call: cst.Call, decorators_known: bool
+) -> dict[cst.Param, cst.BaseExpression]:
+    """The expression that each parameter of a function gets in a call: an argument, or a constant default.
+
+    Raises:
+        PlainerView: that is not known for certain.
+    """
+    name, params = function.name.value, function.params
+    if (function.decorators and not decorators_known) or isinstance(params.star_arg, cst.Param) or params.star_kwarg:
+        raise PlainerView(function, f"{name}() is decorated or takes any number of arguments")
+    positional = [*params.posonly_params, *params.params]
+    by_name = {p.name.value: p for p in [*params.params, *params.kwonly_params]}
+    bound: dict[cst.Param, cst.BaseExpression] = {}
+    args = list(call.args)
+    if class_of_method(program, function) is not None and isinstance(call.func, cst.Attribute):
+        args.insert(0, cst.Arg(call.func.value))
+    for index, arg in enumerate(args):
+        by_place = positional[index] if index < len(positional) else None
+        target = by_name.get(arg.keyword.value) if arg.keyword else by_place
+        if arg.star or target is None:
+            raise PlainerView(call, f"the arguments of {name}() cannot be matched with its parameters")
+        bound[target] = arg.value
+    for parameter in [*positional, *params.kwonly_params]:
+        if parameter in bound:
+            continue
+        default = parameter.default
+        if default is None or not is_constant(default):
+            raise PlainerView(call, f"the parameter {parameter.name.value} of {name}() has no constant value here")
+        bound[parameter] = default
+    return {p: bound[p] for p in [*positional, *params.kwonly_params]}
+
+
+def is_constant(node: cst.CSTNode) -> bool:
+    """Whether an expression is a literal number (no complex one), a plain string, None, True or False."""
+    named = isinstance(node, cst.Name) and node.value in ("None", "True", "False")
+    return named or isinstance(node, CONSTANTS)
