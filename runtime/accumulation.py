@@ -9,8 +9,7 @@ from pytorch_lightning.loops.utilities import _block_parallel_sync_behavior
 from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor
 
-from runtime import hooks
-from runtime.outputs import loss_of, outputs_of, refuse_skipping
+from runtime.outputs import are_wanted, loss_of, outputs_of, refuse_skipping
 
 LAST_WINDOWS = ("step", "drop", "carry")
 
@@ -49,7 +48,7 @@ class AccumulatingStep:
         self._divides: bool = trainer.divide_loss
         self._last_window: str = trainer.last_window
         self._blocks = isinstance(trainer.strategy, ParallelStrategy)
-        self._wants_outputs = hooks.resolve(trainer, "on_train_batch_end") is not None
+        self._wants_outputs = are_wanted(trainer)
         self._length: int | float | None = None
         self._progress = trainer.fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step
         self._loss: Tensor | None = None

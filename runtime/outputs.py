@@ -8,6 +8,13 @@ from typing import Any
 from pytorch_lightning.loops.optimization.automatic import ClosureResult
 from torch import Tensor
 
+from runtime import held, hooks
+
+
+def are_wanted(trainer: Any) -> bool:
+    """Whether anybody is handed what a step returns, or may ask for its loss later."""
+    return hooks.resolve(trainer, "on_train_batch_end") is not None or held.is_heard(trainer)
+
 
 def loss_of(output: Any) -> Tensor | None:
     """The very tensor that a step returned as its loss; None where it left the batch out.

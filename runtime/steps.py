@@ -17,8 +17,7 @@ from torch import Tensor
 
 from runtime import hooks
 from runtime.accumulation import AccumulatingStep
-from runtime.held import is_heard
-from runtime.outputs import loss_of, outputs_of, refuse_skipping
+from runtime.outputs import are_wanted, loss_of, outputs_of, refuse_skipping
 
 Step = Callable[[Any, int], tuple[bool, Any]]
 """Takes a batch and its number; returns whether the optimizer stepped, and the outputs for ``on_train_batch_end``."""
@@ -91,7 +90,7 @@ def _automatic(trainer: Any, forward: Callable[[Any, int], Any]) -> Step:
     if trainer.accumulate_grad_batches != 1:
         return AccumulatingStep(trainer, forward, zero_grad, backward, update)
     progress = trainer.fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step
-    wants_outputs = hooks.resolve(trainer, "on_train_batch_end") is not None or is_heard(trainer)
+    wants_outputs = are_wanted(trainer)
     several = trainer.world_size > 1
 
     def step(batch: Any, index: int) -> tuple[bool, Any]:

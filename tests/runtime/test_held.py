@@ -105,6 +105,19 @@ def test_the_loss_of_the_last_step(loop: dict[str, Any], automatic: bool) -> Non
     assert Looks.seen == module.losses
 
 
+@pytest.mark.parametrize("batches", [1, 2])
+def test_the_loss_is_there_where_nobody_is_handed_what_a_step_returns(batches: int) -> None:
+    class Looks(callbacks.Callback):
+        seen: list[float] = []  # noqa: RUF012
+
+        def on_train_epoch_end(self, trainer: Any, *_: Any) -> None:
+            self.seen.append(trainer.callback_metrics["loss"].item())
+
+    Looks.seen = []
+    fit(Holds(), Looks(), accumulate_grad_batches=batches)
+    assert Looks.seen
+
+
 def test_logged_values_come_first() -> None:
     class Logs(Holds):
         def on_validation_epoch_end(self) -> None:
