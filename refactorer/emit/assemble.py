@@ -13,6 +13,7 @@ from refactorer.emit.targets import LIGHTNING, RUNTIME, Target
 from refactorer.emit.unused_imports import without_unused
 from refactorer.idioms.configure import Configuration
 from refactorer.idioms.device.models import unmoved
+from refactorer.outline.blocks import is_docstring
 from refactorer.outline.comments import lines_above
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
@@ -120,7 +121,7 @@ def _place_class(outline: Outline, written: cst.ClassDef) -> dict[cst.CSTNode, E
 
 
 def _line_before(outline: Outline, top: cst.CSTNode) -> cst.CSTNode | None:
-    """The last import in front of the training, or whatever stands first: new classes go behind it."""
+    """The last import in front of the training, with the text that describes the file: new classes go behind it."""
     body = outline.program.module.body
     imports = [
         n for n in body
@@ -129,7 +130,10 @@ def _line_before(outline: Outline, top: cst.CSTNode) -> cst.CSTNode | None:
     ]  # fmt: skip
     if not imports:
         raise Refusal("R403", top, "there is no import in front of the training", "import torch at the top of the file")
-    return imports[-1]
+    at = list(body).index(imports[-1])
+    while is_docstring(body[at + 1]):
+        at += 1
+    return body[at]
 
 
 def _spaced(node: cst.CSTNode) -> cst.CSTNode:
