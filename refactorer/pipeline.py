@@ -25,6 +25,7 @@ from refactorer.idioms import (
 from refactorer.idioms.evaluation.moving import keep_gradients, keep_modes
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Stage
 from refactorer.idioms.jumps import leave_epoch, on_lines
+from refactorer.idioms.opaque import with_opaque
 from refactorer.lightning import check
 from refactorer.lightning.plan import Plan
 from refactorer.options import Options
@@ -35,7 +36,7 @@ from refactorer.outline.held import find_holdings
 from refactorer.outline.helpers import enter_helpers
 from refactorer.outline.homes import Homes
 from refactorer.outline.methods import make_methods
-from refactorer.outline.optimizers import Roles, find_roles, is_asked_for_parameters
+from refactorer.outline.optimizers import Roles, find_roles, is_asked_for_parameters, is_surely_bound
 from refactorer.outline.outline import BATCH_END, BEFORE_STEP, STEP, Note, Outline
 from refactorer.outline.placing import Placing
 from refactorer.outline.refusal import PlainerView, Refusal, Split
@@ -63,6 +64,8 @@ def convert_site(
     if options.applies("N112") and options.applies("N101") and options.target != "lightning":
         precision.apply(outline, undivided)
     roles = find_roles(outline)
+    if undivided is None and options.applies("N101") and options.target != "lightning":
+        roles = with_opaque(outline, roles)
     configuration = _apply_idioms(outline, roles, options, undivided, copies)
     outline.returning = stop_instead(outline)
     _leave_epoch(outline)
@@ -99,13 +102,13 @@ def _apply_idioms(
     if options.applies("N105"):
         device.apply(outline, roles)
     _note_gradients_elsewhere(outline)
-    if options.applies("N101") and options.applies("N111") and undivided is None:
+    if options.applies("N101") and options.applies("N111") and undivided is None and not roles.opaque:
         accumulation.apply(outline, roles)
     if options.applies("N101"):
         automatic.apply(outline, roles, undivided)
     else:
         automatic.keep_manual(outline)
-    precision.require_automatic(outline)
+    precision.require_automatic(outline, roles)
     configuration = configure.apply(outline, roles) if options.applies("N106") else configure.Configuration()
     distributed.keep_prints(outline)
     if options.applies("N107") and options.target != "lightning":
@@ -118,10 +121,16 @@ def _hand_over_optimizers(
 ) -> None:  # fmt: skip
     """The constructor is given the models first, and last the optimizers and schedulers that the script makes."""
     last = [*roles.optimizers, *roles.schedulers]
+    if roles.held is not None:
+        homes.optimizers[roles.held] = roles.held.attribute
+        if roles.held.base not in homes.arguments:
+            homes.arguments.append(roles.held.base)
+            homes.attribute_for(roles.held.base)
     for variable in (*roles.optimizers, *configuration.stepped):
         if not configuration.moved and variable not in homes.arguments:
             homes.arguments.append(variable)
             homes.attribute_for(variable)
+            homes.unsure += [] if is_surely_bound(outline, variable) else [variable]
 
     def place(variable: Variable) -> int:
         if variable in last:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import functools
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
@@ -10,13 +13,21 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
-from runtime import midway, progress, ranks
+from runtime import midway, optimizers, progress, ranks
 
 _SWITCHES = ("on_validation_model_eval", "on_validation_model_train", "on_test_model_eval", "on_test_model_train")
 
 
 def _leave_modes() -> None:
     """Leave the modes as they are; a function of its own, since Lightning only calls hooks that are not its own."""
+
+
+def _with_fitting_optimizers(configure: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(configure)
+    def configure_optimizers(self: Module) -> Any:
+        return optimizers.fitted(configure(self), getattr(self, "automatic_closure", True))
+
+    return configure_optimizers
 
 
 class Module(pl.LightningModule):
@@ -26,12 +37,23 @@ class Module(pl.LightningModule):
     differences that the methods describe.
 
     Attributes:
+        automatic_closure: Whether an optimizer that needs a closure, such as LBFGS, gets one under automatic
+            optimization. False, set in ``__init__``, steps it as a script does that calls ``optimizer.step()``; what
+            cannot be stepped so, LBFGS or None, raises what it would raise there.
         automatic_validation: Whether the Trainer validates at the end of an epoch. False, set in ``__init__``, leaves
             it to the module to ask for a validation with :meth:`validate`. A plain Lightning Trainer validates at the
             end of the epoch all the same.
     """
 
+    automatic_closure = True
     automatic_validation = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """See to it that what ``configure_optimizers`` returns is something that Lightning can step."""
+        super().__init_subclass__(**options)
+        own = cls.__dict__.get("configure_optimizers")
+        if inspect.isfunction(own):
+            cls.configure_optimizers = _with_fitting_optimizers(own)  # type: ignore[method-assign]
 
     @property
     def automatic_modes(self) -> bool:

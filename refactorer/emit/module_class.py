@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.configure import Configuration
-from refactorer.idioms.shapes import names_in
 from refactorer.outline.classes import class_around, is_private
 from refactorer.outline.comments import lines_above
 from refactorer.outline.held import held_by
@@ -153,6 +153,8 @@ class ClassWriter:
             lines.append(cst.parse_statement("self.automatic_modes = False"))
         if not self.outline.automatic:
             lines.append(cst.parse_statement("self.automatic_optimization = False"))
+        if self.outline.plain_steps:
+            lines.append(cst.parse_statement("self.automatic_closure = False"))
         return _method("__init__", names, lines)
 
     def _first_values(self, line: cst.SimpleStatementLine) -> cst.CSTNode:

@@ -76,6 +76,7 @@ RESERVED = frozenset(
         "all_gather",
         "allow_zero_length_dataloader_with_multiple_devices",
         "apply",
+        "automatic_closure",
         "automatic_modes",
         "automatic_validation",
         "automatic_optimization",

@@ -14,7 +14,8 @@ from refactorer.analysis.scopes import Variable
 from refactorer.emit.edits import Edit
 from refactorer.idioms.behind_step import Places, find_places, move
 from refactorer.idioms.clearing import clearing_lines
-from refactorer.idioms.gradients import clips_elsewhere, gradient_reader, gradients_cross
+from refactorer.idioms.closures import may_fail_to_step
+from refactorer.idioms.gradients import clips_elsewhere, gradient_reader, gradients_cross, steps_of_own_classes
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.remarks import remove
 from refactorer.idioms.schedulers import is_step_line
@@ -22,8 +23,9 @@ from refactorer.idioms.sensitive import Obstacle
 from refactorer.idioms.shapes import method_calls, method_line, only_call
 from refactorer.outline.anchors import is_of_loss
 from refactorer.outline.control import loop_jumps, returns
-from refactorer.outline.optimizers import Roles, assigned_class
+from refactorer.outline.optimizers import Held, Roles
 from refactorer.outline.outline import STEP, Outline
+from refactorer.outline.refusal import Split
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,14 @@ class Calls:
 
 
 def apply(outline: Outline, roles: Roles, instead: str | None = None) -> None:
-    """Makes the step automatic, or literal (manual) with a note that says why; `instead` is a reason found later."""
-    found = detect(outline, roles)
-    if not isinstance(found, Obstacle) and instead is not None:
-        found = Obstacle(outline.site.batch_loop, instead)
+    """Makes the step automatic, or literal (manual) with a note that says why; `instead` is a reason found later.
+
+    Raises:
+        Split: the step cannot be automatic, and these roles are for one that is.
+    """
+    found = detect(outline, roles) if instead is None else Obstacle(outline.site.batch_loop, instead)
+    if isinstance(found, Obstacle) and roles.tentative:
+        raise Split(found.node, found.reason)
     if isinstance(found, Obstacle):
         codes = {code for code, *_ in outline.notes}
         said = bool(codes & {"N111", "N112"}) or (not roles.optimizers and "N104" in codes)
@@ -50,6 +56,7 @@ def apply(outline: Outline, roles: Roles, instead: str | None = None) -> None:
         keep_manual(outline)
     else:
         _automatic(outline, *found)
+        outline.plain_steps = may_fail_to_step(outline, roles)
 
 
 def detect(outline: Outline, roles: Roles) -> tuple[Calls, Places] | Obstacle:
@@ -69,7 +76,7 @@ def detect(outline: Outline, roles: Roles) -> tuple[Calls, Places] | Obstacle:
     places = find_places(outline, roles, head, middle, tail, calls.loss)
     if isinstance(places, Obstacle):
         return places
-    reader = gradient_reader(outline, [*places.between, *places.behind])
+    reader = gradient_reader(outline, [*places.between, *places.behind, *steps_of_own_classes(outline)])
     if reader is not None:
         return Obstacle(reader, "the script reads gradients itself")
     if late and not all(is_step_line(outline, roles, line) for line in places.behind):
@@ -80,22 +87,20 @@ def detect(outline: Outline, roles: Roles) -> tuple[Calls, Places] | Obstacle:
 def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> Calls | Obstacle:
     """The calls of a step that has each of them, and nothing that hides another."""
     loop = outline.site.batch_loop
-    if roles.optimizer is None:
+    if roles.stepping is None:
         several = f"{len(roles.optimizers)} optimizers step in it"
         return Obstacle(loop, several if roles.optimizers else "no variable holds an optimizer that steps in it")
-    if assigned_class(outline.program, roles.optimizer) == "torch.optim.*":
-        return Obstacle(loop, "the class of the optimizer is chosen by name, and may be one that needs a closure")
     zeros = clearing_lines(outline, roles, body)
-    made = [method_line(outline, line, roles.optimizer, "step") for line in body]
+    made = [method_line(outline, line, roles.stepping, "step") for line in body]
     steps = [i for i, call in enumerate(made) if call is not None and not call.args]
     backwards = [i for i, line in enumerate(body) if _plain_backward(line) is not None]
-    left = returns(body)
+    left = returns(body[: steps[0] + 1] if steps else body)
     if left:
         return Obstacle(left[0], "`return` leaves the training from inside a step")
     if len(outline.site.backwards) != 1 or len(backwards) != 1 or len(steps) != 1 or not zeros:
         return Obstacle(loop, "zero_grad, backward and step do not stand once each, directly in the loop")
     ours = [*outline.cleared, *(body[i] for i in (*zeros, *steps))]
-    if any(_is_called_elsewhere(outline, roles.optimizer, method, ours) for method in ("step", "zero_grad")):
+    if any(_is_called_elsewhere(outline, roles.stepping, method, ours) for method in ("step", "zero_grad")):
         return Obstacle(loop, "the optimizer is stepped or cleared in more than one place")
     call = _plain_backward(body[backwards[0]])
     assert call is not None and isinstance(call.func, cst.Attribute)
@@ -125,10 +130,19 @@ def _plain_backward(line: cst.CSTNode) -> cst.Call | None:
     return call if plain and call is not None and not call.args else None
 
 
-def _is_called_elsewhere(outline: Outline, optimizer: Variable, method: str, here: list[cst.CSTNode]) -> bool:
+def _is_called_elsewhere(outline: Outline, optimizer: Variable | Held, method: str, here: list[cst.CSTNode]) -> bool:
     """Whether a method of the optimizer is called on other lines than these."""
-    calls = [c for c in method_calls(outline, method) if outline.variable(c.func.value) is optimizer]  # type: ignore[attr-defined]
+    calls = [call for call in method_calls(outline, method) if _may_be(outline, call, optimizer)]
     return not all(any(only_call(line) is call for line in here) for call in calls)
+
+
+def _may_be(outline: Outline, call: cst.Call, optimizer: Variable | Held) -> bool:
+    """Whether the object that a method is called on may be the optimizer; an attribute may have any owner."""
+    assert isinstance(call.func, cst.Attribute)
+    receiver = call.func.value
+    if isinstance(optimizer, Held):
+        return isinstance(receiver, cst.Attribute) and receiver.attr.value == optimizer.attribute
+    return outline.variable(receiver) is optimizer
 
 
 def _automatic(outline: Outline, calls: Calls, places: Places) -> None:

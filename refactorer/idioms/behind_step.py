@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.idioms.closures import may_need_closure
 from refactorer.idioms.gradients import hooked, is_clipping
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.schedulers import is_step_line
 from refactorer.idioms.sensitive import Obstacle, is_guarded, sensitive_code
 from refactorer.idioms.taint import tainted_by_training
-from refactorer.outline.control import loop_jumps
+from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import BATCH_END, BEFORE_STEP, STEP, VALIDATION_HOOKS, Outline
 
@@ -50,6 +51,8 @@ def find_places(
 
     if is_sensitive(rest):
         return Places(between=middle, behind=tail)
+    if roles.opaque or may_need_closure(outline, roles) or returns(tail):
+        return Places(rest, clipping, tail)
     steps = [i for i, line in enumerate(tail) if is_step_line(outline, roles, line)]
     others = [*rest, *(line for i, line in enumerate(tail) if i not in steps)]
     last = steps[-1] if steps else 0

@@ -16,7 +16,9 @@ from refactorer.outline.torch_names import unmoved
 
 def clearing_lines(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> list[int]:
     """Indices of the lines that together clear what `optimizer.zero_grad()` clears; none if that is not certain."""
-    own = [i for i, line in enumerate(body) if _is_plain(method_line(outline, line, roles.optimizer, "zero_grad"))]
+    own = [i for i, line in enumerate(body) if _is_plain(method_line(outline, line, roles.stepping, "zero_grad"))]
+    if roles.opaque or roles.held is not None:
+        return own
     networks = _networks(outline, roles)
     found = {i: v for i, line in enumerate(body) if (v := _cleared(outline, line)) in networks}
     if own or networks <= set(found.values()):
@@ -58,17 +60,22 @@ def _networks(outline: Outline, roles: Roles) -> set[Variable]:
 
 
 def _owners(outline: Outline, given: cst.BaseExpression | None) -> set[Variable | None] | None:
-    """Whose parameters a sum of lists of `x.parameters()` holds; None for any other expression."""
+    """Whose parameters a sum of lists of `x.parameters()` holds, or some of them; None for any other expression."""
     if isinstance(given, cst.BinaryOperation) and isinstance(given.operator, cst.Add):
         parts = [_owners(outline, given.left), _owners(outline, given.right)]
         return None if None in parts else {variable for part in parts if part is not None for variable in part}
     if isinstance(given, cst.Name):
         made = outline.program.assigned_value(outline.program.variables.get(given))
         return None if isinstance(made, cst.Name) else _owners(outline, made)
+    if isinstance(given, (cst.ListComp, cst.GeneratorExp)):
+        same = given.elt.deep_equals(given.for_in.target) and given.for_in.inner_for_in is None
+        return _owners(outline, given.for_in.iter) if same else None
     if not isinstance(given, cst.Call):
         return None
     if outline.program.qualified_name(given.func) == "builtins.list" and len(given.args) == 1:
         return _owners(outline, given.args[0].value)
+    if outline.program.qualified_name(given.func) == "builtins.filter" and len(given.args) == 2:
+        return _owners(outline, given.args[1].value)
     if not isinstance(given.func, cst.Attribute) or given.func.attr.value != "parameters":
         return None
     owner: cst.BaseExpression = given.func.value

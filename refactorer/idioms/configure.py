@@ -98,6 +98,8 @@ def _obstacle(outline: Outline, roles: Roles, variable: Variable, allowed: set[V
     name = program.qualified_name(value.func) if isinstance(value, cst.Call) else None
     if not isinstance(value, cst.Call) or not (names_optimizer(name) or names_scheduler(name)):
         return "it is not made by one call of a class of torch.optim"
+    if name == "torch.optim.*":
+        return "its class is chosen by name, and making it may fail"
     line = program.statement(value)
     alone = isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1
     beside = program.parent[line] is program.parent[loop] and program.order[line] < program.order[loop]

@@ -11,6 +11,7 @@ from refactorer.idioms.shapes import only_call
 from refactorer.outline.anchors import backward_calls, holds_converted, loops_around, uses_of
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.outline import Outline
+from refactorer.outline.torch_names import names_optimizer
 
 
 def gradient_reader(outline: Outline, aside: Sequence[cst.CSTNode] = ()) -> cst.CSTNode | None:
@@ -21,6 +22,17 @@ def gradient_reader(outline: Outline, aside: Sequence[cst.CSTNode] = ()) -> cst.
         if not any(outline.program.contains(line, node) for line in aside if line in outline.program.order):
             return node
     return None
+
+
+def steps_of_own_classes(outline: Outline) -> list[cst.CSTNode]:
+    """The `step()` of each optimizer class of the file, which reads gradients when the script's own would."""
+    kinds = [node for node in outline.program.find(cst.ClassDef) if _is_optimizer_class(outline, node)]
+    lines = [line for kind in kinds for line in block_lines(kind.body)]
+    return [line for line in lines if isinstance(line, cst.FunctionDef) and line.name.value == "step"]
+
+
+def _is_optimizer_class(outline: Outline, node: cst.ClassDef) -> bool:
+    return any(names_optimizer(outline.program.qualified_name(base.value)) for base in node.bases)
 
 
 def hooked(outline: Outline) -> cst.CSTNode | None:

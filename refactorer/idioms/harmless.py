@@ -9,9 +9,9 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import children, walk
 from refactorer.idioms.plain import is_plain
-from refactorer.idioms.shapes import names_in
 from refactorer.outline.optimizers import is_module_class
 from refactorer.outline.outline import Outline
 

@@ -18,6 +18,7 @@ from refactorer.idioms.accumulation.fixed import fixed
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.idioms.shapes import method_calls, method_line, only_call
 from refactorer.outline.blocks import block_lines
+from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import BEFORE_STEP, STEP, Outline
 from refactorer.outline.refusal import Split
 from refactorer.outline.torch_names import names_scaler
@@ -62,7 +63,7 @@ def apply(outline: Outline, undivided: str | None) -> None:
     outline.scaler, outline.scaled = found.scaler, found.scaled
 
 
-def require_automatic(outline: Outline) -> None:
+def require_automatic(outline: Outline, roles: Roles) -> None:
     """Sees to it that a step without its scaler is one that the Trainer makes.
 
     Raises:
@@ -71,6 +72,8 @@ def require_automatic(outline: Outline) -> None:
     if outline.scaler is None:
         return
     node = outline.site.batch_loop
+    if roles.opaque or roles.held is not None:
+        raise Split(node, "the class of the optimizer is not known")
     if not outline.automatic:
         reasons = [message.split(": ", 1)[1] for code, _, message, _ in outline.notes if code in _REASONS]
         raise Split(node, reasons[0] if reasons else "the step is not one that the Trainer can make")

@@ -9,9 +9,9 @@ import libcst as cst
 from refactorer.analysis.flow import passes_errors_on
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.harmless import harm_in
-from refactorer.idioms.shapes import names_in
 from refactorer.idioms.taint import reaches
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.optimizers import Roles

@@ -5,6 +5,8 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.outline.held import held_by
+from refactorer.outline.optimizers import Held
 from refactorer.outline.outline import Outline
 
 
@@ -16,13 +18,13 @@ def only_call(line: cst.CSTNode) -> cst.Call | None:
     return None
 
 
-def method_line(outline: Outline, line: cst.CSTNode, variable: Variable | None, method: str) -> cst.Call | None:
-    """The call of a line `variable.method(...)`."""
+def method_line(outline: Outline, line: cst.CSTNode, owner: Variable | Held | None, method: str) -> cst.Call | None:
+    """The call of a line `owner.method(...)`."""
     call = only_call(line)
-    if call is None or variable is None or not isinstance(call.func, cst.Attribute):
+    if call is None or owner is None or not isinstance(call.func, cst.Attribute):
         return None
-    same = outline.variable(call.func.value) is variable and call.func.attr.value == method
-    return call if same else None
+    named = outline.variable(call.func.value) if isinstance(owner, Variable) else held_by(outline, call.func.value)
+    return call if named == owner and call.func.attr.value == method else None
 
 
 def mode_line(outline: Outline, line: cst.CSTNode, variable: Variable | None, method: str) -> bool:
@@ -37,15 +39,6 @@ def method_calls(outline: Outline, method: str) -> list[cst.Call]:
         call for call in outline.program.calls
         if isinstance(call.func, cst.Attribute) and call.func.attr.value == method
     ]  # fmt: skip
-
-
-def names_in(target: cst.CSTNode | None) -> list[cst.Name]:
-    """The names that an assignment target binds."""
-    if isinstance(target, cst.Name):
-        return [target]
-    if isinstance(target, (cst.Tuple, cst.List)):
-        return [name for element in target.elements for name in names_in(element.value)]
-    return []
 
 
 def statement(code: str) -> cst.SimpleStatementLine:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.targets import names_in
 from refactorer.idioms.plain import is_plain
-from refactorer.idioms.shapes import names_in
 from refactorer.outline.optimizers import Roles, may_be_module
 from refactorer.outline.outline import Outline
 
@@ -18,6 +18,8 @@ def tainted_by_training(outline: Outline, roles: Roles) -> set[Variable]:
     """Variables through which the model, the optimizer or a scheduler can be seen."""
     program = outline.program
     tainted = set(roles.objects)
+    if roles.held is not None:
+        tainted.add(roles.held.base)
     tainted |= _given_parameters(outline, roles)
     if outline.scaler is not None:
         tainted.add(outline.scaler)

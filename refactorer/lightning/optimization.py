@@ -107,7 +107,7 @@ def find_optimizer(plan: Plan) -> Found | None:
         return None
     for variable in plan.roles.optimizers:
         name = assigned_class(plan.program, variable) or ""
-        if not name.startswith("torch.optim.") or name.endswith("LBFGS"):
+        if plan.outline.plain_steps or not name.startswith("torch.optim."):
             return Found(variable.writes[0].node, f"{variable.name} is not known to call its closure once")
     return None
 

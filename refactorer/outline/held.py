@@ -15,17 +15,9 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.classes import class_around, is_private
-from refactorer.outline.optimizers import is_module_class, is_stepped
+from refactorer.outline.optimizers import Held, is_module_class, is_stepped
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import names_module_class, names_optimizer, unmoved
-
-
-@dataclass(frozen=True)
-class Held:
-    """The attribute of an object that a variable of the driver means."""
-
-    base: Variable
-    attribute: str
 
 
 @dataclass(frozen=True)
@@ -48,10 +40,51 @@ def find_holdings(outline: Outline) -> Holdings:
         if held is None or not made.once(held):
             continue
         if made.is_network(held.attribute):
-            networks.setdefault(held)
+            if not _is_network_itself(outline, held.base):
+                networks.setdefault(held)
         elif made.is_optimizer(held.attribute) and is_stepped(outline.program, node):
             optimizers.setdefault(held)
     return Holdings(tuple(networks), tuple(optimizers))
+
+
+def _is_network_itself(outline: Outline, variable: Variable) -> bool:
+    """Whether an object is called, and switched between its modes: what it holds is part of it."""
+    parents = [outline.program.parent.get(seen.node) for seen in variable.reads]
+    called = any(isinstance(p, cst.Call) and p.func in [seen.node for seen in variable.reads] for p in parents)
+    return called and any(isinstance(p, cst.Attribute) and p.attr.value in ("train", "eval") for p in parents)
+
+
+def values_of(program: Program, attribute: str) -> list[cst.BaseExpression | None]:
+    """What attributes of this name are assigned from anywhere in a file; None for a value that is not written out."""
+    return _Made(program).values.get(attribute, [None])
+
+
+def is_known_optimizer(program: Program, held: Held) -> bool:
+    """Whether an attribute is only ever set to an optimizer of torch."""
+    return _Made(program).is_optimizer(held.attribute)
+
+
+def keeps_object(outline: Outline, held: Held) -> bool:
+    """Whether an attribute means one object while the training runs, whatever that is."""
+    made = _Made(outline.program)
+    places = [place for place in made.places.get(held.attribute, []) if not _is_before_training(outline, place)]
+    if held.attribute not in made.values or held.attribute in made.of_classes or _reflects(outline.program):
+        return False
+    return all(_in_constructor(outline.program, place) for place in places)
+
+
+def _is_before_training(outline: Outline, place: cst.CSTNode) -> bool:
+    """Whether a place is in the driver, in front of the training."""
+    program, loop = outline.program, outline.site.epoch_loop
+    same = program.enclosing_function(place) is program.enclosing_function(loop)
+    return same and program.order[place] < program.order[loop]
+
+
+def _in_constructor(program: Program, place: cst.CSTNode) -> bool:
+    """Whether a place is on a line of a constructor, under no condition."""
+    function = program.enclosing_function(place)
+    inside = function is not None and function.name.value == "__init__"
+    return inside and program.parent[program.statement(place)] is function.body  # type: ignore[union-attr]
 
 
 def _reflects(program: Program) -> bool:
@@ -85,15 +118,12 @@ class _Made:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.values: dict[str, list[cst.BaseExpression | None]] = {}
-        self.outside: set[str] = set()
+        self.places: dict[str, list[cst.Attribute]] = {}
         for target, value in self._stores():
             self.values.setdefault(target.attr.value, []).append(value)
-            function = program.enclosing_function(target)
-            line = program.statement(target)
-            if function is None or function.name.value != "__init__" or program.parent[line] is not function.body:
-                self.outside.add(target.attr.value)
+            self.places.setdefault(target.attr.value, []).append(target)
         self.parametrised = self._parametrised()
-        self.outside |= {name for scope in program.scopes if scope.kind == "class" for name in scope.variables}
+        self.of_classes = {name for scope in program.scopes if scope.kind == "class" for name in scope.variables}
 
     def _parametrised(self) -> set[str]:
         """Attributes whose `parameters()` are asked for, by their own name or by that of what they are set to."""
@@ -131,7 +161,9 @@ class _Made:
 
     def once(self, held: Held) -> bool:
         """Whether an attribute is set in constructors only, before the training."""
-        return held.attribute in self.values and held.attribute not in self.outside
+        places = self.places.get(held.attribute, [])
+        inside = all(_in_constructor(self.program, place) for place in places)
+        return bool(places) and inside and held.attribute not in self.of_classes
 
     def is_network(self, attribute: str) -> bool:
         known = attribute in self.parametrised

@@ -10,7 +10,8 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.emit.reserved import RESERVED
-from refactorer.outline.held import Held, Holdings
+from refactorer.outline.held import Holdings
+from refactorer.outline.optimizers import Held
 from refactorer.outline.outline import Outline
 
 

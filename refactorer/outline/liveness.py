@@ -9,8 +9,8 @@ import libcst as cst
 
 from refactorer.analysis.flow import NOTHING, Flow, flow_of, passes_errors_on
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import holds, walk
-from refactorer.idioms.shapes import names_in
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.outline import (

@@ -18,16 +18,34 @@ from refactorer.outline.torch_names import names_module_class, names_optimizer, 
 
 
 @dataclass(frozen=True)
+class Held:
+    """The attribute of an object that a variable of the driver means."""
+
+    base: Variable
+    attribute: str
+
+
+@dataclass(frozen=True)
 class Roles:
     """Who is who: variables seen through parameters.
 
     `optimizers` are those that step in the training, in the order of their steps; `models` are those whose parameters
-    they were given. Objects that the training replaces have no role: they are state like any other.
+    they were given. Objects that the training replaces have no role: they are state like any other. `held` is the
+    one optimizer of a training that only an object holds, `opaque` says that the class of the optimizer is out of
+    sight. `tentative` says that these roles are sound only if the Trainer makes the steps.
     """
 
     optimizers: tuple[Variable, ...]
     models: tuple[Variable, ...]
     schedulers: tuple[Variable, ...]
+    held: Held | None = None
+    opaque: bool = False
+    tentative: bool = False
+
+    @property
+    def stepping(self) -> Variable | Held | None:
+        """What the training clears and steps, when it is just one object."""
+        return self.held or self.optimizer
 
     @property
     def optimizer(self) -> Variable | None:
@@ -46,24 +64,41 @@ class Roles:
 
 def find_roles(outline: Outline) -> Roles:
     """The optimizers of a training, their models and their schedulers."""
+    return roles_of(outline, known_optimizers(outline))
+
+
+def roles_of(outline: Outline, stepped: list[Variable], even_unbound: bool = False) -> Roles:
+    """The roles in a training that steps these optimizers, save for those that it replaces or may not have bound.
+
+    `even_unbound` keeps an optimizer that may not be bound: its first use then ends the training.
+    """
     program = outline.program
     used = dict.fromkeys(v for body in outline.hooks.values() for _, v in outline.uses(*body))
-    stepped: dict[Variable, None] = {}
-    for node in walk(*(line for body in outline.hooks.values() for line in body)):
-        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "step":
-            variable = outline.variable(node.func.value)
-            reachable = variable is not None and outline.site.driver.lookup(variable.name) is variable
-            if variable is not None and reachable and not is_scheduler(program, variable):
-                stepped.setdefault(variable)
     replaced = {v for body in outline.hooks.values() for n, v in outline.uses(*body) if outline.is_write(n)}
-    bound = Liveness(outline, ()).surely_bound()
-    unsure = {v for v in used if v.owner is outline.site.driver and v not in bound} | replaced
-    optimizers = tuple(v for v in stepped if _is_optimizer(outline, v) and v not in unsure)
+    unsure = {v for v in used if not is_surely_bound(outline, v)} | replaced
+    optimizers = tuple(v for v in stepped if v not in (replaced if even_unbound else unsure))
     by_optimizer = [models_of(program, outline, optimizer) for optimizer in optimizers]
     models = dict.fromkeys(model for found in by_optimizer for model in found)
     outline.models_unknown = any(_is_handed_in(outline, optimizer) for optimizer in optimizers)
     schedulers = tuple(v for v in used if is_scheduler(program, v) and v not in unsure)
     return Roles(optimizers, tuple(v for v in models if v not in replaced), schedulers)
+
+
+def is_surely_bound(outline: Outline, variable: Variable) -> bool:
+    """Whether a variable has a value whenever the training starts, as far as the driver decides that."""
+    return variable.owner is not outline.site.driver or variable in Liveness(outline, ()).surely_bound()
+
+
+def known_optimizers(outline: Outline) -> list[Variable]:
+    """Variables of the driver that step in the training and are known to hold an optimizer of torch, if anything."""
+    found: dict[Variable, None] = {}
+    for node in walk(*(line for body in outline.hooks.values() for line in body)):
+        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "step":
+            variable = outline.variable(node.func.value)
+            reachable = variable is not None and outline.site.driver.lookup(variable.name) is variable
+            if variable is not None and reachable and not is_scheduler(outline.program, variable):
+                found.setdefault(variable)
+    return [variable for variable in found if _is_optimizer(outline, variable)]
 
 
 def _is_handed_in(outline: Outline, optimizer: Variable) -> bool:

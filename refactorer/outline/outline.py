@@ -55,6 +55,7 @@ class Outline:
     what a hook calls the parameter that it gets from the Trainer beside the batch, `openings` are the lines at the top
     of `on_train_batch_end` that the script does not have.
     `models_unknown` says that the making of an optimizer is out of sight, so that any object may hold its parameters.
+    `plain_steps` says that the Trainer may not give the optimizer a closure: the script gives none.
     `moves_batches` says that the steps move their batches themselves, in parts.
     `shows_bars` says that the Trainer draws the progress bars of the script, where it can; `counted` is what the loop
     over the epochs iterates over without its bar.
@@ -88,6 +89,7 @@ class Outline:
     consumed: list[cst.CSTNode] = field(default_factory=list)
     device: cst.BaseExpression | None = None
     automatic: bool = False
+    plain_steps: bool = False
     moves_batches: bool = False
     prints_everywhere: bool = False
     shows_bars: bool = False

@@ -7,8 +7,8 @@ from functools import cached_property
 import libcst as cst
 
 from refactorer.analysis.scopes import Occurrence, Scope, Variable
+from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
-from refactorer.idioms.shapes import names_in
 from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.anchors import loops_around
 from refactorer.outline.homes import Homes

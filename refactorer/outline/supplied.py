@@ -5,8 +5,8 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.targets import names_in
 from refactorer.idioms.configure import Configuration
-from refactorer.idioms.shapes import names_in
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes

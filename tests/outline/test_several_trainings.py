@@ -59,11 +59,11 @@ def steps_{k}():
     for x, y in loader:
         optimizer.zero_grad()
         loss = (model(x) - y).square().mean()
-        loss.backward()
-        optimizer.step()
         return_now = loss.item() < 0
         if return_now:
             return  # <-- N101
+        loss.backward()
+        optimizer.step()
         print({k}, model.weight.sum().item())
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import children, walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.device.aliases import root_of
@@ -20,7 +21,6 @@ from refactorer.idioms.device.collections import is_moved_copy, means_the_same, 
 from refactorer.idioms.device.data import knows_foreign_code
 from refactorer.idioms.device.lines import bare_texts, drop_idle, idle_lines, paired, text_of
 from refactorer.idioms.device.tensors import RESHAPING, is_wrapper, wrapped
-from refactorer.idioms.shapes import names_in
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method

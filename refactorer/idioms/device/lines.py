@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import libcst as cst
 
+from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
-from refactorer.idioms.shapes import names_in
 from refactorer.outline.blocks import is_pass
 from refactorer.outline.outline import Outline
 

@@ -8,9 +8,10 @@ import libcst as cst
 
 from refactorer.analysis.flow import passes_errors_on
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.parts import Evaluation, entered
-from refactorer.idioms.shapes import mode_line, names_in
+from refactorer.idioms.shapes import mode_line
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline

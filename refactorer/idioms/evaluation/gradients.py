@@ -10,11 +10,12 @@ import libcst as cst
 
 from refactorer.analysis.flow import flow_of
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.layers import FOR_GRADIENTS, ignores_gradients
 from refactorer.idioms.evaluation.parts import Evaluation, is_no_grad
 from refactorer.idioms.plain import is_plain
-from refactorer.idioms.shapes import method_calls, names_in
+from refactorer.idioms.shapes import method_calls
 from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.anchors import Loop
 from refactorer.outline.optimizers import Roles, assigned_class

@@ -1,0 +1,54 @@
+"""An optimizer that may not be there, or whose class is out of sight: made in another file, or handed to an object.
+
+Whatever it is, a step that calls its `zero_grad()` and `step()` once each may leave these calls to the Trainer, as long
+as all the code around the calls of an unknown class keeps its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.idioms.shapes import only_call
+from refactorer.outline.held import held_by, is_known_optimizer, keeps_object
+from refactorer.outline.optimizers import Held, Roles, is_scheduler, known_optimizers, roles_of
+from refactorer.outline.outline import STEP, Outline
+
+
+def with_opaque(outline: Outline, roles: Roles) -> Roles:
+    """The roles of a training without a known optimizer, with the one object that it clears and steps as one."""
+    if roles.optimizers:
+        return roles
+    seen = roles_of(outline, known_optimizers(outline), even_unbound=True)
+    if seen.optimizers:
+        return replace(seen, tentative=True) if seen.optimizer is not None else roles
+    both = [owner for owner in _called(outline, "step") if owner in _called(outline, "zero_grad")]
+    if len(both) != 1:
+        return roles
+    found = both[0]
+    if isinstance(found, Held):
+        outline.models_unknown = True
+        opaque = not is_known_optimizer(outline.program, found)
+        return replace(roles, held=found, opaque=opaque, tentative=True) if keeps_object(outline, found) else roles
+    seen = roles_of(outline, [found], even_unbound=True)
+    return replace(seen, opaque=True, tentative=True) if seen.optimizers else roles
+
+
+def _called(outline: Outline, method: str) -> list[Variable | Held]:
+    """What lines of the step call a method of without an argument, schedulers aside."""
+    found: dict[Variable | Held, None] = {}
+    for line in outline.hooks[STEP]:
+        call = only_call(line)
+        if call is None or call.args or not isinstance(call.func, cst.Attribute) or call.func.attr.value != method:
+            continue
+        receiver = call.func.value
+        owner = outline.variable(receiver) if isinstance(receiver, cst.Name) else held_by(outline, receiver)
+        if isinstance(owner, Held) or (owner is not None and _is_of_driver(outline, owner)):
+            found.setdefault(owner)
+    return list(found)
+
+
+def _is_of_driver(outline: Outline, variable: Variable) -> bool:
+    return outline.site.driver.lookup(variable.name) is variable and not is_scheduler(outline.program, variable)

@@ -1,0 +1,213 @@
+"""Optimizers whose class is out of sight, or that may not be there: what the Trainer may step, and what it may not."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from refactorer.converter import convert_text
+from refactorer.options import Options
+from refactorer.result import Converted
+from tests.fixtures_harness import Runner, first_difference
+
+HEAD = """
+import torch
+from torch import nn, optim
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class Drawing(torch.optim.Optimizer):
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, dict(lr=lr))
+
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.data -= group["lr"] * p.grad + 0.01 * torch.randn_like(p)
+
+
+class Wrapper:
+    def __init__(self, inner):
+        self.inner, self.steps = inner, 0
+
+    def zero_grad(self):
+        self.inner.zero_grad()
+
+    def step(self):
+        self.steps += 1
+        self.inner.step()
+        print("stepped", self.steps)
+
+
+def make(name, model):
+    if name == "drawing":
+        return Drawing(model.parameters())
+    if name == "wrapper":
+        return Wrapper(optim.SGD(model.parameters(), lr=0.1))
+    return getattr(optim, name)(model.parameters(), lr=0.1)
+
+
+torch.manual_seed(0)
+points = torch.randn(24, 3)
+loader = DataLoader(TensorDataset(points, (points.sum(1) > 0).long()), batch_size=4, shuffle=True)
+model = nn.Sequential(nn.Linear(3, 5), nn.Dropout(0.2), nn.Linear(5, 2))
+"""
+STEP = """
+loss = F.cross_entropy(model(x), y)
+optimizer.zero_grad()
+loss.backward()
+optimizer.step()
+"""
+LOOP = """
+for epoch in range(2):
+    for x, y in loader:
+{step}
+        print(epoch, loss.item(), model[0].weight.sum().item(), torch.rand(1).item())
+"""
+MAKERS = {
+    "own class": "optimizer = Drawing(model.parameters())",
+    "wrapper": "optimizer = Wrapper(optim.Adam(model.parameters()))",
+    "factory": "optimizer = make('wrapper', model)",
+    "by name": "optimizer = getattr(optim, 'Adagrad')(model.parameters())",
+    "by name in a factory": "optimizer = make('RMSprop', model)",
+    "LBFGS by name": "optimizer = getattr(optim, 'LBFGS')(model.parameters())",
+    "LBFGS": "optimizer = optim.LBFGS(model.parameters())",
+    "one of two": "if len(loader) > 3:\n    optimizer = Drawing(model.parameters())\nelse:\n"
+    "    optimizer = optim.SGD(model.parameters(), lr=0.1)",
+    "under a condition": "if len(loader) > 3:\n    optimizer = optim.SGD(model.parameters(), lr=0.1)",
+    "never": "if len(loader) > 30:\n    optimizer = optim.SGD(model.parameters(), lr=0.1)",
+}
+
+
+def script(maker: str, step: str = STEP, loop: str = LOOP) -> str:
+    return HEAD + maker + "\n" + loop.format(step=textwrap.indent(step.strip(), " " * 8))
+
+
+def converted(text: str) -> str:
+    result = convert_text(text)
+    assert isinstance(result, Converted), result.diagnostics
+    return result.after
+
+
+@pytest.fixture(scope="module")
+def runner() -> Runner:
+    with Runner() as made:
+        yield made  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS)
+def test_the_trainer_steps_what_it_does_not_know(maker: str, runner: Runner) -> None:
+    """Also what cannot be stepped so ends with the script's own exception, after the script's own lines."""
+    before, after = script(maker), converted(script(maker))
+    assert "return loss" in after and "automatic_optimization = False" not in after
+    first, second = runner.run(before), runner.run(after)
+    if maker == MAKERS["never"]:  # an attribute that is None stands for a name that is not bound
+        assert first.status == second.status != 0 and first.lines == second.lines
+    else:
+        assert first_difference(first, second) is None
+
+
+@pytest.mark.parametrize("name", ["own class", "wrapper", "by name", "LBFGS"])
+def test_lines_behind_an_unknown_step_stay_behind_it(name: str) -> None:
+    step = STEP + "print(loss.item())"
+    after = converted(script(MAKERS[name], step, LOOP.replace("        print(", "        (")))
+    assert after.index("def on_train_batch_end") < after.index('loss = outputs["loss"]') < after.index("self.print(")
+
+
+def test_lines_behind_a_known_step_still_stand_in_front_of_it() -> None:
+    loop = "for epoch in range(2):\n    for x, y in loader:\n{step}\n        print(loss.item())\n"
+    after = converted(script(MAKERS["under a condition"], STEP, loop))
+    assert "on_train_batch_end" not in after and "self.automatic_closure = False" in after
+
+
+@pytest.mark.parametrize("maker", ["optimizer = optim.SGD(model.parameters(), lr=0.1)", MAKERS["own class"]])
+def test_a_class_that_is_written_out_needs_no_closure(maker: str) -> None:
+    assert "automatic_closure" not in converted(script(maker))
+
+
+MANUAL = {
+    "stepped twice": STEP + "optimizer.step()",
+    "cleared by the network": STEP.replace("optimizer.zero_grad()", "model.zero_grad()"),
+    "cleared with an argument": STEP.replace("zero_grad()", "zero_grad(True)"),
+    "a line behind that may see cleared gradients": STEP.replace("optimizer.zero_grad()\n", "")
+    + "optimizer.zero_grad()",
+    "stepped under a condition": STEP.replace("optimizer.step()", "if loss.item() > 0: optimizer.step()"),
+    "stepped with an argument": STEP.replace("optimizer.step()", "optimizer.step(None)"),
+}
+
+
+@pytest.mark.parametrize("step", MANUAL.values(), ids=MANUAL)
+def test_the_script_steps_it_otherwise(step: str) -> None:
+    result = convert_text(script(MAKERS["wrapper"], step))
+    assert isinstance(result, Converted)
+    assert "self.automatic_optimization = False" in result.after and "automatic_closure" not in result.after
+    assert "N101" in {note.code for note in result.diagnostics}
+
+
+TRAINER = """
+class Runner:
+    def __init__(self, model, loader):
+        self.model, self.loader, self.steps = model, loader, 0
+        self.optimizer = {made}
+
+    def fit(self):
+        {before}
+        for epoch in range(2):
+            for x, y in self.loader:
+                loss = F.cross_entropy(self.model(x), y)
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.optimizer.step()
+                self.steps += 1
+                print(self.steps, loss.item(), torch.rand(1).item())
+                {behind}
+{more}
+
+runner = Runner(model, loader)
+print(runner.fit(), runner.steps, sum(p.sum().item() for p in model.parameters()), torch.rand(1))
+"""
+SGD = "optim.SGD(model.parameters(), lr=0.1)"
+HELD = [
+    {"made": SGD},
+    {"made": "make('drawing', model)"},
+    {"made": "None", "before": "self.optimizer = make('wrapper', self.model)"},
+    {"made": SGD, "before": "if self.steps == 0: self.optimizer = make('drawing', self.model)"},
+    {"made": SGD, "behind": "if self.steps == 8: return 'early'"},
+    {"made": SGD, "behind": "if self.steps == 2: break"},
+    {"made": SGD, "behind": "print(self.optimizer.param_groups[0]['lr'])"},
+]
+
+
+def trainer(made: str, before: str = "pass", behind: str = "pass", more: str = "") -> str:
+    return HEAD + TRAINER.format(made=made, before=before, behind=behind, more=more)
+
+
+@pytest.mark.parametrize("parts", HELD, ids=str)
+def test_an_optimizer_that_an_object_holds(parts: dict[str, str], runner: Runner) -> None:
+    before = trainer(**parts)
+    after = converted(before)
+    assert "return loss" in after and "return self.runner.optimizer" in after
+    assert first_difference(runner.run(before), runner.run(after)) is None
+
+
+REPLACED = [
+    {"made": SGD, "behind": "self.again()", "more": "    def again(self):\n        self.optimizer = " + SGD},
+    {"made": SGD, "behind": "if self.steps == 5: self.optimizer = make('drawing', self.model)"},
+    {"made": SGD, "behind": "setattr(self, 'optim' + 'izer', make('drawing', self.model))"},
+    {"made": SGD, "behind": "self.more()", "more": "    def more(self):\n        self.optimizer.step()"},
+]
+
+
+@pytest.mark.parametrize("parts", REPLACED, ids=str)
+def test_an_optimizer_that_an_object_may_replace(parts: dict[str, str], runner: Runner) -> None:
+    before = trainer(**parts)
+    after = converted(before)
+    assert "self.automatic_optimization = False" in after and "return loss" not in after
+    assert first_difference(runner.run(before), runner.run(after)) is None
+
+
+def test_lightning_alone_would_give_it_a_closure() -> None:
+    result = convert_text(script(MAKERS["own class"]), options=Options(target="lightning"))
+    assert not isinstance(result, Converted) or "self.automatic_optimization = False" in result.after
