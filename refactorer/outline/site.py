@@ -28,6 +28,7 @@ from refactorer.outline.anchors import (
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import suspensions
 from refactorer.outline.refusal import Refusal
+from refactorer.outline.renewal import starts_anew
 from refactorer.outline.torch_names import names_optimizer, names_scaler
 
 OTHER_TRAINERS = (
@@ -142,8 +143,11 @@ class _Views:
     def sites(self) -> list[Site]:
         entered = self._entered(self.nest[0]) if len(self.nest) == 1 else []
         found = entered or [*self._of_callers(), *self._nested()]
+        again = [site for site in found if starts_anew(self.program, site.function or site.epoch_loop, site.batch_loop)]
+        found = [site for site in found if site not in again]
         rest = [self.nest[-1], *self.nest[:-1]]
         found += [site for loop in rest for site in self._alone(loop)]
+        found += again
         if self.helpers:
             found = [replace(site, enters_helpers=enters) for site in found for enters in (True, False)]
         if self._evaluates():
@@ -284,11 +288,10 @@ def _is_own_method(program: Program, call: cst.Call, function: cst.FunctionDef) 
 
 
 def _counts_epochs(program: Program, loop: Loop) -> bool:
-    """Whether a loop that trains on everything at once counts epochs: by the name of its variable."""
-    if not isinstance(loop, cst.For) or not isinstance(loop.target, cst.Name) or not isinstance(loop.iter, cst.Call):
-        return False
-    is_range = program.qualified_name(loop.iter.func) == "builtins.range"
-    return is_range and "epoch" in loop.target.value.lower()
+    """Whether a loop that trains on everything at once counts epochs: by the names in its header."""
+    counts = isinstance(loop, cst.For) and isinstance(loop.target, cst.Name) and isinstance(loop.iter, cst.Call)
+    is_range = counts and program.qualified_name(loop.iter.func) == "builtins.range"  # type: ignore[union-attr]
+    return is_range and _names(loop, "epoch")
 
 
 def _likeness(outer: Loop, inner: Loop) -> int:
