@@ -14,13 +14,20 @@ from refactorer.analysis.scopes import Variable
 from refactorer.idioms.shapes import only_call
 from refactorer.outline.held import held_by, is_known_optimizer, keeps_object
 from refactorer.outline.optimizers import Held, Roles, is_scheduler, known_optimizers, roles_of
-from refactorer.outline.outline import STEP, Outline
+from refactorer.outline.outline import EPOCH_START, STEP, Outline
 
 
 def with_opaque(outline: Outline, roles: Roles) -> Roles:
-    """The roles of a training without a known optimizer, with the one object that it clears and steps as one."""
-    if roles.optimizers:
-        return roles
+    """The roles of a training with the one object that it clears and steps, and the one that it puts into train mode.
+
+    They say who is who where no optimizer is known, or where the making of one does not tell its model.
+    """
+    found = roles if roles.optimizers else _with_optimizer(outline, roles)
+    unknown = outline.models_unknown and not found.models
+    return replace(found, models=_switched(outline)) if unknown else found
+
+
+def _with_optimizer(outline: Outline, roles: Roles) -> Roles:
     seen = roles_of(outline, known_optimizers(outline), even_unbound=True)
     if seen.optimizers:
         return replace(seen, tentative=True) if seen.optimizer is not None else roles
@@ -34,6 +41,14 @@ def with_opaque(outline: Outline, roles: Roles) -> Roles:
         return replace(roles, held=found, opaque=opaque, tentative=True) if keeps_object(outline, found) else roles
     seen = roles_of(outline, [found], even_unbound=True)
     return replace(seen, opaque=True, tentative=True) if seen.optimizers else roles
+
+
+def _switched(outline: Outline) -> tuple[Variable, ...]:
+    """What is put into training mode for each epoch: the model, where the optimizer does not tell."""
+    calls = [only_call(line) for line in outline.lines(EPOCH_START)]
+    plain = [c.func for c in calls if c is not None and isinstance(c.func, cst.Attribute) and not c.args]
+    owners = [outline.variable(func.value) for func in plain if func.attr.value == "train"]
+    return tuple(v for v in owners if v is not None and _is_of_driver(outline, v)) if len(owners) == 1 else ()
 
 
 def _called(outline: Outline, method: str) -> list[Variable | Held]:

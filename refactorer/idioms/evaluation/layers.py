@@ -113,6 +113,8 @@ class _Layers:
         """The layers that code names; None where it calls something that is not known."""
         found: set[str] = set()
         for node in walk(code):
+            if isinstance(node, cst.Attribute) and node.attr.value == "training":
+                return None
             if isinstance(node, cst.Call):
                 layers = self._called(node, outer)
             elif isinstance(node, (cst.Name, cst.Attribute)):

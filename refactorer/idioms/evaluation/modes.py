@@ -7,8 +7,11 @@ or if the model consists of layers that have no modes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.distributed.processes import is_rank
 from refactorer.idioms.evaluation.fresh import starts_in_training_mode
@@ -16,9 +19,11 @@ from refactorer.idioms.evaluation.layers import is_free_of_modes
 from refactorer.idioms.evaluation.parts import TEST, Evaluation, Stage, entered
 from refactorer.idioms.parts import WRAPPERS, parts_of_models
 from refactorer.idioms.shapes import method_calls, mode_line
-from refactorer.outline.classes import class_around
-from refactorer.outline.optimizers import Roles, may_be_module
-from refactorer.outline.outline import EPOCH_START, Outline
+from refactorer.idioms.taint import reaches
+from refactorer.outline.anchors import uses_of
+from refactorer.outline.classes import class_around, class_of_method
+from refactorer.outline.optimizers import Roles, is_module_class, may_be_module
+from refactorer.outline.outline import EPOCH_START, EPOCHS, TRAIN_DATA, Outline
 
 
 def leave_to_trainer(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> list[cst.CSTNode] | None:
@@ -72,11 +77,24 @@ def _switches_around(
 
 
 def _looks_at_modes(outline: Outline) -> bool:
+    """Whether anything but a layer itself, when it is called, sees or decides in which mode it is."""
     program = outline.program
-    own = {"train", "eval"} & {
-        n.name.value for n in program.find(cst.FunctionDef) if class_around(program, n) is not None
-    }
-    return bool(own) or any(node.attr.value == "training" for node in program.find(cst.Attribute))
+    for function in program.find(cst.FunctionDef):
+        owner = class_around(program, function)
+        if function.name.value in ("train", "eval") and owner is not None and is_module_class(program, owner):
+            return True
+    return any(not _is_own_mode(program, node) for node in program.find(cst.Attribute) if node.attr.value == "training")
+
+
+def _is_own_mode(program: Program, node: cst.Attribute) -> bool:
+    """Whether a method of a layer reads `self.training`."""
+    function = program.enclosing_function(node)
+    owner = class_of_method(program, function) if function is not None else None
+    if function is None or owner is None or not is_module_class(program, owner) or not function.params.params:
+        return False
+    own = program.variables.get(function.params.params[0].name)
+    reads = not isinstance(program.parent.get(node), (cst.AssignTarget, cst.AugAssign, cst.Del))
+    return reads and own is not None and program.variables.get(node.value) is own
 
 
 def _only_computes(outline: Outline, model: Variable, found: Evaluation) -> bool:
@@ -114,21 +132,43 @@ def _used_later(outline: Outline, roles: Roles, model: Variable, found: Evaluati
     with entered(outline, found):
         if any(_uses_mode(outline, model, line) for line in (*found.after, *found.later)):
             return True
-    return _parts_used_later(outline, roles) or _later_use(outline, model, found)
+    return _parts_used_later(outline, roles) or _later_use(outline, roles, model, found, [])
 
 
 def _validates_in_eval_mode(outline: Outline, roles: Roles, model: Variable, found: Evaluation) -> bool:
+    """Whether the model is in evaluation mode from the `eval()` on to the end of the epoch, and nowhere else."""
     switches = _switches(outline, model, found)
-    if len(_calls(outline, "eval")) != 1 or not switches:
+    start = outline.lines(EPOCH_START)
+    trains = [i for i, line in enumerate(start) if mode_line(outline, line, model, "train")]
+    if not switches or len(trains) != 1 or len(_calls(outline, "train")) != 1:
         return False
-    trains = [line for line in outline.lines(EPOCH_START) if mode_line(outline, line, model, "train")]
-    if len(trains) != 1 or len(_calls(outline, "train")) != 1:
-        return False
+    early = [*start[: trains[0]], *outline.lines(EPOCHS, TRAIN_DATA)]
     with entered(outline, found):
-        rest = [line for line in (*found.earlier, *found.before) if line not in switches]
-        if any(_uses_mode(outline, model, line) for line in (*rest, *found.after, *found.later)):
+        front = [*found.earlier, *found.before]
+        at = front.index(switches[0])
+        if any(_uses_mode(outline, model, line) for line in (*early, *front[:at])):
             return False
-    return not _parts_used_later(outline, roles) and not _later_use(outline, model, found)
+        behind = [*front[at:], *found.after, *found.later]
+    within = [*behind, *_only_called_in(outline, behind)]
+    if not all(any(outline.program.contains(part, call) for part in within) for call in _calls(outline, "eval")):
+        return False
+    return not _parts_used_later(outline, roles) and not _later_use(outline, roles, model, found, within)
+
+
+def _only_called_in(outline: Outline, lines: list[cst.CSTNode]) -> list[cst.CSTNode]:
+    """The functions of the file that nothing but some lines, and such functions, use."""
+    program = outline.program
+    found: list[cst.CSTNode] = []
+    functions = program.find(cst.FunctionDef)
+    grown = True
+    while grown:
+        grown = False
+        for function in functions:
+            uses = uses_of(program, function) if function not in found else []
+            if uses and all(any(program.contains(part, use) for part in (*lines, *found)) for use in uses):
+                found.append(function)
+                grown = True
+    return found
 
 
 def _calls(outline: Outline, method: str) -> list[cst.Call]:
@@ -155,7 +195,7 @@ def _other_module(outline: Outline, roles: Roles, found: Evaluation) -> Variable
     """Something besides the model that may be a module whose mode matters, and that the module would hold."""
     source = found.source(outline)
     loaders = [outline.variable(part) for part in (outline.train.iterable, source.iterable) if part is not None]
-    aside = {roles.model, *loaders}
+    aside = {roles.model, *roles.optimizers, *loaders}
     lines = [*(line for body in outline.hooks.values() for line in body), found.loop, *found.before, *found.after]
     for node, variable in outline.uses(*lines):
         if variable in aside or variable.owner is None or is_rank(outline.program, variable):
@@ -175,7 +215,7 @@ def _uses_mode(outline: Outline, model: Variable, *lines: cst.CSTNode) -> bool:
         if variable is model and not _is_harmless(outline, node):
             return True
         function = outline.program.definition(variable)
-        if isinstance(function, cst.FunctionDef) and outline.mentions(model, function):
+        if isinstance(function, cst.FunctionDef) and reaches(outline, function, {model}, set()):
             return True
     return False
 
@@ -187,16 +227,21 @@ def _is_harmless(outline: Outline, node: cst.CSTNode) -> bool:
     return isinstance(parent, cst.Attribute) and parent.attr.value in ("state_dict", "parameters", "load_state_dict")
 
 
-def _later_use(outline: Outline, model: Variable, found: Evaluation) -> bool:
-    """Whether code outside the training does more with the model than to take its state, or has another name for it."""
+def _later_use(
+    outline: Outline, roles: Roles, model: Variable, found: Evaluation, aside: list[cst.CSTNode]
+) -> bool:  # fmt: skip
+    """Whether code outside the training does more with the model than to take its state, or has another name for it.
+
+    `aside` are pieces of code that are part of the training too.
+    """
     program, loop = outline.program, outline.site.epoch_loop
     own = [found.line, *_switches(outline, model, found), *([found.function] if found.function is not None else [])]
-    inside = [loop, *outline.consumed, *outline.dropped, *own]
+    inside = [loop, *outline.consumed, *outline.dropped, *own, *aside]
     for node, raw in program.variables.items():
         if outline.bindings.canonical(raw) is not model or any(program.contains(part, node) for part in inside):
             continue
         before = program.order[node] < program.order[loop] and program.scope_of(node) is outline.site.driver
-        if before and node in program.variables and _hands_on(outline, node):
+        if before and node in program.variables and _hands_on(outline, node, roles.optimizers):
             return True
         if not before and not _is_harmless(outline, node) and not _is_parameter(program.parent[node]):
             return True
@@ -209,8 +254,8 @@ _KNOWN_USES = {
 }  # fmt: skip
 
 
-def _hands_on(outline: Outline, node: cst.CSTNode) -> bool:
-    """Whether a use of the model in front of the training may give it to something else."""
+def _hands_on(outline: Outline, node: cst.CSTNode, optimizers: Sequence[Variable] = ()) -> bool:
+    """Whether a use of the model in front of the training may give it to something else than its optimizer."""
     parent = outline.program.parent.get(node)
     if outline.is_write(node):
         return False
@@ -218,14 +263,16 @@ def _hands_on(outline: Outline, node: cst.CSTNode) -> bool:
         return parent.attr.value not in _KNOWN_USES
     call = outline.program.parent.get(parent) if isinstance(parent, cst.Arg) else None
     name = outline.program.qualified_name(call.func) if isinstance(call, cst.Call) else None
-    return name != "builtins.print" and not (name in WRAPPERS and _is_bound_again(outline, node, call))
+    bound = _bound_to(outline, call)
+    again = name in WRAPPERS and bound is not None and bound is outline.variable(node)
+    return name != "builtins.print" and not again and (bound is None or bound not in optimizers)
 
 
-def _is_bound_again(outline: Outline, node: cst.CSTNode, call: cst.CSTNode | None) -> bool:
-    """Whether `model = DataParallel(model)` gives a wrapped model its old name."""
+def _bound_to(outline: Outline, call: cst.CSTNode | None) -> Variable | None:
+    """The variable that a call alone is assigned to: a wrapped model its old name, or an optimizer."""
     assign = outline.program.parent.get(call) if call is not None else None
     targets = [target.target for target in assign.targets] if isinstance(assign, cst.Assign) else []
-    return len(targets) == 1 and outline.variable(targets[0]) is outline.variable(node)
+    return outline.variable(targets[0]) if len(targets) == 1 else None
 
 
 def _is_parameter(node: cst.CSTNode) -> bool:

@@ -1,0 +1,124 @@
+"""Who switches modes around an evaluation: the Trainer, where nobody can tell, and otherwise the script's own lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from refactorer.converter import convert_text
+from refactorer.result import Converted
+from tests.fixtures_harness import Runner, first_difference
+
+SCRIPT = """
+import torch
+from torch import nn
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.out = nn.Linear(3, 6), nn.Linear(6, 2)
+
+    def forward(self, x):
+        return self.out(F.dropout(self.hidden(x), 0.5, training=self.training))
+
+{of_net}
+def make(model):
+    return torch.optim.SGD(model.parameters(), lr=0.1)
+
+{functions}
+torch.manual_seed(0)
+points = torch.randn(24, 3)
+data = TensorDataset(points, (points.sum(1) > 0).long())
+loader, held_out, others = DataLoader(data, 4, shuffle=True), DataLoader(data, 8), DataLoader(data, 6)
+model = Net()
+optimizer = {optimizer}
+for epoch in range(3):
+    {early}
+    model.train()
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+    {front}
+    model.eval()
+    {behind}
+    right = 0
+    with torch.no_grad():
+        for x, y in held_out:
+            right += (model(x).argmax(1) == y).sum().item()
+    print(epoch, right)
+    {later}
+{after}
+print(torch.rand(1).item())
+"""
+LOOK = "print(model(points[:5]).sum().item())"
+TESTED = """
+def test(batches):
+    model.eval()
+    print(sum(F.cross_entropy(model(x), y).item() for x, y in batches))
+"""
+SHOWN = "def show():\n    again()\n\ndef again():\n    " + LOOK
+RUNNER = "class Runner:\n    def train(self):\n        print('no layer')\n"
+
+
+def script(**parts: str) -> str:
+    empty = dict.fromkeys(("of_net", "functions", "early", "front", "behind", "later", "after"), "")
+    return SCRIPT.format(**{**empty, "optimizer": "torch.optim.SGD(model.parameters(), lr=0.1)", **parts})
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Runner]:
+    with Runner() as made:
+        yield made
+
+
+def converted(text: str, runner: Runner) -> str:
+    result = convert_text(text)
+    assert isinstance(result, Converted), result.diagnostics
+    assert first_difference(runner.run(text), runner.run(result.after)) is None
+    return result.after
+
+
+BY_THE_TRAINER = {
+    "a layer that reads its mode": {},
+    "a look behind the switch": {"behind": LOOK},
+    "a look behind the evaluation": {"later": LOOK},
+    "a test behind the evaluation": {"functions": TESTED, "later": "test(others)"},
+    "switched again": {"later": "model.eval()\n    " + LOOK},
+    "a class that is no layer": {"functions": RUNNER},
+    "an optimizer that is handed the model": {"optimizer": "make(model)"},
+    "a function behind the switch": {"functions": SHOWN, "behind": "show()"},
+}
+BY_THE_SCRIPT = {
+    "a look at the start of an epoch": {"early": LOOK},
+    "a look in front of the switch": {"front": LOOK},
+    "a function at the start of an epoch": {"functions": SHOWN, "early": "show()"},
+    "a function in front of the switch": {"functions": SHOWN, "front": "show()"},
+    "a test in front of the switch": {"functions": TESTED, "front": "test(others)"},
+    "a test at the start of an epoch": {"functions": TESTED, "early": "test(others)"},
+    "a look behind the training": {"after": LOOK},
+    "a test behind the training as well": {"functions": TESTED, "later": "test(others)", "after": "test(others)"},
+    "somebody reads the mode": {"later": "print(model.training)"},
+    "somebody sets the mode": {"later": "model.training = True"},
+    "a layer with its own switch": {"of_net": "    def train(self, mode=True):\n        return super().train(mode)\n"},
+    "a layer that sets its mode": {"of_net": "    def wake(self):\n        self.training = True\n"},
+    "train() again": {"later": "if epoch == 1:\n        model.train()"},
+}
+
+
+@pytest.mark.parametrize("parts", BY_THE_TRAINER.values(), ids=BY_THE_TRAINER)
+def test_the_trainer_switches(parts: dict[str, str], runner: Runner) -> None:
+    after = converted(script(**parts), runner)
+    assert "def validation_step" in after
+    assert "automatic_modes" not in after and "self.model.train()" not in after
+
+
+@pytest.mark.parametrize("parts", BY_THE_SCRIPT.values(), ids=BY_THE_SCRIPT)
+def test_the_script_switches(parts: dict[str, str], runner: Runner) -> None:
+    after = converted(script(**parts), runner)
+    assert "def validation_step" not in after or "self.automatic_modes = False" in after
