@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,10 +48,12 @@ def enter(
     loop: Loop,
     decorators_known: bool = False,
     at_once: bool = False,
+    lines: Sequence[cst.CSTNode] | None = None,
 ) -> Entered:
     """Binds the parameters of a function to the arguments of a call; its body can then stand in the caller.
 
-    `at_once` says that the body is put in the place of the call, so that nothing else runs meanwhile.
+    `at_once` says that the body is put in the place of the call, so that nothing else runs meanwhile. `lines` are the
+    statements of the body where the caller has taken them out of a block.
 
     Raises:
         PlainerView: the call or the function has a form whose binding is not known for certain.
@@ -67,7 +70,7 @@ def enter(
         else:
             target = cst.AssignTarget(parameter.name)
             prelude.append(cst.SimpleStatementLine([cst.Assign([target], value)]))
-    body: list[Any] = list(function.body.body)
+    body: list[Any] = list(function.body.body if lines is None else lines)
     returned: cst.BaseExpression | None = None
     closing: list[cst.EmptyLine] = []
     left = returns(body)

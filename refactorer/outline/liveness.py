@@ -16,6 +16,7 @@ from refactorer.outline.control import loop_jumps
 from refactorer.outline.outline import (
     BATCH_END,
     BEFORE_STEP,
+    EPOCH_END,
     EPOCH_START,
     EPOCHS,
     HOOK_ORDER,
@@ -23,6 +24,7 @@ from refactorer.outline.outline import (
     TEST_HOOKS,
     TEST_STEP,
     TRAIN_DATA,
+    VALIDATION_DATA,
     VALIDATION_HOOKS,
     VALIDATION_STEP,
     Outline,
@@ -69,21 +71,21 @@ class Liveness:
             total, batch = total.then(batch.maybe()), NOTHING
             if hook in TEST_HOOKS and hook == next(h for h in TEST_HOOKS if h in self.outline.hooks):
                 total = total.maybe()
-            asked = VALIDATION_HOOKS if self.outline.asked is not None else ()
+            asked = (VALIDATION_DATA, *VALIDATION_HOOKS) if self.outline.asked is not None else ()
             certain = hook not in (VALIDATION_STEP, TEST_STEP, *asked, *self.outline.methods)
             total = total.then(one if certain else one.maybe())
         return total.then(batch.maybe())
 
     @cached_property
     def _read_behind_asked(self) -> frozenset[Variable]:
-        """Variables of an evaluation in the middle of a step that the rest of the step may read as it left them."""
+        """Variables of an evaluation in the middle of a hook that the rest of the hook may read as it left them."""
         source, asked = self.outline.evaluation, self.outline.asked
         if asked is None or source is None:
             return frozenset()
-        hook = next(hook for hook in (STEP, BATCH_END, BEFORE_STEP) if holds(self.outline.lines(hook), asked))
+        hook = next(hook for hook in (STEP, BATCH_END, BEFORE_STEP, EPOCH_END) if holds(self.outline.lines(hook), asked))
         rest = self._flow(lines_behind(self.outline.hooks[hook], asked))
         bound = [part for part in (source.target, source.index) if part is not None]
-        return rest.early & {v for _, v in self.outline.uses(*self.outline.lines(*VALIDATION_HOOKS), *bound)}
+        return rest.early & {v for _, v in self.outline.uses(*self.outline.lines(VALIDATION_DATA, *VALIDATION_HOOKS), *bound)}
 
     def _live_out(self) -> frozenset[Variable]:
         """Variables of the driver that may be read behind the training before they are written again."""

@@ -59,9 +59,8 @@ class Supplying(Liveness):
             if loader is not None:
                 self._supply(loader, "val_dataloaders", in_test=False)
             else:
-                self.outline.hooks[VALIDATION_DATA] = [
-                    cst.SimpleStatementLine([cst.Return(self.outline.evaluation.iterable)])
-                ]
+                lines = self.outline.hooks.setdefault(VALIDATION_DATA, [])
+                lines.append(cst.SimpleStatementLine([cst.Return(self.outline.evaluation.iterable)]))
         if self.outline.test is not None:
             loader = self._loader(self.outline.test, written)
             if loader is not None:

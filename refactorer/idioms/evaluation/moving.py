@@ -10,13 +10,12 @@ from refactorer.emit.edits import Edit
 from refactorer.idioms import progress
 from refactorer.idioms.evaluation.gradients import name_of_torch, needs_gradients
 from refactorer.idioms.evaluation.modes import leave_to_trainer, train_line
-from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, Stage, call_of, entered, is_no_grad
+from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, Stage, call_of, enter_function, entered, is_no_grad
 from refactorer.idioms.evaluation.quiet import without_gradients
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.shapes import statement
 from refactorer.outline.blocks import block_lines, is_docstring
 from refactorer.outline.comments import comment_lines, comments_inside, comments_of, footer_of, with_comments
-from refactorer.outline.inline import enter
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, STEP, Outline
 from refactorer.outline.result_of_call import returned_statement
@@ -101,8 +100,8 @@ def _entered_lines(outline: Outline, found: Evaluation, stage: Stage) -> tuple[l
     if found.function is None:
         return before, after
     call = call_of(outline, found)
-    inside = enter(outline.program, found.function, call, outline.bindings, outline.site.epoch_loop, True)
-    extra = len(inside.statements) - len(found.function.body.body)
+    inside = enter_function(outline, found)
+    extra = len(inside.statements) - len([*before, found.loop, *after])
     left = next((n for n in after if _is_return(n)), None)
     if left is not None:
         extra += 0 if isinstance(left, cst.SimpleStatementLine) and len(left.body) > 1 else 1

@@ -13,9 +13,9 @@ from refactorer.idioms.progress.bars import Bar, made_in_header, source_in, with
 from refactorer.idioms.shapes import method_calls, only_call
 from refactorer.outline.anchors import loops_around
 from refactorer.outline.batches import BatchSource, source_of
-from refactorer.outline.inline import enter
+from refactorer.outline.inline import Entered, enter
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import TEST_HOOKS, VALIDATION_HOOKS, Outline
+from refactorer.outline.outline import STEP, TEST_HOOKS, VALIDATION_HOOKS, Outline
 
 _WORDS = (("val", "dev"), ("test", "eval"))
 _NO_GRAD = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
@@ -49,8 +49,9 @@ class Evaluation:
 
     `quiet` are the statements of `before` and `after` that the script runs without gradients, `silent` says that it
     runs the loop so, and `guard` is the `no_grad()` that sees to it. `function` holds the loop; `line` calls it.
-    `taken` are the lines of `before` that have been taken out of the code around it. `midway` says that it stands in
-    the training step. `bar` is a progress bar around what the loop iterates over, if the Trainer can draw it.
+    `taken` are the lines of `before` that have been taken out of the code around it. `midway` says that the code around
+    it, in the hook `asks`, asks the Trainer for it. `bar` is a progress bar around what the loop iterates over, if the
+    Trainer can draw it.
     """
 
     line: cst.CSTNode
@@ -65,6 +66,7 @@ class Evaluation:
     later: Sequence[cst.CSTNode] = ()
     taken: Sequence[cst.CSTNode] = ()
     midway: bool = False
+    asks: str = STEP
     bar: Bar | None = None
 
     def source(self, outline: Outline) -> BatchSource:
@@ -110,10 +112,10 @@ def _parts(
                 return Evaluation(line, before, line, after, quiet, guard is not None, guard)
         if isinstance(line, cst.With) and len(line.items) == 1 and is_no_grad(outline, line.items[0].item):
             inner = list(line.body.body)
-            loops = [k for k, part in enumerate(inner) if isinstance(part, cst.For)]
-            loop = inner[loops[0]] if len(loops) == 1 else None
-            if isinstance(loop, cst.For) and _evaluates(outline, roles, loop):
-                first, last = inner[: loops[0]], inner[loops[0] + 1 :]
+            loops = [part for part in inner if isinstance(part, cst.For) and _evaluates(outline, roles, part)]
+            if loops:
+                loop, at = loops[0], inner.index(loops[0])
+                first, last = inner[:at], inner[at + 1 :]
                 quiet = [*first, *last] if guard is None else [*body[:i], *first, *last, *body[i + 1 :]]
                 before, after = [*body[:i], *first], [*last, *body[i + 1 :]]
                 return Evaluation(line, before, loop, after, quiet, True, line.items[0].item)
@@ -153,8 +155,10 @@ def _evaluates(outline: Outline, roles: Roles, loop: cst.For) -> bool:
     for call in walk(loop.body):
         if isinstance(call, cst.Call) and not isinstance(call.func, cst.Call):
             name = code(call.func).strip()
-            receiver = name.rsplit(".", 1)[0]
-            if (name in models or receiver in models) and loops_around(outline.program, call)[-1:] == (loop,):
+            run = {name, name.rsplit(".", 1)[0]}
+            if outline.program.function(call.func) is not None:
+                run |= {code(arg.value).strip() for arg in call.args}
+            if run & models and loops_around(outline.program, call)[-1:] == (loop,):
                 return True
     return False
 
@@ -201,8 +205,15 @@ def entered(outline: Outline, found: Evaluation) -> Iterator[None]:
     kept = outline.bindings.alias.copy(), outline.bindings.expression.copy()
     try:
         if found.function is not None:
-            call = call_of(outline, found)
-            enter(outline.program, found.function, call, outline.bindings, outline.site.epoch_loop, True)
+            enter_function(outline, found)
         yield
     finally:
         outline.bindings.alias, outline.bindings.expression = kept
+
+
+def enter_function(outline: Outline, found: Evaluation) -> Entered:
+    """Enters the function that evaluates, with its `no_grad` block, if it has one, taken apart."""
+    assert found.function is not None
+    lines = [*found.before, found.loop, *found.after]
+    loop, call = outline.site.epoch_loop, call_of(outline, found)
+    return enter(outline.program, found.function, call, outline.bindings, loop, True, lines=lines)
