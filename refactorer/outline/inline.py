@@ -33,11 +33,15 @@ class Bindings:
 
 @dataclass(frozen=True)
 class Entered:
-    """The statements of a function body, the expression it returns at its end, and the comments on that `return`."""
+    """The statements of a function body, the expression it returns at its end, and the comments on that `return`.
+
+    `prelude` are those of the statements that bind parameters.
+    """
 
     statements: tuple[cst.CSTNode, ...]
     value: cst.BaseExpression | None
     closing: list[cst.EmptyLine]
+    prelude: tuple[cst.CSTNode, ...] = ()
 
 
 def enter(
@@ -82,7 +86,7 @@ def enter(
         kept = last.body[:-1]
         closing = [] if kept else comments_of(last)
         body = [*body[:-1], last.with_changes(body=kept)] if kept else body[:-1]
-    return Entered((*prelude, *body), returned, closing)
+    return Entered((*prelude, *body), returned, closing, tuple(prelude))
 
 
 def _is_lent(program: Program, value: cst.CSTNode, function: cst.FunctionDef) -> bool:

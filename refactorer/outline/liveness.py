@@ -82,10 +82,14 @@ class Liveness:
         source, asked = self.outline.evaluation, self.outline.asked
         if asked is None or source is None:
             return frozenset()
-        hook = next(hook for hook in (STEP, BATCH_END, BEFORE_STEP, EPOCH_END) if holds(self.outline.lines(hook), asked))
+        hook = next(
+            hook for hook in (STEP, BATCH_END, BEFORE_STEP, EPOCH_END) if holds(self.outline.lines(hook), asked)
+        )
         rest = self._flow(lines_behind(self.outline.hooks[hook], asked))
         bound = [part for part in (source.target, source.index) if part is not None]
-        return rest.early & {v for _, v in self.outline.uses(*self.outline.lines(VALIDATION_DATA, *VALIDATION_HOOKS), *bound)}
+        return rest.early & {
+            v for _, v in self.outline.uses(*self.outline.lines(VALIDATION_DATA, *VALIDATION_HOOKS), *bound)
+        }
 
     def _live_out(self) -> frozenset[Variable]:
         """Variables of the driver that may be read behind the training before they are written again."""

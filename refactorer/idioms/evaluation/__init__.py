@@ -18,24 +18,28 @@ from refactorer.idioms.evaluation.moving import move
 from refactorer.idioms.evaluation.obstacles import obstacle
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, is_switched, likeness, take_apart
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import EPOCH_END, STEP, Outline
+from refactorer.outline.outline import EPOCH_END, Outline
 from refactorer.outline.refusal import Refusal
+
+Failed = tuple[Evaluation, str, str]
+"""An evaluation, why it could not be moved, and where it stays."""
 
 
 def apply(outline: Outline, roles: Roles, asks: bool) -> None:
     """Moves the first evaluation behind the training that qualifies, and the first one of each epoch, or of a step.
 
-    `asks` says that a step may ask the Trainer for a validation.
+    `asks` says that hooks may ask the Trainer for a validation.
     """
     _test(outline, roles)
-    _validation(outline, roles)
+    failed = _validation(outline, roles)
     if asks and outline.evaluation is None:
-        _midway(outline, roles)
+        failed = _asked(outline, roles, failed)
+    _say(outline, failed)
 
 
 def _test(outline: Outline, roles: Roles) -> None:
     lines, place = lines_behind(outline)
-    failed: list[tuple[Evaluation, str]] = []
+    failed: list[Failed] = []
     for index in range(place + 1, len(lines)):
         found = take_apart(outline, roles, lines, index, is_switched(outline, lines[place + 1 : index]))
         if found is not None:
@@ -45,33 +49,34 @@ def _test(outline: Outline, roles: Roles) -> None:
             if reason is None:
                 move(outline, roles, found, TEST)
                 return
-            failed.append((found, reason))
-    _say(outline, failed, "stays behind the training")
+            failed.append((found, reason, "behind the training"))
+    _say(outline, failed)
 
 
-def _validation(outline: Outline, roles: Roles) -> None:
+def _validation(outline: Outline, roles: Roles) -> list[Failed]:
+    """Moves an evaluation that stands at the end of each epoch; returns what failed, if all did."""
     lines: Sequence[cst.CSTNode] = outline.hooks.get(EPOCH_END, [])
-    failed: list[tuple[Evaluation, str]] = []
+    failed: list[Failed] = []
     places = range(len(lines))
     every = [take_apart(outline, roles, lines, index, is_switched(outline, lines[:index])) for index in places]
     for found in sorted((found for found in every if found is not None), key=lambda one: _rank(outline, one)):
         reason = _reason(outline, roles, found)
         if reason is None:
             move(outline, roles, found, VALIDATION)
-            return
-        failed.append((found, reason))
-    _say(outline, failed, f"stays in {EPOCH_END}")
+            return []
+        failed.append((found, reason, f"in {EPOCH_END}"))
+    return failed
 
 
-def _midway(outline: Outline, roles: Roles) -> None:
-    failed: list[tuple[Evaluation, str]] = []
+def _asked(outline: Outline, roles: Roles, failed: list[Failed]) -> list[Failed]:
+    """Has a hook ask for an evaluation; returns what failed, with the evaluations that failed before."""
     for found in midway(outline, roles):
         reason = midway_obstacle(outline, roles, found) or _reason(outline, roles, found)
         if reason is None:
             move(outline, roles, found, VALIDATION)
-            return
-        failed.append((found, reason))
-    _say(outline, failed, f"stays in {STEP}")
+            return []
+        failed = [*(one for one in failed if one[0].line is not found.line), (found, reason, f"in {found.asks}")]
+    return failed
 
 
 def _rank(outline: Outline, found: Evaluation) -> int:
@@ -87,8 +92,8 @@ def _reason(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
         return refusal.message
 
 
-def _say(outline: Outline, failed: list[tuple[Evaluation, str]], where: str) -> None:
+def _say(outline: Outline, failed: list[Failed]) -> None:
     """Where no evaluation could be moved, the reader learns why."""
-    for found, reason in failed:
-        outline.note("N102", found.loop, f"the evaluation {where}: {reason}",
+    for found, reason, where in failed:
+        outline.note("N102", found.loop, f"the evaluation stays {where}: {reason}",
                      "nothing to do; the literal form evaluates the same")  # fmt: skip

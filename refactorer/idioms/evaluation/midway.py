@@ -1,10 +1,10 @@
-"""Evaluations in the middle of an epoch: the step asks the Trainer for one where the script evaluates.
+"""Evaluations for which a hook asks the Trainer where the script evaluates: in the middle of an epoch, or at its end.
 
     if steps % 100 == 0:
         self.validate()
 
-Sound where the Trainer is not between a backward pass and the step of an optimizer, and where the evaluation leaves the
-gradients alone.
+In a step this is sound where the Trainer is not between a backward pass and the step of an optimizer, and where the
+evaluation leaves the gradients alone.
 """
 
 from __future__ import annotations
@@ -17,30 +17,32 @@ from refactorer.analysis.walk import holds, walk
 from refactorer.idioms.evaluation.final import take_in
 from refactorer.idioms.evaluation.parts import Evaluation, is_switched, take_apart
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import STEP, Outline
+from refactorer.outline.outline import EPOCH_END, STEP, Outline
 
 _GRADIENTS = ("backward", "grad", "zero_grad", "step", "unscale_", "clip_grad_norm_", "clip_grad_value_")
 
 
 def midway(outline: Outline, roles: Roles) -> Iterator[Evaluation]:
-    """The evaluations of a step, taken apart, in the order of the text."""
-    for block in blocks(outline.hooks[STEP]):
-        for index in range(len(block)):
-            found = take_apart(outline, roles, block, index, is_switched(outline, block[:index]))
-            if found is not None:
-                found.midway = True
-                take_in(outline, roles, found)
-                yield found
+    """The evaluations of a step, and those at the end of an epoch, taken apart, in the order of the text."""
+    for hook in (STEP, EPOCH_END):
+        for block in blocks(outline.hooks.get(hook, [])):
+            for index in range(len(block)):
+                found = take_apart(outline, roles, block, index, is_switched(outline, block[:index]))
+                if found is not None:
+                    found.midway, found.asks = True, hook
+                    take_in(outline, roles, found)
+                    yield found
 
 
 def midway_obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
-    """Why a step may not ask the Trainer for an evaluation."""
+    """Why a hook may not ask the Trainer for an evaluation."""
     parts = [found.line, *found.taken, *([found.function] if found.function is not None else [])]
-    if any(_works_with_gradients(outline, roles, part) for part in parts):
+    in_step = found.asks == STEP
+    if in_step and any(_works_with_gradients(outline, roles, part) for part in parts):
         return "it works with gradients"
     if any(_names_process(outer.test) for outer in outline.program.ancestors(found.line) if isinstance(outer, cst.If)):
         return "one process evaluates, and the others would not"
-    if _is_between(outline, roles, outline.hooks[STEP], found.line, False):
+    if in_step and _is_between(outline, roles, outline.hooks[STEP], found.line, False):
         return "it stands between the backward pass and the step of an optimizer"
     return None
 

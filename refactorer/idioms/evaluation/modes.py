@@ -7,12 +7,13 @@ or if the model consists of layers that have no modes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import holds
 from refactorer.idioms.distributed.processes import is_rank
 from refactorer.idioms.evaluation.fresh import starts_in_training_mode
 from refactorer.idioms.evaluation.layers import is_free_of_modes
@@ -21,9 +22,10 @@ from refactorer.idioms.parts import WRAPPERS, parts_of_models
 from refactorer.idioms.shapes import method_calls, mode_line
 from refactorer.idioms.taint import reaches
 from refactorer.outline.anchors import uses_of
+from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_around, class_of_method
 from refactorer.outline.optimizers import Roles, is_module_class, may_be_module
-from refactorer.outline.outline import EPOCH_START, EPOCHS, TRAIN_DATA, Outline
+from refactorer.outline.outline import EPOCH_END, EPOCH_START, EPOCHS, TRAIN_DATA, Outline
 
 
 def leave_to_trainer(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> list[cst.CSTNode] | None:
@@ -38,7 +40,9 @@ def leave_to_trainer(outline: Outline, roles: Roles, found: Evaluation, stage: S
     if is_free_of_modes(outline, model):
         return lines if _only_computes(outline, model, found) else None
     if found.midway:
-        return _switches_around(outline, roles, model, found)
+        around = _switches_around(outline, roles, model, found)
+        at_end = around is None and found.asks == EPOCH_END and _validates_in_eval_mode(outline, roles, model, found)
+        return lines if at_end else around
     if stage is TEST:
         if not _tests_in_eval_mode(outline, model, found):
             return None
@@ -69,7 +73,7 @@ def _switches_around(
         between = [*front[off[0] + 1 :], *behind[: on[0]]]
         parts = parts_of_models(outline, roles)
         seen = any(outline.mentions(part, *between) for part in parts)
-        if seen or any(_uses_mode(outline, model, line) for line in between):
+        if seen or any(uses_mode(outline, model, line) for line in between):
             return None
     early = [line for line in outline.lines(EPOCH_START) if mode_line(outline, line, model, "train")]
     known = len(_calls(outline, "eval")) == 1 and len(_calls(outline, "train")) == 1 + len(early)
@@ -120,7 +124,7 @@ def _tests_in_eval_mode(outline: Outline, model: Variable, found: Evaluation) ->
     lines = [*found.earlier, *found.before]
     with entered(outline, found):
         at = next((i for i, line in enumerate(lines) if mode_line(outline, line, model, "eval")), None)
-        if at is None or any(_uses_mode(outline, model, line) for i, line in enumerate(lines) if i != at):
+        if at is None or any(uses_mode(outline, model, line) for i, line in enumerate(lines) if i != at):
             return False
     program, loop = outline.program, outline.site.epoch_loop
     early = [n for n, v in program.variables.items() if v is model and program.order[n] < program.order[loop]]
@@ -130,7 +134,7 @@ def _tests_in_eval_mode(outline: Outline, model: Variable, found: Evaluation) ->
 def _used_later(outline: Outline, roles: Roles, model: Variable, found: Evaluation) -> bool:
     """Whether somebody may ask for the model's mode behind the test."""
     with entered(outline, found):
-        if any(_uses_mode(outline, model, line) for line in (*found.after, *found.later)):
+        if any(uses_mode(outline, model, line) for line in (*found.after, *found.later)):
             return True
     return _parts_used_later(outline, roles) or _later_use(outline, roles, model, found, [])
 
@@ -142,17 +146,30 @@ def _validates_in_eval_mode(outline: Outline, roles: Roles, model: Variable, fou
     trains = [i for i, line in enumerate(start) if mode_line(outline, line, model, "train")]
     if not switches or len(trains) != 1 or len(_calls(outline, "train")) != 1:
         return False
-    early = [*start[: trains[0]], *outline.lines(EPOCHS, TRAIN_DATA)]
     with entered(outline, found):
-        front = [*found.earlier, *found.before]
-        at = front.index(switches[0])
-        if any(_uses_mode(outline, model, line) for line in (*early, *front[:at])):
+        front, behind = _around_switch(outline, found, switches)
+        early = [*start[: trains[0]], *outline.lines(EPOCHS, TRAIN_DATA)]
+        if any(uses_mode(outline, model, line) for line in (*early, *front)):
             return False
-        behind = [*front[at:], *found.after, *found.later]
-    within = [*behind, *_only_called_in(outline, behind)]
+    within = [*switches, *behind, *_only_called_in(outline, behind)]
     if not all(any(outline.program.contains(part, call) for part in within) for call in _calls(outline, "eval")):
         return False
     return not _parts_used_later(outline, roles) and not _later_use(outline, roles, model, found, within)
+
+
+def _around_switch(
+    outline: Outline, found: Evaluation, switches: list[cst.CSTNode]
+) -> tuple[list[cst.CSTNode], list[cst.CSTNode]]:
+    """What runs in training mode when the Trainer switches, and what in evaluation mode as well as the loop.
+
+    An evaluation that the end of an epoch asks for is over when the code behind it runs.
+    """
+    lines = [*found.earlier, *found.before]
+    if found.asks == EPOCH_END:
+        before = [line for line in found.before if line not in switches]
+        return [*_pieces(outline.lines(EPOCH_END), [found.line, *switches]), *before, *found.after], []
+    at = lines.index(switches[0])
+    return lines[:at], [*lines[at:], *found.after, *found.later]
 
 
 def _only_called_in(outline: Outline, lines: list[cst.CSTNode]) -> list[cst.CSTNode]:
@@ -169,6 +186,19 @@ def _only_called_in(outline: Outline, lines: list[cst.CSTNode]) -> list[cst.CSTN
                 found.append(function)
                 grown = True
     return found
+
+
+def _pieces(lines: Sequence[cst.CSTNode], without: Sequence[cst.CSTNode]) -> Iterator[cst.CSTNode]:
+    """The lines, and what branches of `if` are made of, without some of them."""
+    for line in lines:
+        if line in without:
+            continue
+        if isinstance(line, (cst.If, cst.Else)) and any(holds([line], part) for part in without):
+            yield from [line.test] if isinstance(line, cst.If) else []
+            rest = [line.orelse] if isinstance(line, cst.If) and line.orelse is not None else []
+            yield from _pieces([*block_lines(line.body), *rest], without)
+        else:
+            yield line
 
 
 def _calls(outline: Outline, method: str) -> list[cst.Call]:
@@ -209,7 +239,7 @@ def _other_module(outline: Outline, roles: Roles, found: Evaluation) -> Variable
     return None
 
 
-def _uses_mode(outline: Outline, model: Variable, *lines: cst.CSTNode) -> bool:
+def uses_mode(outline: Outline, model: Variable, *lines: cst.CSTNode) -> bool:
     """Whether code does more with the model than to take its state_dict or parameters."""
     for node, variable in outline.uses(*lines):
         if variable is model and not _is_harmless(outline, node):

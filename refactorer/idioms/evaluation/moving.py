@@ -9,15 +9,25 @@ import libcst as cst
 from refactorer.emit.edits import Edit
 from refactorer.idioms import progress
 from refactorer.idioms.evaluation.gradients import name_of_torch, needs_gradients
+from refactorer.idioms.evaluation.loaders import apart
 from refactorer.idioms.evaluation.modes import leave_to_trainer, train_line
-from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, Stage, call_of, enter_function, entered, is_no_grad
+from refactorer.idioms.evaluation.parts import (
+    TEST,
+    VALIDATION,
+    Evaluation,
+    Stage,
+    call_of,
+    enter_function,
+    entered,
+    is_no_grad,
+)
 from refactorer.idioms.evaluation.quiet import without_gradients
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.shapes import statement
 from refactorer.outline.blocks import block_lines, is_docstring
 from refactorer.outline.comments import comment_lines, comments_inside, comments_of, footer_of, with_comments
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import EPOCH_END, EPOCH_START, STEP, Outline
+from refactorer.outline.outline import EPOCH_END, EPOCH_START, VALIDATION_DATA, Outline
 from refactorer.outline.result_of_call import returned_statement
 
 
@@ -40,43 +50,48 @@ def move(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> Non
         outline.test, outline.test_line = source, found.line
         outline.consumed.append(found.line)
         outline.dropped += [*(line for line in switches or () if line in found.earlier), *found.taken]
-    _switch(outline, stage, switches)
+    _switch(outline, found, stage, switches)
     if train is not None:
         outline.edit(EPOCH_START, {train: None})
 
 
 def _ask(outline: Outline, found: Evaluation) -> None:
-    """Puts `self.validate()` into the place of an evaluation in the step."""
+    """Puts `self.validate()` into the place of an evaluation."""
     line = statement("self.validate()")
     small = line.body[0]
     assert isinstance(small, cst.Expr) and isinstance(small.value, cst.Call)
     outline.asked = small.value
     above = getattr(found.line, "leading_lines", ())
     edits: dict[cst.CSTNode, Edit] = dict.fromkeys(found.taken)
-    outline.edit(STEP, {**edits, found.line: line.with_changes(leading_lines=above)})
+    outline.edit(found.asks, {**edits, found.line: line.with_changes(leading_lines=above)})
 
 
 def _move_lines(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> None:
     """What runs in front of the loop, and behind it, with the epoch's lines around an evaluation at its end."""
     before, after = _entered_lines(outline, found, stage)
+    docstring = next((n for n in before if is_docstring(n)), None)
+    before = [line for line in before if line is not docstring]
     ends = stage is VALIDATION and not found.midway
     earlier, later = (found.earlier, found.later) if ends else ((), ())
     if found.bar is not None:
         earlier, before, after, later = _without_bar(outline, found, stage, [earlier, before, after, later])
+    if found.asks == EPOCH_END:
+        made, before = apart(outline, roles, found, before)
+        if made:
+            outline.hooks[VALIDATION_DATA] = without_gradients(outline, roles, found, made)
     before = without_gradients(outline, roles, found, before)
     after = without_gradients(outline, roles, found, after)
     _keep_comments(outline, found, stage, [*after, *later])
-    docstring = next((n for n in before if is_docstring(n)), None)
     if docstring is not None:
         outline.docstrings[stage.step] = docstring
-    outline.hooks[stage.start] = [*earlier, *(n for n in before if n is not docstring)]
+    outline.hooks[stage.start] = [*earlier, *before]
     outline.hooks[stage.end] = [*after, *later]
 
 
-def _switch(outline: Outline, stage: Stage, switches: list[cst.CSTNode] | None) -> None:
+def _switch(outline: Outline, found: Evaluation, stage: Stage, switches: list[cst.CSTNode] | None) -> None:
     """Takes the script's switches of mode out, or the Trainer's where the script's have to stay."""
     if switches is not None:
-        for hook in (stage.start, stage.end, STEP) if outline.asked is not None else (stage.start,):
+        for hook in (stage.start, stage.end, found.asks) if found.midway else (stage.start,):
             outline.edit(hook, dict.fromkeys(switches))
         return
     outline.own_modes.append(stage.name)
@@ -101,10 +116,7 @@ def _entered_lines(outline: Outline, found: Evaluation, stage: Stage) -> tuple[l
         return before, after
     call = call_of(outline, found)
     inside = enter_function(outline, found)
-    extra = len(inside.statements) - len([*before, found.loop, *after])
     left = next((n for n in after if _is_return(n)), None)
-    if left is not None:
-        extra += 0 if isinstance(left, cst.SimpleStatementLine) and len(left.body) > 1 else 1
     # the comments above the call stay where they are, above `trainer.test` or `self.validate`
     line = found.line.with_changes(leading_lines=()) if stage is TEST or found.midway else found.line
     result = returned_statement(outline.program, line, call, inside.value)
@@ -118,7 +130,7 @@ def _entered_lines(outline: Outline, found: Evaluation, stage: Stage) -> tuple[l
     else:
         after += result
     outline.consumed.append(found.function)
-    return [*inside.statements[: max(extra, 0)], *before], after
+    return [*inside.prelude, *before], after
 
 
 def _without_bar(

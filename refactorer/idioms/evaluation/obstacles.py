@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
@@ -18,6 +20,8 @@ from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, STEP, Outline
 from refactorer.outline.result_of_call import returned_statement
+
+MADE = "its loader is made right in front of it"
 
 
 def obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
@@ -36,17 +40,17 @@ def obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
         reason = _function_obstacle(outline, found)
         if reason is not None:
             return reason
-    with entered(outline, found):
+    with entered(outline, found) as prelude:
         _find_bar(outline, found)
         if found.source(outline).start:
             return "its batches are not counted from zero"
         _check_contents(outline, found)
-        return _data_obstacle(outline, found) or gradients_obstacle(outline, roles, found)
+        return _data_obstacle(outline, found, prelude) or gradients_obstacle(outline, roles, found)
 
 
 def _find_bar(outline: Outline, found: Evaluation) -> None:
     """Looks for a progress bar among the statements that go into the hooks together with the loop."""
-    whole = found.function is None and found.line in outline.hooks.get(EPOCH_END, [])
+    whole = found.function is None and not found.midway and found.line in outline.hooks.get(EPOCH_END, [])
     earlier, later = (found.earlier, found.later) if whole else ((), ())
     source = source_of(outline.program, found.loop)
     found.bar = progress.find(outline, source, [*earlier, *found.before], [*found.after, *later])
@@ -85,18 +89,24 @@ def _check_contents(outline: Outline, found: Evaluation) -> None:
         outline.hooks = kept
 
 
-def _data_obstacle(outline: Outline, found: Evaluation) -> str | None:
-    """The loader is looked up in front of the start of the evaluation: nothing there may change what it is."""
+def _data_obstacle(outline: Outline, found: Evaluation, prelude: Sequence[cst.CSTNode]) -> str | None:
+    """The loader is looked up in front of the start of the evaluation: nothing there may change what it is.
+
+    Where the end of an epoch asks for the evaluation, the lines that make the loader run when it is looked up.
+    """
     iterable = found.source(outline).iterable
     assert iterable is not None
     used = {variable for _, variable in outline.uses(iterable)}
-    earlier = outline.hooks[STEP] if found.midway else found.earlier
-    lines = [line for line in (*earlier, *found.before) if not isinstance(line, (cst.FunctionDef, cst.ClassDef))]
+    at_end = found.asks == EPOCH_END
+    earlier = () if at_end else outline.hooks[STEP] if found.midway else found.earlier
+    lines = [
+        line for line in (*earlier, *prelude, *found.before) if not isinstance(line, (cst.FunctionDef, cst.ClassDef))
+    ]
     lines = [line for line in lines if found.bar is None or line is not found.bar.line]
     written = {v for n, v in outline.uses(*lines) if outline.is_write(n)}
-    if used & written or _made_by_calls(lines, used):
-        return "its loader is made right in front of it"
-    if any(_is_inner(outline, found, variable) for variable in used):
+    if (used & written and not at_end) or _made_by_calls(lines, used):
+        return MADE
+    if any(_is_inner(outline, found, variable) for variable in used - written):
         return "its loader is known to the function alone"
     stored = {node.attr.value for node in walk(iterable) if isinstance(node, cst.Attribute)}
     for node in outline.program.find(cst.Attribute):

@@ -200,13 +200,14 @@ def call_of(outline: Outline, found: Evaluation) -> cst.Call:
 
 
 @contextmanager
-def entered(outline: Outline, found: Evaluation) -> Iterator[None]:
-    """Looks at the evaluation's function as if it had been entered; its bindings are taken back afterwards."""
+def entered(outline: Outline, found: Evaluation) -> Iterator[Sequence[cst.CSTNode]]:
+    """Looks at the evaluation's function as if it had been entered; its bindings are taken back afterwards.
+
+    Gives the lines that bind its parameters.
+    """
     kept = outline.bindings.alias.copy(), outline.bindings.expression.copy()
     try:
-        if found.function is not None:
-            enter_function(outline, found)
-        yield
+        yield enter_function(outline, found).prelude if found.function is not None else ()
     finally:
         outline.bindings.alias, outline.bindings.expression = kept
 
