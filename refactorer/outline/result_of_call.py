@@ -24,22 +24,47 @@ def returned_statement(
         raise PlainerView(call, "the call that trains stands inside a larger statement")
     if isinstance(small, cst.AugAssign) and not isinstance(small.target, cst.Name):
         raise PlainerView(call, "what the call that trains is added to is read before it")
-    for part, variable in program.used([small]):
+    first = _evaluated_first(program, small, call)
+    for part, variable in program.used([small]) if first is None else ():
         by_others = any(seen.scope.function is not variable.owner for seen in variable.writes)
         if by_others and program.access(part) != "write" and not program.contains(call, part):
             raise PlainerView(call, f"{variable.name} is read before the call that trains, which may change it")
     around = _only_call_around(small, call)
     allowed = (around, around.func) if isinstance(around, cst.Call) else ()
-    for part in walk(small):
+    for part in walk(small) if first is None else ():
         early = isinstance(part, _EARLY) and not (isinstance(small, cst.Assign) and _is_target(program, part))
         if early and not program.contains(call, part) and part not in allowed:
             raise PlainerView(call, "the call that trains stands inside a larger expression")
-    return [apply(line, {call: value if value is not None else cst.Name("None")})]
+    return [apply(line, {call: _fitting(program.parent[call], value) if value is not None else cst.Name("None")})]
+
+
+def _fitting(outer: cst.CSTNode, value: cst.BaseExpression) -> cst.BaseExpression:
+    """The value, in parentheses where it would mean something else in the place of the call."""
+    whole = isinstance(outer, (cst.Assign, cst.AugAssign, cst.Expr))
+    argument = isinstance(outer, cst.Arg) and not isinstance(value, cst.Tuple)
+    atom = isinstance(value, (cst.Name, cst.Attribute, cst.Call, cst.Subscript))
+    if whole or argument or atom or value.lpar:
+        return value
+    return value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
 
 
 _EARLY = (
     cst.Call, cst.Subscript, cst.Attribute, cst.Lambda, cst.BaseComp, cst.IfExp, cst.BooleanOperation,
 )  # fmt: skip
+
+
+def _evaluated_first(program: Program, small: cst.CSTNode, call: cst.Call) -> cst.CSTNode | None:
+    """The value of an assignment whose evaluation begins with the call: `acc = test().to(device) / n`."""
+    node: cst.CSTNode = call
+    while isinstance(small, cst.Assign) and node is not small.value:
+        outer = program.parent[node]
+        begins = isinstance(outer, (cst.Attribute, cst.Subscript)) and outer.value is node
+        begins = begins or (isinstance(outer, cst.Call) and outer.func is node)
+        begins = begins or (isinstance(outer, cst.BinaryOperation) and outer.left is node)
+        if not begins:
+            return None
+        node = outer
+    return node if isinstance(small, cst.Assign) else None
 
 
 def _is_target(program: Program, node: cst.CSTNode) -> bool:

@@ -41,7 +41,7 @@ def _test(outline: Outline, roles: Roles) -> None:
     lines, place = lines_behind(outline)
     failed: list[Failed] = []
     for index in range(place + 1, len(lines)):
-        found = take_apart(outline, roles, lines, index, is_switched(outline, lines[place + 1 : index]))
+        found = take_apart(outline, roles, lines, index, is_switched(lines[place + 1 : index]))
         if found is not None:
             found.earlier, found.later = lines[place + 1 : index], lines[index + 1 :]
             take_in(outline, roles, found)
@@ -58,7 +58,7 @@ def _validation(outline: Outline, roles: Roles) -> list[Failed]:
     lines: Sequence[cst.CSTNode] = outline.hooks.get(EPOCH_END, [])
     failed: list[Failed] = []
     places = range(len(lines))
-    every = [take_apart(outline, roles, lines, index, is_switched(outline, lines[:index])) for index in places]
+    every = [take_apart(outline, roles, lines, index, is_switched(lines[:index])) for index in places]
     for found in sorted((found for found in every if found is not None), key=lambda one: _rank(outline, one)):
         reason = _reason(outline, roles, found)
         if reason is None:

@@ -15,7 +15,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.evaluation.midway import blocks
-from refactorer.idioms.evaluation.parts import likeness
+from refactorer.idioms.evaluation.parts import is_switched, likeness
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.site import Site
@@ -24,7 +24,7 @@ from refactorer.outline.site import Site
 def with_copies(program: Program, site: Site) -> Iterator[tuple[cst.Module, dict[str, cst.FunctionDef]]]:
     """Files with copies of the functions that evaluate in and behind the training, and what the copies are of."""
     if site.moves_evaluations:
-        epoch, step, behind = (list(_calls(program, site, lines)) for lines in _places(program, site))
+        epoch, step, behind = (list(_calls(program, site, found)) for found in _places(program, site))
         epoch = sorted(epoch, key=lambda call: likeness(*call.args))
         calls = [*(epoch or step)[:1], *behind[:1]]
         for some in [calls, *([call] for call in calls if len(calls) > 1)]:
@@ -32,16 +32,15 @@ def with_copies(program: Program, site: Site) -> Iterator[tuple[cst.Module, dict
                 yield _copied(program, some)
 
 
-def _places(program: Program, site: Site) -> Iterator[list[cst.CSTNode]]:
-    """The statements of an epoch, those of a step, and those behind the training."""
-    epoch = block_lines(site.epoch_loop.body) if site.form != "steps" else []
-    step = [line for block in blocks(block_lines(site.batch_loop.body)) for line in block]
+def _places(program: Program, site: Site) -> Iterator[list[list[cst.CSTNode]]]:
+    """The blocks of statements of an epoch, those of a step, and the one behind the training."""
+    epoch = list(blocks(block_lines(site.epoch_loop.body))) if site.form != "steps" else []
     parent = program.parent[site.epoch_loop]
     block = list(parent.body) if isinstance(parent, (cst.Module, cst.IndentedBlock)) else [site.epoch_loop]
     behind = block[block.index(site.epoch_loop) + 1 :]
     yield epoch
-    yield step
-    yield list(behind)
+    yield list(blocks(block_lines(site.batch_loop.body)))
+    yield [list(behind)]
 
 
 def _copied(program: Program, calls: list[cst.Call]) -> tuple[cst.Module, dict[str, cst.FunctionDef]]:
@@ -64,9 +63,9 @@ def is_left_over(text: str, names: Iterable[str]) -> bool:
     return any(re.search(rf"\b{name}\b", text) for name in names)
 
 
-def _calls(program: Program, site: Site, lines: Iterable[cst.CSTNode]) -> Iterator[cst.Call]:
+def _calls(program: Program, site: Site, found: Iterable[list[cst.CSTNode]]) -> Iterator[cst.Call]:
     """Calls of functions that evaluate and are used more than once, in statements of their own."""
-    for line in lines:
+    for block, line in ((lines, line) for lines in found for line in lines):
         if not isinstance(line, cst.SimpleStatementLine):
             continue
         for call in walk(line):
@@ -76,19 +75,25 @@ def _calls(program: Program, site: Site, lines: Iterable[cst.CSTNode]) -> Iterat
             top = program.parent[function] is program.module and function.asynchronous is None
             uses = uses_of(program, function)
             own = any(program.contains(function, use) for use in uses)
-            if top and not own and len(uses) > 1 and _evaluates(program, function):
+            if (
+                top
+                and not own
+                and len(uses) > 1
+                and _evaluates(program, function, is_switched(block[: block.index(line)]))
+            ):
                 assert isinstance(call, cst.Call)
                 yield call
 
 
-def _evaluates(program: Program, function: cst.FunctionDef) -> bool:
+def _evaluates(program: Program, function: cst.FunctionDef, switched: bool) -> bool:
+    """Whether a function seems to evaluate; `switched` says that an `eval()` stands in front of its call."""
     lines = block_lines(function.body)
     inner = [part for line in lines if isinstance(line, cst.With) for part in block_lines(line.body)]
     loops = any(isinstance(line, cst.For) for line in (*lines, *inner))
     parts = [function, *walk(function.body)]
     names = {program.qualified_name(node) for node in parts if isinstance(node, (cst.Name, cst.Attribute))}
     names |= {program.qualified_name(part) for d in function.decorators for part in walk(d)}
-    switched = any(isinstance(node, cst.Attribute) and node.attr.value == "eval" for node in parts)
+    switched = switched or any(isinstance(node, cst.Attribute) and node.attr.value == "eval" for node in parts)
     return loops and (switched or bool(names & {"torch.no_grad", "torch.inference_mode"}))
 
 

@@ -27,7 +27,7 @@ def midway(outline: Outline, roles: Roles) -> Iterator[Evaluation]:
     for hook in (STEP, EPOCH_END):
         for block in blocks(outline.hooks.get(hook, [])):
             for index in range(len(block)):
-                found = take_apart(outline, roles, block, index, is_switched(outline, block[:index]))
+                found = take_apart(outline, roles, block, index, is_switched(block[:index]))
                 if found is not None:
                     found.midway, found.asks = True, hook
                     take_in(outline, roles, found)

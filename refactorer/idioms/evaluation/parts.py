@@ -105,7 +105,7 @@ def _parts(
 ) -> Evaluation | None:
     for i, line in enumerate(body):
         if isinstance(line, cst.For) and _evaluates(outline, roles, line):
-            evaluates = guard is not None or switched or is_switched(outline, body[:i])
+            evaluates = guard is not None or switched or is_switched(body[:i])
             if evaluates or _silences(outline, line):
                 before, after = body[:i], body[i + 1 :]
                 quiet = [*before, *after] if guard is not None else []
@@ -128,7 +128,7 @@ def is_no_grad(outline: Outline, node: cst.CSTNode) -> bool:
     return outline.program.qualified_name(func) in _NO_GRAD
 
 
-def is_switched(outline: Outline, lines: Sequence[cst.CSTNode]) -> bool:
+def is_switched(lines: Sequence[cst.CSTNode]) -> bool:
     """Whether the last switch of a mode in some statements is an `eval()`."""
     for line in reversed(lines):
         call = only_call(line)
