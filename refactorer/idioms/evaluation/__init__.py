@@ -16,6 +16,7 @@ from refactorer.idioms.evaluation.final import final_obstacle, lines_behind, tak
 from refactorer.idioms.evaluation.midway import midway, midway_obstacle
 from refactorer.idioms.evaluation.moving import move
 from refactorer.idioms.evaluation.obstacles import obstacle
+from refactorer.idioms.evaluation.overlooked import overlooked
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, is_switched, likeness, take_apart
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, Outline
@@ -30,14 +31,17 @@ def apply(outline: Outline, roles: Roles, asks: bool) -> None:
 
     `asks` says that hooks may ask the Trainer for a validation.
     """
-    _test(outline, roles)
+    missed = _test(outline, roles)
     failed = _validation(outline, roles)
     if asks and outline.evaluation is None:
         failed = _asked(outline, roles, failed)
-    _say(outline, failed)
+    _say(outline, missed + failed)
+    if outline.evaluation is None and outline.test is None and not missed and not failed:
+        _say_overlooked(outline, roles)
 
 
-def _test(outline: Outline, roles: Roles) -> None:
+def _test(outline: Outline, roles: Roles) -> list[Failed]:
+    """Moves an evaluation that stands behind the training; returns what failed, if all did."""
     lines, place = lines_behind(outline)
     failed: list[Failed] = []
     for index in range(place + 1, len(lines)):
@@ -48,9 +52,9 @@ def _test(outline: Outline, roles: Roles) -> None:
             reason = _reason(outline, roles, found) or final_obstacle(outline, found)
             if reason is None:
                 move(outline, roles, found, TEST)
-                return
+                return []
             failed.append((found, reason, "behind the training"))
-    _say(outline, failed)
+    return failed
 
 
 def _validation(outline: Outline, roles: Roles) -> list[Failed]:
@@ -96,4 +100,11 @@ def _say(outline: Outline, failed: list[Failed]) -> None:
     """Where no evaluation could be moved, the reader learns why."""
     for found, reason, where in failed:
         outline.note("N102", found.loop, f"the evaluation stays {where}: {reason}",
+                     "nothing to do; the literal form evaluates the same")  # fmt: skip
+
+
+def _say_overlooked(outline: Outline, roles: Roles) -> None:
+    """Where not even one was looked at, the reader learns why."""
+    for loop, reason in overlooked(outline, roles):
+        outline.note("N102", loop, f"the evaluation stays where it is: {reason}",
                      "nothing to do; the literal form evaluates the same")  # fmt: skip

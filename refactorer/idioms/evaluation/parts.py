@@ -104,15 +104,15 @@ def _parts(
     outline: Outline, roles: Roles, body: list[cst.CSTNode], guard: cst.BaseExpression | None, switched: bool
 ) -> Evaluation | None:
     for i, line in enumerate(body):
-        if isinstance(line, cst.For) and _evaluates(outline, roles, line):
-            evaluates = guard is not None or switched or is_switched(body[:i])
-            if evaluates or _silences(outline, line):
+        if isinstance(line, cst.For) and evaluates(outline, roles, line):
+            quietly = guard is not None or switched or is_switched(body[:i])
+            if quietly or silences(outline, line):
                 before, after = body[:i], body[i + 1 :]
                 quiet = [*before, *after] if guard is not None else []
                 return Evaluation(line, before, line, after, quiet, guard is not None, guard)
         if isinstance(line, cst.With) and len(line.items) == 1 and is_no_grad(outline, line.items[0].item):
             inner = list(line.body.body)
-            loops = [part for part in inner if isinstance(part, cst.For) and _evaluates(outline, roles, part)]
+            loops = [part for part in inner if isinstance(part, cst.For) and evaluates(outline, roles, part)]
             if loops:
                 loop, at = loops[0], inner.index(loops[0])
                 first, last = inner[:at], inner[at + 1 :]
@@ -138,17 +138,22 @@ def is_switched(lines: Sequence[cst.CSTNode]) -> bool:
     return False
 
 
-def _silences(outline: Outline, loop: cst.For) -> bool:
+def silences(outline: Outline, loop: cst.For) -> bool:
     """Whether the loop itself does without gradients around the forward pass."""
     inner = [line for line in loop.body.body if isinstance(line, cst.With) and len(line.items) == 1]
     return any(is_no_grad(outline, line.items[0].item) for line in inner)
 
 
-def _evaluates(outline: Outline, roles: Roles, loop: cst.For) -> bool:
+def evaluates(outline: Outline, roles: Roles, loop: cst.For) -> bool:
     """Whether a loop looks like one that runs a model on what a loader yields."""
     iterable = source_of(outline.program, loop).iterable
-    if iterable is None or loop.asynchronous is not None or not _is_loader(outline, iterable):
+    if iterable is None or loop.asynchronous is not None or not is_loader(outline, iterable):
         return False
+    return runs_model(outline, roles, loop)
+
+
+def runs_model(outline: Outline, roles: Roles, loop: cst.For) -> bool:
+    """Whether a loop itself runs something that looks like a model, or hands it to a function of the file."""
     code = cst.Module([]).code_for_node
     switched = [call.func.value for mode in ("train", "eval") for call in method_calls(outline, mode)]  # type: ignore[attr-defined]
     models = {model.name for model in roles.models} | {code(node).strip() for node in switched}
@@ -163,16 +168,16 @@ def _evaluates(outline: Outline, roles: Roles, loop: cst.For) -> bool:
     return False
 
 
-def _is_loader(outline: Outline, node: cst.BaseExpression) -> bool:
+def is_loader(outline: Outline, node: cst.BaseExpression) -> bool:
     """A name, an attribute or a constant item of one, or a progress bar around any of them."""
     if isinstance(node, cst.Call):
         drawn = made_in_header(outline.program, node) if outline.shows_bars else None
         if isinstance(drawn, Bar):
-            return _is_loader(outline, without_enumerate(outline.program, drawn.inner))
+            return is_loader(outline, without_enumerate(outline.program, drawn.inner))
         bar = (outline.program.qualified_name(node.func) or "").startswith("tqdm.")
         plain = all(_is_plain_argument(arg) for arg in node.args[1:])
         first = node.args[0] if node.args else None
-        return bar and plain and first is not None and not first.keyword and _is_loader(outline, first.value)
+        return bar and plain and first is not None and not first.keyword and is_loader(outline, first.value)
     while isinstance(node, cst.Attribute) or _is_constant_item(node):
         node = node.value  # type: ignore[attr-defined]
     return isinstance(node, cst.Name)
