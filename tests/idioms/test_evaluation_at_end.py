@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 import pytest
@@ -23,7 +24,7 @@ val_loader = DataLoader(val_set, batch_size=5, shuffle=True)
 model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Dropout(0.3), nn.BatchNorm1d(8), nn.Linear(8, 2))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
-best, total, last = -1.0, 0.5, None
+best, total, last, rank = -1.0, 0.5, None, 0
 def evaluate(model, loader, name='val'):
     model.eval()
     correct = total = 0
@@ -43,6 +44,26 @@ def evaluate_on(model, data, size=9):
         with torch.no_grad():
             losses.append(F.cross_entropy(model(a), b).item())
     return sum(losses) / len(loader)
+def evaluate_some(model, loader):
+    model.eval()
+    if loader is None:
+        return 0.0
+    total = 0
+    with torch.no_grad():
+        for a, b in loader:
+            total += F.cross_entropy(model(a), b).item()
+    return total
+def bind():
+    global bound
+    bound = subset(val_set, 7)
+def evaluate_bound(model):
+    model.eval()
+    total = 0
+    bind()
+    with torch.no_grad():
+        for a, b in bound:
+            total += F.cross_entropy(model(a), b).item()
+    return total
 """
 LOOP = """
 try:
@@ -74,7 +95,6 @@ def under(condition: str, body: str = INLINE) -> str:
     return f"{condition}:\n{textwrap.indent(body.strip(), '    ')}\n"
 
 
-CALL = "best = max(best, evaluate(model, val_loader))\n"
 PLAIN_CALL = "best = evaluate(model, val_loader)\nprint('at', epoch, best)\n"
 MADE = "best = evaluate_on(model, val_set)\nprint('at', epoch, best)\n"
 ASKS = {
@@ -144,3 +164,124 @@ def test_the_end_of_the_epoch_asks(name: str, runner: Runner) -> None:
     result = check(script(ASKS[name]), runner)
     assert "self.validate()" in result.after and "self.automatic_validation = False" in result.after
     assert not [note.message for note in result.diagnostics if note.code == "N102"]
+
+
+LARGER = "the call that trains stands inside a larger expression"
+KEEPS = {
+    "in one process": (
+        under("if epoch % 2 == 1 and rank == 0", PLAIN_CALL),
+        "in on_train_epoch_end: one process evaluates, and the others would not",
+    ),
+    "in an argument": ("best = max(best, evaluate(model, val_loader))\n", f"in on_train_epoch_end: {LARGER}"),
+    "in a choice": ("best = evaluate(model, val_loader) if epoch else 3\n", f"in on_train_epoch_end: {LARGER}"),
+    "an else": (
+        under("if epoch", INLINE.replace("print(", "    else:\n        print('all')\nprint(", 1)),
+        "in on_train_epoch_end: the loop is left early",
+    ),
+    "inside another loop": (
+        "for data in (val_loader, train_loader):\n    print(evaluate(model, data))\n",
+        "where it is: no line by itself calls evaluate() in the training or behind it",
+    ),
+    "in a try": (
+        "try:\n" + textwrap.indent(INLINE, "    ") + "except ValueError:\n    pass\n",
+        "where it is: it stands in a `try` statement",
+    ),
+    "rounds of it": (
+        "for again in range(2):\n" + textwrap.indent(INLINE, "    "),
+        "where it is: it stands inside another loop",
+    ),
+    "a return in front of it": (
+        "best = evaluate_some(model, None if epoch == 1 else val_loader)\n",
+        "in on_train_epoch_end: `return` leaves evaluate_some() before its end",
+    ),
+    "a loader that a call binds": (
+        "best = evaluate_bound(model)\n",
+        "in on_train_epoch_end: its loader is made right in front of it",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KEEPS)
+def test_it_stays_with_a_note(name: str) -> None:
+    end, reason = KEEPS[name]
+    result = convert(script(end))
+    assert isinstance(result, Converted)
+    assert "self.validate()" not in result.after and "def validation_step" not in result.after
+    assert [note.message for note in result.diagnostics if note.code == "N102"] == [f"the evaluation stays {reason}"]
+
+
+def test_lightnings_own_trainer_is_not_asked() -> None:
+    after = getattr(convert(script(under("if epoch % 2 == 1")), target="lightning"), "after", "")
+    assert "self.validate()" not in after and "def validation_step" not in after
+
+
+def test_the_modes_are_the_trainers_where_nobody_can_tell(runner: Runner) -> None:
+    text = script(under("if epoch % 2 == 1"))
+    head = re.sub(r"def evaluate.*", "", HEAD, flags=re.DOTALL)
+    result = check(text.replace(HEAD, head), runner)
+    assert ".eval()" not in result.after and ".train()" not in result.after and "automatic_modes" not in result.after
+
+
+@pytest.mark.parametrize("seen", ["print(model.training)", "print(model(x[:6]).sum())", "last = model"])
+def test_the_modes_are_the_scripts_where_somebody_could(seen: str, runner: Runner) -> None:
+    head = re.sub(r"def evaluate.*", "", HEAD, flags=re.DOTALL)
+    text = script(under("if epoch % 2 == 1") + seen, "").replace(HEAD, head)
+    assert "self.model.eval()" in check(text, runner).after
+
+
+MAKING = """
+    def val_dataloader(self):
+        self.loader = subset(val_set, 9)
+        return self.loader
+
+    def on_validation_epoch_start(self):
+        self.model.eval()
+        self.losses = []
+"""
+
+
+def test_the_module_makes_the_loader() -> None:
+    result = convert(script(MADE.replace("val_set)", "val_set, 9)")))
+    assert isinstance(result, Converted)
+    assert MAKING in result.after
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("subset(data, size)", "subset(data, size + len(losses))"),
+        ("    model.eval()\n    losses = []\n", "    losses = []\n    losses = [epoch]\n    model.eval()\n"),
+        ("    loader = subset", "    print(model.training, model(data[:6][0]).sum())\n    loader = subset"),
+    ],
+)  # fmt: skip
+def test_what_the_loader_is_made_with_stays_in_front_of_it(old: str, new: str, runner: Runner) -> None:
+    head, tail = script(MADE).split("def evaluate_on")
+    text = f"{head}def evaluate_on{tail.replace(old, new, 1)}"
+    assert "self.validate()" in check(text, runner).after
+
+
+LARGER_CALLS = [
+    ("100 * {}", "correct + total", "100 * (self.correct + self.total)"),
+    ("-{}", "correct + total", "-(self.correct + self.total)"),
+    ("{} ** 2", "-total", "(-self.total) ** 2"),
+    ("{}.__add__(1)", "correct or total", "(self.correct or self.total).__add__(1)"),
+    ("2 - {}", "correct / total", "2 - (self.correct / self.total)"),
+    ("{}.bit_length()", "total", "self.total.bit_length()"),
+    ("{}", "correct + total", "best = self.correct + self.total"),
+]
+
+
+@pytest.mark.parametrize(("around", "value", "expected"), LARGER_CALLS)
+def test_what_a_function_returns_keeps_its_meaning(around: str, value: str, expected: str) -> None:
+    line = around.format("evaluate(model, val_loader)")
+    text = script(f"best = {line}\nprint(best)\n").replace("return correct / total", f"return {value}")
+    result = convert(text)
+    assert isinstance(result, Converted) and expected.replace("best = ", "") in result.after.replace(
+        "self.val_", "self."
+    )
+
+
+def test_what_a_function_returns_is_trained_the_same(runner: Runner) -> None:
+    text = script("best = 100 * evaluate(model, val_loader)\nprint(best)\n")
+    result = check(text.replace("return correct / total", "return correct + total"), runner)
+    assert "def validation_step" in result.after

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.walk import holds, walk
 from refactorer.idioms.evaluation.parts import is_loader, is_no_grad, is_switched, runs_model, silences
 from refactorer.outline.anchors import holds_converted, uses_of
@@ -28,12 +29,25 @@ def overlooked(outline: Outline, roles: Roles) -> Iterator[tuple[cst.For, str]]:
     if holds_converted(program):
         return
     for loop in program.find(cst.For):
-        if not _trains(outline, loop) and runs_model(outline, roles, loop) and _is_quiet(outline, loop):
+        if (
+            _is_called(program, loop)
+            and not _trains(outline, loop)
+            and runs_model(outline, roles, loop)
+            and _is_quiet(outline, loop)
+        ):
             iterable = source_of(program, loop).iterable
             if iterable is not None and is_loader(outline, iterable):
                 yield loop, _around(outline, loop) or _unreached(outline, loop)
             elif iterable is not None and _is_made(iterable):
                 yield loop, "it iterates over the result of a call"
+
+
+def _is_called(program: Program, loop: cst.For) -> bool:
+    """Whether the function that a loop stands in, if any, is mentioned in the file."""
+    function = program.enclosing_function(loop)
+    if function is None or uses_of(program, function):
+        return True
+    return any(node.attr.value == function.name.value for node in program.find(cst.Attribute))
 
 
 def _trains(outline: Outline, loop: cst.For) -> bool:
