@@ -25,6 +25,7 @@ model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Dropout(0.3), nn.BatchNorm1
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
 best, total, last, rank = -1.0, 0.5, None, 0
+shift = 0
 def evaluate(model, loader, name='val'):
     model.eval()
     correct = total = 0
@@ -34,7 +35,7 @@ def evaluate(model, loader, name='val'):
             total += len(b)
         return correct / total
 def subset(data, size):
-    print('making', torch.rand(1).item())
+    print('making', shift, torch.rand(1).item())
     return DataLoader(Subset(data, torch.randperm(len(data))[:size].tolist()), batch_size=4, shuffle=True)
 def evaluate_on(model, data, size=9):
     model.eval()
@@ -250,6 +251,7 @@ def test_the_module_makes_the_loader() -> None:
     ("old", "new"),
     [
         ("subset(data, size)", "subset(data, size + len(losses))"),
+        ("    losses = []\n", "    global shift\n    shift = 1\n    losses = []\n"),
         ("    model.eval()\n    losses = []\n", "    losses = []\n    losses = [epoch]\n    model.eval()\n"),
         ("    loader = subset", "    print(model.training, model(data[:6][0]).sum())\n    loader = subset"),
     ],

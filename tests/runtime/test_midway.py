@@ -117,6 +117,54 @@ def test_lightnings_own_trainer_validates_when_it_is_asked() -> None:
     assert found == list(range(EVERY, module.steps + 1, EVERY))
 
 
+def epochs(record: Record) -> None:
+    """Evaluates behind every other epoch."""
+    model = mlp()
+    optimizer = record.watch(sgd(model.parameters()))
+    train, validation = loaders()
+    for epoch in range(4):
+        for batch in train:
+            train_step(record, model, optimizer, batch)
+        if epoch % 2 == 1:
+            evaluate(record, model, validation)
+            record("evaluated", epoch)
+
+
+class AsksAtTheEnd(Lit):
+    """Validates behind every other epoch, and logs around it."""
+
+    def __init__(self, record: Record, model: nn.Module) -> None:
+        super().__init__(record, model)
+        self.automatic_validation = False
+
+    def on_train_epoch_end(self) -> None:
+        self.log("before", float(self.current_epoch))
+        if self.current_epoch % 2 == 1:
+            self.validate()
+            self.record("evaluated", self.current_epoch)
+        self.log("behind", float(self.current_epoch))
+
+    def on_validation_epoch_end(self) -> None:
+        self.log("inside", float(self.current_epoch))
+
+
+def asked_at_the_end(record: Record, **settings: Any) -> None:
+    trainer = runtime.Trainer(max_epochs=4, **settings)
+    trainer.fit(AsksAtTheEnd(record, mlp()), *loaders())
+    logged = {name: value.item() for name, value in trainer.callback_metrics.items()}
+    assert logged == {"before": 3.0, "behind": 3.0, "inside": 3.0}
+
+
+def test_same_as_an_evaluation_behind_some_epochs() -> None:
+    assert_same(epochs, asked_at_the_end)
+
+
+def test_lightnings_own_loop_can_be_asked_at_the_end_of_an_epoch() -> None:
+    record = Record()
+    asked_at_the_end(record, profiler="simple")
+    assert [event[1] for event in record.events if event[0] == "evaluated"] == [1, 3]
+
+
 def test_outside_of_a_training_it_says_so() -> None:
     class Early(Asks):
         def on_validation_epoch_end(self) -> None:
