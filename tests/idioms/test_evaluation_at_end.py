@@ -25,7 +25,7 @@ model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Dropout(0.3), nn.BatchNorm1
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
 best, total, last, rank = -1.0, 0.5, None, 0
-shift = 0
+shift, found = 0, 'nothing'
 def evaluate(model, loader, name='val'):
     model.eval()
     correct = total = 0
@@ -101,6 +101,7 @@ MADE = "best = evaluate_on(model, val_set)\nprint('at', epoch, best)\n"
 ASKS = {
     "every other epoch": under("if epoch % 2 == 1"),
     "in a function": under("if epoch % 2 == 0", PLAIN_CALL) + "print('on', best)\n",
+    "a value from before it": under("if epoch > 1", "found = evaluate(model, val_loader)") + "print(found)\n",
     "by chance": under("if random.random() < 0.5") + "print(torch.rand(1))\n",
     "on another branch": under("if epoch == 0", "print('none')") + under("elif epoch % 2 == 1") + "else: print('-')\n",
     "in a branch of a branch": under("if epoch", "print('in')\n" + under("if epoch > 1") + "print('out')"),
