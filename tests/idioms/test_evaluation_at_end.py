@@ -16,6 +16,7 @@ import random, torch
 from torch import nn
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Subset, TensorDataset
+from tqdm import tqdm
 torch.manual_seed(3); random.seed(4)
 x = torch.randn(39, 5); y = (x.sum(1) > 0).long()
 train_set, val_set = TensorDataset(x[:24], y[:24]), TensorDataset(x[24:], y[24:])
@@ -195,6 +196,10 @@ KEEPS = {
     "a return in front of it": (
         "best = evaluate_some(model, None if epoch == 1 else val_loader)\n",
         "in on_train_epoch_end: `return` leaves evaluate_some() before its end",
+    ),
+    "a bar with a use of its own": (
+        "bar = tqdm(val_loader)\n" + under("if epoch", INLINE.replace("val_loader", "bar") + "print(bar.n)"),
+        "in on_train_epoch_end: its progress bar is made in front of it",
     ),
     "a loader that a call binds": (
         "best = evaluate_bound(model)\n",

@@ -106,6 +106,8 @@ def _data_obstacle(outline: Outline, found: Evaluation, prelude: Sequence[cst.CS
     written = {v for n, v in outline.uses(*lines) if outline.is_write(n)}
     if (used & written and not at_end) or _made_by_calls(lines, used):
         return MADE
+    if at_end and any(_is_bar(outline, variable) for variable in used):
+        return "its progress bar is made in front of it"
     if any(_is_inner(outline, found, variable) for variable in used - written):
         return "its loader is known to the function alone"
     stored = {node.attr.value for node in walk(iterable) if isinstance(node, cst.Attribute)}
@@ -118,6 +120,13 @@ def _data_obstacle(outline: Outline, found: Evaluation, prelude: Sequence[cst.CS
     if any(isinstance(node, cst.Subscript) for node in walk(iterable)) and _sets_items(outline, used):
         return "its loader is an item that may be set anew"
     return None
+
+
+def _is_bar(outline: Outline, variable: Variable) -> bool:
+    """Whether a variable is a progress bar of the script: the Trainer would draw one beside it."""
+    values = (outline.program.bound_to(seen.node) for seen in variable.writes)
+    calls = (value.func for value in values if isinstance(value, cst.Call))
+    return any((outline.program.qualified_name(func) or "").startswith("tqdm.") for func in calls)
 
 
 def _sets_items(outline: Outline, used: set[Variable]) -> bool:
