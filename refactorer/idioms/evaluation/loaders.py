@@ -12,10 +12,11 @@ from collections.abc import Sequence
 
 import libcst as cst
 
+from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.modes import uses_mode
 from refactorer.idioms.evaluation.parts import Evaluation
-from refactorer.idioms.shapes import mode_line, names_in
+from refactorer.idioms.shapes import mode_line
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
