@@ -9,6 +9,7 @@ from typing import Any, TypeVar, Union, cast
 import libcst as cst
 
 from refactorer.analysis.walk import child_fields, is_node_class
+from refactorer.emit.brackets import bracketed_in
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ def apply(node: Node, edits: Edits) -> Node:
     """The tree with every edited node replaced: by a node, by several statements, or by nothing (None).
 
     Replacements are searched for edits too, so a statement can be replaced by one that holds parts of the original.
+    An expression takes brackets where it would be read apart in its new place.
     """
     return cast(Node, _rebuild(node, edits)) if edits else node
 
@@ -45,7 +47,7 @@ def _rebuild(node: cst.CSTNode, edits: Edits) -> cst.CSTNode:
         elif is_node_class(kind):
             new = _edited(value, edits)
             if new is not value:
-                changes[name] = new
+                changes[name] = bracketed_in(node, name, new) if value in edits else new
     return node.with_changes(**changes) if changes else node
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.analysis.walk import walk
+from refactorer.analysis.scopes import Occurrence, Variable
+from refactorer.analysis.walk import children, walk
 from refactorer.emit.edits import apply
 from refactorer.outline.refusal import PlainerView
 
@@ -24,57 +25,135 @@ def returned_statement(
         raise PlainerView(call, "the call that trains stands inside a larger statement")
     if isinstance(small, cst.AugAssign) and not isinstance(small.target, cst.Name):
         raise PlainerView(call, "what the call that trains is added to is read before it")
-    first = _evaluated_first(program, small, call)
-    for part, variable in program.used([small]) if first is None else ():
+    if small not in program.order:
+        raise PlainerView(call, "another call in its statement has been entered")
+    _check_order(program, small, call)
+    if _inside_string(program, call) and any(
+        isinstance(part, _NOT_IN_STRINGS) for part in walk(*filter(None, [value]))
+    ):
+        raise PlainerView(call, "the call that trains stands inside a string")
+    return [apply(line, {call: value if value is not None else cst.Name("None")})]
+
+
+def _check_order(program: Program, small: cst.Assign | cst.Expr | cst.AugAssign, call: cst.Call) -> None:
+    """Raises unless what Python evaluates in front of the call is the same behind it, and the call runs once."""
+    first = [small.target] if isinstance(small, cst.AugAssign) else []
+    early = [*first, *(_in_front(small.value, call) or [])]
+    for part, variable in program.used(early):
         by_others = any(seen.scope.function is not variable.owner for seen in variable.writes)
-        if by_others and program.access(part) != "write" and not program.contains(call, part):
+        if by_others and program.access(part) != "write":
             raise PlainerView(call, f"{variable.name} is read before the call that trains, which may change it")
-    around = _only_call_around(small, call)
-    allowed = (around, around.func) if isinstance(around, cst.Call) else ()
-    for part in walk(small) if first is None else ():
-        early = isinstance(part, _EARLY) and not (isinstance(small, cst.Assign) and _is_target(program, part))
-        if early and not program.contains(call, part) and part not in allowed:
-            raise PlainerView(call, "the call that trains stands inside a larger expression")
-    return [apply(line, {call: _fitting(program.parent[call], value) if value is not None else cst.Name("None")})]
+    if _may_not_run(program, call) or not all(_is_lasting(program, part, call) for part in early):
+        raise PlainerView(call, "the call that trains stands inside a larger expression")
 
 
-def _fitting(outer: cst.CSTNode, value: cst.BaseExpression) -> cst.BaseExpression:
-    """The value, in parentheses where it would mean something else in the place of the call."""
-    whole = isinstance(outer, (cst.Assign, cst.AugAssign, cst.Expr))
-    argument = isinstance(outer, cst.Arg) and not isinstance(value, cst.Tuple)
-    atom = isinstance(value, (cst.Name, cst.Attribute, cst.Call, cst.Subscript))
-    if whole or argument or atom or value.lpar:
-        return value
-    return value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+def _in_front(node: cst.CSTNode, call: cst.Call) -> list[cst.CSTNode] | None:
+    """The largest parts of an expression that are evaluated before a call in it; None without the call."""
+    parts: list[cst.CSTNode] = []
+    for child in children(node):
+        if child is call:
+            return parts
+        inner = _in_front(child, call)
+        if inner is not None:
+            return [*parts, *inner]
+        parts.append(child)
+    return [] if node is call else None
 
 
-_EARLY = (
-    cst.Call, cst.Subscript, cst.Attribute, cst.Lambda, cst.BaseComp, cst.IfExp, cst.BooleanOperation,
-)  # fmt: skip
-
-
-def _evaluated_first(program: Program, small: cst.CSTNode, call: cst.Call) -> cst.CSTNode | None:
-    """The value of an assignment whose evaluation begins with the call: `acc = test().to(device) / n`."""
+def _may_not_run(program: Program, call: cst.Call) -> bool:
+    """Whether an expression around a call may leave it out, or make it later or more than once."""
     node: cst.CSTNode = call
-    while isinstance(small, cst.Assign) and node is not small.value:
-        outer = program.parent[node]
-        begins = isinstance(outer, (cst.Attribute, cst.Subscript)) and outer.value is node
-        begins = begins or (isinstance(outer, cst.Call) and outer.func is node)
-        begins = begins or (isinstance(outer, cst.BinaryOperation) and outer.left is node)
-        if not begins:
-            return None
-        node = outer
-    return node if isinstance(small, cst.Assign) else None
+    while isinstance(around := program.parent.get(node), _PARTS):
+        if isinstance(around, (cst.Lambda, cst.BaseComp, cst.CompFor, cst.CompIf, cst.Await, cst.Yield)):
+            return True
+        if isinstance(around, cst.IfExp) and node is not around.test:
+            return True
+        if isinstance(around, cst.BooleanOperation) and node is not around.left:
+            return True
+        if isinstance(around, cst.Comparison) and node not in (around.left, around.comparisons[0]):
+            return True
+        node = around
+    return False
 
 
-def _is_target(program: Program, node: cst.CSTNode) -> bool:
-    """Whether an attribute is plainly assigned to: its object is looked up behind the value."""
-    return isinstance(node, cst.Attribute) and isinstance(program.parent.get(node), cst.AssignTarget)
+def _is_lasting(program: Program, part: cst.CSTNode, call: cst.Call) -> bool:
+    """Whether a part of an expression means the same behind the training: a name, a literal, a method, a count."""
+    if isinstance(part, (cst.Name, cst.BaseNumber, cst.SimpleString)) or not isinstance(part, _PARTS):
+        return True
+    if isinstance(part, (cst.StarredElement, cst.StarredDictElement)) or (isinstance(part, cst.Arg) and part.star):
+        return False
+    if isinstance(part, (cst.Tuple, cst.List, cst.Dict, cst.Arg, cst.BaseElement, cst.BaseDictElement)):
+        return all(_is_lasting(program, child, call) for child in children(part))
+    if isinstance(part, cst.Attribute):
+        outer = program.parent.get(part)
+        return isinstance(outer, cst.Call) and outer.func is part and _is_method(program, part.value)
+    inside = list(walk(part))
+    if any(isinstance(child, (cst.Call, cst.Subscript, cst.Attribute, cst.BaseComp, cst.Await)) for child in inside):
+        return False
+    return all(_is_count(program, variable) for _, variable in program.used([part]))
 
 
-def _only_call_around(small: cst.CSTNode, call: cst.Call) -> cst.CSTNode | None:
-    """`history.append(train(...))`: the call has nothing but a plain method around it."""
-    outer = small.value if isinstance(small, cst.Expr) else None
-    if isinstance(outer, cst.Call) and any(arg.value is call for arg in outer.args[:1]):
-        return outer
-    return None
+def _is_method(program: Program, owner: cst.BaseExpression) -> bool:
+    """Whether the object whose method is called is a name, a module, or an entry that stays in a dictionary."""
+    imported = program.qualified_name(owner) is not None
+    return isinstance(owner, cst.Name) or imported or _is_own_entry(program, owner)
+
+
+def _is_own_entry(program: Program, node: cst.BaseExpression) -> bool:
+    """`losses["train"]` of `losses = {"train": [], ...}`, which is only subscripted and printed, and in no function."""
+    if not isinstance(node, cst.Subscript) or not isinstance(node.value, cst.Name) or len(node.slice) != 1:
+        return False
+    variable, index = program.variables.get(node.value), node.slice[0].slice
+    made = program.bound_to(variable.writes[0].node) if variable is not None and len(variable.writes) == 1 else None
+    if variable is None or not isinstance(made, cst.Dict) or not isinstance(index, cst.Index):
+        return False
+    key = index.value
+    keys = [
+        e.key.value for e in made.elements if isinstance(e, cst.DictElement) and isinstance(e.key, cst.SimpleString)
+    ]
+    if not isinstance(key, cst.SimpleString) or key.value not in keys:
+        return False
+    return all(_leaves_entries(program, seen, variable) for seen in variable.reads)
+
+
+def _leaves_entries(program: Program, seen: Occurrence, variable: Variable) -> bool:
+    """Whether a place that reads a dictionary keeps to its entries as they are, and hands it to nobody."""
+    place = program.parent.get(seen.node)
+    if seen.scope is not variable.owner:
+        return False
+    if isinstance(place, cst.Subscript) and place.value is seen.node:
+        return not isinstance(program.parent.get(place), (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Del))
+    call = program.parent.get(place) if isinstance(place, cst.Arg) else None
+    return isinstance(call, cst.Call) and program.qualified_name(call.func) in ("builtins.print", "builtins.len")
+
+
+def _is_count(program: Program, variable: Variable) -> bool:
+    """Whether a variable only ever holds a number of a `range`."""
+    places = [program.parent.get(seen.node) for seen in variable.writes]
+    sources = [place.iter if isinstance(place, cst.For) else None for place in places]
+    return bool(sources) and all(
+        isinstance(source, cst.Call) and program.qualified_name(source.func) == "builtins.range" for source in sources
+    )
+
+
+_PARTS = (
+    cst.BaseExpression,
+    cst.Arg,
+    cst.BaseElement,
+    cst.BaseDictElement,
+    cst.ComparisonTarget,
+    cst.Index,
+    cst.SubscriptElement,
+    cst.BaseFormattedStringContent,
+    cst.CompFor,
+    cst.CompIf,
+)
+_NOT_IN_STRINGS = (cst.BaseString, cst.Dict, cst.Set, cst.Lambda)
+
+
+def _inside_string(program: Program, call: cst.Call) -> bool:
+    """Whether a call stands in an f-string, where the quotes and braces of another expression could end it."""
+    node: cst.CSTNode | None = program.parent.get(call)
+    while isinstance(node, _PARTS) and not isinstance(node, cst.FormattedStringExpression):
+        node = program.parent.get(node)
+    return isinstance(node, cst.FormattedStringExpression)

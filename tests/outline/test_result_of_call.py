@@ -1,0 +1,76 @@
+"""What a function that trains returned stands in the place of its call, in one piece."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from refactorer import convert
+from refactorer.result import Converted
+from tests.fixtures_harness import first_difference
+
+if TYPE_CHECKING:
+    from tests.fixtures_harness import Runner
+
+SCRIPT = """\
+import torch
+
+torch.manual_seed(3)
+loader = [(torch.randn(4, 2), torch.randn(4, 1)) for _ in range(3)]
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+history = []
+
+
+def train(loader):
+    total = count = 0
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = (model(x) - y).square().mean()
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+        count += 1
+    return VALUE
+
+
+for epoch in range(2):
+    LINE
+print(history)
+"""
+
+
+def script(line: str, value: str) -> str:
+    return SCRIPT.replace("LINE", line).replace("VALUE", value)
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "placed"),
+    [
+        ("history.append(train(loader))", "total, count", "history.append((self.total, self.count))"),
+        ("print(train(loader), 1)", "total, count", "self.print((self.total, self.count), 1)"),
+        ("print(*train(loader))", "total, count", "self.print(*(self.total, self.count))"),
+        ("left = 100 - train(loader)", "total - count", "left = 100 - (self.total - self.count)"),
+        ("best = train(loader) > 3", "total / count", "best = self.total / self.count > 3"),
+        ("mean, n = train(loader)", "total, count", "mean, n = self.total, self.count"),
+        ("told = f'{train(loader):.3f}'", "total / count", "told = f'{self.total / self.count:.3f}'"),
+    ],
+)
+def test_the_place_of_the_call(line: str, value: str, placed: str) -> None:
+    result = convert(script(line, value))
+    assert isinstance(result, Converted)
+    assert f"        {placed}\n" in result.after
+
+
+def test_quotes_do_not_come_to_stand_in_a_string() -> None:
+    result = convert(script("told = f'{train(loader)}'", "{'total': total}['total']"))
+    assert isinstance(result, Converted)
+    assert "train(loader)" in result.after
+
+
+def test_a_history_of_pairs(runner: Runner) -> None:
+    before = script("history.append(train(loader))", "total, count")
+    result = convert(before)
+    assert isinstance(result, Converted)
+    assert first_difference(runner.run(before), runner.run(result.after)) is None
