@@ -5,22 +5,26 @@ from __future__ import annotations
 import libcst as cst
 
 _SCALERS = {f"torch.{place}.GradScaler" for place in ("cuda.amp", "amp", "cuda.amp.grad_scaler", "amp.grad_scaler")}
+_AVERAGED = "torch.optim.swa_utils.AveragedModel"
 _MOVES = ("to", "cuda", "cpu", "float", "double")
 
 
 def names_module_class(name: str | None) -> bool:
     """Whether a qualified name is that of a module or parameter class of torch, not of a function."""
-    return name is not None and name.startswith("torch.nn.") and name.rsplit(".", 1)[1][:1].isupper()
+    if name is None:
+        return False
+    return name == _AVERAGED or (name.startswith("torch.nn.") and name.rsplit(".", 1)[1][:1].isupper())
 
 
 def names_scheduler(name: str | None) -> bool:
-    """Whether a qualified name is that of something in `torch.optim.lr_scheduler`."""
-    return name is not None and name.startswith("torch.optim.lr_scheduler.")
+    """Whether a qualified name is that of something in `torch.optim.lr_scheduler`, or of `SWALR`."""
+    return name is not None and name.startswith(("torch.optim.lr_scheduler.", "torch.optim.swa_utils.SWALR"))
 
 
 def names_optimizer(name: str | None) -> bool:
-    """Whether a qualified name is that of something in `torch.optim` that is no scheduler."""
-    return name is not None and name.startswith("torch.optim.") and not names_scheduler(name)
+    """Whether a qualified name is that of an optimizer: something in `torch.optim`, but not in a module beside them."""
+    beside = ("torch.optim.lr_scheduler", "torch.optim.swa_utils")
+    return name is not None and name.startswith("torch.optim.") and not name.startswith(beside)
 
 
 def names_scaler(name: str | None) -> bool:
