@@ -21,6 +21,8 @@ loader = [(torch.randn(4, 2), torch.randn(4, 1)) for _ in range(3)]
 model = torch.nn.Linear(2, 1)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 history = []
+counts = {'a': 1}
+losses = {'a': []}
 
 
 def train(loader):
@@ -37,7 +39,7 @@ def train(loader):
 
 for epoch in range(2):
     LINE
-print(history)
+print(history, counts)
 """
 
 
@@ -61,6 +63,60 @@ def test_the_place_of_the_call(line: str, value: str, placed: str) -> None:
     result = convert(script(line, value))
     assert isinstance(result, Converted)
     assert f"        {placed}\n" in result.after
+
+
+EARLIER = [
+    ("print(*history, train(loader))", "history.append(1)"),
+    ("print([*history, train(loader)])", "history.append(1)"),
+    ("print({**counts, 'loss': train(loader)})", "counts['more'] = 2"),
+    ("print(len(history), train(loader))", "history.append(1)"),
+    ("told = f'{history} {train(loader)}'\n    print(told)", "history.append(1)"),
+    ("print((history == []) + train(loader))", "history.append(1)"),
+    ("print(counts['a'] + train(loader))", "counts['a'] = 5"),
+    ("losses['a'].append(train(loader))\n    print(losses)", "losses['a'] = []"),
+    ("print(epoch and train(loader))", "pass"),
+    ("print(train(loader) if epoch else 0)", "pass"),
+    ("print([train(loader) for _ in range(2)])", "pass"),
+    ("print(9 < epoch < train(loader))", "pass"),
+]
+
+
+@pytest.mark.parametrize(("line", "extra"), EARLIER)
+def test_what_is_evaluated_before_the_call_stays_before_it(line: str, extra: str, runner: Runner) -> None:
+    before = script(line, "total / count").replace("    return", f"    {extra}\n    return")
+    result = convert(before)
+    assert isinstance(result, Converted)
+    assert "train(loader)" in result.after
+    assert first_difference(runner.run(before), runner.run(result.after)) is None
+
+
+LATER = [
+    "print('epoch', epoch + 1, train(loader), len(history))",
+    "print(f'{epoch:03d} {train(loader):.4f}', history)",
+    "history.append({'epoch': epoch, 'loss': train(loader)})",
+    "counts['a'] = train(loader) / len(loader)",
+    "losses['a'].append(train(loader))",
+    "history = history + [train(loader)]",
+    "print(9 < train(loader) < 99, str(epoch))",
+]
+
+
+@pytest.mark.parametrize("line", LATER)
+def test_what_is_evaluated_behind_the_call_may_be_anything(line: str, runner: Runner) -> None:
+    before = script(line, "total / count")
+    result = convert(before)
+    assert isinstance(result, Converted)
+    assert "train(loader)" not in result.after
+    assert first_difference(runner.run(before), runner.run(result.after)) is None
+
+
+def test_two_calls_in_a_statement() -> None:
+    """The one that trains is entered, and the evaluation behind it stays a call."""
+    evaluates = "def evaluate():\n    total = 0\n    with torch.no_grad():\n        for x, y in loader:\n"
+    evaluates += "            total += (model(x) - y).square().mean().item()\n    return total\n\n\nfor epoch"
+    result = convert(script("print(train(loader), evaluate())", "total").replace("for epoch", evaluates))
+    assert isinstance(result, Converted)
+    assert "self.print(self.total, evaluate())" in result.after
 
 
 def test_quotes_do_not_come_to_stand_in_a_string() -> None:
