@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import libcst as cst
 
 from refactorer.emit.driver_lines import bind_first, training_lines
@@ -20,6 +22,8 @@ from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 from refactorer.outline.refusal import Refusal
+
+Statement = TypeVar("Statement", cst.ClassDef, cst.FunctionDef, cst.BaseCompoundStatement | cst.SimpleStatementLine)
 
 
 def assemble(
@@ -104,13 +108,13 @@ def _with_comments(outline: Outline, written: cst.ClassDef) -> cst.ClassDef:
 def _place_class(outline: Outline, written: cst.ClassDef) -> dict[cst.CSTNode, Edit]:
     program, function = outline.program, outline.site.function
     if function is not None and program.parent[function] is program.module:
-        return {function: written.with_changes(leading_lines=function.leading_lines)}
+        return {function: _spaced(written.with_changes(leading_lines=function.leading_lines))}
     top: cst.CSTNode = outline.site.epoch_loop
     while program.parent[top] is not program.module:
         top = program.parent[top]
-    spaced = written.with_changes(leading_lines=[cst.EmptyLine(indent=False), cst.EmptyLine(indent=False)])
+    spaced = _spaced(written)
     if isinstance(top, cst.FunctionDef):
-        return {top: [written.with_changes(leading_lines=top.leading_lines), _spaced(top)]}
+        return {top: [spaced, _spaced(top)]}
     earlier = [
         node for node in program.module.body
         if isinstance(node, (cst.ClassDef, cst.FunctionDef)) and node not in outline.consumed
@@ -136,17 +140,16 @@ def _line_before(outline: Outline, top: cst.CSTNode) -> cst.CSTNode | None:
     return body[at]
 
 
-def _spaced(node: cst.CSTNode) -> cst.CSTNode:
-    return node.with_changes(leading_lines=[cst.EmptyLine(indent=False)] * 2)
+def _spaced(node: Statement) -> Statement:
+    """A statement with two blank lines above it, or above its comments, where it has fewer."""
+    lines = list(node.leading_lines)
+    blank = next((i for i, line in enumerate(lines) if line.comment is not None), len(lines))
+    return node.with_changes(leading_lines=[cst.EmptyLine(indent=False)] * max(0, 2 - blank) + lines)
 
 
 def _two_blank_lines_after(module: cst.Module, name: str) -> cst.Module:
     body = list(module.body)
     for index, node in enumerate(body[:-1]):
         if isinstance(node, cst.ClassDef) and node.name.value == name:
-            following = body[index + 1]
-            lines = list(following.leading_lines)
-            blank = next((i for i, line in enumerate(lines) if line.comment is not None), len(lines))
-            missing = max(0, 2 - blank)
-            body[index + 1] = following.with_changes(leading_lines=[cst.EmptyLine(indent=False)] * missing + lines)
+            body[index + 1] = _spaced(body[index + 1])
     return module.with_changes(body=body)
