@@ -89,7 +89,7 @@ for epoch in range(2):
 @pytest.mark.parametrize(
     "moves",
     [
-        "if args.cpu:\n    model.cpu()\nelse:\n    model.cuda()",
+        "if args.cpu:\n    model.cpu()\nelif args.lr:\n    model.cuda()",
         "if args.cpu == False:\n    model.cuda()",
         "if not args.cpu:\n    model.to(device)",
         "try:\n    model.cuda()\nexcept AssertionError:\n    pass",
@@ -107,6 +107,7 @@ def test_a_move_that_is_not_always_made_does_not_choose_the_device(moves: str) -
     ("moves", "device"),
     [
         ("model.cuda()", "device='cuda'"),
+        ("if args.cpu:\n    model.cpu()\nelse:\n    model.cuda()", "device='cpu' if args.cpu else 'cuda'"),
         ("model.to(device)", "device=device"),
         ("if not args.cpu:\n    model.to(available_device)", "device=available_device"),
     ],

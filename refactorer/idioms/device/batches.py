@@ -16,19 +16,17 @@ from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import children, walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.device.aliases import root_of
-from refactorer.idioms.device.choice import Choice, condition_of, target_of, without_device
-from refactorer.idioms.device.collections import is_moved_copy, means_the_same, source_of_copy
-from refactorer.idioms.device.data import knows_foreign_code
+from refactorer.idioms.device.choice import Choice, target_of, without_device
+from refactorer.idioms.device.collections import items_of, means_the_same, source_of_copy, without_moves
+from refactorer.idioms.device.conditions import condition_of
 from refactorer.idioms.device.lines import bare_texts, drop_idle, idle_lines, paired, text_of
-from refactorer.idioms.device.tensors import RESHAPING, is_wrapper, wrapped
+from refactorer.idioms.device.makers import gives_plain_batches, is_counted
+from refactorer.idioms.device.parts import Parts, is_none, is_none_test
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.comments import comments_of, footer_of, with_comments
 from refactorer.outline.outline import Outline
-
-_SIZES = {"size", "dim", "numel", "nelement", "ndimension"}
-_SHAPES = {"shape", "ndim", "dtype"}
 
 
 class Obstacle(Exception):
@@ -45,8 +43,8 @@ def stripped(outline: Outline, hook: str, source: BatchSource, choice: Choice) -
     Raises:
         Obstacle: one of the conditions fails.
     """
-    raw = {variable for name in names_in(source.target) if (variable := outline.variable(name)) is not None}
-    stripping = _Stripping(outline, choice, raw, outline.variable(source.target))
+    target = _batch_of(outline, source)
+    stripping = _Stripping(outline, _bound(outline, source), choice, outline.variable(target), source.iterable)
     stripping.lines(outline.hooks[hook])
     return stripping.edits
 
@@ -61,41 +59,57 @@ def strip(outline: Outline, hook: str, edits: dict[cst.CSTNode, Edit]) -> None:
 def moved_in(outline: Outline, hook: str, source: BatchSource) -> cst.CSTNode | None:
     """The first move of a part of the batch that a loop binds."""
     body = outline.hooks[hook]
-    raw = {variable for name in names_in(source.target) if (variable := outline.variable(name)) is not None}
+    raw = _bound(outline, source)
     for assign in walk(*body):
         if isinstance(assign, cst.Assign) and len(assign.targets) == 1:
             for place, value in paired(assign.targets[0].target, assign.value):
-                if not isinstance(value, cst.Call) and outline.variable(root_of(outline, value)) in raw:
+                known = not isinstance(value, cst.Call) and outline.variable(root_of(outline, value)) in raw
+                if known or Parts(outline, raw).is_part(value):
                     raw |= {v for name in names_in(place) if (v := outline.variable(name)) is not None}
     for node in walk(*body):
         if isinstance(node, (cst.DictComp, cst.ListComp, cst.GeneratorExp)):
             moves = any(target_of(outline, part) is not None for part in walk(node))
             if moves and outline.variable(root_of(outline, node.for_in.iter)) in raw:
                 return node
-        elif target_of(outline, node) is not None and outline.variable(root_of(outline, node)) in raw:
-            return node
+        elif isinstance(node, cst.Call) and target_of(outline, node) is not None:
+            joined = Parts(outline, raw).is_part(node.func.value)  # type: ignore[attr-defined]
+            if joined or outline.variable(root_of(outline, node)) in raw:
+                return node
     return None
 
 
+def _bound(outline: Outline, source: BatchSource) -> set[Variable]:
+    """The variables that a loop binds to parts of the batch."""
+    names = names_in(_batch_of(outline, source))
+    return {variable for name in names if (variable := outline.variable(name)) is not None}
+
+
+def _batch_of(outline: Outline, source: BatchSource) -> cst.BaseExpression | None:
+    """What a loop binds to the batch: not the number in front of it that `tqdm(enumerate(loader))` gives."""
+    pair = source.target
+    counted = isinstance(pair, cst.Tuple) and len(pair.elements) == 2 and is_counted(outline, source.iterable)
+    return pair.elements[1].value if counted and isinstance(pair, cst.Tuple) else pair
+
+
 @dataclass
-class _Stripping:
-    """Follows the parts of a batch through the lines of a step; `raw` are the variables that hold them unmoved.
+class _Stripping(Parts):
+    """Follows the parts of a batch through the lines of a step.
 
     `whole` is the variable of a batch that the loop does not take apart.
     """
 
-    outline: Outline
     choice: Choice
-    raw: set[Variable]
     whole: Variable | None
+    iterable: cst.BaseExpression | None
     edits: dict[cst.CSTNode, Edit] = field(default_factory=dict)
 
     # --- statements -----------------------------------------------------------------------------------------------
 
     def lines(self, lines: Iterable[cst.CSTNode]) -> None:
         for line in lines:
-            if isinstance(line, cst.If) and self._asks_for_device(line.test):
-                self._device_branch(line)
+            if isinstance(line, cst.If):
+                asks = self._asks_for_device(line.test)
+                self._branches(line) if asks is None else self._device_branch(line, asks)
             elif isinstance(line, cst.With):
                 for item in line.items:
                     self._look(item)
@@ -106,8 +120,14 @@ class _Stripping:
             else:
                 self._look(line)
 
-    def _asks_for_device(self, test: cst.BaseExpression) -> bool:
-        return self.choice.condition is not None and condition_of(self.outline, test) == self.choice.condition
+    def _asks_for_device(self, test: cst.BaseExpression) -> bool | None:
+        """Whether a test asks for the device, or (False) for the CPU; None if it asks for neither."""
+        wanted = self.choice.condition
+        if wanted is None:
+            return None
+        if condition_of(self.outline, test) == wanted:
+            return True
+        return False if condition_of(self.outline, test, fails=True) == wanted else None
 
     def _small(self, small: cst.CSTNode) -> None:
         if not isinstance(small, cst.Assign) or len(small.targets) != 1:
@@ -118,12 +138,14 @@ class _Stripping:
         for place, given in paired(target, value):
             names = names_in(place)
             variables = {variable for name in names if (variable := self.outline.variable(name)) is not None}
-            if self._is_part(given):
+            source = source_of_copy(self.outline, given, self.choice)
+            if self.is_part(given):
                 if not names:
                     raise Obstacle(small, "a part of the batch is kept before it is moved")
+                self._keep_on_device(given)
                 moved |= variables
-            elif is_moved_copy(self.outline, given, self.raw, self.choice.target):
-                self._copy(small, place, given)
+            elif source is not None and self.is_part(source):
+                self._copy(small, place, given, source)
                 moved -= variables
             else:
                 self._look(given)
@@ -132,36 +154,60 @@ class _Stripping:
                 moved -= variables
         self.raw = moved
 
-    def _copy(self, small: cst.Assign, place: cst.CSTNode, given: cst.BaseExpression) -> None:
+    def _copy(self, small: cst.Assign, place: cst.CSTNode, given: cst.BaseExpression, source: cst.CSTNode) -> None:
         """`batch = {k: v.to(device) for k, v in batch.items()}`: the Trainer gives such a batch already."""
-        if isinstance(place, cst.Tuple) and all(isinstance(element.value, cst.Name) for element in place.elements):
-            self.edits[given] = source_of_copy(given)  # `x, y = [t.to(device) for t in batch]`
-            return
+        self._require_plain_moves(given)
         variable = self.outline.variable(place)
-        if variable is None or variable not in self.raw or len(small.targets) != 1 or small.value is not given:
-            raise Obstacle(small, "the moved batch is another variable")
-        if not means_the_same(self.outline, variable, given):
-            raise Obstacle(small, "the moved batch may be changed, or used as more than its items")
-        self.edits[given] = place
+        same = variable is not None and self.outline.variable(source) is variable and small.value is given
+        if isinstance(place, cst.Tuple) and all(isinstance(element.value, cst.Name) for element in place.elements):
+            self.edits[given] = source  # `x, y = [t.to(device) for t in batch]`
+        elif same and variable is not None and means_the_same(self.outline, variable, given):
+            self.edits[given] = source
+        else:
+            self.edits[given] = without_moves(self.outline, given)
+        self._keep_on_device(source)
 
-    def _device_branch(self, line: cst.If) -> None:
-        """`if use_cuda:` around moves; an `else` does the same without them."""
+    def _branches(self, line: cst.If) -> None:
+        """Any other condition: what is a part of the batch behind it has to be one on both ways."""
+        self._look(line.test)
+        before, checked = set(self.raw), none_checked(self.outline, line.test)
+        self.raw = before - {checked[0]} if checked is not None and not checked[1] else before
+        self.lines(block_lines(line.body))
+        first = self.raw
+        self.raw = before - {checked[0]} if checked is not None and checked[1] else before
+        if isinstance(line.orelse, cst.If):
+            self.lines([line.orelse])
+        elif line.orelse is not None:
+            self.lines(block_lines(line.orelse.body))
+        if first - before != self.raw - before:
+            raise Obstacle(line, "a part of the batch has another name under a condition")
+        self.raw |= first
+        if checked is not None and line.orelse is None and self._only_moved(line.body):
+            self.edits[line] = None
+        elif isinstance(line.orelse, cst.Else) and self._only_moved(line.orelse):
+            self.edits[line] = line.with_changes(orelse=None)
+
+    def _only_moved(self, branch: cst.BaseSuite | cst.Else) -> bool:
+        """Whether nothing is left of a branch without its moves."""
+        lines = block_lines(branch.body if isinstance(branch, cst.Else) else branch)
+        edited = any(node in self.edits for node in walk(*lines))
+        return edited and "#" not in text_of(branch) and not bare_texts(self._done(lines))
+
+    def _device_branch(self, line: cst.If, is_first: bool) -> None:
+        """`if use_cuda:` around moves; an `else` does the same without them. If not `is_first`, it is the `else`."""
+        if line.orelse is not None and not isinstance(line.orelse, cst.Else):
+            raise Obstacle(line, "the branches for other devices do something else")
+        branches = [block_lines(line.body), block_lines(line.orelse.body) if line.orelse is not None else []]
+        first, others = branches if is_first else reversed(branches)
         before = set(self.raw)
-        first = block_lines(line.body)
         self.lines(first)
-        after = self.raw
-        others: list[cst.CSTNode] = []
-        if line.orelse is not None:
-            if not isinstance(line.orelse, cst.Else):
-                raise Obstacle(line, "the branches for other devices do something else")
-            others = block_lines(line.orelse.body)
-            self.raw = set(before)
-            edits, self.edits = self.edits, {}
-            self.lines(others)
-            self.edits = {**edits, **self.edits}
+        after, self.raw = self.raw, before
+        edits, self.edits = self.edits, {}
+        self.lines(others)
+        self.edits = {**edits, **self.edits}
         self.raw = after
         if bare_texts(self._done(first)) == bare_texts(self._done(others)):
-            done = self._done(first)
+            done = self._done(first) or self._done(others)
             footer = [*footer_of(line), *(footer_of(line.orelse) if line.orelse is not None else [])]
             done[0] = with_comments(done[0], [*comments_of(line), *footer])
             self.edits[line] = done
@@ -173,19 +219,23 @@ class _Stripping:
 
     def _look(self, node: cst.CSTNode) -> None:
         """Takes the moves of the batch out of an expression, where nothing else in it needs an unmoved part."""
-        if isinstance(node, cst.Call) and target_of(self.outline, node) == self.choice.target:
+        if isinstance(node, cst.Call) and self.choice.is_moved_to(target_of(self.outline, node)):
             receiver = node.func.value  # type: ignore[attr-defined]
-            if self._is_part(receiver):
+            if self.is_part(receiver):
                 self._require_tensor(node, receiver)
-                self.edits[node] = without_device(node)
+                self._keep_on_device(receiver)
+                left = without_device(node)
+                self.edits[node] = self.edits.get(left, left)
                 return
-        if isinstance(node, cst.IfExp) and self._asks_for_device(node.test) and self._is_part(node.orelse):
+        if isinstance(node, cst.IfExp) and self._asks_for_device(node.test) and self.is_part(node.orelse):
             self._look(node.body)
             if self.edits.get(node.body, node) is node.orelse or self._is_same(node.body, node.orelse):
                 self.edits[node] = node.orelse
                 return
             raise Obstacle(node, "the expressions for the devices differ")
-        if self._is_size(node):
+        if isinstance(node, cst.IfExp) and self._moves_something(node):
+            return
+        if self.is_size(node) or (isinstance(node, cst.BaseComp) and self._looked_at_items(node)):
             return
         if isinstance(node, cst.Name):
             if self.outline.variable(node) in self.raw:
@@ -197,56 +247,67 @@ class _Stripping:
             ):
                 self._look(child)
 
-    def _require_tensor(self, call: cst.Call, receiver: cst.BaseExpression) -> None:
+    def _moves_something(self, node: cst.IfExp) -> bool:
+        """`x.to(device) if x is not None else None`, which is `x` then."""
+        checked = none_checked(self.outline, node.test)
+        if checked is None or not checked[1] or checked[0] not in self.raw:
+            return False
+        if not is_none(node.orelse) and self.outline.variable(node.orelse) is not checked[0]:
+            return False
+        self._look(node.body)
+        left = self.edits.get(node.body)
+        if not isinstance(left, cst.Name) or self.outline.variable(left) is not checked[0]:
+            return False
+        self.edits[node] = left
+        return True
+
+    def _looked_at_items(self, node: cst.BaseComp) -> bool:
+        """Looks at what is done with each item of a part of the batch, such as a list; False if it is none."""
+        loop = node.for_in
+        source, items = items_of(node)
+        if loop.inner_for_in is not None or not self.is_part(source):
+            return False
+        if source_of_copy(self.outline, node, self.choice) is not None:
+            self._require_plain_moves(node)
+            self.edits[node] = without_moves(self.outline, node)
+            return True
+        variables = {variable for name in items if (variable := self.outline.variable(name)) is not None}
+        self.raw |= variables
+        parts = [node.key, node.value] if isinstance(node, cst.DictComp) else [node.elt]  # type: ignore[attr-defined]
+        for part in (*parts, *(test.test for test in loop.ifs)):
+            self._look(part)
+        self.raw -= variables
+        return True
+
+    def _keep_on_device(self, part: cst.CSTNode) -> None:
+        """Changes of type that name the CPU name no device any more."""
+        for node in walk(part):
+            if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "type":
+                found = self.on_any_device(node)
+                if found is not None:
+                    self.edits[node] = found
+
+    def _require_tensor(self, call: cst.CSTNode, receiver: cst.CSTNode) -> None:
         """A batch of a class of its own may do more in `to()` than to move its tensors."""
+        self._require_plain_moves(call)
+        is_whole = self.whole is not None and self.outline.variable(receiver) is self.whole
+        if is_whole and not gives_plain_batches(self.outline, self.iterable):
+            raise Obstacle(call, "the batch may be an object with a to() of its own")
+
+    def _require_plain_moves(self, node: cst.CSTNode) -> None:
         program = self.outline.program
         for function in program.find(cst.FunctionDef):
             if function.name.value in ("to", "cuda") and class_of_method(program, function) is not None:
-                raise Obstacle(call, f"a class of the script has its own {function.name.value}()")
-        is_whole = self.whole is not None and self.outline.variable(receiver) is self.whole
-        if is_whole and knows_foreign_code(self.outline, movers=True):
-            raise Obstacle(call, "the batch may be an object with a to() of its own")
+                raise Obstacle(node, f"a class of the script has its own {function.name.value}()")
 
     def _is_same(self, first: cst.BaseExpression, second: cst.BaseExpression) -> bool:
         done = apply(cst.Arg(first), self.edits).value
         return text_of(done) == text_of(second)
 
-    def _is_size(self, node: cst.CSTNode) -> bool:
-        """Whether an expression only asks for a shape, which is the same on every device."""
-        if isinstance(node, cst.Attribute):
-            return node.attr.value in _SHAPES and self._is_part(node.value)
-        if not isinstance(node, cst.Call):
-            return False
-        if self.outline.program.qualified_name(node.func) == "builtins.len":
-            return len(node.args) == 1 and self._is_part(node.args[0].value)
-        method = node.func if isinstance(node.func, cst.Attribute) else None
-        return method is not None and method.attr.value in _SIZES and self._is_part(method.value)
 
-    def _is_part(self, node: cst.CSTNode) -> bool:
-        """Whether an expression is an unmoved part of the batch, at most in another shape or type."""
-        if isinstance(node, cst.Name):
-            return self.outline.variable(node) in self.raw
-        if isinstance(node, cst.Subscript):
-            return self._is_part(node.value) and not self._needs_batch(*node.slice)
-        if isinstance(node, cst.Attribute):
-            return node.attr.value not in _SHAPES and self._is_part(node.value)
-        if not isinstance(node, cst.Call):
-            return False
-        if is_wrapper(self.outline, node):
-            given = wrapped(node)
-            return given is not None and self._is_part(given)
-        method = node.func if isinstance(node.func, cst.Attribute) else None
-        if method is None or method.attr.value not in RESHAPING:
-            return False
-        return self._is_part(method.value) and not self._needs_batch(*node.args)
-
-    def _needs_batch(self, *nodes: cst.CSTNode) -> bool:
-        """Whether code looks at more of the batch than its shapes."""
-        for node in nodes:
-            if self._is_size(node):
-                continue
-            if isinstance(node, cst.Name) and self.outline.variable(node) in self.raw:
-                return True
-            if self._needs_batch(*children(node)):
-                return True
-        return False
+def none_checked(outline: Outline, test: cst.CSTNode) -> tuple[Variable, bool] | None:
+    """The variable of `x is not None`, and whether the test holds where it is something."""
+    if not is_none_test(test) or not isinstance(test, cst.Comparison) or not isinstance(test.left, cst.Name):
+        return None
+    variable = outline.variable(test.left)
+    return (variable, isinstance(test.comparisons[0].operator, cst.IsNot)) if variable is not None else None

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.idioms.device.conditions import AVAILABLE, OTHER, Target, condition_around, conditions_around
 from refactorer.idioms.device.lines import bracketed, text_of
+from refactorer.idioms.device.twins import cuda_twins, passed_on
+from refactorer.idioms.device.visible import visible, writes_of
 from refactorer.outline.outline import Outline
 
-_WRITING = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign)
 _TYPES = {
     "float",
     "float16",
@@ -25,12 +27,6 @@ _TYPES = {
     "int64",
     "bool",
 }
-Target = tuple[object, ...]
-"""What a move names: ("variable", v), ("setting", v, name), ("cuda",) or, for any other device, its text."""
-
-
-OTHER: Target = ("other",)
-"""A condition that does not ask for CUDA."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +34,22 @@ class Choice:
     """The one device that the script moves its training to.
 
     `expression` is what the Trainer is given. `condition` says when CUDA is used at all; None if there is no condition.
+    `twins` are other names for the same device, where `condition` holds.
     """
 
     target: Target
     expression: cst.BaseExpression
     condition: Target | None = None
+    twins: frozenset[Target] = frozenset()
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether `x.cuda()` moves to the device."""
+        return ("cuda",) in (self.target, *self.twins)
+
+    def is_moved_to(self, target: Target | None) -> bool:
+        """Whether a move goes to the device."""
+        return target == self.target or target in self.twins
 
     @property
     def variable(self) -> Variable | None:
@@ -58,38 +65,75 @@ def find_choice(outline: Outline) -> Choice | None:
     variables = {target for target in targets if target[0] == "variable"}
     if len(variables) == 1:  # the other moves stay as they are
         target = variables.pop()
-        name = next(_given(call) for call, found in moves if found == target)
-        return Choice(target, _visible(outline, target) or name) if _is_sure(outline, moves, target) else None
+        expression = visible(outline, target)
+        if expression is None or not _is_sure(outline, moves, target):
+            return None
+        made = made_as(outline, target)
+        twins, condition = cuda_twins(outline, made, [call for call, found in moves if found == ("cuda",)])
+        return Choice(target, expression, condition, twins)
     if len(targets) != 1:
         return None
     target = targets.pop()
     if target[0] == "setting":
         if not _is_sure(outline, moves, target):
             return None
-        expression = _visible(outline, target)
+        expression = visible(outline, target)
         return Choice(target, expression) if expression is not None else None
-    if target != ("cuda",):
+    return _cuda(outline, [call for call, _ in moves]) if target == ("cuda",) else None
+
+
+def _cuda(outline: Outline, moves: list[cst.Call]) -> Choice | None:
+    """CUDA, in any case or under the one condition that all moves have."""
+    target: Target = ("cuda",)
+    around = [{_seen_by_driver(outline, found) for found in conditions_around(outline, call)} for call in moves]
+    alone = {next(iter(found), None) for found in around if len(found) <= 1}
+    parts = set().union(*(found for found in around if len(found) > 1))
+    if None in alone:
+        alone.discard(OTHER)  # CUDA is needed in any case
+        parts.clear()
+    if not parts <= alone | {OTHER}:
         return None
-    conditions = {condition_around(outline, call) for call, _ in moves}
-    if None in conditions:
-        conditions.discard(OTHER)  # CUDA is needed in any case
-    condition = conditions.pop()
-    if conditions or condition == OTHER:
+    needed = [call for call, found in zip(moves, around) if AVAILABLE not in found]
+    if alone == {None, AVAILABLE} and not any(_is_of_training(outline, call) for call in needed):
+        alone.discard(None)  # the moves in front of the training stay and fail where there is no CUDA
+    if len(alone) != 1 or alone == {OTHER}:
         return None
+    condition = alone.pop()
     if condition is None:
         return Choice(target, cst.SimpleString("'cuda'"))
-    test = _visible(outline, condition)
+    negated = condition[0] == "not" and isinstance(condition[1], tuple)
+    test = visible(outline, condition[1] if negated else condition)  # type: ignore[arg-type]
     if test is None:
         return None
-    return Choice(target, cst.IfExp(test, cst.SimpleString("'cuda'"), cst.SimpleString("'cpu'")), condition)
+    devices = [cst.SimpleString("'cuda'"), cst.SimpleString("'cpu'")]
+    return Choice(target, cst.IfExp(test, *(reversed(devices) if negated else devices)), condition)
+
+
+def _is_of_training(outline: Outline, call: cst.Call) -> bool:
+    places = [outline.site.epoch_loop, *outline.consumed, *outline.methods.values()]
+    return any(outline.program.contains(place, call) for place in places)
 
 
 def _is_sure(outline: Outline, moves: list[tuple[cst.Call, Target]], target: Target) -> bool:
     """Whether something is moved to a device in any case, or the device is one that is there in any case."""
-    made = outline.program.assigned_value(target[1]) if isinstance(target[1], Variable) else None
-    if target[0] == "variable" and made is not None and "is_available" in text_of(made):
+    made = made_as(outline, target)
+    if made is not None and "is_available" in text_of(made):
         return True
     return any(condition_around(outline, call) is None for call, found in moves if found == target)
+
+
+def made_as(outline: Outline, target: Target) -> cst.BaseExpression | None:
+    """What a device is made with, where the file shows it."""
+    program, variable = outline.program, target[1]
+    if target[0] == "setting":
+        writes = writes_of(outline, str(target[2]))
+        return program.bound_to(writes[0]) if len(writes) == 1 else None
+    if not isinstance(variable, Variable):
+        return None
+    for origin, parameter in passed_on(outline).items():
+        if parameter is variable:
+            return program.assigned_value(origin)
+    return program.assigned_value(variable)
 
 
 def _moves(outline: Outline) -> list[tuple[cst.Call, Target]]:
@@ -102,7 +146,19 @@ def _moves(outline: Outline) -> list[tuple[cst.Call, Target]]:
             target = target_of(outline, call)
             if target is not None:
                 found.append((call, target))
-    return found
+    return [(call, _seen_by_driver(outline, target)) for call, target in found]
+
+
+def _seen_by_driver(outline: Outline, target: Target) -> Target:
+    """A device or a condition with the driver's own name for it, where it is handed to the driver."""
+    variable = target[1] if len(target) > 1 else None
+    if isinstance(variable, tuple):
+        return (target[0], _seen_by_driver(outline, variable))
+    return (
+        (target[0], passed_on(outline).get(variable, variable), *target[2:])
+        if isinstance(variable, Variable)
+        else target
+    )
 
 
 def target_of(outline: Outline, node: cst.CSTNode) -> Target | None:
@@ -122,18 +178,26 @@ def target_of(outline: Outline, node: cst.CSTNode) -> Target | None:
     return found if found is not None or method == "to" else ("other", text_of(place))
 
 
+def only_retypes(outline: Outline, call: cst.Call) -> bool:
+    """Whether a call is `x.to(torch.float)`."""
+    is_to = isinstance(call.func, cst.Attribute) and call.func.attr.value == "to"
+    converts = any(arg.keyword is None or arg.keyword.value != "non_blocking" for arg in call.args)
+    return is_to and converts and all(_is_aside(outline, arg) for arg in call.args)
+
+
 def _is_aside(outline: Outline, arg: cst.Arg) -> bool:
     """Whether an argument of a move says something else than the device: how to copy, or the type."""
     if arg.keyword is not None:
-        return arg.keyword.value in ("non_blocking", "dtype")
+        return arg.keyword.value in ("non_blocking", "dtype", "memory_format")
     name = outline.program.qualified_name(arg.value) or ""
     return name.startswith("torch.") and name[len("torch.") :] in _TYPES
 
 
 def types_in(call: cst.Call) -> list[cst.Arg]:
-    """The arguments of a move that convert to another type as well."""
+    """The arguments of a move that convert to another type, or lay the memory out, as well."""
     later = [arg for arg in call.args[1:] if arg.keyword is None]
-    return [*later, *(arg for arg in call.args if arg.keyword is not None and arg.keyword.value == "dtype")]
+    named = ("dtype", "memory_format")
+    return [*later, *(arg for arg in call.args if arg.keyword is not None and arg.keyword.value in named)]
 
 
 def without_device(call: cst.Call) -> cst.BaseExpression:
@@ -145,7 +209,8 @@ def without_device(call: cst.Call) -> cst.BaseExpression:
     return call.with_changes(args=[*kept[:-1], kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)])
 
 
-def _given(call: cst.Call) -> cst.BaseExpression:
+def place_of(call: cst.Call) -> cst.BaseExpression:
+    """The argument of a move that names the device."""
     return next(arg.value for arg in call.args if arg.keyword is None or arg.keyword.value == "device")
 
 
@@ -174,134 +239,3 @@ def _place(outline: Outline, place: cst.BaseExpression) -> Target | None:
         return None
     seen_by_driver = variable.owner in (outline.site.driver, program.scope[program.module])
     return ("variable", variable) if seen_by_driver else None
-
-
-# --- conditions ---------------------------------------------------------------------------------------------------
-
-
-def condition_of(outline: Outline, test: cst.BaseExpression) -> Target | None:
-    """What a test such as `use_cuda`, `args.cuda` or `torch.cuda.is_available()` asks; None for any other test."""
-    if isinstance(test, cst.Call):
-        name = outline.program.qualified_name(test.func)
-        return ("available",) if name == "torch.cuda.is_available" and not test.args else None
-    if isinstance(test, cst.Attribute) and isinstance(test.value, cst.Name):
-        owner = outline.variable(test.value)
-        asks = _speaks_of_gpu(test.attr.value)
-        return ("setting", owner, test.attr.value) if owner is not None and asks else None
-    variable = outline.variable(test)
-    if variable is None:
-        return None
-    raw = outline.program.variables[test]
-    if raw in outline.bindings.expression:
-        return condition_of(outline, outline.bindings.expression[raw])
-    value = outline.program.assigned_value(variable)
-    if _is_available(outline, value):
-        return ("available",)
-    asks = _speaks_of_gpu(variable.name) or (value is not None and "is_available" in text_of(value))
-    return ("variable", variable) if asks else None
-
-
-def _speaks_of_gpu(name: str) -> bool:
-    return any(word in name.lower() for word in ("cuda", "gpu"))
-
-
-def _is_available(outline: Outline, value: cst.CSTNode | None) -> bool:
-    if isinstance(value, cst.IfExp):
-        answers = [text_of(value.body), text_of(value.orelse)]
-        return answers == ["True", "False"] and _is_available(outline, value.test)
-    return isinstance(value, cst.Call) and condition_of(outline, value) == ("available",)
-
-
-def condition_around(outline: Outline, call: cst.CSTNode) -> Target | None:
-    """The condition under which a move is made in its function: one that asks for CUDA, or `OTHER`; None if always."""
-    program, inner = outline.program, call
-    found: set[Target] = set()
-    for outer in program.ancestors(call):
-        if isinstance(outer, cst.FunctionDef):
-            break
-        if program.contains(outer, outline.site.epoch_loop):
-            break
-        if isinstance(outer, (cst.If, cst.IfExp)) and outer.test is not inner:
-            asked = condition_of(outline, outer.test) if outer.body is inner else None
-            found.add(asked or OTHER)
-        elif isinstance(outer, (cst.Try, cst.TryStar, cst.Match, cst.BooleanOperation)):
-            found.add(OTHER)
-        inner = outer
-    return found.pop() if len(found) == 1 else OTHER if found else None
-
-
-# --- in front of the training -------------------------------------------------------------------------------------
-
-
-def _visible(outline: Outline, target: Target) -> cst.BaseExpression | None:
-    """An expression for a device or a condition that the driver can evaluate in front of the training."""
-    program, site = outline.program, outline.site
-    if target == ("available",):
-        return _availability(outline)
-    variable = target[1]
-    if not isinstance(variable, Variable) or site.driver.lookup(variable.name) is not variable:
-        return None
-    if target[0] == "variable":
-        return cst.Name(variable.name) if _is_settled(outline, variable) else None
-    name = str(target[2])
-    if _is_made_with_its_object(outline, variable, name):
-        return cst.Attribute(cst.Name(variable.name), cst.Name(name))
-    for node in program.find(cst.Attribute):
-        written = isinstance(program.parent.get(node), _WRITING)
-        early = program.order.get(node, 0) < program.order[site.epoch_loop]
-        straight = program.enclosing_function(node) in (None, site.driver.node)
-        if node.attr.value == name and written and not (early and straight):
-            return None
-    settled = _is_settled(outline, variable) or _is_parameter(outline, variable)
-    return cst.Attribute(cst.Name(variable.name), cst.Name(name)) if settled else None
-
-
-def _is_made_with_its_object(outline: Outline, variable: Variable, name: str) -> bool:
-    """Whether a setting is an attribute of the `self` of the driver that only its constructor assigns."""
-    program = outline.program
-    writes = [
-        node for node in program.find(cst.Attribute)
-        if node.attr.value == name and isinstance(program.parent.get(node), _WRITING)
-    ]  # fmt: skip
-    maker = program.enclosing_function(writes[0]) if len(writes) == 1 else None
-    own = maker is not None and program.parent[maker] is program.parent.get(outline.site.driver.node)
-    return own and maker is not None and maker.name.value == "__init__" and _is_self(outline, variable)
-
-
-def _is_self(outline: Outline, variable: Variable) -> bool:
-    driver = outline.site.driver.node
-    first = driver.params.params[:1] if isinstance(driver, cst.FunctionDef) else []
-    return bool(first) and variable.name == "self" and outline.program.variables.get(first[0].name) is variable
-
-
-def _availability(outline: Outline) -> cst.BaseExpression | None:
-    """The variable that the script asked into, or the question itself."""
-    program, site = outline.program, outline.site
-    for variable in (*site.driver.variables.values(), *program.scope[program.module].variables.values()):
-        value = program.assigned_value(variable)
-        seen = site.driver.lookup(variable.name) is variable
-        if seen and _is_available(outline, value) and _is_settled(outline, variable):
-            return cst.Name(variable.name)
-    torch = site.driver.lookup("torch")
-    plain = torch is not None and program.imports.get(torch.writes[0].node if torch.writes else None) == "torch"  # type: ignore[arg-type]
-    return cst.parse_expression("torch.cuda.is_available()") if plain else None
-
-
-def _is_parameter(outline: Outline, variable: Variable) -> bool:
-    alone = len(variable.writes) == 1 and variable.owner is outline.site.driver
-    return alone and isinstance(outline.program.parent.get(variable.writes[0].node), cst.Param)
-
-
-def _is_settled(outline: Outline, variable: Variable) -> bool:
-    """Whether a variable surely has its only value when the training begins."""
-    program, site = outline.program, outline.site
-    if _is_parameter(outline, variable):
-        return True
-    if variable.owner is None or len(variable.writes) != 1:
-        return False
-    seen = variable.writes[0]
-    line = program.statement(seen.node)
-    straight = seen.scope is variable.owner and program.parent[line] in (
-        program.module, getattr(variable.owner.node, "body", None), program.parent[site.epoch_loop],
-    )  # fmt: skip
-    return straight and seen.order < program.order[site.epoch_loop]

@@ -5,54 +5,89 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.idioms.device.choice import Target, target_of, types_in
+from refactorer.idioms.device.choice import Choice, target_of, types_in
 from refactorer.idioms.device.data import is_fresh
+from refactorer.idioms.device.parts import is_none, is_none_test
+from refactorer.idioms.shapes import names_in
 from refactorer.outline.outline import Outline
 
 _READING = {"items", "keys", "values", "get"}
 _CHANGING = {"pop", "update", "setdefault"}
+_KINDS: dict[type[cst.CSTNode], str] = {cst.ListComp: "list", cst.DictComp: "dict", cst.SetComp: "set"}
 
 
-def is_moved_copy(outline: Outline, node: cst.BaseExpression, raw: set[Variable], target: Target) -> bool:
-    """Whether an expression is the batch with each of its items moved."""
+def source_of_copy(outline: Outline, node: cst.BaseExpression, choice: Choice) -> cst.BaseExpression | None:
+    """The batch that an expression is, with each of its items moved; None for any other expression."""
+    comprehension = _comprehension(outline, node)
+    if comprehension is None or comprehension.for_in.ifs or comprehension.for_in.inner_for_in is not None:
+        return None
+    source, items = items_of(comprehension)
+    if len(items) != 1:
+        return None
+    if isinstance(comprehension, cst.DictComp):
+        pair = comprehension.for_in.target
+        same_key = isinstance(pair, cst.Tuple) and _is(outline, comprehension.key, pair.elements[0].value)
+        return source if same_key and _moves(outline, comprehension.value, items[0], choice) else None
+    if source is not comprehension.for_in.iter:
+        return None
+    return source if _moves(outline, comprehension.elt, items[0], choice) else None  # type: ignore[attr-defined]
+
+
+def items_of(node: cst.BaseComp) -> tuple[cst.BaseExpression, list[cst.Name]]:
+    """What a comprehension goes over, seen through `items()` and `values()`, and the names of its items."""
+    call, target = node.for_in.iter, node.for_in.target
+    method = call.func if isinstance(call, cst.Call) and not call.args else None
+    if not isinstance(method, cst.Attribute) or method.attr.value not in ("items", "values"):
+        return call, names_in(target)
+    if method.attr.value == "values":
+        return method.value, names_in(target)
+    pair = target.elements if isinstance(target, cst.Tuple) else ()
+    return (method.value, names_in(pair[1].value)) if len(pair) == 2 else (call, [])
+
+
+def without_moves(outline: Outline, node: cst.BaseExpression) -> cst.BaseExpression:
+    """What is left of the copy of a batch without its moves: `list(batch)`, `dict(batch.items())`."""
+    comprehension = _comprehension(outline, node)
+    assert comprehension is not None
+    star = outline.program.parent.get(node)
+    if isinstance(star, cst.Arg) and star.star:
+        return items_of(comprehension)[0]
+    kind = {cst.ListComp: "list", cst.DictComp: "dict", cst.SetComp: "set", cst.GeneratorExp: "iter"}[
+        type(comprehension)
+    ]
+    if isinstance(node, cst.Call):
+        return node.with_changes(args=[cst.Arg(comprehension.for_in.iter)])
+    kind = _KINDS.get(type(comprehension), "")
+    bound = (variable.name for variable in outline.program.variables.values() if variable.owner is not None)
+    if not kind or kind in bound:
+        part = "value" if isinstance(comprehension, cst.DictComp) else "elt"
+        return comprehension.with_changes(**{part: items_of(comprehension)[1][0]})
+    return cst.Call(cst.Name(kind), [cst.Arg(comprehension.for_in.iter)])
+
+
+def _comprehension(outline: Outline, node: cst.BaseExpression) -> cst.BaseComp | None:
+    """A comprehension, perhaps as the only argument of `list` or `tuple`."""
     if isinstance(node, cst.Call) and outline.program.qualified_name(node.func) in ("builtins.tuple", "builtins.list"):
         node = node.args[0].value if len(node.args) == 1 else node
-    if isinstance(node, cst.DictComp):
-        pair = node.for_in.target
-        call = node.for_in.iter
-        if not isinstance(pair, cst.Tuple) or len(pair.elements) != 2 or not isinstance(call, cst.Call):
-            return False
-        items = isinstance(call.func, cst.Attribute) and call.func.attr.value == "items" and not call.args
-        same_key = outline.variable(node.key) is outline.variable(pair.elements[0].value)
-        source = call.func.value if isinstance(call.func, cst.Attribute) else call
-        found = items and same_key and _moves(outline, node.value, pair.elements[1].value, target)
-    elif isinstance(node, (cst.ListComp, cst.GeneratorExp)):
-        source = node.for_in.iter
-        found = _moves(outline, node.elt, node.for_in.target, target)
-    else:
-        return False
-    single = not node.for_in.ifs and node.for_in.inner_for_in is None
-    return found and single and isinstance(source, cst.Name) and outline.variable(source) in raw
+    return node if isinstance(node, cst.BaseComp) else None
 
 
-def source_of_copy(node: cst.BaseExpression) -> cst.BaseExpression:
-    """The batch that a list of its moved items is made of."""
-    if isinstance(node, cst.Call):
-        node = node.args[0].value
-    assert isinstance(node, cst.BaseComp)
-    source = node.for_in.iter
-    return source.func.value if isinstance(source, cst.Call) and isinstance(source.func, cst.Attribute) else source
-
-
-def _moves(outline: Outline, node: cst.BaseExpression, item: cst.BaseExpression, target: Target) -> bool:
+def _moves(outline: Outline, node: cst.BaseExpression, item: cst.BaseExpression, choice: Choice) -> bool:
     """`v.to(device)`, or that for tensors and `v` for all else, as the Trainer does it."""
     if isinstance(node, cst.IfExp):
-        return _is_tensor_test(outline, node.test, item) and _is(outline, node.orelse, item) and _moves(
-            outline, node.body, item, target
-        )  # fmt: skip
-    if target_of(outline, node) != target or (isinstance(node, cst.Call) and types_in(node)):
+        moved = _moves(outline, node.body, item, choice)
+        if _is_something(outline, node.test, item):
+            return moved and (is_none(node.orelse) or _is(outline, node.orelse, item))
+        return moved and _is_tensor_test(outline, node.test, item) and _is(outline, node.orelse, item)
+    if not isinstance(node, cst.Call) or not choice.is_moved_to(target_of(outline, node)) or types_in(node):
         return False
-    return isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and _is(outline, node.func.value, item)
+    return isinstance(node.func, cst.Attribute) and _is(outline, node.func.value, item)
+
+
+def _is_something(outline: Outline, test: cst.BaseExpression, item: cst.BaseExpression) -> bool:
+    if not is_none_test(test) or not isinstance(test, cst.Comparison):
+        return False
+    return isinstance(test.comparisons[0].operator, cst.IsNot) and _is(outline, test.left, item)
 
 
 def _is(outline: Outline, node: cst.BaseExpression, item: cst.BaseExpression) -> bool:

@@ -18,7 +18,12 @@ _LIBRARIES = {
     "scipy", "sklearn", "cv2", "tensorboardX", "__future__", "builtins", "csv", "gzip", "struct", "imageio", "skimage",
     "subprocess", "socket", "platform", "inspect", "abc", "operator", "unicodedata", "urllib", "yaml", "seaborn",
 }  # fmt: skip
-_MOVERS = {"torch_geometric", "torch_scatter", "torch_sparse", "dgl", "transformers", "datasets", "ogb", "networkx"}
+_MOVERS = {
+    "torch_geometric", "torch_scatter", "torch_sparse", "torch_cluster", "pyg_lib", "dgl", "transformers", "datasets",
+    "ogb", "networkx", "torchmetrics", "rdkit", "psutil", "einops", "timm", "wandb", "tensorboard", "nltk", "h5py",
+    "multiprocessing", "ast", "threading", "queue", "signal", "uuid", "hashlib", "tempfile", "textwrap", "traceback",
+    "gc",
+}  # fmt: skip
 _PARAMETERS = {"parameters", "named_parameters", "modules", "named_modules", "children"}
 
 
@@ -149,14 +154,15 @@ def _may_hold_module(outline: Outline, variable: Variable) -> bool:
     return False
 
 
-def knows_foreign_code(outline: Outline, movers: bool = False) -> bool:
-    """Whether the script uses code whose ways are not known: other files of its author, rarer libraries.
-
-    `movers` also allows libraries whose batches have a `to()` that only moves tensors.
-    """
-    known = _LIBRARIES | _MOVERS if movers else _LIBRARIES
+def knows_foreign_code(outline: Outline) -> bool:
+    """Whether the script uses code whose ways are not known: other files of its author, rarer libraries."""
     found = {full.split(".")[0] for full in outline.program.imports.values()}
-    return not found <= known or bool(outline.program.star_imports)
+    return not found <= _LIBRARIES or bool(outline.program.star_imports)
+
+
+def only_moves(name: str) -> bool:
+    """Whether the `to()` of what a library gives, if there is one, only moves tensors; a name is dotted and full."""
+    return name.split(".")[0] in _LIBRARIES | _MOVERS
 
 
 def asks_for_identity(outline: Outline) -> bool:

@@ -13,7 +13,8 @@ import libcst as cst
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.emit.edits import Edit
 from refactorer.idioms.configure import Configuration
-from refactorer.idioms.device.choice import Choice, condition_of, find_choice, target_of, types_in
+from refactorer.idioms.device.choice import Choice, find_choice, target_of, types_in
+from refactorer.idioms.device.conditions import condition_of
 from refactorer.idioms.device.lines import text_of
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
@@ -98,7 +99,7 @@ def _is_reached(outline: Outline, choice: Choice, line: cst.CSTNode) -> bool:
         return False
     outer = program.parent[program.parent[line]] if program.parent[line] is not program.module else None
     asks = isinstance(outer, cst.If) and condition_of(outline, outer.test)
-    if choice.condition is not None:
+    if choice.condition is not None and choice.target == ("cuda",):
         if not isinstance(outer, cst.If) or asks != choice.condition or outer.orelse is not None:
             return False
         line = outer

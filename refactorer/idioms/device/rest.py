@@ -1,6 +1,7 @@
-"""Other moves in the hooks: a tensor that the step makes follows the module, `x.cuda()` becomes `x.to(self.device)`.
+"""Other moves in the hooks: a tensor that the step makes follows the module.
 
-The module is where the script put its model, so the target is the same; without CUDA neither form does anything.
+`x.cuda()` and `x.to(args.device)` become `x.to(self.device)`: the module is where the script put its model, so the
+target is the same.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import libcst as cst
 
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
-from refactorer.idioms.device.choice import Choice, condition_of, target_of, types_in
+from refactorer.idioms.device.choice import Choice, place_of, target_of, types_in
+from refactorer.idioms.device.conditions import Target, condition_of
 from refactorer.idioms.device.lines import bare_texts, bracketed, text_of
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of, with_comments
@@ -30,6 +32,8 @@ def follow(outline: Outline, roles: Roles, choice: Choice) -> None:
                     edits[node] = _following(moved)
             elif choice.condition is None and (moved := _moved(outline, roles, node)) is not None:
                 edits[moved] = _following(moved)
+            elif choice.target[0] == "setting" and _is_of_tensor(outline, roles, node, choice.target):
+                edits[place_of(node)] = cst.parse_expression("self.device")  # type: ignore[arg-type]
         if edits:
             outline.edit(hook, edits)
 
@@ -39,17 +43,23 @@ def _asks(outline: Outline, choice: Choice, test: cst.BaseExpression) -> bool:
 
 
 def _moved(outline: Outline, roles: Roles, node: cst.CSTNode) -> cst.Call | None:
-    """A move of a tensor: not of anything that may be a module."""
-    if not isinstance(node, cst.Call) or target_of(outline, node) != ("cuda",) or types_in(node):
-        return None
-    root = node.func
+    """A move of a tensor with `x.cuda()`: not of anything that may be a module."""
+    found = _is_of_tensor(outline, roles, node, ("cuda",))
+    return node if found and isinstance(node, cst.Call) and not types_in(node) else None
+
+
+def _is_of_tensor(outline: Outline, roles: Roles, node: cst.CSTNode, target: Target) -> bool:
+    """Whether a node moves something to a device that is no module."""
+    if not isinstance(node, cst.Call) or target_of(outline, node) != target:
+        return False
+    root: cst.BaseExpression = node.func
     while isinstance(root, (cst.Attribute, cst.Subscript, cst.Call)):
         root = root.func if isinstance(root, cst.Call) else root.value
     variable = outline.variable(root)
     if variable is None:
-        return None
+        return False
     modules = variable in roles.objects or any(makes_module(outline.program, seen) for seen in variable.writes)
-    return None if modules and root is node.func.value else node  # type: ignore[attr-defined]
+    return not (modules and root is node.func.value)  # type: ignore[attr-defined]
 
 
 def _following(call: cst.Call) -> cst.Call:

@@ -1,0 +1,110 @@
+"""The conditions under which a script uses CUDA: `use_cuda`, `args.cuda`, `not args.cpu`, or whether there is any."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.idioms.device.lines import text_of
+from refactorer.outline.outline import Outline
+
+Target = tuple[object, ...]
+"""What a move names: ("variable", v), ("setting", v, name), ("cuda",) or, for any other device, its text.
+
+Conditions are written the same way, and ("available",) is whether there is CUDA, ("not", c) the opposite of another.
+"""
+
+OTHER: Target = ("other",)
+"""A condition that does not ask for CUDA."""
+AVAILABLE: Target = ("available",)
+
+
+def condition_of(outline: Outline, test: cst.BaseExpression, fails: bool = False) -> Target | None:
+    """What a test such as `use_cuda`, `args.cuda` or `torch.cuda.is_available()` asks; None for any other test.
+
+    `fails` asks for what is known where the test fails.
+    """
+    if fails:
+        return opposite(_asked(outline, test, ("cuda", "gpu", "cpu")))
+    if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+        return condition_of(outline, test.expression, fails=True)
+    return _asked(outline, test, ("cuda", "gpu"))
+
+
+def opposite(condition: Target | None) -> Target | None:
+    """The condition of the other branch."""
+    if condition is None:
+        return None
+    inner = condition[1] if condition[0] == "not" else ("not", condition)
+    return inner if isinstance(inner, tuple) else None
+
+
+def _asked(outline: Outline, test: cst.BaseExpression, words: tuple[str, ...]) -> Target | None:
+    if isinstance(test, cst.UnaryOperation):
+        return condition_of(outline, test)
+    if isinstance(test, cst.Call):
+        name = outline.program.qualified_name(test.func)
+        return AVAILABLE if name == "torch.cuda.is_available" and not test.args else None
+    if isinstance(test, cst.Attribute) and isinstance(test.value, cst.Name):
+        owner = outline.variable(test.value)
+        asks = _speaks_of(test.attr.value, words)
+        return ("setting", owner, test.attr.value) if owner is not None and asks else None
+    variable = outline.variable(test)
+    if variable is None:
+        return None
+    raw = outline.program.variables[test]
+    if raw in outline.bindings.expression:
+        return _asked(outline, outline.bindings.expression[raw], words)
+    value = outline.program.assigned_value(variable)
+    if is_availability(outline, value):
+        return AVAILABLE
+    asks = _speaks_of(variable.name, words) or (value is not None and "is_available" in text_of(value))
+    return ("variable", variable) if asks else None
+
+
+def _speaks_of(name: str, words: tuple[str, ...]) -> bool:
+    return any(word in name.lower() for word in words)
+
+
+def is_availability(outline: Outline, value: cst.CSTNode | None) -> bool:
+    """Whether a value is `torch.cuda.is_available()`, perhaps as `True if ... else False`."""
+    if isinstance(value, cst.IfExp):
+        answers = [text_of(value.body), text_of(value.orelse)]
+        return answers == ["True", "False"] and is_availability(outline, value.test)
+    return isinstance(value, cst.Call) and condition_of(outline, value) == AVAILABLE
+
+
+def conditions_around(outline: Outline, call: cst.CSTNode) -> set[Target]:
+    """The conditions under which a move is made in its function: those that ask for CUDA, and `OTHER` for any other."""
+    program, inner = outline.program, call
+    found: set[Target] = set()
+    for outer in program.ancestors(call):
+        if isinstance(outer, cst.FunctionDef) or program.contains(outer, outline.site.epoch_loop):
+            break
+        if isinstance(outer, (cst.If, cst.IfExp)) and outer.test is not inner:
+            if not is_main_guard(outer):
+                found.add(_condition_in(outline, outer, inner) or OTHER)
+        elif isinstance(outer, (cst.Try, cst.TryStar, cst.Match, cst.BooleanOperation)):
+            found.add(OTHER)
+        inner = outer
+    return found
+
+
+def condition_around(outline: Outline, call: cst.CSTNode) -> Target | None:
+    """The one condition under which a move is made, `OTHER` for several; None if it is made in any case."""
+    found = conditions_around(outline, call)
+    return found.pop() if len(found) == 1 else OTHER if found else None
+
+
+def _condition_in(outline: Outline, outer: cst.If | cst.IfExp, inner: cst.CSTNode) -> Target | None:
+    """What is known in one branch of a condition."""
+    if outer.body is inner:
+        return condition_of(outline, outer.test)
+    if isinstance(outer, cst.If) and not isinstance(inner, cst.Else):
+        return None  # `elif`
+    return condition_of(outline, outer.test, fails=True)
+
+
+def is_main_guard(node: cst.CSTNode) -> bool:
+    """Whether a line is `if __name__ == '__main__':`."""
+    test = node.test if isinstance(node, cst.If) else None
+    return isinstance(test, cst.Comparison) and text_of(test.left) == "__name__"

@@ -1,0 +1,64 @@
+"""Names that mean the same device: an argument and its parameter, `.cuda()` and `.to(torch.device("cuda"))`."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.idioms.device.conditions import Target, condition_of, conditions_around
+from refactorer.outline.arguments import arguments
+from refactorer.outline.outline import Outline
+from refactorer.outline.refusal import PlainerView
+
+_SETTING = ("set_device", "device", "device_of")
+
+
+def passed_on(outline: Outline) -> dict[Variable, Variable]:
+    """The variables of the module that every call of the driver passes to the same one of its parameters."""
+    program, driver = outline.program, outline.site.driver.node
+    if not isinstance(driver, cst.FunctionDef):
+        return {}
+    name = program.variables.get(driver.name)
+    calls = [program.parent.get(seen.node) for seen in name.reads] if name is not None else []
+    found: list[set[tuple[Variable, Variable]]] = []
+    for call, seen in zip(calls, name.reads if name is not None else []):
+        if not isinstance(call, cst.Call) or call.func is not seen.node or program.enclosing_function(call):
+            return {}
+        try:
+            given = arguments(program, driver, call, decorators_known=False)
+        except PlainerView:
+            return {}
+        pairs = ((program.variables.get(value), program.variables[param.name]) for param, value in given.items())
+        found.append({(origin, parameter) for origin, parameter in pairs if origin is not None})
+    always = set.intersection(*found) if found else set()
+    return {
+        origin: parameter for origin, parameter in always
+        if len(origin.writes) == 1 and len(parameter.writes) == 1 and origin.owner is outline.site.driver.root
+    }  # fmt: skip
+
+
+def cuda_twins(
+    outline: Outline, made: cst.BaseExpression | None, moves: list[cst.Call]
+) -> tuple[frozenset[Target], Target | None]:
+    """Whether `.cuda()`, as the script calls it, means a device, which is made so; and under which condition."""
+    program, nothing = outline.program, (frozenset[Target](), None)
+    twins: frozenset[Target] = frozenset([("cuda",)])
+    if made is None or not moves or any(_may_set_device(program.qualified_name(call.func)) for call in program.calls):
+        return nothing
+    given = made.args[0].value if isinstance(made, cst.Call) and len(made.args) == 1 else made
+    if isinstance(made, cst.Call) and program.qualified_name(made.func) != "torch.device":
+        return nothing
+    if _is_cuda(given):
+        return twins, None
+    condition = condition_of(outline, given.test) if isinstance(given, cst.IfExp) and _is_cuda(given.body) else None
+    if condition is None or any(conditions_around(outline, call) != {condition} for call in moves):
+        return nothing
+    return twins, condition
+
+
+def _is_cuda(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.SimpleString) and node.evaluated_value in ("cuda", "cuda:0")
+
+
+def _may_set_device(name: str | None) -> bool:
+    return name is not None and name.startswith("torch.cuda.") and name[len("torch.cuda.") :] in _SETTING

@@ -1,0 +1,146 @@
+"""Expressions for a device, or for a condition, that the driver can evaluate in front of the training."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.flow import flow_of
+from refactorer.analysis.scopes import Occurrence, Scope, Variable
+from refactorer.idioms.device.conditions import AVAILABLE, Target, is_availability, is_main_guard
+from refactorer.outline.blocks import block_lines
+from refactorer.outline.classes import class_of_method
+from refactorer.outline.outline import Outline
+
+_WRITING = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign)
+
+
+def visible(outline: Outline, target: Target) -> cst.BaseExpression | None:
+    """An expression for a device or a condition in front of the training; None if its value is not settled there."""
+    site = outline.site
+    if target == AVAILABLE:
+        return _availability(outline)
+    variable = target[1]
+    if not isinstance(variable, Variable) or site.driver.lookup(variable.name) is not variable:
+        return None
+    if target[0] == "variable":
+        return cst.Name(variable.name) if _is_settled(outline, variable) else None
+    name = str(target[2])
+    if _is_made_with_its_object(outline, variable, name):
+        return cst.Attribute(cst.Name(variable.name), cst.Name(name))
+    if any(_may_still_change(outline, node) for node in writes_of(outline, name)):
+        return None
+    settled = _is_settled(outline, variable) or _is_parameter(outline, variable)
+    return cst.Attribute(cst.Name(variable.name), cst.Name(name)) if settled else None
+
+
+def writes_of(outline: Outline, name: str) -> list[cst.Attribute]:
+    """The places of the file that assign an attribute of this name, of whatever object."""
+    program = outline.program
+    return [
+        node for node in program.find(cst.Attribute)
+        if node.attr.value == name and isinstance(program.parent.get(node), _WRITING)
+    ]  # fmt: skip
+
+
+def _may_still_change(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether an assignment to a setting may run after the training has begun."""
+    program, site = outline.program, outline.site
+    function = program.enclosing_function(node)
+    if function is site.driver.node or (function is None and site.driver.node is program.module):
+        return program.order.get(node, 0) >= program.order[site.epoch_loop]
+    return function is not None and not _is_for_the_module_only(outline, function)
+
+
+def _is_for_the_module_only(outline: Outline, function: cst.FunctionDef) -> bool:
+    """Whether a function is called at module level only, and not in the training: so it does not run during it."""
+    program = outline.program
+    if function in outline.consumed or function in outline.methods.values() or function.decorators:
+        return False
+    if program.parent.get(program.parent[function]) is not None or class_of_method(program, function) is not None:
+        return False
+    variable = program.variables.get(function.name)
+    reads = variable.reads if variable is not None else []
+    for seen in reads:
+        parent = program.parent.get(seen.node)
+        called = isinstance(parent, cst.Call) and parent.func is seen.node
+        if not called or program.enclosing_function(seen.node) is not None:
+            return False
+        if program.contains(outline.site.epoch_loop, seen.node):
+            return False
+    return variable is not None and len(variable.writes) == 1
+
+
+def _is_made_with_its_object(outline: Outline, variable: Variable, name: str) -> bool:
+    """Whether a setting is an attribute of the `self` of the driver that only its constructor assigns."""
+    program = outline.program
+    writes = writes_of(outline, name)
+    maker = program.enclosing_function(writes[0]) if len(writes) == 1 else None
+    own = maker is not None and program.parent[maker] is program.parent.get(outline.site.driver.node)
+    return own and maker is not None and maker.name.value == "__init__" and _is_self(outline, variable)
+
+
+def _is_self(outline: Outline, variable: Variable) -> bool:
+    driver = outline.site.driver.node
+    first = driver.params.params[:1] if isinstance(driver, cst.FunctionDef) else []
+    return bool(first) and variable.name == "self" and outline.program.variables.get(first[0].name) is variable
+
+
+def _availability(outline: Outline) -> cst.BaseExpression | None:
+    """The variable that the script asked into, or the question itself."""
+    program, site = outline.program, outline.site
+    for variable in (*site.driver.variables.values(), *program.scope[program.module].variables.values()):
+        value = program.assigned_value(variable)
+        seen = site.driver.lookup(variable.name) is variable
+        if seen and is_availability(outline, value) and _is_settled(outline, variable):
+            return cst.Name(variable.name)
+    torch = site.driver.lookup("torch")
+    plain = torch is not None and program.imports.get(torch.writes[0].node if torch.writes else None) == "torch"  # type: ignore[arg-type]
+    return cst.parse_expression("torch.cuda.is_available()") if plain else None
+
+
+def _is_parameter(outline: Outline, variable: Variable) -> bool:
+    alone = len(variable.writes) == 1 and variable.owner is outline.site.driver
+    return alone and isinstance(outline.program.parent.get(variable.writes[0].node), cst.Param)
+
+
+def _is_settled(outline: Outline, variable: Variable) -> bool:
+    """Whether a variable surely has a value when the training begins, and keeps it."""
+    program, site = outline.program, outline.site
+    owner = variable.owner
+    if _is_parameter(outline, variable):
+        return True
+    if owner is None or any(_may_write_later(outline, owner, write) for write in variable.writes):
+        return False
+    if owner.node is program.module and site.driver.node is not program.module:
+        # the lines of the module do not run while the function trains
+        lines = [part for line in program.module.body for part in _lines_of(outline, variable, line)]
+    elif all(write.order < program.order[site.epoch_loop] for write in variable.writes):
+        lines = _lines_in_front(outline, owner)
+    else:
+        return False
+    return variable in flow_of(program, lines).sure
+
+
+def _may_write_later(outline: Outline, owner: Scope, write: Occurrence) -> bool:
+    """Whether a function that binds a variable of another scope may run during the training."""
+    function = outline.program.enclosing_function(write.node)
+    if write.scope is owner or function is None:
+        return False
+    return function is outline.site.driver.node or not _is_for_the_module_only(outline, function)
+
+
+def _lines_of(outline: Outline, variable: Variable, line: cst.CSTNode) -> list[cst.CSTNode]:
+    """A line, or those of `if __name__ == '__main__':` where the functions of the file rely on what they bind."""
+    relied_on = any(outline.program.enclosing_function(seen.node) is not None for seen in variable.reads)
+    return block_lines(line.body) if relied_on and isinstance(line, cst.If) and is_main_guard(line) else [line]
+
+
+def _lines_in_front(outline: Outline, owner: Scope) -> list[cst.CSTNode]:
+    """The lines of a scope in front of the training, those of branches that it does not stand in as a whole."""
+    program, loop = outline.program, outline.site.epoch_loop
+    found: list[cst.CSTNode] = []
+    blocks = [outer for outer in program.ancestors(loop) if isinstance(outer, (cst.Module, cst.IndentedBlock))]
+    for block in blocks:
+        if program.scope_of(block.body[0]) is owner:
+            found += [line for line in block.body if program.last[line] < program.order[loop]]
+    return found
