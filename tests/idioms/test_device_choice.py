@@ -189,13 +189,19 @@ UNKNOWN = [
         "train(nn.Linear(2, 1), False)",
         "",
     ),
+    (
+        "model, cuda, gpu",
+        "if cuda:\n    x, y = x.cuda(), y.cuda()\nif epoch > 5:\n    if gpu:\n        y = y.cuda()",
+        "train(nn.Linear(2, 1), False, False)",
+        "",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("parameters", "body", "main", "head"), UNKNOWN)
 def test_the_device_is_not_known(parameters: str, body: str, main: str, head: str) -> None:
     text, notes = converted(in_function(parameters, body, main, head))
-    assert "N105" in notes
+    assert "N105" in notes and "Trainer(max_epochs=2, device='" not in text and "2, device=device" not in text
     assert ".to(" in step_of(text) or ".cuda()" in step_of(text)
 
 
@@ -215,6 +221,7 @@ def test_two_names_of_one_device(runner: Runner) -> None:
     [
         (MIXED, TWINS + "if epochs > 9:\n    torch.cuda.set_device(1)"),
         (MIXED.replace("torch.cuda.is_available()", "epoch > 5"), TWINS),
+        (MIXED.replace("if torch.cuda.is_available():\n    ", ""), TWINS),  # needs CUDA in any case
         (MIXED, TWINS.replace("'cuda' if", "'cuda:1' if")),
     ],
 )
@@ -222,6 +229,29 @@ def test_two_devices(body: str, front: str, runner: Runner) -> None:
     before = script(body, "epochs = 2\n" + front)
     text, notes = converted(before)
     assert "y = y.cuda()" in text and "N105" in notes
+    assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+def test_a_parameter_that_is_assigned_again_is_no_argument() -> None:
+    main = "device = CHOSEN\nmodel = nn.Linear(2, 1).to(device)\ntrain(model, device)"
+    before = in_function("model, device", MOVES, main).replace("):\n    opt", "):\n    device = 'cpu'\n    opt")
+    text, notes = converted(before)
+    assert "x.to(self.device_)" in text and "N105" in notes
+
+
+def test_a_function_that_something_else_calls_may_get_anything() -> None:
+    head = "def run(function, *args):\n    function(*args)"
+    main = "device = CHOSEN\nmodel = nn.Linear(2, 1).to(device)\ntrain(model, device)\nrun(train, model, 'cpu')"
+    text, notes = converted(in_function("model, device", MOVES, main, head))
+    assert "x.to(self.device_)" in text and "N105" in notes
+
+
+def test_a_file_that_may_be_imported_needs_no_cuda(runner: Runner) -> None:
+    """The move that only the main program makes says nothing about the function that trains."""
+    main = "if __name__ == '__main__':\n    model = nn.Linear(2, 1)\n    train(model)\n    model.cuda()"
+    before = in_function("model", "x = x * 1", main)
+    text, _ = converted(before)
+    assert "device='cuda'" not in text
     assert first_difference(runner.run(before), runner.run(text)) is None
 
 

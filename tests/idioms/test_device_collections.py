@@ -55,6 +55,7 @@ PARTS = [
      "y = y.to(device, torch.float)", "x = x.to(dtype=torch.float, memory_format=torch.contiguous_format)"),
     (A_LIST, "x = x.to(device)\ny = y.to(device) if y is not None else None", ""),
     (A_LIST, "x = x.to(device)\nif y is not None:\n    y = y.to(device)", ""),
+    (A_LIST, "if epoch:\n    x = x.to(device) + 1\n    x = x * 2\nx, y = x.to(device), y.to(device)", "x = x + 1"),
     (A_LIST, "x = x.to(device)\nif y is None:\n    y = torch.ones(2, 1).to(device)\nelse:\n    y = y.to(device)",
      "if y is None:"),
     (A_LIST, "y = y if len(y) > 1 else None\nx = x.to(device)\nif y is not None:\n    y = y.to(device)", "else None"),
@@ -80,6 +81,9 @@ STAYING = [
     (A_LIST, "x, y", "z = None\nif epoch:\n    z = x\nx, y = x.to(device), y.to(device)\nprint(z is None)"),
     (A_LIST, "x, y", "if isinstance(x, torch.FloatTensor):\n    print(1)\nx, y = x.to(device), y.to(device)"),
     (A_LIST, "x, y", "if y is None:\n    y = y.to(device)\nx = x.to(device)"),
+    (A_LIST, "x, y", "if y is None:\n    y = torch.ones(2, 1)\nx, y = x.to(device), y.to(device)"),
+    (A_LIST, "x, y", "if epoch:\n    x = torch.ones(2, 2)\nx, y = x.to(device), y.to(device)"),
+    (A_LIST, "x, y", "for _ in range(1):\n    x = torch.ones(2, 2)\nx, y = x.to(device), y.to(device)"),
 ]
 
 

@@ -119,6 +119,7 @@ class _Stripping(Parts):
                     self._small(small)
             else:
                 self._look(line)
+                self._refuse_others(line, self.raw)
 
     def _asks_for_device(self, test: cst.BaseExpression) -> bool | None:
         """Whether a test asks for the device, or (False) for the CPU; None if it asks for neither."""
@@ -181,11 +182,23 @@ class _Stripping(Parts):
             self.lines(block_lines(line.orelse.body))
         if first - before != self.raw - before:
             raise Obstacle(line, "a part of the batch has another name under a condition")
+        self._refuse_others(line, first ^ self.raw)
         self.raw |= first
         if checked is not None and line.orelse is None and self._only_moved(line.body):
             self.edits[line] = None
         elif isinstance(line.orelse, cst.Else) and self._only_moved(line.orelse):
             self.edits[line] = line.with_changes(orelse=None)
+
+    def _refuse_others(self, line: cst.CSTNode, variables: set[Variable]) -> None:
+        """What may be a part of the batch behind a line, and may be something new on the CPU, keeps its moves."""
+        for assign in walk(line):
+            targets = assign.targets if isinstance(assign, cst.Assign) else ()
+            for place, value in (pair for target in targets for pair in paired(target.target, assign.value)):  # type: ignore[attr-defined]
+                bound = {self.outline.variable(name) for name in names_in(place)} & variables
+                known = {self.outline.variable(node) for node in walk(value)}
+                moved = any(self.choice.is_moved_to(target_of(self.outline, node)) for node in walk(value))
+                if bound and not (moved or bound <= known or is_none(value)):
+                    raise Obstacle(assign, "what is moved may be a part of the batch, or something else")
 
     def _only_moved(self, branch: cst.BaseSuite | cst.Else) -> bool:
         """Whether nothing is left of a branch without its moves."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.idioms.device.conditions import AVAILABLE, OTHER, Target, condition_around, conditions_around
+from refactorer.idioms.device.conditions import AVAILABLE, MAIN, OTHER, Target, condition_around, conditions_around
 from refactorer.idioms.device.lines import bracketed, text_of
 from refactorer.idioms.device.twins import cuda_twins, passed_on
 from refactorer.idioms.device.visible import visible, writes_of
@@ -86,6 +86,9 @@ def _cuda(outline: Outline, moves: list[cst.Call]) -> Choice | None:
     """CUDA, in any case or under the one condition that all moves have."""
     target: Target = ("cuda",)
     around = [{_seen_by_driver(outline, found) for found in conditions_around(outline, call)} for call in moves]
+    if {MAIN} in around:  # whoever imports the file may have no CUDA, unless the training needs it
+        around = [{OTHER} if found == {MAIN} else found for found in around]
+    around = [found - {MAIN} for found in around]
     alone = {next(iter(found), None) for found in around if len(found) <= 1}
     parts = set().union(*(found for found in around if len(found) > 1))
     if None in alone:

@@ -16,6 +16,8 @@ Conditions are written the same way, and ("available",) is whether there is CUDA
 OTHER: Target = ("other",)
 """A condition that does not ask for CUDA."""
 AVAILABLE: Target = ("available",)
+MAIN: Target = ("main",)
+"""The file is run, and not imported."""
 
 
 def condition_of(outline: Outline, test: cst.BaseExpression, fails: bool = False) -> Target | None:
@@ -81,8 +83,7 @@ def conditions_around(outline: Outline, call: cst.CSTNode) -> set[Target]:
         if isinstance(outer, cst.FunctionDef) or program.contains(outer, outline.site.epoch_loop):
             break
         if isinstance(outer, (cst.If, cst.IfExp)) and outer.test is not inner:
-            if not is_main_guard(outer):
-                found.add(_condition_in(outline, outer, inner) or OTHER)
+            found.add(MAIN if is_main_guard(outer) else _condition_in(outline, outer, inner) or OTHER)
         elif isinstance(outer, (cst.Try, cst.TryStar, cst.Match, cst.BooleanOperation)):
             found.add(OTHER)
         inner = outer
@@ -90,18 +91,14 @@ def conditions_around(outline: Outline, call: cst.CSTNode) -> set[Target]:
 
 
 def condition_around(outline: Outline, call: cst.CSTNode) -> Target | None:
-    """The one condition under which a move is made, `OTHER` for several; None if it is made in any case."""
-    found = conditions_around(outline, call)
+    """The one condition under which a move is made, `OTHER` for several; None if it is made when the file is run."""
+    found = conditions_around(outline, call) - {MAIN}
     return found.pop() if len(found) == 1 else OTHER if found else None
 
 
 def _condition_in(outline: Outline, outer: cst.If | cst.IfExp, inner: cst.CSTNode) -> Target | None:
     """What is known in one branch of a condition."""
-    if outer.body is inner:
-        return condition_of(outline, outer.test)
-    if isinstance(outer, cst.If) and not isinstance(inner, cst.Else):
-        return None  # `elif`
-    return condition_of(outline, outer.test, fails=True)
+    return condition_of(outline, outer.test, fails=outer.body is not inner)
 
 
 def is_main_guard(node: cst.CSTNode) -> bool:

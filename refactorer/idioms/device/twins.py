@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.idioms.device.conditions import Target, condition_of, conditions_around
+from refactorer.idioms.device.conditions import MAIN, Target, condition_of, conditions_around
 from refactorer.outline.arguments import arguments
 from refactorer.outline.outline import Outline
 from refactorer.outline.refusal import PlainerView
@@ -21,8 +21,8 @@ def passed_on(outline: Outline) -> dict[Variable, Variable]:
     name = program.variables.get(driver.name)
     calls = [program.parent.get(seen.node) for seen in name.reads] if name is not None else []
     found: list[set[tuple[Variable, Variable]]] = []
-    for call, seen in zip(calls, name.reads if name is not None else []):
-        if not isinstance(call, cst.Call) or call.func is not seen.node or program.enclosing_function(call):
+    for call in calls:
+        if not isinstance(call, cst.Call):
             return {}
         try:
             given = arguments(program, driver, call, decorators_known=False)
@@ -51,7 +51,7 @@ def cuda_twins(
     if _is_cuda(given):
         return twins, None
     condition = condition_of(outline, given.test) if isinstance(given, cst.IfExp) and _is_cuda(given.body) else None
-    if condition is None or any(conditions_around(outline, call) != {condition} for call in moves):
+    if condition is None or any(conditions_around(outline, call) - {MAIN} != {condition} for call in moves):
         return nothing
     return twins, condition
 
