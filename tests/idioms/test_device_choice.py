@@ -176,6 +176,12 @@ UNKNOWN = [
         "wanted = False\nif wanted:\n    device = CHOSEN\ntrain(nn.Linear(2, 1))",
         "",
     ),
+    (
+        "args, model",
+        SETTINGS + "\nhooks[0](args)",
+        "hooks = [change]\ntrain(argparse.Namespace(device='cpu'), nn.Linear(2, 1))",
+        "def change(args):\n    args.device = CHOSEN",
+    ),
     # conditions that do not go together
     (
         "args, model",
@@ -237,6 +243,14 @@ def test_a_parameter_that_is_assigned_again_is_no_argument() -> None:
     before = in_function("model, device", MOVES, main).replace("):\n    opt", "):\n    device = 'cpu'\n    opt")
     text, notes = converted(before)
     assert "x.to(self.device_)" in text and "N105" in notes
+
+
+def test_a_global_that_the_function_assigns_first(runner: Runner) -> None:
+    before = in_function("model", MOVES, "train(nn.Linear(2, 1))", "device = None")
+    before = before.replace("):\n    opt", "):\n    global device\n    device = torch.device('cpu')\n    opt")
+    text, notes = converted(before)
+    assert "device=device)" in text and "N105" not in notes
+    assert first_difference(runner.run(before), runner.run(text)) is None
 
 
 def test_a_function_that_something_else_calls_may_get_anything() -> None:

@@ -58,6 +58,7 @@ PARTS = [
     (A_LIST, "if epoch:\n    x = x.to(device) + 1\n    x = x * 2\nx, y = x.to(device), y.to(device)", "x = x + 1"),
     (A_LIST, "x = x.to(device)\nif y is None:\n    y = torch.ones(2, 1).to(device)\nelse:\n    y = y.to(device)",
      "if y is None:"),
+    (A_LIST, "if y is None:\n    y = torch.ones(2, 1).to(device)\nx, y = x.to(device), y.to(device)", "1).to(self."),
     (A_LIST, "y = y if len(y) > 1 else None\nx = x.to(device)\nif y is not None:\n    y = y.to(device)", "else None"),
     (A_LIST, "if epoch:\n    x, y = x[:1], y[:1]\nelse:\n    y = y.float()\nx, y = x.to(device), y.to(device)", ""),
 ]  # fmt: skip

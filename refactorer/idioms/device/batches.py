@@ -119,7 +119,6 @@ class _Stripping(Parts):
                     self._small(small)
             else:
                 self._look(line)
-                self._refuse_others(line, self.raw)
 
     def _asks_for_device(self, test: cst.BaseExpression) -> bool | None:
         """Whether a test asks for the device, or (False) for the CPU; None if it asks for neither."""

@@ -123,10 +123,13 @@ def _is_settled(outline: Outline, variable: Variable) -> bool:
 
 def _may_write_later(outline: Outline, owner: Scope, write: Occurrence) -> bool:
     """Whether a function that binds a variable of another scope may run during the training."""
-    function = outline.program.enclosing_function(write.node)
+    program, site = outline.program, outline.site
+    function = program.enclosing_function(write.node)
     if write.scope is owner or function is None:
         return False
-    return function is outline.site.driver.node or not _is_for_the_module_only(outline, function)
+    if function is site.driver.node:
+        return write.order >= program.order[site.epoch_loop]
+    return not _is_for_the_module_only(outline, function)
 
 
 def _lines_of(outline: Outline, variable: Variable, line: cst.CSTNode) -> list[cst.CSTNode]:
