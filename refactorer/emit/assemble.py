@@ -112,16 +112,16 @@ def _place_class(outline: Outline, written: cst.ClassDef) -> dict[cst.CSTNode, E
     top: cst.CSTNode = outline.site.epoch_loop
     while program.parent[top] is not program.module:
         top = program.parent[top]
-    spaced = _spaced(written)
     if isinstance(top, cst.FunctionDef):
-        return {top: [spaced, _spaced(top)]}
+        above, own = _own_comments(top)
+        return {top: [_spaced(written.with_changes(leading_lines=above)), _spaced(top.with_changes(leading_lines=own))]}
     earlier = [
         node for node in program.module.body
         if isinstance(node, (cst.ClassDef, cst.FunctionDef)) and node not in outline.consumed
         and program.order[node] < program.order[top]
     ]  # fmt: skip
     anchor = earlier[-1] if earlier else _line_before(outline, top)
-    return {anchor: [anchor, spaced]} if anchor is not None else {}
+    return {anchor: [anchor, _spaced(written)]} if anchor is not None else {}
 
 
 def _line_before(outline: Outline, top: cst.CSTNode) -> cst.CSTNode | None:
@@ -138,6 +138,14 @@ def _line_before(outline: Outline, top: cst.CSTNode) -> cst.CSTNode | None:
     while is_docstring(body[at + 1]):
         at += 1
     return body[at]
+
+
+def _own_comments(node: cst.FunctionDef) -> tuple[list[cst.EmptyLine], list[cst.EmptyLine]]:
+    """The lines above a function that belong to what stands in front of it, and its own: those behind a blank line."""
+    lines = list(node.leading_lines)
+    blanks = [i for i, line in enumerate(lines) if line.comment is None]
+    at = blanks[-1] if blanks and any(line.comment is not None for line in lines[: blanks[-1]]) else 0
+    return lines[:at], lines[at:]
 
 
 def _spaced(node: Statement) -> Statement:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.targets import names_in
 from refactorer.idioms.device.choice import Choice, target_of, types_in
 from refactorer.idioms.device.data import is_fresh
 from refactorer.idioms.device.parts import is_none, is_none_test
-from refactorer.idioms.shapes import names_in
 from refactorer.outline.outline import Outline
 
 _READING = {"items", "keys", "values", "get"}
