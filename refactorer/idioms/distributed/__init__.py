@@ -11,6 +11,7 @@ from refactorer.idioms.distributed.conditions import obstacle
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.processes import additions, makes_processes
 from refactorer.idioms.distributed.unwrapping import unwrap
+from refactorer.idioms.distributed.uses import Uses
 from refactorer.idioms.distributed.wrapper import Wrapper, find_wrapper
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.optimizers import Roles
@@ -30,9 +31,10 @@ def apply(outline: Outline, roles: Roles) -> None:
     if found is None:
         return
     if isinstance(found, Wrapper) and guard is not None:
-        reason = obstacle(outline, roles, found, guard)
+        uses = Uses(outline, found)
+        reason = obstacle(outline, roles, found, guard, uses)
         if reason is None:
-            unwrap(outline, found, guard)
+            unwrap(outline, found, guard, uses)
             return
     else:
         assert isinstance(found, Obstacle)

@@ -6,17 +6,19 @@ Its wrapper is around the module of the training, and so around everything that 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.distributed.processes import is_rank
+from refactorer.idioms.distributed.libraries import has_no_tensors
+from refactorer.idioms.distributed.values import gives_numbers, is_tensorless
 from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.idioms.parts import parts_of_models
-from refactorer.idioms.plain import is_plain
 from refactorer.idioms.sensitive import Obstacle
+from refactorer.outline.held import find_holdings
 from refactorer.outline.optimizers import Roles, makes_module, may_be_module
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import names_module_class
@@ -24,7 +26,6 @@ from refactorer.outline.torch_names import names_module_class
 
 def other_tensors(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | None:
     """Something else with parameters or buffers in the hooks, or a part of the model that is used by itself."""
-    program = outline.program
     loaders = [outline.variable(part.iterable) for part in (outline.train, outline.evaluation) if part is not None]
     aside = {found.model, *loaders, *roles.optimizers, *roles.schedulers}
     for body in outline.hooks.values():
@@ -33,21 +34,26 @@ def other_tensors(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | 
                 continue
             if _holds_tensors(outline, variable):
                 return Obstacle(node, f"{variable.name} holds tensors")
-            parent = program.parent.get(node)
-            used = isinstance(parent, (cst.Attribute, cst.Arg)) or (
-                isinstance(parent, cst.Call) and parent.func is node
-            )
-            if (
-                used
-                and not (is_plain(outline, variable) or is_rank(program, variable))
-                and _may_be_module(outline, variable)
-            ):
+            if _may_be_module(outline, variable) and not is_tensorless(outline, variable):
                 return Obstacle(node, f"{variable.name} may be a module too")
-    for part in parts_of_models(outline, roles):
-        late = [seen for seen in part.reads if seen.order > program.order[found.place]]
-        if late and part is not found.model:
+    for held in find_holdings(outline).networks:
+        return Obstacle(found.call, f"{held.base.name}.{held.attribute} is a module too")
+    parted = replace(roles, models=tuple({found.model, found.entry.model}))
+    for part in parts_of_models(outline, parted):
+        if gives_numbers(outline, part, parted.models):
+            continue
+        late = [seen for seen in part.reads if _is_late(outline, found, seen)]
+        if late and part not in parted.models:
             return Obstacle(late[0].node, f"{part.name} is a part of the model, and used by itself")
     return None
+
+
+def _is_late(outline: Outline, found: Wrapper, seen: Occurrence) -> bool:
+    """Whether a part of the model may be used by itself once it is wrapped."""
+    program = outline.program
+    if any(program.contains(made.call, seen.node) for made in found.wrappings if seen.node in program.order):
+        return False
+    return seen.order > program.order[found.place] or seen.scope.function is not found.entry.scope
 
 
 def _may_be_module(outline: Outline, variable: Variable) -> bool:
@@ -73,7 +79,8 @@ def _holds_tensors(outline: Outline, variable: Variable) -> bool:
     if value is None or _is_made_inside(outline, variable):
         return False
     calls = [node for node in walk(value) if isinstance(node, cst.Call)]
-    made = [call for call in calls if names_module_class(program.qualified_name(call.func))]
+    names = {call: program.qualified_name(call.func) or "" for call in calls}
+    made = [call for call, name in names.items() if names_module_class(name) and not has_no_tensors(name, call)]
     return any(
         arg.keyword is None or arg.keyword.value in ("weight", "pos_weight") for call in made for arg in call.args
     )

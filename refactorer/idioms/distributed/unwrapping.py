@@ -9,8 +9,8 @@ from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, Removed
 from refactorer.idioms.distributed.alike import merge_branches
 from refactorer.idioms.distributed.guards import Guard
-from refactorer.idioms.distributed.uses import uses_behind
-from refactorer.idioms.distributed.wrapper import Wrapper, Wrapping
+from refactorer.idioms.distributed.uses import Uses
+from refactorer.idioms.distributed.wrapper import Wrapper, Wrapping, class_annotations
 from refactorer.outline.comments import comments_of, footer_of
 from refactorer.outline.outline import Outline
 
@@ -18,10 +18,10 @@ _PLAIN, _UNUSED, _NONE = "'ddp'", "'ddp_find_unused_parameters_true'", "'auto'"
 _SHORT = 40  # characters
 
 
-def unwrap(outline: Outline, found: Wrapper, guard: Guard) -> None:
+def unwrap(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> None:
     """Edits the hooks, and the lines of the driver, and gives the Trainer its strategy."""
     name = _free_name(outline.program, "strategy")
-    inner = _inner(outline, found, guard, name)
+    inner = _inner(outline, uses, guard, name)
     merge_branches(outline, guard, inner)
     for hook, body in list(outline.hooks.items()):
         own = {id(node) for node in walk(*body)}
@@ -29,6 +29,8 @@ def unwrap(outline: Outline, found: Wrapper, guard: Guard) -> None:
         if edits:
             outline.edit(hook, edits)
     outline.driver_edits.update(inner)
+    for note in class_annotations(outline.program):
+        outline.driver_edits[note] = cst.parse_expression("torch.nn.Module")
     if found.guard is None:
         outline.strategy = _strategy(found.wrappings[0])
         outline.driver_edits.update(_without(found.wrappings[0]))
@@ -49,7 +51,7 @@ def _is_short(guard: cst.If) -> bool:
 def _only_wraps(guard: cst.If, found: Wrapper) -> bool:
     """Whether a condition is there for the wrapper alone."""
     made = found.wrappings[0]
-    return guard.orelse is None and list(guard.body.body) == [made.line] and isinstance(made.wrapped, cst.Name)
+    return guard.orelse is None and list(guard.body.body) == [made.line] and not made.binds
 
 
 def _comments_in(guard: cst.If) -> list[cst.EmptyLine]:
@@ -66,7 +68,7 @@ def _strategy(made: Wrapping) -> cst.SimpleString:
 
 def _without(made: Wrapping) -> dict[cst.CSTNode, Edit]:
     """The edit that takes a wrapper away; a model that is made in its line is still made there."""
-    return {made.line: None} if isinstance(made.wrapped, cst.Name) else {made.call: made.wrapped}
+    return {made.call: made.wrapped} if made.binds else {made.line: None}
 
 
 def _chosen(found: Wrapper, guard: cst.If, name: str) -> dict[cst.CSTNode, Edit]:
@@ -81,7 +83,7 @@ def _chosen(found: Wrapper, guard: cst.If, name: str) -> dict[cst.CSTNode, Edit]
         ]
     }
     for made in found.wrappings:
-        if isinstance(made.wrapped, cst.Name):
+        if not made.binds:
             edits[made.line] = _assigned(name, _strategy(made), made.line.leading_lines, made.line.trailing_whitespace)
         else:
             edits[made.line] = [made.line, _assigned(name, _strategy(made))]
@@ -106,24 +108,23 @@ def _free_name(program: Program, name: str) -> str:
 # --- uses of the wrapped model ------------------------------------------------------------------------------------
 
 
-def _inner(outline: Outline, found: Wrapper, guard: Guard, name: str) -> dict[cst.CSTNode, Edit]:
+def _inner(outline: Outline, uses: Uses, guard: Guard, name: str) -> dict[cst.CSTNode, Edit]:
     """Each `model.module`, with what takes its place; the wrapper's own state keeps its prefix."""
     edits: dict[cst.CSTNode, Edit] = {}
-    for use in list(uses_behind(outline, found)):
+    for use in uses.nodes:
         node = outline.program.parent[use]
         wrapped = guard.wrapped_at(use)
         if wrapped is False:
             continue
         asked = None if wrapped else _asked(guard, name)
+        model = uses.name_at(use)
         if isinstance(node, cst.Arg):
             call = outline.program.parent[node]
             edits[call] = _answer(asked, outline.program.parent[call])
         elif isinstance(node, cst.Attribute) and node.attr.value == "module":
-            plain = cst.Attribute(outline.new_name(found.model), node.attr)
-            edits[node] = _either(outline.new_name(found.model), asked, plain)
+            edits[node] = _either(model, asked, cst.Attribute(uses.name_at(use), node.attr))
         elif isinstance(node, cst.Attribute) and node.attr.value == "state_dict":
-            held = _prefixed(outline.new_name(found.model))
-            edits[use] = _either(held, asked, outline.new_name(found.model))
+            edits[use] = _either(_prefixed(model), asked, uses.name_at(use))
     return edits
 
 

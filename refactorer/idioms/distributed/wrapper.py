@@ -9,6 +9,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.idioms.distributed.entry import Entry, find_entry
 from refactorer.idioms.parts import WRAPPERS
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.optimizers import Roles
@@ -21,21 +22,29 @@ _HARMLESS = ("torch.", "os.", "builtins.int", "builtins.str", "builtins.len")
 
 @dataclass(frozen=True)
 class Wrapping:
-    """A line `model = DistributedDataParallel(wrapped)`; `finds_unused` is what it says about unused parameters."""
+    """A line `model = DistributedDataParallel(wrapped)`; `finds_unused` is what it says about unused parameters.
+
+    `binds` says that the line gives the model its name, since what is wrapped has none or another one.
+    """
 
     line: cst.SimpleStatementLine
     call: cst.Call
     wrapped: cst.BaseExpression
     finds_unused: bool
+    binds: bool
 
 
 @dataclass(frozen=True)
 class Wrapper:
-    """All lines that wrap the model, of which one runs at most; `guard` is the statement that they stand in, if any."""
+    """All lines that wrap the model, of which one runs at most; `guard` is the statement that they stand in, if any.
+
+    `model` is the name of the model in the training, `entry` says where it is wrapped.
+    """
 
     model: Variable
     wrappings: tuple[Wrapping, ...]
     guard: cst.If | None
+    entry: Entry
 
     @property
     def call(self) -> cst.Call:
@@ -54,10 +63,13 @@ def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Obstacle | None:
     calls = [call for call in program.calls if program.qualified_name(call.func) in PROCESSES]
     if not calls:
         return None
+    entry = find_entry(outline, roles, calls[0])
+    if entry is None:
+        return Obstacle(calls[0], "what it wraps is not the one model that is trained")
     wrappings, places = [], []
     for call in calls:
-        place = _place(outline, program.statement(call))
-        wrapping = _taken_apart(outline, roles, call)
+        place = _place(outline, entry, program.statement(call))
+        wrapping = _taken_apart(outline, entry, call)
         if isinstance(wrapping, Obstacle):
             return wrapping
         if place is None:
@@ -70,8 +82,19 @@ def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Obstacle | None:
     ]  # fmt: skip
     if again or any(place is not places[0] for place in places):
         return Obstacle(again[0] if again else calls[1], "models are wrapped in several places")
+    guard = places[0] if isinstance(places[0], cst.If) else None
+    if guard is not None and entry.whole is not None:
+        return Obstacle(calls[0], "it is made under a condition, in another function than the training")
     assert roles.model is not None
-    return Wrapper(roles.model, tuple(wrappings), places[0] if isinstance(places[0], cst.If) else None)
+    return Wrapper(roles.model, tuple(wrappings), guard, entry)
+
+
+def class_annotations(program: Program) -> list[cst.CSTNode]:
+    """The annotations of parameters that name the wrapper's class, where `torch.nn.Module` can stand instead."""
+    if not names_torch(program):
+        return []
+    notes = [node for node in program.find(cst.Annotation) if isinstance(program.parent.get(node), cst.Param)]
+    return [node.annotation for node in notes if program.qualified_name(node.annotation) in PROCESSES]
 
 
 def names_torch(program: Program) -> bool:
@@ -97,28 +120,27 @@ def are_exclusive(program: Program, one: cst.CSTNode, other: cst.CSTNode) -> boo
     return any(sides.get(outer, side) is not side for outer, side in branches(program, other))
 
 
-def _place(outline: Outline, line: cst.CSTNode) -> cst.CSTNode | None:
+def _place(outline: Outline, entry: Entry, line: cst.CSTNode) -> cst.CSTNode | None:
     """The statement beside the training that a line is, or stands in under conditions alone; None if there is none."""
-    program, loop = outline.program, outline.site.epoch_loop
+    program, training = outline.program, entry.training
     place = line
-    while not program.contains(program.parent[place], loop):
+    while not program.contains(program.parent[place], training):
         place = program.parent[place]
         if not isinstance(place, (cst.If, cst.Else, cst.IndentedBlock)):
             return None
-    driven = program.scope_of(line) is outline.site.driver and program.order[line] < program.order[loop]
+    driven = program.scope_of(line) is entry.scope and program.order[line] < program.order[training]
     beside = isinstance(program.parent[place], (cst.IndentedBlock, cst.Module))
     return place if driven and beside and isinstance(place, (cst.If, cst.SimpleStatementLine)) else None
 
 
-def _taken_apart(outline: Outline, roles: Roles, call: cst.Call) -> Wrapping | Obstacle:
+def _taken_apart(outline: Outline, entry: Entry, call: cst.Call) -> Wrapping | Obstacle:
     program = outline.program
     line = program.statement(call)
     small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
     if not isinstance(line, cst.SimpleStatementLine) or not isinstance(small, cst.Assign) or small.value is not call:
         return Obstacle(call, "it is not made on a line of its own")
     model = outline.variable(small.targets[0].target)
-    known = model is not None and model is roles.model and model.owner is outline.site.driver
-    if len(small.targets) != 1 or not known:
+    if len(small.targets) != 1 or model is not entry.model:
         return Obstacle(call, "what it wraps is not the one model that is trained")
     wrapped: cst.BaseExpression | None = None
     finds_unused = False
@@ -134,11 +156,25 @@ def _taken_apart(outline: Outline, roles: Roles, call: cst.Call) -> Wrapping | O
             return Obstacle(arg, "it has arguments that the Trainer does not know")
     if wrapped is None:
         return Obstacle(call, "it has arguments that the Trainer does not know")
-    if isinstance(wrapped, cst.Name) and outline.variable(wrapped) is not model:
-        return Obstacle(wrapped, "the wrapped model keeps another name")
     if not isinstance(wrapped, (cst.Name, cst.Call)):
         return Obstacle(wrapped, "what it wraps is not made or named there")
-    return Wrapping(line, call, wrapped, finds_unused)
+    again = isinstance(wrapped, cst.Name) and outline.variable(wrapped) is model
+    if isinstance(wrapped, cst.Name) and not again and not _is_left(outline, wrapped, entry, line):
+        return Obstacle(wrapped, "the wrapped model keeps another name")
+    return Wrapping(line, call, wrapped, finds_unused, binds=not again)
+
+
+def _is_left(outline: Outline, name: cst.Name, entry: Entry, line: cst.CSTNode) -> bool:
+    """Whether nobody uses the name of a wrapped model any more: from a line on, it is known by that of the wrapper."""
+    program, held = outline.program, outline.variable(name)
+    if held is None or held.owner is not entry.scope or len(entry.model.writes) != 1:
+        return False
+    beside = isinstance(program.parent[line], (cst.IndentedBlock, cst.Module))
+    first = all(
+        seen.scope.function is entry.scope and program.order.get(seen.node, -1) < program.order[line]
+        for seen in held.occurrences if seen.node is not name
+    )  # fmt: skip
+    return beside and first and not isinstance(program.parent.get(program.parent[line]), cst.If)
 
 
 def _is_constant(value: cst.BaseExpression) -> bool:

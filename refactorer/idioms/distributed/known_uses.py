@@ -1,0 +1,220 @@
+"""Uses of a wrapped model that mean the same when the Trainer has wrapped it, and those that do not.
+
+The Trainer's wrapper is around the whole step, so each step must call the model once. Elsewhere the wrapper itself
+must not be called: it would share the buffers. What was its `module` is the model in any case, and may be used as
+before; but not in a step, and by no name that a step knows, since the wrapper's forward pass is still going on there.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.flow import flow_of
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.idioms.distributed.guards import Guard
+from refactorer.idioms.distributed.uses import Uses, is_entered
+from refactorer.idioms.distributed.wrapper import Wrapper, names_torch
+from refactorer.idioms.sensitive import Obstacle
+from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
+
+_STATE = ("parameters", "state_dict", "train", "eval", "zero_grad")
+_STEPS = (STEP, VALIDATION_STEP, TEST_STEP)
+_BEFORE = ("train", "eval")
+_REPEATING = (cst.For, cst.While, cst.FunctionDef, cst.Lambda, cst.BaseComp)
+_CONTEXTS = ("torch.autocast", "torch.amp.autocast", "torch.cuda.amp.autocast", "torch.cpu.amp.autocast",
+             "contextlib.nullcontext", "torch.profiler.record_function")  # fmt: skip
+_STORES = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Del, cst.For, cst.CompFor, cst.AsName)
+
+
+def of_the_uses(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> Obstacle | None:
+    """The first use of the model that keeps it in the wrapper that the script makes."""
+    places = _Places(outline, found, uses)
+    forwards = []
+    for node in uses.nodes:
+        parent = outline.program.parent[node]
+        if isinstance(parent, cst.Call) and parent.func is node:
+            steps = places.forwards_of(parent)
+            if None in steps:
+                return Obstacle(node, "the model is called outside the steps")
+            forwards += steps
+        elif places.is_out_of_reach(node):
+            return Obstacle(node, "a function that stays in the script uses the model")
+        elif places.is_before(node):
+            if not _is_known_before(outline, node):
+                return Obstacle(node, "the model is used between the wrapper and the training")
+        elif not (_is_known(outline, node, guard) or places.uses_the_module(node)):
+            return Obstacle(node, "the model is used in another way than to train it and to save its module")
+        if places.needs_the_condition(node, guard):
+            return Obstacle(node, "a step would have to know the condition for the wrapper")
+    if any(forwards.count(step) != 1 for step in _STEPS if step == STEP or step in outline.hooks):
+        return Obstacle(found.call, "the step does not call the model once")
+    return None
+
+
+class _Places:
+    """Where uses stand: in which hook, in front of the training or behind it."""
+
+    def __init__(self, outline: Outline, found: Wrapper, uses: Uses) -> None:
+        self.outline, self.found, self.uses = outline, found, uses
+        self.hooks = {id(n): hook for hook, body in outline.hooks.items() for n in walk(*body)}
+
+    def hook_of(self, node: cst.CSTNode) -> str | None:
+        return self.hooks.get(id(node))
+
+    def is_out_of_reach(self, node: cst.CSTNode) -> bool:
+        """Whether a use stands in a function that is neither the script's driver nor lent the model."""
+        scopes = (self.outline.site.driver, self.found.entry.scope)
+        known = is_entered(self.outline, node) or self.outline.program.scope_of(node) in scopes
+        return not known and self.uses.function_of(node) is None
+
+    def is_before(self, node: cst.CSTNode) -> bool:
+        """Whether a use may run between the wrapper and the training."""
+        program, entry = self.outline.program, self.found.entry
+        if self.hook_of(node) is not None:
+            return False
+        function = self.uses.function_of(node)
+        if function is not None:
+            return any(self.is_before(call) for call in self.uses.lent[function])
+        inside = program.scope_of(node) is not entry.scope
+        return program.order[node] < program.order[self.outline.site.epoch_loop if inside else entry.training]
+
+    def forwards_of(self, call: cst.Call) -> list[str | None]:
+        """The steps that call the model there, each once for a batch; None for any other place."""
+        hook = self.hook_of(call)
+        if hook is not None:
+            return [hook if hook in _STEPS and not self._repeats(call, hook) else None]
+        function = self.uses.function_of(call)
+        if function is None or function.decorators:
+            return [None]
+        for outer in self.outline.program.ancestors(call):
+            if outer is function:
+                break
+            if isinstance(outer, _REPEATING) or not _is_harmless_with(self.outline, outer):
+                return [None]
+        return [step for lent in self.uses.lent[function] for step in self.forwards_of(lent)]
+
+    def _repeats(self, call: cst.CSTNode, hook: str) -> bool:
+        """Whether a call in a step may run more than once for a batch, or under what changes the wrapper."""
+        lines = {id(line) for line in self.outline.hooks[hook]}
+        for outer in self.outline.program.ancestors(call):
+            if id(outer) in lines or outer is self.outline.site.batch_loop:
+                return False
+            if isinstance(outer, _REPEATING) or not _is_harmless_with(self.outline, outer):
+                return True
+        return False
+
+    def needs_the_condition(self, node: cst.CSTNode, guard: Guard) -> bool:
+        """Whether what a use means depends on the run, and there the condition cannot be asked again."""
+        parent = self.outline.program.parent[node]
+        asked = isinstance(parent, cst.Arg)
+        if not asked and not (isinstance(parent, cst.Attribute) and parent.attr.value in ("module", "state_dict")):
+            return False
+        if self.uses.function_of(node) is not None:
+            return self.found.guard is not None
+        return self.hook_of(node) is not None and guard.test is None and guard.wrapped_at(node) is None
+
+    # --- `model.module` -------------------------------------------------------------------------------------------
+
+    def uses_the_module(self, node: cst.CSTNode) -> bool:
+        """Whether a use takes `model.module`, outside the steps, and hands it to nothing that they know."""
+        program = self.outline.program
+        module = program.parent[node]
+        if not isinstance(module, cst.Attribute) or module.attr.value != "module" or self._is_in_a_step(node):
+            return False
+        outer: cst.CSTNode = module
+        while isinstance(program.parent[outer], (cst.Attribute, cst.Subscript)):
+            outer = program.parent[outer]
+        if isinstance(program.parent[outer], _STORES):
+            return False
+        kept = self._kept_by(node)
+        asked = [flow_of(program, self.outline.hooks.get(step, [])).early for step in _STEPS]
+        return not any(self.outline.bindings.canonical(variable) in kept for early in asked for variable in early)
+
+    def _is_in_a_step(self, node: cst.CSTNode) -> bool:
+        hook = self.hook_of(node)
+        if hook is not None:
+            return hook in _STEPS or hook in self.outline.methods
+        function = self.uses.function_of(node)
+        return function is not None and any(self._is_in_a_step(call) for call in self.uses.lent[function])
+
+    def _kept_by(self, use: cst.CSTNode) -> set[Variable]:
+        """The variables that may keep an object: those that its statement binds, and those whose methods it calls.
+
+        A function that is lent the model may return it to the statements that call it.
+        """
+        program, model = self.outline.program, self.found.model
+        statement, function = program.statement(use), self.uses.function_of(use)
+        handed_on = [self._kept_by(call) for call in self.uses.lent[function]] if function is not None else []
+        names = [node for node in program.find(cst.Name, statement) if node in program.variables]
+        kept = [node for node in names if program.access(node) != "read"]
+        for part in (*program.find(cst.Attribute, statement), *program.find(cst.Subscript, statement)):
+            call = program.parent.get(part)
+            called = isinstance(call, cst.Call) and call.func is part and bool(call.args)
+            base: cst.CSTNode = part
+            while isinstance(base, (cst.Attribute, cst.Subscript)):
+                base = base.value
+            if (called or isinstance(call, _STORES)) and isinstance(base, cst.Name) and base in names:
+                kept.append(base)
+        found = {self.outline.variable(node) for node in kept}
+        own = {variable for variable in found if variable is not None and variable.owner is not None}
+        return own.union(*handed_on) - {model}
+
+
+def _is_harmless_with(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a `with` block changes neither the gradients nor what the wrapper does; so does any other node."""
+    if not isinstance(node, cst.With):
+        return True
+    calls = [item.item for item in node.items]
+    return all(isinstance(c, cst.Call) and outline.program.qualified_name(c.func) in _CONTEXTS for c in calls)
+
+
+def _is_known(outline: Outline, node: cst.CSTNode, guard: Guard) -> bool:
+    """Whether a use takes the parameters, or the state of the wrapped model, or asks whether it is wrapped."""
+    program = outline.program
+    parent = program.parent[node]
+    if isinstance(parent, cst.Arg):
+        return guard.is_asked(program.parent[parent])
+    if isinstance(parent, cst.Attribute) and parent.attr.value == "module":
+        outer = program.parent[parent]
+        return isinstance(outer, cst.Attribute) and outer.attr.value in _STATE
+    if not isinstance(parent, cst.Attribute) or parent.attr.value not in _STATE:
+        return False
+    return parent.attr.value != "state_dict" or guard.wrapped_at(node) is False or names_torch(program)
+
+
+# --- in front of the training ---------------------------------------------------------------------------------------
+
+
+def _is_known_before(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a use in front of the training is that of an optimizer, sets the mode or counts the parameters."""
+    program = outline.program
+    parent = program.parent[node]
+    if not isinstance(parent, cst.Attribute):
+        return False
+    if parent.attr.value in _BEFORE or _counts(outline, parent):
+        return True
+    line = program.statement(node)
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+    made = program.qualified_name(small.value.func) if _assigns_call(small) else None  # type: ignore[union-attr]
+    return parent.attr.value == "parameters" and (made or "").startswith("torch.optim.")
+
+
+def _counts(outline: Outline, parameters: cst.Attribute) -> bool:
+    """Whether `model.parameters` is that of `sum(p.numel() for p in model.parameters() if p.requires_grad)`."""
+    parent = outline.program.parent
+    call = parent[parameters]
+    loop = parent.get(call)
+    comp = parent.get(loop) if isinstance(loop, cst.CompFor) else None
+    if parameters.attr.value != "parameters" or not isinstance(loop, cst.CompFor) or loop.iter is not call:
+        return False
+    if not isinstance(comp, (cst.GeneratorExp, cst.ListComp)) or not isinstance(loop.target, cst.Name):
+        return False
+    name = loop.target.value
+    counted = any(comp.elt.deep_equals(cst.parse_expression(f"{name}.{size}()")) for size in ("numel", "nelement"))
+    wanted = all(part.test.deep_equals(cst.parse_expression(f"{name}.requires_grad")) for part in loop.ifs)
+    return counted and wanted and loop.inner_for_in is None
+
+
+def _assigns_call(small: cst.CSTNode | None) -> bool:
+    return isinstance(small, cst.Assign) and isinstance(small.value, cst.Call)

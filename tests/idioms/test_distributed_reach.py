@@ -1,0 +1,212 @@
+"""Wrappers of models that are made, named or used elsewhere than beside the loop, and what else the hooks may hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from refactorer import convert
+from refactorer.result import Converted
+from tests.fixtures_harness import FIXTURES, read
+from tests.idioms.distributed_runs import run_in_processes
+from tests.idioms.test_distributed import changed
+
+SCRIPT = read(FIXTURES / "ddp_in_another_function.in.py")
+WRAP = "    ddp_model = DistributedDataParallel(model)\n"
+TRAIN = "    train(rank, world_size, args, data, ddp_model, device)\n"
+CRITERION = "    criterion = SmoothLoss(0.2).to(device)\n"
+STEP = "            loss = criterion(model(x), y)\n"
+COUNT = '    print("parameters", sum(p.numel() for p in model.parameters() if p.requires_grad))\n'
+INFER = "    right = sum((model.module.infer(x) == y).sum().item() for x, y in loader)\n"
+SAVE = '            torch.save(model.module.state_dict(), f"epoch{epoch}.pt")\n'
+SMOOTHING = "        self.smoothing = smoothing\n"
+HELPER = """def compute(net, criterion, x, y):
+    out = net(x)
+    return criterion(out, y)
+
+
+def train("""
+HELPED = ((STEP, "            loss = compute(model, criterion, x, y)\n"), ("def train(", HELPER))
+AUTOCAST = """            if args.lr:
+                with torch.autocast("cpu", dtype=torch.bfloat16):
+                    out = model(x)
+            loss = criterion(out.float(), y)
+"""
+ALIAS = "            net = model.module\n            net.eval()\n            print(net(data[:][0]).sum().item())\n"
+AVERAGE = "class Average:\n    def __init__(self):\n        self.net = nn.Linear(4, 2)\n\n\ndef run("
+LAYER = ("def run(", "def layer():\n    return nn.Linear(4, 2)\n\n\ndef run(")
+Changes = tuple[tuple[str, str], ...]
+
+
+def holding(made: str, used: str) -> Changes:
+    """A variable that the driver makes and the step uses."""
+    return ((CRITERION, CRITERION + f"    thing = {made}\n"), (STEP, STEP + f"            {used}\n"))
+
+
+def given(value: str, used: str) -> Changes:
+    """A parameter of the function with the loop that the step uses."""
+    return (
+        ("def train(rank, ", "def train(thing, rank, "), (TRAIN, TRAIN.replace("train(rank", f"train({value}, rank")),
+        (STEP, STEP + f"            {used}\n"),
+    )  # fmt: skip
+
+
+# what is changed, and what the result says then
+GOES: dict[str, tuple[Changes, str]] = {
+    "as_it_is": ((), "    ddp_model = model\n"),
+    "the_same_name": (
+        ((WRAP, WRAP.replace("ddp_", "")), (TRAIN, TRAIN.replace("ddp_", "")),
+         ("evaluate(ddp_model", "evaluate(model"), ("ddp_model.state_dict", "model.state_dict")),
+        "    model = Net(4, 2).to(device)\n    train(",
+    ),
+    "made_there": (
+        (("    model = Net(4, 2).to(device)\n", ""), (WRAP, WRAP.replace("(model)", "(Net(4, 2))"))),
+        "    ddp_model = Net(4, 2)\n",
+    ),
+    "called_by_a_helper": (HELPED, "loss = compute(self.model, self.criterion, x, y)"),
+    "in_autocast": (((STEP, AUTOCAST),), "out = self.model(x)"),
+    "module_by_another_name": (((SAVE, SAVE + ALIAS),), "net = self.model\n"),
+    "a_device": (holding("torch.device('cpu')", "x.to(thing)"), "strategy='ddp')"),
+    "a_number_of_another": (holding("int(os.environ.get('X', 0)) // 2", "print(thing.real)"), "strategy='ddp')"),
+    "settings": (given("args", "print(thing.lr)"), "strategy='ddp')"),
+    "an_element_of_settings": (given("[device, device][rank]", "x.to(thing)"), "strategy='ddp')"),
+    "a_layer_without_weights": (holding("nn.Dropout(0.1).to(device)", "thing(x)"), "strategy='ddp')"),
+    "a_number_from_a_function": (
+        (*given("steps()", "print(thing.real)"), ("def run(", "def steps():\n    return len(os.sep)\n\n\ndef run(")),
+        "strategy='ddp')",
+    ),
+    "settings_in_the_model": (((COUNT, COUNT + "    print(args)\n"), ("Net(4, 2)", "Net(args.width, 2)")), "strategy="),
+}  # fmt: skip
+STAYS: dict[str, tuple[Changes, str]] = {
+    "trained_twice": (((TRAIN, TRAIN + TRAIN),), "not the one model"),
+    "trained_in_a_loop": (((TRAIN, "    for _ in range(2):\n    " + TRAIN),), "not the one model"),
+    "handed_elsewhere": (((TRAIN, "    print(train)\n" + TRAIN),), "not the one model"),
+    "under_a_condition": (
+        ((WRAP, "    if world_size > 1:\n        model = DistributedDataParallel(model)\n"),
+         (TRAIN, TRAIN.replace("ddp_", "")), ("evaluate(ddp_model", "evaluate(model"),
+         ("    torch.save(ddp_model.state_dict()", "    torch.save(model.state_dict()")),
+        "under a condition, in another function",
+    ),
+    "used_in_front": (((WRAP, WRAP + "    print(ddp_model.module.a.weight)\n"),), "between"),
+    "evaluated_in_front": (((COUNT, COUNT + "    evaluate(model, test_loader)\n"),), "between"),
+    "looked_at_in_front": (((COUNT, COUNT.replace("p.numel()", "p.sum().item()")),), "between"),
+    "the_first_name_is_used": (((TRAIN, TRAIN + "    print(model)\n"),), "another name"),
+    "the_first_name_is_shared": (
+        ((WRAP, WRAP.replace("ddp_model =", "ddp_model = other =")),), "not the one model",
+    ),
+    "called_by_a_function": (((INFER, INFER.replace("model.module.infer(x)", "model(x).argmax(1)")),), "outside"),
+    "printed_by_a_function": (((INFER, INFER + "    print(model)\n"),), "in another way"),
+    "a_function_for_other_models": (
+        ((TRAIN, TRAIN + "    evaluate(nn.Identity(), [])\n"),), "in another way",
+    ),
+    "a_method_of_nobody": (((INFER, INFER + "    print(map(evaluate, [model]))\n"),), "in another way"),
+    "called_twice_by_a_helper": (
+        (*HELPED, ("    out = net(x)\n", "    out = net(x) + net(-x)\n")), "does not call the model once",
+    ) ,
+    "called_in_a_loop_by_a_helper": (
+        (*HELPED, ("    out = net(x)\n", "    for _ in range(2):\n        out = net(x)\n")), "outside the steps",
+    ),
+    "a_helper_called_twice": (
+        (HELPED[0], ("def train(", HELPER), (COUNT, COUNT + "    compute(model, criterion, data[:][0], data[:][1])\n")),
+        "outside the steps",
+    ),
+    "without_gradients": (((STEP, AUTOCAST.replace('torch.autocast("cpu", dtype=torch.bfloat16)', "torch.no_grad()")),),
+                          "outside the steps"),
+    "kept_for_the_step": (
+        ((SAVE, "            net = model.module\n"), (STEP, STEP + "            if epoch > 1: print(net(x))\n")),
+        "in another way",
+    ),
+    "module_in_the_step": (((STEP, STEP + "            print(model.module.infer(x))\n"),), "in another way"),
+    "a_part_is_replaced": (((SAVE, "            model.module.b = nn.Linear(8, 2)\n"),), "in another way"),
+    "returned_for_the_step": (
+        (("def train(", "def inner(m):\n    return m.module\n\n\ndef train("),
+         (SAVE, "            net = inner(model)\n"), (STEP, STEP + "            if epoch > 1: print(net(x))\n")),
+        "in another way",
+    ),
+    "a_network_in_a_list": (holding("[nn.Linear(4, 2)][0]", "thing(x)"), "thing holds tensors"),
+    "a_network_put_in_a_list": (
+        ((CRITERION, CRITERION + "    all = [0]\n    all.append(nn.Linear(4, 2))\n    thing = all[1]\n"),
+         (STEP, STEP + "            thing(x)\n")),
+        "thing may be a module",
+    ),
+    "a_network_that_is_given": (given("nn.Linear(4, 2)", "thing(x)"), "thing may be a module"),
+    "a_network_among_settings": (
+        ((WRAP, "    args.net = nn.Linear(4, 2)\n" + WRAP), *given("args.net", "thing(x)")), "thing may be a module",
+    ),
+    "an_object_that_holds_a_network": (
+        (*holding("Average()", "print(list(thing.net.parameters()))"), ("def run(", AVERAGE)), "thing.net is a module",
+    ),
+    "a_list_of_networks": ((*holding("layer()", "for part in thing: print(part)"), LAYER), "thing may be a module"),
+    "a_class_among_settings": (
+        ((WRAP, "    args.net = nn.Flatten\n" + WRAP), *given("args.net()", "thing(x)")), "thing may be a module",
+    ),
+    "a_network_in_a_branch": (
+        (*holding("layer() if rank else 0", "print(thing.real)"), LAYER), "thing may be a module",
+    ),
+    "a_part_in_settings": (
+        ((CRITERION, CRITERION + "    thing = nn.Dropout()\n    thing.net = nn.Linear(4, 2)\n"),
+         (STEP, STEP + "            thing(x)\n")),
+        "thing may be a module",
+    ),
+    "a_loss_with_weights": (((SMOOTHING, SMOOTHING + "        self.w = nn.Linear(2, 2)\n"),), "criterion may be"),
+    "a_loss_with_a_parameter": (
+        ((SMOOTHING, SMOOTHING + "        self.w = nn.Parameter(torch.ones(1))\n"),), "criterion may be a module",
+    ),
+    "a_loss_of_a_network": (
+        ((CRITERION, CRITERION.replace("0.2", "layer()")), LAYER), "criterion may be a module",
+    ),
+    "a_loss_that_is_given_one_later": (
+        ((SMOOTHING, SMOOTHING + "\n    def use(self, net):\n        self.net = net\n\n    def none(self):\n"),),
+        "criterion may be a module",
+    ),
+    "a_part_of_the_model": (
+        ((WRAP, "    part = nn.Linear(4, 2)\n    ddp_model = DistributedDataParallel(nn.Sequential(part))\n"),
+         (TRAIN, TRAIN + "    print(part)\n")),
+        "part is a part of the model",
+    ),
+}  # fmt: skip
+
+
+def converted(*changes: tuple[str, str]) -> Converted:
+    result = convert(changed(SCRIPT, *changes))
+    assert isinstance(result, Converted), result.diagnostics
+    return result
+
+
+@pytest.mark.parametrize("name", GOES)
+def test_the_wrapper_goes(name: str) -> None:
+    changes, part = GOES[name]
+    text = converted(*changes).after
+    assert "DistributedDataParallel" not in text and ".module" not in text and "strategy='ddp')" in text
+    assert part in text, text
+
+
+@pytest.mark.parametrize("name", STAYS)
+def test_the_wrapper_stays(name: str) -> None:
+    changes, reason = STAYS[name]
+    result = converted(*changes)
+    assert "DistributedDataParallel(" in result.after and "strategy" not in result.after
+    assert [d.code for d in result.diagnostics if reason in d.message] == ["N107"], result.diagnostics
+
+
+def test_an_annotation_names_what_is_handed_over() -> None:
+    assert "def evaluate(model: torch.nn.Module, loader" in converted().after
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    """What two processes of each script did, before and after."""
+    both = {}
+    for name in ("as_it_is", "called_by_a_helper", "in_autocast"):
+        changes = (*GOES[name][0], *(GOES["module_by_another_name"][0] if name != "as_it_is" else ()))
+        both |= {name: changed(SCRIPT, *changes), f"{name} converted": converted(*changes).after}
+    return run_in_processes(both, tmp_path_factory)
+
+
+@pytest.mark.parametrize("name", ["as_it_is", "called_by_a_helper", "in_autocast"])
+def test_two_processes_do_the_same(name: str, runs: dict[str, list[dict[str, Any]]]) -> None:
+    first, second = runs[name]
+    assert len(first["losses"]) == 12 and first["losses"] != second["losses"]
+    assert {"epoch0.pt", "epoch2.pt", "end0.pt", "end1.pt"} <= set(first["state"])
+    assert runs[f"{name} converted"] == runs[name]
