@@ -28,7 +28,8 @@ def with_opaque(outline: Outline, roles: Roles) -> Roles:
 
 
 def _with_optimizer(outline: Outline, roles: Roles) -> Roles:
-    seen = roles_of(outline, known_optimizers(outline), even_unbound=True)
+    known = [variable for variable in known_optimizers(outline) if _is_of_driver(outline, variable)]
+    seen = roles_of(outline, known, even_unbound=True)
     if seen.optimizers:
         return replace(seen, tentative=True) if seen.optimizer is not None else roles
     both = [owner for owner in _called(outline, "step") if owner in _called(outline, "zero_grad")]
@@ -60,10 +61,15 @@ def _called(outline: Outline, method: str) -> list[Variable | Held]:
             continue
         receiver = call.func.value
         owner = outline.variable(receiver) if isinstance(receiver, cst.Name) else held_by(outline, receiver)
-        if isinstance(owner, Held) or (owner is not None and _is_of_driver(outline, owner)):
+        base = owner.base if isinstance(owner, Held) else owner
+        if owner is not None and base is not None and _is_of_driver(outline, base):
             found.setdefault(owner)
     return list(found)
 
 
 def _is_of_driver(outline: Outline, variable: Variable) -> bool:
-    return outline.site.driver.lookup(variable.name) is variable and not is_scheduler(outline.program, variable)
+    """Whether the driver knows a variable, which the training itself does not set: its loops least of all."""
+    program = outline.program
+    places = (seen.node for seen in variable.writes if seen.node in program.order)
+    inside = any(program.contains(outline.site.epoch_loop, place) for place in places)
+    return outline.site.driver.lookup(variable.name) is variable and not inside and not is_scheduler(program, variable)

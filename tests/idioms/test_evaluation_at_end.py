@@ -175,7 +175,9 @@ KEEPS = {
         under("if epoch % 2 == 1 and rank == 0", PLAIN_CALL),
         "in on_train_epoch_end: one process evaluates, and the others would not",
     ),
-    "in an argument": ("best = max(best, evaluate(model, val_loader))\n", f"in on_train_epoch_end: {LARGER}"),
+    "behind another call": (
+        "best = max(random.random(), evaluate(model, val_loader))\n", f"in on_train_epoch_end: {LARGER}"
+    ),
     "in a choice": ("best = evaluate(model, val_loader) if epoch else 3\n", f"in on_train_epoch_end: {LARGER}"),
     "an else": (
         under("if epoch", INLINE.replace("print(", "    else:\n        print('all')\nprint(", 1)),
@@ -273,7 +275,7 @@ LARGER_CALLS = [
     ("-{}", "correct + total", "-(self.correct + self.total)"),
     ("{} ** 2", "-total", "(-self.total) ** 2"),
     ("{}.__add__(1)", "correct or total", "(self.correct or self.total).__add__(1)"),
-    ("2 - {}", "correct / total", "2 - (self.correct / self.total)"),
+    ("2 - {}", "correct / total", "2 - self.correct / self.total"),
     ("{}.bit_length()", "total", "self.total.bit_length()"),
     ("{}", "correct + total", "best = self.correct + self.total"),
 ]

@@ -146,6 +146,44 @@ def test_the_script_steps_it_otherwise(step: str) -> None:
     assert "N101" in {note.code for note in result.diagnostics}
 
 
+SEVERAL = """
+class Agent:
+    def __init__(self):
+        self.net = nn.Linear(3, 2)
+        self.optimizer = optim.SGD(self.net.parameters(), lr=0.1)
+
+
+def train(agents):
+    for epoch in range(2):
+        for agent in agents:
+            loss = F.cross_entropy(agent.net(points), (points.sum(1) > 0).long())
+            agent.optimizer.zero_grad()
+            loss.backward()
+            agent.optimizer.step()
+            print(epoch, loss.item())
+
+
+train([Agent() for _ in range(3)])
+"""
+PAIRS = """
+nets = [nn.Linear(3, 2) for _ in range(3)]
+for epoch in range(2):
+    for net, optimizer in zip(nets, [make("drawing", net) for net in nets]):
+        loss = F.cross_entropy(net(points), (points.sum(1) > 0).long())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        print(epoch, loss.item())
+"""
+
+
+@pytest.mark.parametrize("text", [SEVERAL, PAIRS], ids=["held", "in pairs"])
+def test_an_optimizer_that_the_loop_itself_sets(text: str, runner: Runner) -> None:
+    after = converted(HEAD + text)
+    assert "self.automatic_optimization = False" in after
+    assert first_difference(runner.run(HEAD + text), runner.run(after)) is None
+
+
 TRAINER = """
 class Runner:
     def __init__(self, model, loader):
