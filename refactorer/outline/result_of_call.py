@@ -22,16 +22,16 @@ def returned_statement(
         return [line.with_changes(body=[cst.Expr(value)])]
     small = line.body[0]
     if len(line.body) > 1 or not isinstance(small, (cst.Assign, cst.Expr, cst.AugAssign)):
-        raise PlainerView(call, "the call that trains stands inside a larger statement")
+        raise PlainerView(call, "the call stands inside a larger statement")
     if isinstance(small, cst.AugAssign) and not isinstance(small.target, cst.Name):
-        raise PlainerView(call, "what the call that trains is added to is read before it")
+        raise PlainerView(call, "what the call is added to is read before it")
     if small not in program.order:
         raise PlainerView(call, "another call in its statement has been entered")
     _check_order(program, small, call)
     if _inside_string(program, call) and any(
         isinstance(part, _NOT_IN_STRINGS) for part in walk(*filter(None, [value]))
     ):
-        raise PlainerView(call, "the call that trains stands inside a string")
+        raise PlainerView(call, "the call stands inside a string")
     return [apply(line, {call: value if value is not None else cst.Name("None")})]
 
 
@@ -42,9 +42,9 @@ def _check_order(program: Program, small: cst.Assign | cst.Expr | cst.AugAssign,
     for part, variable in program.used(early):
         by_others = any(seen.scope.function is not variable.owner for seen in variable.writes)
         if by_others and program.access(part) != "write":
-            raise PlainerView(call, f"{variable.name} is read before the call that trains, which may change it")
+            raise PlainerView(call, f"{variable.name} is read before the call, which may change it")
     if _may_not_run(program, call) or not all(_is_lasting(program, part, call) for part in early):
-        raise PlainerView(call, "the call that trains stands inside a larger expression")
+        raise PlainerView(call, "the call stands inside a larger expression")
 
 
 def _in_front(node: cst.CSTNode, call: cst.Call) -> list[cst.CSTNode] | None:

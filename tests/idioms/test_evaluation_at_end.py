@@ -169,7 +169,7 @@ def test_the_end_of_the_epoch_asks(name: str, runner: Runner) -> None:
     assert not [note.message for note in result.diagnostics if note.code == "N102"]
 
 
-LARGER = "the call that trains stands inside a larger expression"
+LARGER = "the call stands inside a larger expression"
 KEEPS = {
     "in one process": (
         under("if epoch % 2 == 1 and rank == 0", PLAIN_CALL),

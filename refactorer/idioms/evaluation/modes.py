@@ -266,7 +266,7 @@ def _later_use(
     """
     program, loop = outline.program, outline.site.epoch_loop
     own = [found.line, *_switches(outline, model, found), *([found.function] if found.function is not None else [])]
-    inside = [loop, *outline.consumed, *outline.dropped, *own, *aside]
+    inside = [part for part in (loop, *outline.consumed, *outline.dropped, *own, *aside) if part in program.order]
     for node, raw in program.variables.items():
         if outline.bindings.canonical(raw) is not model or any(program.contains(part, node) for part in inside):
             continue

@@ -117,9 +117,12 @@ def _entered_lines(outline: Outline, found: Evaluation, stage: Stage) -> tuple[l
     call = call_of(outline, found)
     inside = enter_function(outline, found)
     left = next((n for n in after if _is_return(n)), None)
-    # the comments above the call stay where they are, above `trainer.test` or `self.validate`
-    line = found.line.with_changes(leading_lines=()) if stage is TEST or found.midway else found.line
+    # the comments above the call stay where they are, above `trainer.test` or `self.validate`, or go above the step
+    stays = stage is TEST or found.midway
+    blank = [line for line in found.line.leading_lines if line.comment is None]  # type: ignore[attr-defined]
+    line = found.line.with_changes(leading_lines=() if stays else blank[:1])
     result = returned_statement(outline.program, line, call, inside.value)
+    found.wanted = bool(result)
     if result and inside.closing:
         result = [with_comments(result[0], inside.closing), *result[1:]]
     elif inside.closing:
@@ -191,7 +194,10 @@ def _keep_comments(outline: Outline, found: Evaluation, stage: Stage, end: Seque
             stays = node is found.line and (stage is TEST or found.midway)
             staying = len(comment_lines(node.leading_lines)) if stays else 0  # type: ignore[attr-defined]
             decorators = node.decorators if isinstance(node, cst.FunctionDef) else ()
-            above += [*(part for d in decorators for part in comments_inside(d, None)), *comments_of(node)[staying:]]
+            comments = comments_of(node)[staying:]
+            if node is found.line and found.wanted:
+                comments = comments[: len(comment_lines(node.leading_lines)) - staying]  # type: ignore[attr-defined]
+            above += [*(part for d in decorators for part in comments_inside(d, None)), *comments]
     outline.above[stage.step] = [*outline.above.get(stage.step, []), *above]
     last = stage.end if end else stage.step
     outline.footers.setdefault(stage.step, []).extend(footer_of(found.loop))

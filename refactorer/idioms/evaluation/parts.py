@@ -51,7 +51,7 @@ class Evaluation:
     runs the loop so, and `guard` is the `no_grad()` that sees to it. `function` holds the loop; `line` calls it.
     `taken` are the lines of `before` that have been taken out of the code around it. `midway` says that the code around
     it, in the hook `asks`, asks the Trainer for it. `bar` is a progress bar around what the loop iterates over, if the
-    Trainer can draw it.
+    Trainer can draw it. `wanted` says that the code around the call uses what the function returns.
     """
 
     line: cst.CSTNode
@@ -68,6 +68,7 @@ class Evaluation:
     midway: bool = False
     asks: str = STEP
     bar: Bar | None = None
+    wanted: bool = False
 
     def source(self, outline: Outline) -> BatchSource:
         """What the loop iterates over, without the progress bar."""
