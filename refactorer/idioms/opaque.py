@@ -37,9 +37,10 @@ def _with_optimizer(outline: Outline, roles: Roles) -> Roles:
         return roles
     found = both[0]
     if isinstance(found, Held):
+        if not keeps_object(outline, found):
+            return roles
         outline.models_unknown = True
-        opaque = not is_known_optimizer(outline.program, found)
-        return replace(roles, held=found, opaque=opaque, tentative=True) if keeps_object(outline, found) else roles
+        return replace(roles, held=found, opaque=not is_known_optimizer(outline.program, found), tentative=True)
     seen = roles_of(outline, [found], even_unbound=True)
     return replace(seen, opaque=True, tentative=True) if seen.optimizers else roles
 

@@ -246,6 +246,24 @@ def test_an_optimizer_that_an_object_may_replace(parts: dict[str, str], runner: 
     assert first_difference(runner.run(before), runner.run(after)) is None
 
 
+def test_an_object_of_another_file() -> None:
+    text = (
+        "from agents import agent\n"
+        + HEAD
+        + """
+def fit(agent):
+    for x, y in loader:
+        loss = F.cross_entropy(agent.model(x), y)
+        agent.optimizer.zero_grad()
+        loss.backward()
+        agent.optimizer.step()
+
+fit(agent)
+"""
+    )
+    assert "self.automatic_optimization = False" in converted(text)
+
+
 def test_lightning_alone_would_give_it_a_closure() -> None:
     result = convert_text(script(MAKERS["own class"]), options=Options(target="lightning"))
     assert not isinstance(result, Converted) or "self.automatic_optimization = False" in result.after
