@@ -48,15 +48,20 @@ def _networks(outline: Outline, roles: Roles) -> set[Variable]:
 
     They may hold more parameters than the optimizer was given: those gradients then have to be nobody's concern.
     """
-    made = outline.program.assigned_value(roles.optimizer)
-    given = made.args[0].value if isinstance(made, cst.Call) and made.args and not made.args[0].star else None
-    owners = _owners(outline, given)
-    if owners is None or any(node.name.value == "zero_grad" for node in outline.program.find(cst.FunctionDef)):
+    program = outline.program
+    made = [program.bound_to(seen.node) for seen in roles.optimizer.writes] if roles.optimizer is not None else []
+    given = [v.args[0].value if isinstance(v, cst.Call) and v.args and not v.args[0].star else None for v in made]
+    owners = [_owners(outline, value) for value in given]
+    first = owners[0] if owners else None
+    if first is None or any(other != first for other in owners):
         return set()
-    if not all(variable is not None and _keeps_its_object(outline, roles, variable) for variable in owners):
+    if any(node.name.value == "zero_grad" for node in program.find(cst.FunctionDef)):
+        return set()
+    if not all(variable is not None and _keeps_its_object(outline, roles, variable) for variable in first):
         return set()
     unseen = gradient_reader(outline) is None and not clips(outline)
-    return {v for v in owners if v is not None} if unseen or _is_whole(outline, given) else set()
+    whole = all(_is_whole(outline, value) for value in given)
+    return {v for v in first if v is not None} if unseen or whole else set()
 
 
 def _owners(outline: Outline, given: cst.BaseExpression | None) -> set[Variable | None] | None:
@@ -95,12 +100,12 @@ def _keeps_its_object(outline: Outline, roles: Roles, variable: Variable) -> boo
     """Whether a variable still means the object whose parameters the optimizer was given when that was made."""
     program = outline.program
     assert roles.optimizer is not None
-    made = program.statement(roles.optimizer.writes[0].node)
+    made = [program.statement(seen.node) for seen in roles.optimizer.writes]
     for seen in variable.writes:
         moved = _is_move_of(program, seen, variable)
         again = program.contains(outline.site.epoch_loop, seen.node) or seen.scope.function is not variable.owner
         once = len(variable.writes) == 1 and not loops_around(program, seen.node)
-        if again or not (moved or once or _comes_before(program, seen.node, made)):
+        if again or not (moved or once or all(_comes_before(program, seen.node, line) for line in made)):
             return False
     return True
 

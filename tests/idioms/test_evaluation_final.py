@@ -115,10 +115,6 @@ def test_a_function_that_others_use_stays_for_them() -> None:
 STAYING = {
     "else": (INLINE.replace("    print(", "    else:\n        print("), "the loop is left early"),
     "model": ("model = nn.Linear(2, 1)\n" + INLINE, "model is assigned between the training and it"),
-    "start": (
-        INLINE.replace("x, y in test_loader", "i, (x, y) in enumerate(test_loader, 1)"),
-        "its batches are not counted from zero",
-    ),
     "switch": ("torch.set_grad_enabled(False)\n" + INLINE, "the script switches gradients on and off for itself"),
 }  # fmt: skip
 

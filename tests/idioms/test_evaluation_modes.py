@@ -62,6 +62,13 @@ def test(batches):
     model.eval()
     print(sum(F.cross_entropy(model(x), y).item() for x, y in batches))
 """
+COUNTED = """
+def count(batches):
+    model.eval()
+    for i, (x, y) in enumerate(batches, start=1):
+        print(i, F.cross_entropy(model(x), y).item())
+    return i
+"""
 SHOWN = "def show():\n    again()\n\ndef again():\n    " + LOOK
 RUNNER = "class Runner:\n    def train(self):\n        print('no layer')\n"
 
@@ -91,6 +98,7 @@ BY_THE_TRAINER = {
     "a test behind the evaluation": {"functions": TESTED, "later": "test(others)"},
     "switched again": {"later": "model.eval()\n    " + LOOK},
     "a class that is no layer": {"functions": RUNNER},
+    "batches that are counted from one": {"functions": COUNTED, "later": "print(count(held_out))"},
     "an optimizer that is handed the model": {"optimizer": "make(model)"},
     "a function behind the switch": {"functions": SHOWN, "behind": "show()"},
 }

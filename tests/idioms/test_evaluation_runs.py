@@ -108,6 +108,14 @@ with torch.no_grad():
     print(n, i)
 print(torch.rand(2), i)
 """,
+    "counts_from_one": """
+model.eval()
+with torch.no_grad():
+    for i, (images, labels) in enumerate(plain_loader, start=1):
+        if i % 2 == 0:
+            print(i, criterion(model(images), labels).item())
+    print(i)
+""",
     "raises": """
 model.eval()
 with torch.no_grad():
@@ -348,6 +356,9 @@ EXPECTED = {
     ("leaves_early", "behind"): "test",
     ("leaves_early", "in the epoch"): "validation own modes",
     ("leaves_early", "never in training mode again"): "validation own modes",
+    ("counts_from_one", "behind"): "test",
+    ("counts_from_one", "in the epoch"): "validation own modes",
+    ("counts_from_one", "never in training mode again"): "validation own modes",
     ("raises", "behind"): "test",
     ("raises", "in the epoch"): "validation own modes",
     ("raises", "never in training mode again"): "validation own modes",

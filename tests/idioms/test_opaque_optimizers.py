@@ -54,6 +54,7 @@ points = torch.randn(24, 3)
 loader = DataLoader(TensorDataset(points, (points.sum(1) > 0).long()), batch_size=4, shuffle=True)
 model = nn.Sequential(nn.Linear(3, 5), nn.Dropout(0.2), nn.Linear(5, 2))
 """
+PLAIN = HEAD[: HEAD.index("class Drawing")] + HEAD[HEAD.index("torch.manual_seed") :]
 STEP = """
 loss = F.cross_entropy(model(x), y)
 optimizer.zero_grad()
@@ -81,8 +82,8 @@ MAKERS = {
 }
 
 
-def script(maker: str, step: str = STEP, loop: str = LOOP) -> str:
-    return HEAD + maker + "\n" + loop.format(step=textwrap.indent(step.strip(), " " * 8))
+def script(maker: str, step: str = STEP, loop: str = LOOP, head: str = HEAD) -> str:
+    return head + maker + "\n" + loop.format(step=textwrap.indent(step.strip(), " " * 8))
 
 
 def converted(text: str) -> str:
@@ -227,6 +228,48 @@ def test_an_optimizer_that_an_object_holds(parts: dict[str, str], runner: Runner
     before = trainer(**parts)
     after = converted(before)
     assert "return loss" in after and "return self.runner.optimizer" in after
+    assert first_difference(runner.run(before), runner.run(after)) is None
+
+
+BRANCHES = """
+if len(loader) > {least}:
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+else:
+    optimizer = optim.Adam({other}.parameters())
+"""
+
+
+@pytest.mark.parametrize("least", [3, 30])
+def test_the_network_clears_what_any_branch_gave_its_optimizer(least: int, runner: Runner) -> None:
+    step = STEP.replace("optimizer.zero_grad()", "model.zero_grad()")
+    before = script(BRANCHES.format(least=least, other="model"), step, head=PLAIN)
+    after = converted(before)
+    assert "return loss" in after and "zero_grad" not in after
+    assert first_difference(runner.run(before), runner.run(after)) is None
+
+
+def test_the_network_does_not_clear_all_that_some_branch_gave_its_optimizer(runner: Runner) -> None:
+    step = STEP.replace("optimizer.zero_grad()", "model.zero_grad()")
+    before = script("other = nn.Linear(2, 2)\n" + BRANCHES.format(least=30, other="other"), step, head=PLAIN)
+    after = converted(before)
+    assert "self.automatic_optimization = False" in after
+    assert first_difference(runner.run(before), runner.run(after)) is None
+
+
+PARTS = {
+    "optimizer = optim.SGD(filter(lambda p: p.requires_grad, model.parameters()), lr=0.1)": True,
+    "optimizer = optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)": True,
+    "optimizer = optim.SGD([{'params': p} for p in model.parameters()], lr=0.1)": False,
+    "optimizer = optim.SGD([q for p in model.parameters() for q in [p]], lr=0.1)": False,
+}
+
+
+@pytest.mark.parametrize("maker", PARTS)
+def test_the_network_clears_the_part_that_the_optimizer_was_given(maker: str, runner: Runner) -> None:
+    step = STEP.replace("optimizer.zero_grad()", "model.zero_grad()")
+    before = script("model[0].bias.requires_grad_(False)\n" + maker, step, head=PLAIN)
+    after = converted(before)
+    assert ("return loss" in after) is PARTS[maker]
     assert first_difference(runner.run(before), runner.run(after)) is None
 
 

@@ -42,8 +42,6 @@ def obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
             return reason
     with entered(outline, found) as prelude:
         _find_bar(outline, found)
-        if found.source(outline).start:
-            return "its batches are not counted from zero"
         _check_contents(outline, found)
         return _data_obstacle(outline, found, prelude) or gradients_obstacle(outline, roles, found)
 
