@@ -201,6 +201,7 @@ def is_asked_for_parameters(program: Program, variable: Variable) -> bool:
 
 
 def _may_make_module(program: Program, value: cst.CSTNode | None, is_global: bool) -> bool:
+    value = unmoved(value) if isinstance(value, cst.Call) else value
     if isinstance(value, (cst.BaseNumber, cst.SimpleString, cst.FormattedString, cst.BinaryOperation, cst.Comparison)):
         return False
     if isinstance(value, cst.Name) and value.value in ("None", "True", "False"):

@@ -15,9 +15,11 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import holds
 from refactorer.idioms.distributed.processes import is_rank
+from refactorer.idioms.distributed.values import Data
 from refactorer.idioms.evaluation.fresh import starts_in_training_mode
 from refactorer.idioms.evaluation.layers import is_free_of_modes
 from refactorer.idioms.evaluation.parts import TEST, Evaluation, Stage, entered
+from refactorer.idioms.evaluation.shared import is_shared
 from refactorer.idioms.parts import WRAPPERS, parts_of_models
 from refactorer.idioms.shapes import method_calls, mode_line
 from refactorer.idioms.taint import reaches
@@ -234,7 +236,7 @@ def _other_module(outline: Outline, roles: Roles, found: Evaluation) -> Variable
         if isinstance(parent, cst.Attribute):
             node, parent = parent, outline.program.parent.get(parent)
         used = isinstance(parent, cst.Arg) or (isinstance(parent, cst.Call) and parent.func is node)
-        if used and may_be_module(outline, variable, found.function):
+        if used and may_be_module(outline, variable, found.function) and not Data(outline, True).holds(variable):
             return variable
     return None
 
@@ -265,6 +267,8 @@ def _later_use(
     `aside` are pieces of code that are part of the training too.
     """
     program, loop = outline.program, outline.site.epoch_loop
+    if model.owner is outline.site.driver and is_shared(program, model):
+        return True
     own = [found.line, *_switches(outline, model, found), *([found.function] if found.function is not None else [])]
     inside = [part for part in (loop, *outline.consumed, *outline.dropped, *own, *aside) if part in program.order]
     for node, raw in program.variables.items():

@@ -1,0 +1,55 @@
+"""Whether code outside the function that trains has the model too, and may see in which mode the training left it."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
+from refactorer.outline.anchors import loops_around
+from refactorer.outline.inline import values_given
+from refactorer.outline.torch_names import unmoved
+
+_DEPTH = 4
+_STATE = ("state_dict", "parameters", "load_state_dict", "named_parameters", "zero_grad")
+_EARLY = (*_STATE, "to", "cuda", "cpu", "train", "apply", "float", "double", "modules", "children", "named_modules")
+
+
+def is_shared(program: Program, model: Variable, depth: int = 0) -> bool:
+    """Whether a model has another name whose owner does more with it than to take its state."""
+    if depth > _DEPTH:
+        return True
+    for seen in model.writes:
+        parent = program.parent.get(seen.node)
+        if isinstance(parent, cst.Param):
+            values = values_given(program, parent)
+            if values is None or any(_is_used_by_caller(program, value, depth) for value in values):
+                return True
+            continue
+        value = program.bound_to(seen.node)
+        made = unmoved(value) if value is not None else None
+        alias = isinstance(made, cst.Name) and program.variables.get(made) is not model
+        if alias or isinstance(made, (cst.Attribute, cst.Subscript)):
+            return True
+    return False
+
+
+def _is_used_by_caller(program: Program, value: cst.BaseExpression, depth: int) -> bool:
+    """Whether whoever hands a model to the training uses it behind the call, or has given it away in front of it."""
+    variable = program.variables.get(value) if isinstance(value, cst.Name) else None
+    if variable is None:
+        return not isinstance(value, cst.Call)
+    around = loops_around(program, value)
+    for seen in variable.reads:
+        if seen.node is value:
+            continue
+        again = any(program.contains(loop, seen.node) for loop in around)
+        early = seen.order < program.order[value] and seen.scope.function is variable.owner and not again
+        if not _is_harmless(program, seen.node, _EARLY if early else _STATE):
+            return True
+    return is_shared(program, variable, depth + 1)
+
+
+def _is_harmless(program: Program, node: cst.CSTNode, methods: tuple[str, ...]) -> bool:
+    parent = program.parent.get(node)
+    return isinstance(parent, cst.Attribute) and parent.attr.value in methods
