@@ -14,7 +14,7 @@ from refactorer.emit.edits import Edit, apply
 from refactorer.emit.reserved import RESERVED
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.blocks import is_pass
-from refactorer.outline.comments import comment_lines
+from refactorer.outline.comments import comments_of, with_comments
 from refactorer.outline.inline import Bindings
 from refactorer.outline.site import Site
 
@@ -166,9 +166,16 @@ class Outline:
         """Applies edits to the statements of one hook."""
         end = cst.SimpleStatementLine([cst.Pass()])
         block = apply(cst.IndentedBlock([*self.hooks[hook], end]), edits)  # type: ignore[list-item]
-        lines = list(block.body)
-        self.footers.setdefault(hook, []).extend(comment_lines(getattr(lines.pop(), "leading_lines", ())))
-        self.hooks[hook] = [line for line in lines if not is_pass(line)]
+        lines: list[cst.CSTNode] = []
+        waiting: list[cst.EmptyLine] = []
+        for line in block.body:
+            if is_pass(line):
+                waiting += comments_of(line)
+            else:
+                lines.append(with_comments(line, waiting) if waiting else line)
+                waiting = []
+        self.footers.setdefault(hook, []).extend(waiting)
+        self.hooks[hook] = lines
 
     def free_attribute(self, name: str) -> str:
         """A name for an attribute of the module that nothing in the file has."""

@@ -130,3 +130,88 @@ def test_the_trainer_switches(parts: dict[str, str], runner: Runner) -> None:
 def test_the_script_switches(parts: dict[str, str], runner: Runner) -> None:
     after = converted(script(**parts), runner)
     assert "def validation_step" not in after or "self.automatic_modes = False" in after
+
+
+FUNCTION = """
+import torch
+from torch import nn
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class Holder:
+    def __init__(self, net):
+        self.net = net
+
+    def fit(self, loader, held_out):
+        net = self.net
+        {body}
+
+
+def fit(net, loader, held_out):
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    for epoch in range(2):
+        net.train()
+        for x, y in loader:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(net(x), y)
+            loss.backward()
+            optimizer.step()
+        net.eval()
+        right = 0
+        with torch.no_grad():
+            for x, y in held_out:
+                right += (net(x).argmax(1) == y).sum().item()
+        print(epoch, right)
+
+
+torch.manual_seed(0)
+points = torch.randn(24, 3)
+data = TensorDataset(points, (points.sum(1) > 0).long())
+loader, held_out = DataLoader(data, 4, shuffle=True), DataLoader(data, 8)
+model = nn.Sequential(nn.Linear(3, 6), nn.Dropout(0.5), nn.Linear(6, 2))
+{call}
+print(torch.rand(1).item())
+"""
+USED = "print(model(points).sum().item())"
+OUTER = "def outer(net):\n    fit(net, loader, held_out)\n\n"
+CALLERS = {
+    "only trains": ("fit(model, loader, held_out)", True),
+    "takes the state": ("fit(model, loader, held_out)\nprint(sum(p.sum().item() for p in model.parameters()))", True),
+    "hands over a new one": ("fit(nn.Linear(3, 2), loader, held_out)", True),
+    "moves it first": ("model = model.to('cpu')\nfit(model, loader, held_out)", True),
+    "uses it behind": ("fit(model, loader, held_out)\n" + USED, False),
+    "asks for the mode": ("fit(model, loader, held_out)\nprint(model.training)", False),
+    "has it under another name": (
+        "other = model\nfit(model, loader, held_out)\nprint(other(points).sum().item())",
+        False,
+    ),
+    "has put it away": ("kept = [model]\nfit(model, loader, held_out)\nprint(kept[0](points).sum().item())", False),
+    "trains twice": (
+        "for i in range(2):\n    print(model(points).sum().item())\n    fit(model, loader, held_out)",
+        False,
+    ),
+    "through another function": (OUTER + "outer(model)\n" + USED, False),
+    "through another function only": (OUTER + "outer(model)", True),
+    "hands over an item": (
+        "nets = [model]\nfit(nets[0], loader, held_out)\nprint(nets[0](points).sum().item())",
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("call", CALLERS)
+def test_the_caller_of_the_function_that_trains(call: str, runner: Runner) -> None:
+    lines, switched = CALLERS[call]
+    after = converted(FUNCTION.format(body="pass", call=lines), runner)
+    assert "def validation_step" in after
+    assert ("automatic_modes = False" not in after) is switched
+
+
+def test_a_network_of_an_object_that_others_use(runner: Runner) -> None:
+    body = FUNCTION[FUNCTION.index("    optimizer =") : FUNCTION.index("torch.manual_seed")].replace(
+        "\n    ", "\n        "
+    )
+    call = "holder = Holder(model)\nholder.fit(loader, held_out)\nprint(holder.net(points).sum().item())"
+    after = converted(FUNCTION.format(body=body.strip(), call=call).replace("def fit(net,", "def unused(net,"), runner)
+    assert "def validation_step" not in after or "automatic_modes = False" in after

@@ -22,6 +22,11 @@ for epoch in range(2):
 FORWARD = "loss = (model(x) - y).pow(2).mean()\n"
 
 
+def test_a_comment_on_a_line_that_does_nothing_goes_to_the_next_one() -> None:
+    body = FORWARD + "optimizer.zero_grad()\nloss.backward()\noptimizer.step()\n# later\npass\nprint(i)\n# last\npass\n"
+    assert step_of(body).splitlines()[1:] == ["# later", "self.print(batch_idx)", "# last", "return loss"]
+
+
 def step_of(body: str) -> str:
     """The lines of `training_step` behind its header."""
     script = SCRIPT.format(body="".join(f"        {line}".rstrip() + "\n" for line in body.splitlines()))
