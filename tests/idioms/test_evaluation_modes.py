@@ -215,3 +215,53 @@ def test_a_network_of_an_object_that_others_use(runner: Runner) -> None:
     call = "holder = Holder(model)\nholder.fit(loader, held_out)\nprint(holder.net(points).sum().item())"
     after = converted(FUNCTION.format(body=body.strip(), call=call).replace("def fit(net,", "def unused(net,"), runner)
     assert "def validation_step" not in after or "automatic_modes = False" in after
+
+
+METERS = """
+import time
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class Meter:
+    def __init__(self):
+        self.sum = self.count = 0
+
+    def update(self, value, n=1):
+        self.sum += value * n
+        self.count += n
+        self.gradients = torch.is_grad_enabled()
+
+
+torch.manual_seed(0)
+points = torch.randn(24, 3)
+data = TensorDataset(points, (points.sum(1) > 0).long())
+loader, held_out = DataLoader(data, 4, shuffle=True), DataLoader(data, 8)
+model = nn.Sequential(nn.Linear(3, 6), nn.Linear(6, 2))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+kept = []
+for epoch in range(2):
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+    model.eval()
+    losses, times, end = Meter(), Meter(), time.time()
+    for x, y in held_out:
+        with torch.no_grad():
+            out = model(x)
+            error = nn.functional.cross_entropy(out, y)
+        {line}
+        end = time.time()
+    print(epoch, losses.sum, kept[-1:])
+"""
+WITHOUT = ["losses.update(error.item(), x.size(0))", "losses.update((out.argmax(1) == y).sum().item())"]
+WITH = ["losses.update(model(x).sum())", "kept.append(model(x).sum())", "print(model(x).sum())"]
+
+
+@pytest.mark.parametrize("line", [*WITHOUT, *WITH])
+def test_numbers_for_meters_need_no_gradients(line: str, runner: Runner) -> None:
+    after = converted(METERS.format(line=line), runner)
+    assert "def validation_step" in after and ("enable_grad" in after) is (line in WITH)

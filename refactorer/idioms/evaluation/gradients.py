@@ -12,6 +12,7 @@ from refactorer.analysis.flow import flow_of
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
+from refactorer.idioms.device.data import comes_from_outside, data_is_plain
 from refactorer.idioms.evaluation.layers import FOR_GRADIENTS, ignores_gradients
 from refactorer.idioms.evaluation.parts import Evaluation, is_no_grad
 from refactorer.idioms.plain import is_plain
@@ -23,6 +24,7 @@ from refactorer.outline.outline import Outline
 
 _CLEAN = "item detach tolist size dim numel nelement eq ne gt ge lt le argmax argmin long int bool byte"
 _CLEAN_METHODS = frozenset(_CLEAN.split())
+_METERS = ("update", "add", "append", "add_scalar")
 _NUMBERS = ("item", "size", "numel", "dim")
 _CLEAN_ATTRIBUTES = ("data", "shape", "dtype", "device", "ndim", "batch_size", "dataset")
 _COMPUTING = """
@@ -75,7 +77,18 @@ class _Escapes:
         self.run: set[Variable] = set()
         self.early = self._early(found.loop)
         self.own = {v for n, v in outline.uses(found.loop) if outline.is_write(n)}
-        self.graph: set[Variable] = {v for name in names_in(found.loop.target) if (v := outline.variable(name))}
+        self.graph: set[Variable] = set() if self._has_plain_data() else self._targets()
+
+    def _targets(self) -> set[Variable]:
+        """What the loop binds to a batch."""
+        names = names_in(self.found.loop.target)
+        return {variable for name in names if (variable := self.outline.variable(name)) is not None}
+
+    def _has_plain_data(self) -> bool:
+        """Whether the batches surely need no gradients."""
+        iterable = self.found.source(self.outline).iterable
+        known = iterable is not None and comes_from_outside(self.outline, iterable)
+        return known and data_is_plain(self.outline)
 
     def _early(self, loop: Loop) -> set[Variable]:
         """What a round of a loop may read that is left from before it."""
@@ -201,7 +214,11 @@ class _Escapes:
             if self.program.qualified_name(node.func) in ("torch.sum", "builtins.sum"):
                 return all(self._is_number(arg.value) for arg in node.args)
             method = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
-            return method in _NUMBERS or self.program.qualified_name(node.func) == "builtins.len"
+            return method in _NUMBERS or self.program.qualified_name(node.func) in ("builtins.len", "time.time")
+        if isinstance(node, cst.Name):
+            variable = self.outline.variable(node)
+            values = [self.program.bound_to(seen.node) for seen in variable.writes] if variable is not None else []
+            return bool(values) and all(isinstance(v, cst.Call) and self._is_number(v) for v in values)
         return isinstance(node, (cst.BaseNumber, cst.Comparison))
 
     def _assignment(self, node: cst.CSTNode) -> cst.Assign | None:
@@ -244,7 +261,9 @@ class _Escapes:
         if isinstance(call.func, cst.Attribute):
             if call.func.attr.value in _TENSOR_METHODS | _CLEAN_METHODS:
                 return True
-            return arguments and all(self._is_known(variable) for _, variable in self.outline.uses(call.func))
+            familiar = all(self._is_known(variable) for _, variable in self.outline.uses(call.func))
+            counts = call.func.attr.value in _METERS and all(self._is_number(arg.value) for arg in call.args)
+            return counts or (arguments and familiar)
         known = self.program.function(call.func)
         if known is None or not arguments or any(self.outline.mentions(m, known) for m in self.roles.models):
             return False
