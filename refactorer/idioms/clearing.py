@@ -6,6 +6,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
+from refactorer.analysis.walk import walk
 from refactorer.idioms.gradients import clips, gradient_reader
 from refactorer.idioms.shapes import method_line, only_call
 from refactorer.outline.anchors import loops_around
@@ -13,17 +14,34 @@ from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import unmoved
 
+_CLEARING = ("zero_grad", "zero_", "detach_", "parameters", "values", "super")
+
 
 def clearing_lines(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> list[int]:
     """Indices of the lines that together clear what `optimizer.zero_grad()` clears; none if that is not certain."""
     own = [i for i, line in enumerate(body) if _is_plain(method_line(outline, line, roles.stepping, "zero_grad"))]
     if roles.opaque or roles.held is not None:
-        return own
+        return own if _only_clears(outline.program) or own == [0] else []
     networks = _networks(outline, roles)
     found = {i: v for i, line in enumerate(body) if (v := _cleared(outline, line)) in networks}
     if own or networks <= set(found.values()):
         return sorted([*own, *found])
     return own
+
+
+def _only_clears(program: Program) -> bool:
+    """Whether each `zero_grad()` of the file does no more than its name says, so that it may come earlier."""
+    for function in program.find(cst.FunctionDef):
+        if function.name.value != "zero_grad":
+            continue
+        for node in walk(function.body):
+            func = node.func if isinstance(node, cst.Call) else None
+            name = func.attr.value if isinstance(func, cst.Attribute) else getattr(func, "value", "")
+            target = node.target if isinstance(node, (cst.AssignTarget, cst.AugAssign)) else None
+            cleared = isinstance(target, cst.Attribute) and target.attr.value == "grad"
+            if (func is not None and name not in _CLEARING) or (target is not None and not cleared):
+                return False
+    return True
 
 
 def _is_plain(call: cst.Call | None) -> bool:

@@ -217,6 +217,58 @@ def test_a_network_of_an_object_that_others_use(runner: Runner) -> None:
     assert "def validation_step" not in after or "automatic_modes = False" in after
 
 
+AGENT = """
+import torch
+from torch import nn
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class Agent:
+    def __init__(self):
+        self.net = nn.Sequential(nn.Linear(3, 6), nn.Dropout(0.5), nn.Linear(6, 2))
+
+    def parameters(self):
+        return self.net.parameters()
+
+    def train(self):
+        self.net.train()
+
+    def eval(self):
+        self.net.eval()
+
+    def __call__(self, x):
+        return self.net(x)
+
+
+torch.manual_seed(0)
+points = torch.randn(24, 3)
+data = TensorDataset(points, (points.sum(1) > 0).long())
+loader, held_out = DataLoader(data, 4, shuffle=True), DataLoader(data, 8)
+agent = Agent()
+optimizer = {optimizer}
+for epoch in range(2):
+    agent.train()
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(agent(x), y)
+        loss.backward()
+        optimizer.step()
+    agent.eval()
+    right = 0
+    with torch.no_grad():
+        for x, y in held_out:
+            right += (agent(x).argmax(1) == y).sum().item()
+    print(epoch, right)
+"""
+
+
+@pytest.mark.parametrize("given", ["agent.parameters()", "agent.net.parameters()", "list(agent.parameters())"])
+def test_an_object_that_holds_a_network(given: str, runner: Runner) -> None:
+    after = converted(AGENT.format(optimizer=f"torch.optim.SGD({given}, lr=0.1)"), runner)
+    assert "def validation_step" not in after or "automatic_modes = False" in after
+
+
 METERS = """
 import time
 import torch

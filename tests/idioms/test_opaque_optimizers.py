@@ -256,6 +256,44 @@ def test_the_network_does_not_clear_all_that_some_branch_gave_its_optimizer(runn
     assert first_difference(runner.run(before), runner.run(after)) is None
 
 
+COUNTING = (
+    PLAIN
+    + """
+class Counting:
+    def __init__(self, inner):
+        self.inner, self.cleared = inner, 0
+
+    def zero_grad(self):
+        self.cleared += 1
+        print("cleared", self.cleared, torch.rand(1).item())
+        self.inner.zero_grad()
+
+    def step(self):
+        self.inner.step()
+
+
+optimizer = Counting(optim.SGD(model.parameters(), lr=0.1))
+for epoch in range(2):
+    for x, y in loader:
+        {first}
+        loss = F.cross_entropy(model(x), y)
+        print(loss.item())
+        {second}
+        loss.backward()
+        optimizer.step()
+"""
+)
+CLEARS = "optimizer.zero_grad()"
+
+
+@pytest.mark.parametrize(("first", "second"), [(CLEARS, "pass"), ("pass", CLEARS), (CLEARS, CLEARS)])
+def test_clearing_that_does_more_keeps_its_place(first: str, second: str, runner: Runner) -> None:
+    before = COUNTING.format(first=first, second=second)
+    after = converted(before)
+    assert ("return loss" in after) is (second == "pass")
+    assert first_difference(runner.run(before), runner.run(after)) is None
+
+
 PARTS = {
     "optimizer = optim.SGD(filter(lambda p: p.requires_grad, model.parameters()), lr=0.1)": True,
     "optimizer = optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)": True,

@@ -26,14 +26,15 @@ from refactorer.idioms.taint import reaches
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_around, class_of_method
-from refactorer.outline.optimizers import Roles, is_module_class, may_be_module
+from refactorer.outline.optimizers import Roles, is_asked_for_parameters, is_module_class, makes_module, may_be_module
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, EPOCHS, TRAIN_DATA, Outline
+from refactorer.outline.torch_names import unmoved
 
 
 def leave_to_trainer(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> list[cst.CSTNode] | None:
     """The script's own switches, if the Trainer can make them instead; None where the script has to."""
     model = roles.model
-    if model is None or _looks_at_modes(outline):
+    if model is None or not _is_network(outline.program, model) or _looks_at_modes(outline):
         return None
     with entered(outline, found):
         if _other_module(outline, roles, found) is not None:
@@ -80,6 +81,16 @@ def _switches_around(
     early = [line for line in outline.lines(EPOCH_START) if mode_line(outline, line, model, "train")]
     known = len(_calls(outline, "eval")) == 1 and len(_calls(outline, "train")) == 1 + len(early)
     return [front[off[0]], behind[on[0]]] if known and starts_in_training_mode(outline, model) else None
+
+
+def _is_network(program: Program, model: Variable) -> bool:
+    """Whether a model is a network itself, not an object that holds one: the Trainer switches networks alone."""
+    values = [program.bound_to(seen.node) for seen in model.writes]
+    made = [unmoved(value) for value in values if value is not None]
+    own = [program.definition(program.variables.get(call.func)) for call in made if isinstance(call, cst.Call)]
+    if any(isinstance(kind, cst.ClassDef) and not is_module_class(program, kind) for kind in own):
+        return False
+    return is_asked_for_parameters(program, model) or all(makes_module(program, seen) for seen in model.writes)
 
 
 def _looks_at_modes(outline: Outline) -> bool:
