@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import libcst as cst
 
 from refactorer.analysis.program import Program
@@ -22,18 +24,13 @@ def arguments(
     name, params = function.name.value, function.params
     if (function.decorators and not decorators_known) or isinstance(params.star_arg, cst.Param) or params.star_kwarg:
         raise PlainerView(function, f"{name}() is decorated or takes any number of arguments")
-    positional = [*params.posonly_params, *params.params]
-    by_name = {p.name.value: p for p in [*params.params, *params.kwonly_params]}
-    bound: dict[cst.Param, cst.BaseExpression] = {}
     args = list(call.args)
     if class_of_method(program, function) is not None and isinstance(call.func, cst.Attribute):
         args.insert(0, cst.Arg(call.func.value))
-    for index, arg in enumerate(args):
-        by_place = positional[index] if index < len(positional) else None
-        target = by_name.get(arg.keyword.value) if arg.keyword else by_place
-        if arg.star or target is None:
-            raise PlainerView(call, f"the arguments of {name}() cannot be matched with its parameters")
-        bound[target] = arg.value
+    bound = matched(params, args)
+    if bound is None:
+        raise PlainerView(call, f"the arguments of {name}() cannot be matched with its parameters")
+    positional = [*params.posonly_params, *params.params]
     for parameter in [*positional, *params.kwonly_params]:
         if parameter in bound:
             continue
@@ -42,6 +39,20 @@ def arguments(
             raise PlainerView(call, f"the parameter {parameter.name.value} of {name}() has no constant value here")
         bound[parameter] = default
     return {p: bound[p] for p in [*positional, *params.kwonly_params]}
+
+
+def matched(params: cst.Parameters, args: Sequence[cst.Arg]) -> dict[cst.Param, cst.BaseExpression] | None:
+    """What arguments give to parameters, by place or by name; None if that is not known."""
+    positional = [*params.posonly_params, *params.params]
+    by_name = {p.name.value: p for p in [*params.params, *params.kwonly_params]}
+    bound: dict[cst.Param, cst.BaseExpression] = {}
+    for index, arg in enumerate(args):
+        by_place = positional[index] if index < len(positional) else None
+        target = by_name.get(arg.keyword.value) if arg.keyword else by_place
+        if arg.star or target is None:
+            return None
+        bound[target] = arg.value
+    return bound
 
 
 def is_constant(node: cst.CSTNode) -> bool:

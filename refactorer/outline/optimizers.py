@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import libcst as cst
@@ -75,7 +76,7 @@ def roles_of(outline: Outline, stepped: list[Variable], even_unbound: bool = Fal
     program = outline.program
     used = dict.fromkeys(v for body in outline.hooks.values() for _, v in outline.uses(*body))
     replaced = {v for body in outline.hooks.values() for n, v in outline.uses(*body) if outline.is_write(n)}
-    unsure = {v for v in used if not is_surely_bound(outline, v)} | replaced
+    unsure = _maybe_unbound(outline, used) | replaced
     optimizers = tuple(v for v in stepped if v not in (replaced if even_unbound else unsure))
     by_optimizer = [models_of(program, outline, optimizer) for optimizer in optimizers]
     models = dict.fromkeys(model for found in by_optimizer for model in found)
@@ -86,7 +87,12 @@ def roles_of(outline: Outline, stepped: list[Variable], even_unbound: bool = Fal
 
 def is_surely_bound(outline: Outline, variable: Variable) -> bool:
     """Whether a variable has a value whenever the training starts, as far as the driver decides that."""
-    return variable.owner is not outline.site.driver or variable in Liveness(outline, ()).surely_bound()
+    return not _maybe_unbound(outline, [variable])
+
+
+def _maybe_unbound(outline: Outline, variables: Iterable[Variable]) -> set[Variable]:
+    bound = Liveness(outline, ()).surely_bound()
+    return {variable for variable in variables if variable.owner is outline.site.driver and variable not in bound}
 
 
 def known_optimizers(outline: Outline) -> list[Variable]:

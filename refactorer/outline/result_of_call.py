@@ -43,7 +43,7 @@ def _check_order(program: Program, small: cst.Assign | cst.Expr | cst.AugAssign,
         by_others = any(seen.scope.function is not variable.owner for seen in variable.writes)
         if by_others and program.access(part) != "write":
             raise PlainerView(call, f"{variable.name} is read before the call, which may change it")
-    if _may_not_run(program, call) or not all(_is_lasting(program, part, call) for part in early):
+    if _may_not_run(program, call) or not all(_is_lasting(program, part) for part in early):
         raise PlainerView(call, "the call stands inside a larger expression")
 
 
@@ -76,14 +76,14 @@ def _may_not_run(program: Program, call: cst.Call) -> bool:
     return False
 
 
-def _is_lasting(program: Program, part: cst.CSTNode, call: cst.Call) -> bool:
+def _is_lasting(program: Program, part: cst.CSTNode) -> bool:
     """Whether a part of an expression means the same behind the training: a name, a literal, a method, a count."""
     if isinstance(part, (cst.Name, cst.BaseNumber, cst.SimpleString)) or not isinstance(part, _PARTS):
         return True
     if isinstance(part, (cst.StarredElement, cst.StarredDictElement)) or (isinstance(part, cst.Arg) and part.star):
         return False
     if isinstance(part, (cst.Tuple, cst.List, cst.Dict, cst.Arg, cst.BaseElement, cst.BaseDictElement)):
-        return all(_is_lasting(program, child, call) for child in children(part))
+        return all(_is_lasting(program, child) for child in children(part))
     if isinstance(part, cst.Attribute):
         outer = program.parent.get(part)
         return isinstance(outer, cst.Call) and outer.func is part and _is_method(program, part.value)

@@ -6,6 +6,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.outline.anchors import uses_of
+from refactorer.outline.arguments import matched
 from refactorer.outline.classes import class_of_method
 
 _SPAWNERS = (
@@ -36,15 +37,11 @@ def given(program: Program, function: cst.FunctionDef, call: cst.Call) -> dict[c
     params = function.params
     if isinstance(params.star_arg, cst.Param) or params.star_kwarg or class_of_method(program, function) is not None:
         return None
-    plain = [*params.posonly_params, *params.params]
-    by_name = {p.name.value: p for p in [*params.params, *params.kwonly_params]}
-    found = {p: p.default for p in [*plain, *params.kwonly_params] if p.default is not None}
-    for place, arg in enumerate(call.args):
-        target = by_name.get(arg.keyword.value) if arg.keyword else (plain[place] if place < len(plain) else None)
-        if arg.star or target is None:
-            return None
-        found[target] = arg.value
-    return found
+    bound = matched(params, call.args)
+    if bound is None:
+        return None
+    every = [*params.posonly_params, *params.params, *params.kwonly_params]
+    return {**{p: p.default for p in every if p.default is not None}, **bound}
 
 
 def _given(
