@@ -8,6 +8,7 @@ from typing import Any
 
 import libcst as cst
 
+from refactorer.analysis.deferred import deferred
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
@@ -92,8 +93,7 @@ def enter(
 def _is_lent(program: Program, value: cst.CSTNode, function: cst.FunctionDef) -> bool:
     """Whether a variable of the caller keeps its value while the function runs, and nothing keeps the parameter."""
     variable = program.variables.get(value)
-    keeping = (cst.FunctionDef, cst.Lambda, cst.GeneratorExp, cst.ClassDef)
-    if variable is None or any(isinstance(node, keeping) for node in walk(function.body)):
+    if variable is None or any(deferred(program, function.body)):
         return False
     return all(seen.scope.function is variable.owner for seen in variable.writes)
 

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import libcst as cst
 
+from refactorer.analysis.deferred import deferred
 from refactorer.analysis.flow import NOTHING, Flow, flow_of, passes_errors_on
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
@@ -29,8 +30,6 @@ from refactorer.outline.outline import (
     VALIDATION_STEP,
     Outline,
 )
-
-_EAGER = {f"builtins.{name}" for name in ("sum", "any", "all", "min", "max", "list", "tuple", "set", "dict", "sorted")}
 
 
 class Liveness:
@@ -186,19 +185,8 @@ class Liveness:
     @cached_property
     def _kept_by_functions(self) -> set[Variable]:
         """What functions, lambdas and generators in the hooks mention; lines that are added later have none."""
-        found: set[Variable] = set()
-        for _, body in self._ordered():
-            for node in walk(*body):
-                late = isinstance(node, (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.GeneratorExp))
-                if late and not self._used_at_once(node):
-                    inner = node.body if isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.Lambda)) else node
-                    found |= {variable for _, variable in self.outline.uses(inner)}
-        return found
-
-    def _used_at_once(self, node: cst.CSTNode) -> bool:
-        call = self.program.parent.get(self.program.parent.get(node, node))
-        name = self.program.qualified_name(call.func) if isinstance(call, cst.Call) else None
-        return name in _EAGER
+        parts = (part for _, body in self._ordered() for part in deferred(self.program, *body))
+        return {variable for part in parts for _, variable in self.outline.uses(part)}
 
     def surely_bound(self) -> frozenset[Variable]:
         """Variables of the driver that have a value when the training begins, on every path."""

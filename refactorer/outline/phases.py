@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.deferred import deferred
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
@@ -64,8 +65,7 @@ def _phases(iterable: cst.BaseExpression) -> list[cst.SimpleString] | None:
 
 def _is_plain(program: Program, loop: cst.For, variable: Variable) -> bool:
     """Whether the loop runs through all its phases, and only its body, which does not keep it, reads the variable."""
-    later = (cst.FunctionDef, cst.Lambda, cst.ClassDef, cst.GeneratorExp)
-    if loop.orelse is not None or loop_jumps(loop.body.body) or any(isinstance(node, later) for node in walk(loop)):
+    if loop.orelse is not None or loop_jumps(loop.body.body) or any(deferred(program, loop)):
         return False
     inside = all(program.contains(loop, seen.node) for seen in variable.occurrences)
     return inside and len(variable.writes) == 1 and variable.writes[0].scope.function is variable.owner

@@ -220,8 +220,6 @@ STAYS = {
         over("train_loader", imports="from tqdm import trange", header="def range(n):\n    return 'ab'\n"
              "for epoch in trange(3):"), "a range of its own"),
     "a terminal": (over("tqdm(train_loader, disable=None)"), "at a terminal"),
-    "by hand": (script("bar = tqdm(total=5)\nfor x, y in train_loader:\n" + indented(STEP + "bar.update(1)\n")
-                       + "bar.close()\n"), ""),
     "made once": (over("bar", "bar.set_postfix(a=1)\n", header="bar = tqdm(train_loader)\nfor epoch in range(3):"), ""),
     "one of two": (script("bar = tqdm(train_loader) if epoch else train_loader\nfor x, y in bar:\n" + indented(STEP)),
                    ""),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.walk import walk
-from refactorer.idioms.progress import in_front
+from refactorer.idioms.progress import by_hand, in_front
 from refactorer.idioms.progress.bars import is_bar, source_in
 from refactorer.idioms.progress.taking import CODE, find, take, without
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, STEP, Outline
@@ -27,6 +27,7 @@ def apply(outline: Outline) -> None:
         in_front.apply(outline)
     elif outline.site.form == "epochs":
         _around_batches(outline)
+        by_hand.apply(outline)
         outline.shows_bars = not _draws_itself(outline)
         if outline.shows_bars:
             in_front.over_epochs(outline)

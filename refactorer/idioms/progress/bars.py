@@ -23,7 +23,8 @@ _LOOKS = {
     "smoothing", "bar_format", "initial", "position", "postfix", "unit_divisor", "nrows", "colour", "delay",
 }  # fmt: skip
 _STREAMS = ("sys.stdout", "sys.stderr")
-_WRITING = {"set_description", "set_description_str", "set_postfix", "set_postfix_str", "refresh"}
+NOTHING = cst.Name("None")
+WRITING = {"set_description", "set_description_str", "set_postfix", "set_postfix_str", "refresh"}
 
 
 @dataclass(frozen=True)
@@ -128,23 +129,29 @@ def _taken_apart(program: Program, call: cst.Call) -> Bar | Obstacle:
     """What is iterated over, and the arguments that matter; the others only change the looks."""
     if program.qualified_name(call.func) in _RANGES:
         return _range(program, call)
-    inner: cst.BaseExpression | None = None
-    bar = Bar(call, cst.Name("None"))
+    bar = looks_of(program, call)
+    if isinstance(bar, Obstacle):
+        return bar
+    if bar.inner is NOTHING:
+        return Obstacle(call, "it is updated by hand")
+    if not _iterates_once(program, call, bar.inner):
+        return Obstacle(call, "tqdm.auto asks a loader for one iterator more, which draws a random number")
+    return bar
+
+
+def looks_of(program: Program, call: cst.Call) -> Bar | Obstacle:
+    """The bar that a call makes, with `NOTHING` to iterate over where the script moves it on itself."""
+    bar = Bar(call, NOTHING)
     for index, arg in enumerate(call.args):
         name = arg.keyword.value if arg.keyword is not None else ("iterable", "desc", "total")[min(index, 2)]
         if arg.star or (arg.keyword is None and index > 2):
             return Obstacle(arg, "its arguments are not all known")
         if name == "iterable":
-            inner = arg.value
+            bar.inner = arg.value
         else:
             reason = _argument(program, bar, name, arg.value)
             if reason is not None:
                 return Obstacle(arg, reason)
-    if inner is None:
-        return Obstacle(call, "it is updated by hand")
-    if not _iterates_once(program, call, inner):
-        return Obstacle(call, "tqdm.auto asks a loader for one iterator more, which draws a random number")
-    bar.inner = inner
     return bar
 
 
@@ -251,7 +258,7 @@ def _is_in_header(outline: Outline, node: cst.CSTNode, source: BatchSource) -> b
 def _use(outline: Outline, bar: Bar, node: cst.CSTNode, behind: Sequence[cst.CSTNode]) -> str | None:
     """Takes note of one use of the bar; what keeps it, in words."""
     program = outline.program
-    closing = next((line for line in behind if _is_close(line, node)), None)
+    closing = next((line for line in behind if is_closing(line, node)), None)
     if closing is not None:
         bar.closing.append(closing)
         return None
@@ -266,12 +273,13 @@ def _use(outline: Outline, bar: Bar, node: cst.CSTNode, behind: Sequence[cst.CST
     if not isinstance(parent, cst.Attribute) or parent.value is not node:
         return "it is used in other ways"
     alone = isinstance(call, cst.Call) and call.func is parent and isinstance(program.parent.get(call), cst.Expr)
-    if parent.attr.value not in _WRITING or not alone:
+    if parent.attr.value not in WRITING or not alone:
         return f"its {parent.attr.value} is used"
     return None
 
 
-def _is_close(line: cst.CSTNode, node: cst.CSTNode) -> bool:
+def is_closing(line: cst.CSTNode, node: cst.CSTNode) -> bool:
+    """Whether a line is `bar.close()`, for the name of a bar in it."""
     call = only_call(line)
     func = call.func if call is not None and not call.args else None
     return isinstance(func, cst.Attribute) and func.value is node and func.attr.value == "close"

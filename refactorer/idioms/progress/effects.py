@@ -7,7 +7,9 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 
-_FUNCTIONS = {f"builtins.{name}" for name in ("len", "int", "str", "float", "min", "max", "round", "range")}
+_FUNCTIONS = {f"builtins.{name}" for name in ("len", "int", "str", "float", "min", "max", "round", "range")} | {
+    f"{module}.{name}" for module in ("math", "numpy") for name in ("ceil", "floor")
+}
 ITERATORS = {"builtins.enumerate", "builtins.zip", "builtins.range"}
 _PARTS = (
     cst.Name, cst.Attribute, cst.BaseNumber, cst.BaseString, cst.BaseFormattedStringContent, cst.BinaryOperation,

@@ -57,17 +57,21 @@ def take(
     switch_on(outline, bar)
     before = _bound_to_loader(outline, bar, before, entered)
     rename(outline, bar)
-    described = _description(bar)
-    above = comments_inside(bar.call, bar.inner)
-    outline.above.setdefault(step, []).extend(above)
+    return described(outline, bar, before, step)
+
+
+def described(outline: Outline, bar: Bar, before: Sequence[cst.CSTNode], step: str) -> list[cst.CSTNode]:
+    """The lines in front of the loop, with the description of the bar in place of the line that makes it."""
+    text = _description(bar)
+    outline.above.setdefault(step, []).extend(comments_inside(bar.call, bar.inner))
     if bar.line is None:
-        return [*before, *described]
+        return [*before, *text]
     at = list(before).index(bar.line)
     line = bar.line
     assert isinstance(line, cst.SimpleStatementLine)
-    if described:
+    if text:
         new: list[cst.CSTNode] = [
-            described[0].with_changes(leading_lines=line.leading_lines, trailing_whitespace=line.trailing_whitespace)
+            text[0].with_changes(leading_lines=line.leading_lines, trailing_whitespace=line.trailing_whitespace)
         ]
         return [*before[:at], *new, *before[at + 1 :]]
     return without(outline, before, [line], step)
