@@ -253,6 +253,19 @@ def test_a_global_that_the_function_assigns_first(runner: Runner) -> None:
     assert first_difference(runner.run(before), runner.run(text)) is None
 
 
+IN_FUNCTION = "global args\n    args = argparse.Namespace()\n    args.cuda = torch.cuda.is_available()\n    "
+UNDER_A_CONDITION = IN_FUNCTION.replace("args = ", "if not model.training: pass\n    else: args = ")
+
+
+@pytest.mark.parametrize(("lines", "known"), [(IN_FUNCTION, True), (UNDER_A_CONDITION, False)])
+def test_settings_that_only_the_function_makes(lines: str, known: bool, runner: Runner) -> None:
+    before = in_function("model", "if args.cuda:\n    x, y = x.cuda(), y.cuda()", "train(nn.Linear(2, 1))")
+    before = before.replace("):\n    opt", "):\n    " + lines + "opt")
+    text, notes = converted(before)
+    assert ("device='cuda' if args.cuda else 'cpu')" in text) == known == ("N105" not in notes)
+    assert first_difference(runner.run(before), runner.run(text)) is None
+
+
 def test_a_function_that_something_else_calls_may_get_anything() -> None:
     head = "def run(function, *args):\n    function(*args)"
     main = "device = CHOSEN\nmodel = nn.Linear(2, 1).to(device)\ntrain(model, device)\nrun(train, model, 'cpu')"

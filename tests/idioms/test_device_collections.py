@@ -21,7 +21,7 @@ ITEMS = [
     (DICTS, "x, y = dict(**{k: v.to(device) for k, v in batch.items()}).values()", "dict(**batch)"),
     (A_LIST, "x, y = (lambda *a: a)(*[t.to(device) for t in batch])", "(*batch)"),
     # a generator is none of the built-in collections
-    (A_LIST, "g = (t.to(device) for t in batch)\nprint(type(g).__name__)\nx, y = g", "(t for t in self.batch)"),
+    (A_LIST, "g = (t.to(device) for t in batch)\nprint(type(g).__name__)\nx, y = g", "(t for t in batch)"),
     (
         A_LIST,
         "list = len\nbatch = [t.to(device) for t in batch]\nprint(list(batch))\nx, y = batch",

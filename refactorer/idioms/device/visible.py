@@ -105,20 +105,27 @@ def _is_parameter(outline: Outline, variable: Variable) -> bool:
 
 def _is_settled(outline: Outline, variable: Variable) -> bool:
     """Whether a variable surely has a value when the training begins, and keeps it."""
-    program, site = outline.program, outline.site
-    owner = variable.owner
+    program, owner = outline.program, variable.owner
     if _is_parameter(outline, variable):
         return True
     if owner is None or any(_may_write_later(outline, owner, write) for write in variable.writes):
         return False
+    return any(variable in flow_of(program, lines).sure for lines in _settling(outline, variable, owner))
+
+
+def _settling(outline: Outline, variable: Variable, owner: Scope) -> list[list[cst.CSTNode]]:
+    """The lines that may settle a variable: those in front of the training, and those of the module around it."""
+    program, site = outline.program, outline.site
+    found: list[list[cst.CSTNode]] = []
     if owner.node is program.module and site.driver.node is not program.module:
         # the lines of the module do not run while the function trains
-        lines = [part for line in program.module.body for part in _lines_of(outline, variable, line)]
-    elif all(write.order < program.order[site.epoch_loop] for write in variable.writes):
-        lines = _lines_in_front(outline, owner)
-    else:
-        return False
-    return variable in flow_of(program, lines).sure
+        found.append([part for line in program.module.body for part in _lines_of(outline, variable, line)])
+        if any(program.enclosing_function(write.node) is not site.driver.node for write in variable.writes):
+            return found
+        owner = site.driver
+    if all(write.order < program.order[site.epoch_loop] for write in variable.writes):
+        found.append(_lines_in_front(outline, owner))
+    return found
 
 
 def _may_write_later(outline: Outline, owner: Scope, write: Occurrence) -> bool:
