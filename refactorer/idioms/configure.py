@@ -147,7 +147,7 @@ def _changed_between(outline: Outline, roles: Roles, variable: Variable, line: c
     for seen in variable.writes:
         if program.order[seen.node] > program.order[line]:
             return True
-        if seen.scope is not variable.owner:
+        if seen.scope not in (variable.owner, outline.site.driver):
             return True
     for node in variable.reads:
         at = program.order[node.node]
