@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.flow import flow_of
+from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Scope, Variable
 from refactorer.idioms.device.conditions import AVAILABLE, Target, is_availability, is_main_guard
 from refactorer.outline.blocks import block_lines
@@ -71,12 +72,25 @@ def _is_for_the_module_only(outline: Outline, function: cst.FunctionDef) -> bool
 
 
 def _is_made_with_its_object(outline: Outline, variable: Variable, name: str) -> bool:
-    """Whether a setting is an attribute of the `self` of the driver that only its constructor assigns."""
+    """Whether a setting is an attribute of the `self` of the driver that only its constructor assigns, and once."""
     program = outline.program
     writes = writes_of(outline, name)
-    maker = program.enclosing_function(writes[0]) if len(writes) == 1 else None
-    own = maker is not None and program.parent[maker] is program.parent.get(outline.site.driver.node)
-    return own and maker is not None and maker.name.value == "__init__" and _is_self(outline, variable)
+    makers = {program.enclosing_function(node) for node in writes}
+    maker = makers.pop() if len(makers) == 1 else None
+    if maker is None or program.parent[maker] is not program.parent.get(outline.site.driver.node):
+        return False
+    once = len(writes) == 1 or _is_in_either_branch(program, writes)
+    return once and maker.name.value == "__init__" and _is_self(outline, variable)
+
+
+def _is_in_either_branch(program: Program, writes: list[cst.Attribute]) -> bool:
+    """Whether one of two assignments is made in a branch of an `if`, and the other one in its `else`."""
+    lines = [program.statement(node) for node in writes]
+    blocks = [program.parent[line] for line in lines]
+    first, last = program.parent.get(blocks[0]), program.parent.get(blocks[-1])
+    if len(writes) != 2 or not isinstance(first, cst.If) or last is None or first.orelse is not last:
+        return False
+    return isinstance(program.parent.get(program.parent[first]), cst.FunctionDef)
 
 
 def _is_self(outline: Outline, variable: Variable) -> bool:
