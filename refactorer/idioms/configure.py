@@ -12,6 +12,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.beside import runs_beside
 from refactorer.idioms.disturbance import disturbed_between
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.schedulers import step_behind_batch, step_behind_epoch, steps_of
@@ -93,7 +94,7 @@ def _used_in_hooks(outline: Outline, variable: Variable) -> bool:
 
 def _obstacle(outline: Outline, roles: Roles, variable: Variable, allowed: set[Variable]) -> str | None:
     """Why an object cannot be made later: it has to be of a known class, with simple arguments that stay the same."""
-    program, loop = outline.program, outline.site.epoch_loop
+    program = outline.program
     value = program.assigned_value(variable)
     name = program.qualified_name(value.func) if isinstance(value, cst.Call) else None
     if not isinstance(value, cst.Call) or not (names_optimizer(name) or names_scheduler(name)):
@@ -102,8 +103,7 @@ def _obstacle(outline: Outline, roles: Roles, variable: Variable, allowed: set[V
         return "its class is chosen by name, and making it may fail"
     line = program.statement(value)
     alone = isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1
-    beside = program.parent[line] is program.parent[loop] and program.order[line] < program.order[loop]
-    if variable.owner is not outline.site.driver or not alone or not beside:
+    if variable.owner is not outline.site.driver or not alone or not runs_beside(outline, line):
         return "it is not made on a line of its own beside the training"
     if program.order[line] < outline.reflection:
         return "something looks at the variables of the script"

@@ -1,0 +1,36 @@
+"""Whether two lines of a function run together: whatever runs the second has run the first, once."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.idioms.device.conditions import is_main_guard
+from refactorer.outline.outline import Outline
+
+
+def runs_beside(outline: Outline, line: cst.CSTNode) -> bool:
+    """Whether a line in front of the training is always followed by it, unless something fails in between.
+
+    The training may stand deeper: in a `with`, under `if __name__ == "__main__":` or in a `try` that waits for Ctrl-C.
+    """
+    program, loop = outline.program, outline.site.epoch_loop
+    block = program.parent[line]
+    inner: cst.CSTNode = loop
+    for outer in program.ancestors(loop):
+        if outer is block:
+            return program.order[line] < program.order[loop]
+        if not isinstance(outer, cst.IndentedBlock) and not _goes_on_inside(outline, outer, inner):
+            return False
+        inner = outer
+    return False
+
+
+def _goes_on_inside(outline: Outline, outer: cst.CSTNode, inner: cst.CSTNode) -> bool:
+    if isinstance(outer, cst.With):
+        return outer.asynchronous is None
+    if isinstance(outer, cst.If):
+        return outer.body is inner and is_main_guard(outer)
+    if isinstance(outer, cst.Try) and outer.body is inner:
+        caught = [outline.program.qualified_name(handler.type) for handler in outer.handlers]
+        return all(name == "builtins.KeyboardInterrupt" for name in caught)
+    return False
