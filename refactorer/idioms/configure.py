@@ -14,6 +14,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.beside import runs_beside
 from refactorer.idioms.disturbance import disturbed_between
+from refactorer.idioms.looking import keeps_parameters
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.schedulers import step_behind_batch, step_behind_epoch, steps_of
 from refactorer.outline.optimizers import Roles, is_stepped
@@ -112,7 +113,7 @@ def _obstacle(outline: Outline, roles: Roles, variable: Variable, allowed: set[V
     if any(_touched_between(outline, part, line) for part in parts_of_models(outline, roles)):
         return "a part of the model is used before the training"
     used = [v for _, v in outline.uses(value) if v not in allowed]
-    changed = next((v for v in used if _changed_between(outline, roles, v, line)), None)
+    changed = next((v for v in used if _changed_between(outline, roles, v, value)), None)
     if changed is not None:
         return f"{changed.name} may change before the training"
     return "something may change its arguments" if disturbed_between(outline, roles, line, value) else None
@@ -141,28 +142,48 @@ def _simple_arguments(outline: Outline, roles: Roles, value: cst.Call) -> bool:
     return True
 
 
-def _changed_between(outline: Outline, roles: Roles, variable: Variable, line: cst.CSTNode) -> bool:
-    """Whether a variable, or an attribute of it, may be different at the training."""
+def _changed_between(outline: Outline, roles: Roles, variable: Variable, value: cst.Call) -> bool:
+    """Whether a variable, or an attribute of it that matters, may be different at the training."""
     program, loop = outline.program, outline.site.epoch_loop
+    line = program.statement(value)
     for seen in variable.writes:
-        if program.order[seen.node] > program.order[line]:
-            return True
         if seen.scope not in (variable.owner, outline.site.driver):
+            return True
+        if program.order[seen.node] > program.order[line] and not _is_behind_training(outline, seen.node):
             return True
     for node in variable.reads:
         at = program.order[node.node]
-        parent = program.parent[node.node]
-        between = program.order[line] < at < program.order[loop] and not program.contains(line, node.node)
-        runs = program.enclosing_function(node.node) is program.enclosing_function(loop)
-        if any(program.contains(function, node.node) for function in outline.consumed):
+        inside = any(program.contains(function, node.node) for function in outline.consumed)
+        if inside or _is_behind_training(outline, node.node):
             continue
-        if between and runs and variable in roles.models and not _keeps_parameters(parent):
+        runs = program.enclosing_function(node.node) is program.enclosing_function(loop)
+        between = program.order[line] < at < program.order[loop] and not program.contains(line, node.node)
+        if between and runs and variable in roles.models and not keeps_parameters(outline, node.node):
             return True
-        holder = program.parent.get(parent) if isinstance(parent, cst.Attribute) else None
-        stored = isinstance(holder, (cst.AssignTarget, cst.AugAssign)) and holder.target is parent
-        if stored and at > program.order[line]:
+        if at > program.order[line] and _stores(outline, roles, variable, node.node, value):
             return True
     return False
+
+
+def _is_behind_training(outline: Outline, node: cst.CSTNode) -> bool:
+    program, loop = outline.program, outline.site.epoch_loop
+    same = program.enclosing_function(node) is program.enclosing_function(loop)
+    return same and program.order[node] > program.last[loop]
+
+
+def _stores(outline: Outline, roles: Roles, variable: Variable, node: cst.CSTNode, value: cst.Call) -> bool:
+    """Whether an attribute is set, through this name of its object, that the making of an optimizer reads."""
+    parent = outline.program.parent
+    place, name = node, None
+    while isinstance(parent.get(place), (cst.Attribute, cst.Subscript)):
+        place = parent[place]
+        name = place.attr.value if name is None and isinstance(place, cst.Attribute) else name
+    holder = parent.get(place)
+    if place is node or not isinstance(holder, (cst.AssignTarget, cst.AugAssign)) or holder.target is not place:
+        return False
+    uses = [parent[part] for part, used in outline.uses(value) if used is variable]
+    read = {part.attr.value if isinstance(part, cst.Attribute) else None for part in uses}
+    return variable in roles.models or None in read or name is None or name in read
 
 
 def _touched_between(outline: Outline, variable: Variable, line: cst.CSTNode) -> bool:
@@ -174,11 +195,6 @@ def _touched_between(outline: Outline, variable: Variable, line: cst.CSTNode) ->
         if between and isinstance(parent, (cst.Attribute, cst.Subscript, cst.Arg)):
             return True
     return False
-
-
-def _keeps_parameters(parent: cst.CSTNode) -> bool:
-    kept = ("parameters", "state_dict", "load_state_dict", "train", "eval", "named_parameters", "zero_grad")
-    return isinstance(parent, cst.Attribute) and parent.attr.value in kept
 
 
 def _is_used_elsewhere(outline: Outline, roles: Roles, variable: Variable) -> bool:

@@ -6,6 +6,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.looking import is_known_method
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.taint import tainted_by_training
 from refactorer.outline.optimizers import Roles
@@ -15,20 +16,7 @@ _LIBRARIES = (
     "torch.", "builtins.", "time.", "datetime.", "os.", "math.", "random.", "numpy.", "tqdm.", "logging.", "json.",
     "argparse.", "collections.", "torchvision.", "sys.", "copy.",
 )  # fmt: skip
-_READING = {
-    "parameters",
-    "named_parameters",
-    "zero_grad",
-    "state_dict",
-    "to",
-    "cuda",
-    "train",
-    "eval",
-    "info",
-    "write",
-    "format",
-    "join",
-}
+_READING = {"info", "write", "format", "join"}
 
 
 def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, value: cst.Call) -> bool:
@@ -63,7 +51,8 @@ def _disturbs(
         return False
     if isinstance(call.func, cst.Attribute) and not name:
         receiver = {variable for _, variable in outline.uses(call.func.value)}
-        return bool(receiver & watched or given) and call.func.attr.value not in _READING
+        harmless = call.func.attr.value in _READING or is_known_method(outline, call.func)
+        return bool(receiver & watched or given) and not harmless
     function = program.function(call.func)
     if function is None:
         made = program.definition(program.variables.get(call.func))

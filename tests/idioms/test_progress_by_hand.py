@@ -16,7 +16,7 @@ def around(
     return script(f"with tqdm({bar}) as t:\n" + indented(lines) + behind, before=before)
 
 
-SEGMENTATION = '''
+SEGMENTATION = """
 def train(net, loader, epochs):
     count = len(loader.dataset)
     for epoch in range(epochs):
@@ -35,7 +35,7 @@ def train(net, loader, epochs):
         print(epoch, running / len(loader))
 
 
-'''
+"""
 
 #: name: (script, texts that the result has)
 TAKEN = {

@@ -1,0 +1,55 @@
+"""Uses of a model in front of the training that leave its parameters the objects that they are."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.idioms.parts import WRAPPERS
+from refactorer.outline.blocks import block_lines
+from refactorer.outline.outline import Outline
+
+_METHODS = (
+    "parameters", "state_dict", "load_state_dict", "train", "eval", "named_parameters", "zero_grad", "modules",
+    "named_modules", "children", "named_children", "buffers", "named_buffers", "requires_grad_",
+)  # fmt: skip
+_MOVES = ("to", "cuda", "cpu", "float", "double", "half", "bfloat16")
+_FUNCTIONS = {
+    *(f"builtins.{name}" for name in ("print", "len", "str", "repr", "type", "id", "isinstance")),
+    "copy.deepcopy", "logging.info", "logging.debug", "torch.save", "wandb.watch", *WRAPPERS,
+}  # fmt: skip
+
+
+def keeps_parameters(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a use of a model only looks at it, moves it, or never comes to the training."""
+    parent = outline.program.parent[node]
+    if isinstance(parent, cst.Attribute):
+        return is_known_method(outline, parent)
+    call = outline.program.parent.get(parent)
+    if isinstance(parent, cst.Arg) and isinstance(call, cst.Call):
+        return outline.program.qualified_name(call.func) in _FUNCTIONS or _leaves(outline, node)
+    return _leaves(outline, node)
+
+
+def is_known_method(outline: Outline, method: cst.Attribute) -> bool:
+    """Whether a method of a model, as it is called, only looks at its parameters, moves or fills them."""
+    name = method.attr.value
+    if name in _MOVES:  # a class of the script may do more
+        return not any(node.name.value in _MOVES for node in outline.program.find(cst.FunctionDef))
+    call = outline.program.parent.get(method)
+    given = call.args if isinstance(call, cst.Call) else ()
+    replaces = any(arg.star or (arg.keyword is not None and arg.keyword.value == "assign") for arg in given)
+    return name in _METHODS and not replaces and len(given) < 3
+
+
+def _leaves(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a line stands in a branch of its function that ends with `return`."""
+    program = outline.program
+    for outer in program.ancestors(node):
+        if isinstance(outer, cst.FunctionDef) or program.contains(outer, outline.site.epoch_loop):
+            return False
+        branch = outer.body if isinstance(outer, (cst.If, cst.Else)) else None
+        lines = block_lines(branch) if branch is not None and program.contains(branch, node) else []
+        last = lines[-1] if lines else None
+        if isinstance(last, cst.SimpleStatementLine) and isinstance(last.body[-1], cst.Return):
+            return True
+    return False
