@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.analysis.walk import walk
 from refactorer.idioms.beside import runs_beside
 from refactorer.idioms.disturbance import disturbed_between
 from refactorer.idioms.looking import keeps_parameters
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.schedulers import step_behind_batch, step_behind_epoch, steps_of
+from refactorer.idioms.simple_arguments import has_simple_arguments
 from refactorer.outline.optimizers import Roles, is_stepped
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import names_optimizer, names_scheduler
@@ -108,38 +108,20 @@ def _obstacle(outline: Outline, roles: Roles, variable: Variable, allowed: set[V
         return "it is not made on a line of its own beside the training"
     if program.order[line] < outline.reflection:
         return "something looks at the variables of the script"
-    if any(arg.star for arg in value.args) or not _simple_arguments(outline, roles, value):
+    if any(arg.star for arg in value.args) or not has_simple_arguments(outline, roles, value):
         return "its arguments are not simple"
     if any(_touched_between(outline, part, line) for part in parts_of_models(outline, roles)):
         return "a part of the model is used before the training"
-    used = [v for _, v in outline.uses(value) if v not in allowed]
+    used = [v for _, v in outline.uses(value) if v not in allowed and not _is_bound_in(outline, v, value)]
     changed = next((v for v in used if _changed_between(outline, roles, v, value)), None)
     if changed is not None:
         return f"{changed.name} may change before the training"
     return "something may change its arguments" if disturbed_between(outline, roles, line, value) else None
 
 
-def _simple_arguments(outline: Outline, roles: Roles, value: cst.Call) -> bool:
-    if any(node.name.value == "parameters" for node in outline.program.find(cst.FunctionDef)):
-        return False
-    for node in walk(*(arg.value for arg in value.args)):
-        if isinstance(node, (cst.Lambda, cst.BaseComp, cst.Await, cst.Yield, cst.NamedExpr, cst.Subscript)):
-            return False
-        made = outline.program.definition(outline.program.variables.get(node))
-        if isinstance(node, cst.Name) and isinstance(made, cst.FunctionDef):
-            return False
-        if isinstance(node, cst.Call):
-            func = node.func
-            if outline.program.qualified_name(func) == "itertools.chain":
-                continue
-            if not isinstance(func, cst.Attribute) or func.attr.value != "parameters" or node.args:
-                return False
-            base = func.value
-            while isinstance(base, cst.Attribute):
-                base = base.value
-            if outline.variable(base) not in roles.models:
-                return False
-    return True
+def _is_bound_in(outline: Outline, variable: Variable, value: cst.CSTNode) -> bool:
+    """Whether a variable is the parameter of a function in an expression."""
+    return variable.owner is not None and outline.program.contains(value, variable.owner.node)
 
 
 def _changed_between(outline: Outline, roles: Roles, variable: Variable, value: cst.Call) -> bool:
@@ -153,7 +135,7 @@ def _changed_between(outline: Outline, roles: Roles, variable: Variable, value: 
             return True
     for node in variable.reads:
         at = program.order[node.node]
-        inside = any(program.contains(function, node.node) for function in outline.consumed)
+        inside = any(program.contains(part, node.node) for part in (loop, *outline.consumed))
         if inside or _is_behind_training(outline, node.node):
             continue
         runs = program.enclosing_function(node.node) is program.enclosing_function(loop)

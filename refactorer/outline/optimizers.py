@@ -253,17 +253,33 @@ def is_module_class(program: Program, node: cst.ClassDef) -> bool:
 
 
 def models_of(program: Program, outline: Outline, optimizer: Variable) -> list[Variable]:
-    """The variables whose `parameters()` an optimizer was given."""
+    """The variables whose `parameters()`, or those of a part of them, an optimizer was given."""
     found = []
     for seen in optimizer.writes:
         for call in walk(program.statement(seen.node)):
-            if (
-                isinstance(call, cst.Call)
-                and isinstance(call.func, cst.Attribute)
-                and call.func.attr.value in ("parameters", "named_parameters")
-                and isinstance(call.func.value, cst.Name)
-            ):
-                variable = outline.variable(call.func.value)
-                if variable is not None and outline.site.driver.lookup(variable.name) is variable:
-                    found.append(variable)
+            func = call.func if isinstance(call, cst.Call) else None
+            if not isinstance(func, cst.Attribute) or func.attr.value not in ("parameters", "named_parameters"):
+                continue
+            owner = func.value
+            while isinstance(owner, cst.Attribute):
+                owner = owner.value
+            variable = outline.variable(owner)
+            if variable is None or outline.site.driver.lookup(variable.name) is not variable:
+                continue
+            if owner is func.value or _is_network(program, variable):
+                found.append(variable)
     return found
+
+
+def _is_network(program: Program, variable: Variable) -> bool:
+    """Whether a variable holds an object of a class that is known to be an `nn.Module`."""
+    values = [program.bound_to(seen.node) for seen in variable.writes]
+    made = [unmoved(value) if value is not None else None for value in values]
+    return bool(made) and all(isinstance(call, cst.Call) and _is_module_class(program, call.func) for call in made)
+
+
+def _is_module_class(program: Program, name: cst.CSTNode) -> bool:
+    own = program.definition(program.variables.get(name))
+    if isinstance(own, cst.ClassDef):
+        return any(_is_module_class(program, base.value) for base in own.bases)
+    return names_module_class(program.qualified_name(name))

@@ -127,4 +127,5 @@ def test_settings_that_are_added_to_something_stay_the_same() -> None:
     settings += "opt = parser.parse_args()\ndone = 0\nmodel ="
     text = SCRIPT.replace("model =", settings, 1).replace("lr=0.1)", "lr=opt.n)")
     assert "self.optimizer" not in converted("scheduler.step()\ndone += opt.n", text)
-    assert "self.optimizer" in converted("scheduler.step()\nopt.n += done", text)
+    assert "self.optimizer" not in converted("scheduler.step()\nopt.n += done", text)
+    assert "self.optimizer" in converted("scheduler.step()", text.replace("\nloader =", "\nopt.n += done\nloader ="))

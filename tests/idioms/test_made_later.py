@@ -68,6 +68,18 @@ MOVED = [
     script(declared="global args"),
     script("model.load_state_dict(model.state_dict())"),
 ]
+GROUPS = "optim.SGD([dict(params=model.layer.parameters(), lr=0.3), {'params': list(model.more.parameters())}], lr=0.1)"
+CHOSEN = "optim.SGD(filter(lambda p: p.requires_grad, model.parameters()), lr=0.1)"
+MADE = "optim.SGD(model.parameters(), lr=args.lr)"
+PART = "        self.layer = nn.Linear(width, classes)\n"
+PARTS = PART + "        self.more = nn.Linear(classes, classes)\n        self.layer.bias.requires_grad = False\n"
+
+
+def chosen(made: str, between: str = "") -> str:
+    """A script whose model has two parts, the parameters of which it hands to its optimizer in another way."""
+    return script(between).replace(MADE, made).replace(PART, PARTS).replace("self.layer(x)", "self.more(self.layer(x))")
+
+
 STAYS = [
     script("evaluate(model)"),
     script("model.layer = nn.Linear(2, 2)"),
@@ -101,6 +113,30 @@ def test_it_is_made_by_the_script(text: str, runner: Runner) -> None:
     assert isinstance(result, Converted) and "    optimizer = optim.SGD(model.parameters()" in result.after, (
         result.after
     )
+    assert first_difference(runner.run(text), runner.run(result.after)) is None
+
+
+@pytest.mark.parametrize(
+    ("made", "between", "moved"),
+    [
+        (GROUPS, "", True),
+        (CHOSEN, "", True),
+        (CHOSEN, "print(model)", True),
+        ("optim.SGD(itertools.chain(model.layer.parameters(), model.more.parameters()), lr=0.1)", "", True),
+        ("optim.SGD(model.more.parameters(), lr=0.1)", "", True),
+        (CHOSEN, "for p in model.layer.parameters():\n    p.requires_grad = False", False),
+        (CHOSEN, "model.layer.requires_grad_(False)", False),
+        (CHOSEN.replace("p.requires_grad,", "p.dim() > 1,"), "", False),
+        ("optim.SGD([p for p in model.parameters()], lr=0.1)", "", False),
+        ("optim.SGD(sorted(model.parameters(), key=len), lr=0.1)", "", False),
+        (GROUPS, "model.more = nn.Linear(2, 2)", False),
+    ],
+)
+def test_parameters_that_are_chosen(made: str, between: str, moved: bool, runner: Runner) -> None:
+    text = chosen(made, between).replace("import argparse", "import itertools, argparse")
+    result = convert_text(text)
+    assert isinstance(result, Converted)
+    assert ("        return optim.SGD(" in result.after) == moved, result.after
     assert first_difference(runner.run(text), runner.run(result.after)) is None
 
 

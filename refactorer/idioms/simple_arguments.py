@@ -1,0 +1,67 @@
+"""Arguments of optimizers and schedulers that mean the same when they are evaluated later."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.walk import children
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import Outline
+
+_CONTAINERS = {"itertools.chain", "builtins.list", "builtins.tuple", "builtins.dict"}
+_INVOLVED = (cst.Lambda, cst.BaseComp, cst.Await, cst.Yield, cst.NamedExpr, cst.Subscript)
+
+
+def has_simple_arguments(outline: Outline, roles: Roles, made: cst.Call) -> bool:
+    """Whether a call is given numbers, settings and the parameters of models, perhaps in lists and dictionaries."""
+    if any(node.name.value == "parameters" for node in outline.program.find(cst.FunctionDef)):
+        return False
+    return all(_is_simple(outline, roles, arg.value, made) for arg in made.args)
+
+
+def _is_simple(outline: Outline, roles: Roles, node: cst.CSTNode, made: cst.Call) -> bool:
+    program = outline.program
+    if isinstance(node, _INVOLVED):
+        return False
+    if isinstance(node, cst.Name):
+        return not isinstance(program.definition(program.variables.get(node)), cst.FunctionDef)
+    if not isinstance(node, cst.Call):
+        return all(_is_simple(outline, roles, child, made) for child in children(node))
+    if program.qualified_name(node.func) in _CONTAINERS:
+        return all(_is_simple(outline, roles, arg.value, made) for arg in node.args)
+    if _chooses_by_gradient(outline, node):
+        return _is_parameters(outline, roles, node.args[1].value) and not _frees_or_freezes(outline, made)
+    return _is_parameters(outline, roles, node)
+
+
+def _is_parameters(outline: Outline, roles: Roles, node: cst.CSTNode) -> bool:
+    """Whether an expression is `model.parameters()`, or that of a part of a model."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute) or node.args:
+        return False
+    base = node.func.value
+    while isinstance(base, cst.Attribute):
+        base = base.value
+    return node.func.attr.value == "parameters" and outline.variable(base) in roles.models
+
+
+def _chooses_by_gradient(outline: Outline, call: cst.Call) -> bool:
+    """Whether a call is `filter(lambda p: p.requires_grad, ...)`."""
+    if outline.program.qualified_name(call.func) != "builtins.filter" or len(call.args) != 2:
+        return False
+    test = call.args[0].value
+    asked = test.body if isinstance(test, cst.Lambda) else None
+    if not isinstance(test, cst.Lambda) or not isinstance(asked, cst.Attribute):
+        return False
+    names = [param.name.value for param in test.params.params]
+    return isinstance(asked.value, cst.Name) and [asked.value.value] == names and asked.attr.value == "requires_grad"
+
+
+def _frees_or_freezes(outline: Outline, made: cst.Call) -> bool:
+    """Whether a line in front of the training, but behind a call, names what tells which parameters are trained."""
+    program, loop = outline.program, outline.site.epoch_loop
+    line = program.statement(made)
+    for node in program.find(cst.Attribute):
+        between = program.order[line] < program.order[node] < program.order[loop] and not program.contains(line, node)
+        if between and node.attr.value in ("requires_grad", "requires_grad_"):
+            return True
+    return False
