@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.parts import parts_of_models
@@ -34,29 +35,28 @@ _READING = {
 def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, value: cst.Call) -> bool:
     """Whether a call between a line and the training may change the models or the settings that `value` reads."""
     program, loop = outline.program, outline.site.epoch_loop
-    watched = {v for _, v in outline.uses(value) if v.owner is not None} | {
-        *roles.models,
-        *parts_of_models(outline, roles),
-    }
-    watched |= tainted_by_training(outline, roles)
-    watched = {v for v in watched if all(seen.node not in program.imports for seen in v.writes)}
+    whole = {*roles.models, *parts_of_models(outline, roles)} | tainted_by_training(outline, roles)
+    read = {v for _, v in outline.uses(value) if v.owner is not None}
+    watched = {v for v in whole | read if all(seen.node not in program.imports for seen in v.writes)}
     stored = {node.attr.value for node in walk(value) if isinstance(node, cst.Attribute)}
     for call in program.calls:
         if not program.order[line] < program.order[call] < program.order[loop] or program.contains(line, call):
             continue
-        if program.enclosing_function(call) is program.enclosing_function(loop) and _disturbs(
-            outline, call, watched, stored, frozenset()
-        ):
+        runs = program.enclosing_function(call) is program.enclosing_function(loop)
+        if runs and _disturbs(outline, call, watched, read - whole, stored):
             return True
     return False
 
 
 def _disturbs(
-    outline: Outline, call: cst.Call, watched: set[Variable], stored: set[str], seen: frozenset[cst.CSTNode]
+    outline: Outline, call: cst.Call, watched: set[Variable], settings: set[Variable], stored: set[str]
 ) -> bool:
     program = outline.program
     name = program.qualified_name(call.func) or ""
-    given = any(variable in watched for arg in call.args for _, variable in outline.uses(arg))
+    given = any(
+        variable in watched and not _is_other_setting(program, node, variable, settings, stored)
+        for arg in call.args for node, variable in outline.uses(arg)
+    )  # fmt: skip
     if name in ("builtins.vars", "builtins.setattr", "builtins.exec", "builtins.eval"):
         return given
     if name.startswith(_LIBRARIES):
@@ -68,9 +68,18 @@ def _disturbs(
     if function is None:
         made = program.definition(program.variables.get(call.func))
         return given and not isinstance(made, cst.ClassDef)
-    if function in seen:
+    return _function_disturbs(outline, function, watched, stored, frozenset((function,)))
+
+
+def _is_other_setting(
+    program: Program, node: cst.CSTNode, variable: Variable, settings: set[Variable], stored: set[str]
+) -> bool:
+    """Whether a use of a variable only reads one of its settings, and none that the optimizer is made from."""
+    around = program.parent.get(node)
+    if variable not in settings or not isinstance(around, cst.Attribute) or around.attr.value in stored:
         return False
-    return _function_disturbs(outline, function, watched, stored, seen | {function})
+    user = program.parent[around]
+    return not isinstance(user, cst.Call) or user.func is not around
 
 
 def _function_disturbs(
