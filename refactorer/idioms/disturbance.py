@@ -8,6 +8,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.parts import parts_of_models
+from refactorer.idioms.settings import same_settings
 from refactorer.idioms.taint import tainted_by_training
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
@@ -16,6 +17,7 @@ _LIBRARIES = (
     "torch.", "builtins.", "time.", "datetime.", "os.", "math.", "random.", "numpy.", "tqdm.", "logging.", "json.",
     "argparse.", "collections.", "torchvision.", "sys.", "copy.",
 )  # fmt: skip
+_REPLACING = ("torch.nn.utils.", "torch.ao.", "torch.quantization.", "torch.fx.")
 _READING = {
     "parameters",
     "named_parameters",
@@ -39,13 +41,28 @@ def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, value: 
     read = {v for _, v in outline.uses(value) if v.owner is not None}
     watched = {v for v in whole | read if all(seen.node not in program.imports for seen in v.writes)}
     stored = {node.attr.value for node in walk(value) if isinstance(node, cst.Attribute)}
-    for call in program.calls:
-        if not program.order[line] < program.order[call] < program.order[loop] or program.contains(line, call):
+    settings = read - whole
+    watched |= same_settings(outline, settings, stored)
+    for node in program.find((cst.Call, cst.AssignTarget, cst.AugAssign)):
+        if not program.order[line] < program.order[node] < program.order[loop] or program.contains(line, node):
             continue
-        runs = program.enclosing_function(call) is program.enclosing_function(loop)
-        if runs and _disturbs(outline, call, watched, read - whole, stored):
+        if program.enclosing_function(node) is not program.enclosing_function(loop):
+            continue
+        if not isinstance(node, cst.Call):
+            disturbed = _stores_into(outline, node.target, watched)  # type: ignore[attr-defined]
+        else:
+            disturbed = _disturbs(outline, node, watched, settings, stored)
+        if disturbed:
             return True
     return False
+
+
+def _stores_into(outline: Outline, target: cst.CSTNode, watched: set[Variable]) -> bool:
+    """Whether an assignment changes an attribute or an element of something that can be seen through a variable."""
+    inner = isinstance(target, (cst.Attribute, cst.Subscript))
+    while isinstance(target, (cst.Attribute, cst.Subscript, cst.Call)):
+        target = target.func if isinstance(target, cst.Call) else target.value
+    return inner and outline.variable(target) in watched
 
 
 def _disturbs(
@@ -59,6 +76,8 @@ def _disturbs(
     )  # fmt: skip
     if name in ("builtins.vars", "builtins.setattr", "builtins.exec", "builtins.eval"):
         return given
+    if name.startswith(_REPLACING):
+        return given
     if name.startswith(_LIBRARIES):
         return False
     if isinstance(call.func, cst.Attribute) and not name:
@@ -68,7 +87,8 @@ def _disturbs(
     if function is None:
         made = program.definition(program.variables.get(call.func))
         return given and not isinstance(made, cst.ClassDef)
-    return _function_disturbs(outline, function, watched, stored, frozenset((function,)))
+    changing = _function_disturbs(outline, function, watched, stored, frozenset((function,)))
+    return changing or any(v in watched - settings for arg in call.args for _, v in outline.uses(arg))
 
 
 def _is_other_setting(
