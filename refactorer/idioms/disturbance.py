@@ -1,4 +1,4 @@
-"""Calls between the making of an optimizer and the training that may change what it is made of."""
+"""What runs between the making of an optimizer and the training, and may change what it is made of."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _READING = {
 
 
 def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, value: cst.Call) -> bool:
-    """Whether a call between a line and the training may change the models or the settings that `value` reads."""
+    """Whether the lines between `line` and the training may change the models or the settings that `value` reads."""
     program, loop = outline.program, outline.site.epoch_loop
     whole = {*roles.models, *parts_of_models(outline, roles)} | tainted_by_training(outline, roles)
     read = {v for _, v in outline.uses(value) if v.owner is not None}
@@ -86,9 +86,19 @@ def _disturbs(
     function = program.function(call.func)
     if function is None:
         made = program.definition(program.variables.get(call.func))
-        return given and not isinstance(made, cst.ClassDef)
-    changing = _function_disturbs(outline, function, watched, stored, frozenset((function,)))
+        if not isinstance(made, cst.ClassDef):
+            return given
+        changing = given and any(_sets_others(node, stored) for node in walk(made.body))
+    else:
+        changing = _function_disturbs(outline, function, watched, stored, frozenset((function,)))
     return changing or any(v in watched - settings for arg in call.args for _, v in outline.uses(arg))
+
+
+def _sets_others(node: cst.CSTNode, stored: set[str]) -> bool:
+    """Whether a line of a class sets one of some attributes of another object than its own."""
+    target = node.target if isinstance(node, (cst.AssignTarget, cst.AugAssign)) else None
+    own = isinstance(target, cst.Attribute) and isinstance(target.value, cst.Name) and target.value.value == "self"
+    return isinstance(target, cst.Attribute) and not own and target.attr.value in stored
 
 
 def _is_other_setting(

@@ -35,6 +35,23 @@ class Holder:
         self.kept.lr = 0.5
 
 
+class Reader:
+    def __init__(self, options):
+        self.options = options
+        self.lr = options.lr
+
+
+class Swapper:
+    def __init__(self, m):
+        m.weight = nn.Parameter(torch.ones(1, 3))
+
+
+class Tuner:
+    def __init__(self, options):
+        self.lr = options.lr
+        options.lr = 0.5
+
+
 def swap(m):
     m.weight = nn.Parameter(torch.ones(1, 3))
 
@@ -69,6 +86,8 @@ CHANGES = [
     "holder.kept.weight = nn.Parameter(torch.ones(1, 3))",
     "swap(layer)",
     "swap(kids[1])",
+    "Swapper(layer)",
+    "Tuner(args)",
     "cfg.lr = 0.5",
     "part.decay = 0.5",
     "both[0].lr = 0.5",
@@ -87,6 +106,7 @@ HARMLESS = [
     "counts = [0]\ncounts[0] = len(loader)",
     "logging.info(cfg)",
     "nn.utils.clip_grad_norm_([torch.ones(2)], 1)",
+    "other = Reader(args)",
     "other = Holder(folder)\nother.seen = 3",
 ]
 
