@@ -10,6 +10,7 @@ import libcst as cst
 
 from refactorer.analysis.walk import child_fields, is_node_class
 from refactorer.emit.brackets import bracketed_in
+from refactorer.emit.quotes import fitted
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,10 @@ def _rebuild(node: cst.CSTNode, edits: Edits) -> cst.CSTNode:
             new = _edited(value, edits)
             if new is not value:
                 changes[name] = bracketed_in(node, name, new) if value in edits else new
-    return node.with_changes(**changes) if changes else node
+    if not changes:
+        return node
+    new = node.with_changes(**changes)
+    return fitted(new, before=node) if isinstance(new, cst.FormattedString) else new
 
 
 def _edited(node: cst.CSTNode, edits: Edits) -> Any:

@@ -13,6 +13,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.beside import runs_beside
 from refactorer.idioms.disturbance import disturbed_between
+from refactorer.idioms.late_parameters import may_come_late
 from refactorer.idioms.looking import keeps_parameters
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.schedulers import step_behind_batch, step_behind_epoch, steps_of
@@ -112,6 +113,8 @@ def _obstacle(outline: Outline, roles: Roles, variable: Variable, allowed: set[V
         return "its arguments are not simple"
     if any(_touched_between(outline, part, line) for part in parts_of_models(outline, roles)):
         return "a part of the model is used before the training"
+    if names_optimizer(name) and may_come_late(outline, roles, value, line):
+        return "its parameters come from an iterator, which may give others later"
     used = [v for _, v in outline.uses(value) if v not in allowed and not _is_bound_in(outline, v, value)]
     changed = next((v for v in used if _changed_between(outline, roles, v, value)), None)
     if changed is not None:

@@ -1,13 +1,15 @@
-"""Calls between the making of an optimizer and the training that may change what it is made of."""
+"""What runs between the making of an optimizer and the training, and may change what it is made of."""
 
 from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.looking import is_known_method
+from refactorer.idioms.looking import is_known_method, leaves_function
 from refactorer.idioms.parts import parts_of_models
+from refactorer.idioms.settings import same_settings
 from refactorer.idioms.taint import tainted_by_training
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
@@ -16,36 +18,58 @@ _LIBRARIES = (
     "torch.", "builtins.", "time.", "datetime.", "os.", "math.", "random.", "numpy.", "tqdm.", "logging.", "json.",
     "argparse.", "collections.", "torchvision.", "sys.", "copy.",
 )  # fmt: skip
+_REPLACING = ("torch.nn.utils.", "torch.ao.", "torch.quantization.", "torch.fx.")
 _READING = {"info", "write", "format", "join"}
 
 
 def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, value: cst.Call) -> bool:
-    """Whether a call between a line and the training may change the models or the settings that `value` reads."""
+    """Whether the lines between `line` and the training may change the models or the settings that `value` reads."""
     program, loop = outline.program, outline.site.epoch_loop
-    watched = {v for _, v in outline.uses(value) if v.owner is not None} | {
-        *roles.models,
-        *parts_of_models(outline, roles),
-    }
-    watched |= tainted_by_training(outline, roles)
-    watched = {v for v in watched if all(seen.node not in program.imports for seen in v.writes)}
+    whole = {*roles.models, *parts_of_models(outline, roles)} | tainted_by_training(outline, roles)
+    read = {v for _, v in outline.uses(value) if v.owner is not None}
+    watched = {v for v in whole | read if all(seen.node not in program.imports for seen in v.writes)}
     stored = {node.attr.value for node in walk(value) if isinstance(node, cst.Attribute)}
-    for call in program.calls:
-        if not program.order[line] < program.order[call] < program.order[loop] or program.contains(line, call):
+    settings = read - whole
+    watched |= same_settings(outline, settings, stored)
+    for node in program.find((cst.Call, cst.AssignTarget, cst.AugAssign)):
+        if not program.order[line] < program.order[node] < program.order[loop] or program.contains(line, node):
             continue
-        if program.enclosing_function(call) is program.enclosing_function(loop) and _disturbs(
-            outline, call, watched, stored, frozenset()
-        ):
+        if program.enclosing_function(node) is not program.enclosing_function(loop) or leaves_function(outline, node):
+            continue
+        if not isinstance(node, cst.Call):
+            disturbed = _stores_into(outline, node.target, watched, settings, stored)  # type: ignore[attr-defined]
+        else:
+            disturbed = _disturbs(outline, node, watched, settings, stored)
+        if disturbed:
             return True
     return False
 
 
+def _stores_into(
+    outline: Outline, target: cst.CSTNode, watched: set[Variable], settings: set[Variable], stored: set[str]
+) -> bool:
+    """Whether an assignment changes an attribute or an element of something that can be seen through a variable."""
+    inner, name = isinstance(target, (cst.Attribute, cst.Subscript)), None
+    while isinstance(target, (cst.Attribute, cst.Subscript, cst.Call)):
+        name = target.attr.value if isinstance(target, cst.Attribute) else name
+        target = target.func if isinstance(target, cst.Call) else target.value
+    variable = outline.variable(target)
+    other = variable in settings and name is not None and name not in stored
+    return inner and variable in watched and not other
+
+
 def _disturbs(
-    outline: Outline, call: cst.Call, watched: set[Variable], stored: set[str], seen: frozenset[cst.CSTNode]
+    outline: Outline, call: cst.Call, watched: set[Variable], settings: set[Variable], stored: set[str]
 ) -> bool:
     program = outline.program
     name = program.qualified_name(call.func) or ""
-    given = any(variable in watched for arg in call.args for _, variable in outline.uses(arg))
+    given = any(
+        variable in watched and not _is_other_setting(program, node, variable, settings, stored)
+        for arg in call.args for node, variable in outline.uses(arg)
+    )  # fmt: skip
     if name in ("builtins.vars", "builtins.setattr", "builtins.exec", "builtins.eval"):
+        return given
+    if name.startswith(_REPLACING):
         return given
     if name.startswith(_LIBRARIES):
         return False
@@ -56,10 +80,30 @@ def _disturbs(
     function = program.function(call.func)
     if function is None:
         made = program.definition(program.variables.get(call.func))
-        return given and not isinstance(made, cst.ClassDef)
-    if function in seen:
+        if not isinstance(made, cst.ClassDef):
+            return given
+        changing = given and any(_sets_others(node, stored) for node in walk(made.body))
+    else:
+        changing = _function_disturbs(outline, function, watched, stored, frozenset((function,)))
+    return changing or any(v in watched - settings for arg in call.args for _, v in outline.uses(arg))
+
+
+def _sets_others(node: cst.CSTNode, stored: set[str]) -> bool:
+    """Whether a line of a class sets one of some attributes of another object than its own."""
+    target = node.target if isinstance(node, (cst.AssignTarget, cst.AugAssign)) else None
+    own = isinstance(target, cst.Attribute) and isinstance(target.value, cst.Name) and target.value.value == "self"
+    return isinstance(target, cst.Attribute) and not own and target.attr.value in stored
+
+
+def _is_other_setting(
+    program: Program, node: cst.CSTNode, variable: Variable, settings: set[Variable], stored: set[str]
+) -> bool:
+    """Whether a use of a variable only reads one of its settings, and none that the optimizer is made from."""
+    around = program.parent.get(node)
+    if variable not in settings or not isinstance(around, cst.Attribute) or around.attr.value in stored:
         return False
-    return _function_disturbs(outline, function, watched, stored, seen | {function})
+    user = program.parent[around]
+    return not isinstance(user, cst.Call) or user.func is not around
 
 
 def _function_disturbs(

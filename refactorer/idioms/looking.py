@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import libcst as cst
 
 from refactorer.idioms.parts import WRAPPERS
@@ -13,9 +15,9 @@ _METHODS = (
     "named_modules", "children", "named_children", "buffers", "named_buffers", "requires_grad_",
 )  # fmt: skip
 _MOVES = ("to", "cuda", "cpu", "float", "double", "half", "bfloat16")
-_FUNCTIONS = {
+_SHOWING = {
     *(f"builtins.{name}" for name in ("print", "len", "str", "repr", "type", "id", "isinstance")),
-    "copy.deepcopy", "logging.info", "logging.debug", "torch.save", "wandb.watch", *WRAPPERS,
+    "copy.deepcopy", "logging.info", "logging.debug", "torch.save", "wandb.watch",
 }  # fmt: skip
 
 
@@ -24,10 +26,19 @@ def keeps_parameters(outline: Outline, node: cst.CSTNode) -> bool:
     parent = outline.program.parent[node]
     if isinstance(parent, cst.Attribute):
         return is_known_method(outline, parent)
-    call = outline.program.parent.get(parent)
-    if isinstance(parent, cst.Arg) and isinstance(call, cst.Call):
-        return outline.program.qualified_name(call.func) in _FUNCTIONS or _leaves(outline, node)
-    return _leaves(outline, node)
+    return is_handed_to(outline, node, (*_SHOWING, *WRAPPERS)) or leaves_function(outline, node)
+
+
+def is_shown(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether an object is only printed, copied or saved."""
+    return is_handed_to(outline, node, _SHOWING)
+
+
+def is_handed_to(outline: Outline, node: cst.CSTNode, functions: Collection[str]) -> bool:
+    """Whether an expression is an argument of one of some functions."""
+    argument = outline.program.parent.get(node)
+    call = outline.program.parent.get(argument) if isinstance(argument, cst.Arg) else None
+    return isinstance(call, cst.Call) and outline.program.qualified_name(call.func) in functions
 
 
 def is_known_method(outline: Outline, method: cst.Attribute) -> bool:
@@ -41,7 +52,7 @@ def is_known_method(outline: Outline, method: cst.Attribute) -> bool:
     return name in _METHODS and not replaces and len(given) < 3
 
 
-def _leaves(outline: Outline, node: cst.CSTNode) -> bool:
+def leaves_function(outline: Outline, node: cst.CSTNode) -> bool:
     """Whether a line stands in a branch of its function that ends with `return`."""
     program = outline.program
     for outer in program.ancestors(node):

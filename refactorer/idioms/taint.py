@@ -16,14 +16,19 @@ _KEEPING = {"append", "extend", "add", "insert", "update", "setdefault", "regist
 
 def tainted_by_training(outline: Outline, roles: Roles) -> set[Variable]:
     """Variables through which the model, the optimizer or a scheduler can be seen."""
-    program = outline.program
     tainted = set(roles.objects)
     if roles.held is not None:
         tainted.add(roles.held.base)
     tainted |= _given_parameters(outline, roles)
     if outline.scaler is not None:
         tainted.add(outline.scaler)
-    assigns = program.find((cst.Assign, cst.AnnAssign, cst.For, cst.With))
+    return with_holders(outline, tainted)
+
+
+def with_holders(outline: Outline, seen: set[Variable]) -> set[Variable]:
+    """Some variables, and all others through which what they hold can be seen."""
+    tainted = set(seen)
+    assigns = outline.program.find((cst.Assign, cst.AnnAssign, cst.For, cst.With))
     grown = True
     while grown:
         grown = _taint_holders(outline, tainted)

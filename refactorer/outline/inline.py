@@ -70,7 +70,7 @@ def enter(
         lent = at_once and len(variable.writes) == 1 and _is_lent(program, value, function)
         if (own or lent) and isinstance(value, cst.Name) and value in program.variables:
             bindings.alias[variable] = program.variables[value]
-        elif own and is_stable(program, value):
+        elif own and is_stable(program, value) and not _ends_a_format(program, variable, value):
             bindings.expression[variable] = value
         else:
             target = cst.AssignTarget(parameter.name)
@@ -88,6 +88,17 @@ def enter(
         closing = [] if kept else comments_of(last)
         body = [*body[:-1], last.with_changes(body=kept)] if kept else body[:-1]
     return Entered((*prelude, *body), returned, closing, tuple(prelude))
+
+
+def _ends_a_format(program: Program, variable: Variable, value: cst.CSTNode) -> bool:
+    """Whether a string would not fit into a formatted string that shows the parameter, in any quotes."""
+    if not isinstance(value, cst.SimpleString):
+        return False
+    strings = [
+        [o for o in program.ancestors(seen.node) if isinstance(o, cst.FormattedString)] for seen in variable.reads
+    ]
+    marked = any(mark in value.raw_value for mark in ("'", '"', "\\", "\n"))
+    return any(len(around) > 1 or (around and marked) for around in strings)
 
 
 def _is_lent(program: Program, value: cst.CSTNode, function: cst.FunctionDef) -> bool:

@@ -129,3 +129,44 @@ def test_settings_that_are_added_to_something_stay_the_same() -> None:
     assert "self.optimizer" not in converted("scheduler.step()\ndone += opt.n", text)
     assert "self.optimizer" not in converted("scheduler.step()\nopt.n += done", text)
     assert "self.optimizer" in converted("scheduler.step()", text.replace("\nloader =", "\nopt.n += done\nloader ="))
+
+
+SETTINGS = """
+import torch
+from argparse import Namespace
+from elsewhere import Writer, prepare
+args = Namespace(lr=0.1, folder="runs", optim=Namespace(decay=0.1))
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=args.lr, weight_decay=args.optim.decay)
+{between}
+loader = [(torch.ones(2, 2), torch.ones(2, 1))]
+for epoch in range(2):
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = (model(x) - y).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        "w = Writer(args.folder)",
+        "w = Writer(log_dir=args.folder + '/x')",
+        "prepare(str(args.folder), len(args.folder))",
+    ],
+)
+def test_other_settings_may_be_handed_to_functions_of_other_files(between: str) -> None:
+    assert "return torch.optim.SGD(" in converted("pass", SETTINGS.replace("{between}", between))
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        "prepare(args)", "prepare([args])", "prepare(args.optim)", "prepare(args.lr)", "prepare(args.reset())",
+        "prepare(model.bias)", "args.reset()", "prepare(args.folder, args)", "prepare(optimizer.param_groups)",
+    ],
+)  # fmt: skip
+def test_settings_of_the_optimizer_may_be_changed_by_functions_of_other_files(between: str) -> None:
+    assert "return self.optimizer" in converted("pass", SETTINGS.replace("{between}", between))

@@ -1,0 +1,112 @@
+"""Optimizers whose parameters come from an iterator, and what happens between their making and the training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from refactorer import convert
+from refactorer.result import Converted
+from tests.fixtures_harness import first_difference
+
+if TYPE_CHECKING:
+    from tests.fixtures_harness import Runner
+
+SCRIPT = """\
+import itertools
+import torch
+from torch import nn, optim
+
+torch.manual_seed(0)
+model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+loader = [(torch.randn(2, 2), torch.randn(2, 1)) for _ in range(3)]
+frozen = list(model[0].parameters())
+first = [model[0]]
+
+
+def freeze(layers):
+    for layer in layers:
+        layer.requires_grad_(False)
+
+
+def trainable(net):
+    for p in net.parameters():
+        if p.requires_grad:
+            yield p
+
+
+def chosen(net):
+    return filter(lambda p: p.requires_grad, net.parameters())
+
+
+def listed(net):
+    return [p for p in net.parameters() if p.requires_grad]
+
+
+def again(net, depth=2):
+    return again(net, depth - 1) if depth else chosen(net)
+
+
+params = PARAMS
+optimizer = optim.SGD(params, lr=0.1, momentum=0.5)
+BETWEEN
+for epoch in range(2):
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = (model(x) - y).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+    print(loss.item())
+"""
+LATE = [
+    "filter(lambda p: p.requires_grad, model.parameters())",
+    "(p for p in model.parameters() if p.requires_grad)",
+    "trainable(model)",
+    "chosen(model)",
+    "[{'params': chosen(model)}]",
+    "again(model)",
+    "itertools.chain(trainable(model[0]), model[1].parameters())",
+]
+AT_ONCE = [
+    "list(model.parameters())",
+    "[p for p in model.parameters() if p.requires_grad]",
+    "listed(model)",
+    "[{'params': list(chosen(model)), 'lr': float('0.2')}]",
+    "list(itertools.chain(model[0].parameters(), trainable(model[1])))",
+]
+FROZEN = ["for p in frozen: p.requires_grad = False", "freeze(first)", "first[0].requires_grad_(False)"]
+
+
+def _checked(params: str, between: str, runner: Runner) -> str:
+    text = SCRIPT.replace("PARAMS", params).replace("BETWEEN", between)
+    result = convert(text)
+    assert isinstance(result, Converted), result
+    before, after = runner.run(text), runner.run(result.after)
+    assert before.status == 0 and len(before.events) == 12
+    assert first_difference(before, after) is None
+    return result.after
+
+
+@pytest.mark.parametrize("params", LATE)
+def test_an_iterator_is_asked_where_the_script_asks_it(params: str, runner: Runner) -> None:
+    for between in FROZEN if params is LATE[0] else FROZEN[:1]:
+        assert "return self.optimizer" in _checked(params, between, runner)
+
+
+@pytest.mark.parametrize("params", [*LATE, *AT_ONCE, "model.parameters()"])
+def test_nothing_happens_in_between(params: str, runner: Runner) -> None:
+    after = _checked(params, "criterion = nn.MSELoss()\nprint(len(loader))\nmodel.train()", runner)
+    assert "return optim.SGD(" in after
+
+
+@pytest.mark.parametrize("params", AT_ONCE)
+def test_a_list_stays_what_it_is(params: str, runner: Runner) -> None:
+    assert "return optim.SGD(" in _checked(params, FROZEN[0], runner)
+
+
+@pytest.mark.parametrize(
+    "between", ["print(len(list(params)))", "rest = params\nprint(list(rest))", "model[1] = nn.Linear(3, 1)"]
+)
+def test_an_iterator_over_a_module_is_emptied_once(between: str, runner: Runner) -> None:
+    assert "return self.optimizer" in _checked("model.parameters()", between, runner)
