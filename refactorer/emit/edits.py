@@ -52,7 +52,7 @@ def _rebuild(node: cst.CSTNode, edits: Edits) -> cst.CSTNode:
     if not changes:
         return node
     new = node.with_changes(**changes)
-    return fitted(new, before=node) if isinstance(new, cst.FormattedString) else new
+    return fitted(new, node, _rebuild) if isinstance(new, cst.FormattedString) else new
 
 
 def _edited(node: cst.CSTNode, edits: Edits) -> Any:

@@ -6,24 +6,35 @@ expressions: with `'Valid'` for `mode`, `f'{mode}: '` is `f'Valid: '`, and `f'{n
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import libcst as cst
 
+from refactorer.analysis.walk import walk
 
-def fitted(string: cst.FormattedString, before: cst.CSTNode) -> cst.FormattedString:
-    """A formatted string that was rebuilt from another one, with quotes in its new parts that do not end it."""
+Replace = Callable[[cst.CSTNode, Mapping[cst.CSTNode, cst.CSTNode]], cst.CSTNode]
+
+
+def fitted(string: cst.FormattedString, before: cst.CSTNode, replace: Replace) -> cst.FormattedString:
+    """A formatted string that was rebuilt from another one, with quotes in its new parts that do not end it.
+
+    `replace` makes a tree with some nodes replaced and all others shared, since they may have edits of their own.
+    """
     kept = {id(part) for part in before.children}
-    return string.with_changes(parts=[p if id(p) in kept else _fitted_part(p, string) for p in string.parts])
+    return string.with_changes(parts=[p if id(p) in kept else _fitted_part(p, string, replace) for p in string.parts])
 
 
-def _fitted_part(part: cst.BaseFormattedStringContent, string: cst.FormattedString) -> cst.BaseFormattedStringContent:
+def _fitted_part(part: cst.CSTNode, string: cst.FormattedString, replace: Replace) -> cst.CSTNode:
     if not isinstance(part, cst.FormattedStringExpression):
         return part
     text = _as_text(part, string)
     if text is not None:
         return text
-    fitting = part.visit(_Requoter(string.quote))
-    assert isinstance(fitting, cst.FormattedStringExpression)
-    return fitting
+    other: dict[cst.CSTNode, cst.CSTNode] = {}
+    for node in walk(part):
+        if isinstance(node, cst.SimpleString) and (new := _requoted(node, string.quote)) is not node:
+            other[node] = new
+    return replace(part, other) if other else part
 
 
 def _as_text(part: cst.FormattedStringExpression, string: cst.FormattedString) -> cst.FormattedStringText | None:
@@ -37,16 +48,10 @@ def _as_text(part: cst.FormattedStringExpression, string: cst.FormattedString) -
     return cst.FormattedStringText(shown.raw_value.replace("{", "{{").replace("}", "}}"))
 
 
-class _Requoter(cst.CSTTransformer):
-    """Gives the strings of an expression other quotes than those of the formatted string around it."""
-
-    def __init__(self, around: str) -> None:
-        super().__init__()
-        self.around = around
-
-    def leave_SimpleString(self, original_node: cst.SimpleString, updated_node: cst.SimpleString) -> cst.SimpleString:
-        inside = updated_node.raw_value
-        if self.around not in updated_node.value or any(mark in inside for mark in ("'", '"', "\\", "\n")):
-            return updated_node
-        quote = "'" if '"' in self.around else '"'
-        return updated_node.with_changes(value=f"{updated_node.prefix}{quote}{inside}{quote}")
+def _requoted(node: cst.SimpleString, around: str) -> cst.SimpleString:
+    """A string in other quotes than those of the formatted string around it; as it is where it has both."""
+    inside = node.raw_value
+    if around not in node.value or any(mark in inside for mark in ("'", '"', "\\", "\n")):
+        return node
+    quote = "'" if '"' in around else '"'
+    return node.with_changes(value=f"{node.prefix}{quote}{inside}{quote}")

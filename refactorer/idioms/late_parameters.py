@@ -86,7 +86,7 @@ def _is_used_between(outline: Outline, roles: Roles, variables: set[Variable], l
     program, loop = outline.program, outline.site.epoch_loop
     made = [program.statement(v.writes[0].node) for v in (*roles.optimizers, *roles.schedulers)]
     for variable in variables:
-        for seen in variable.occurrences:
+        for seen in variable.reads:
             between = program.order[line] < seen.order < program.order[loop]
             if not between or _is_kept(outline, seen.node) or any(program.contains(m, seen.node) for m in made):
                 continue

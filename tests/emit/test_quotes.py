@@ -70,6 +70,15 @@ def test_new_parts_have_other_quotes(place: str, value: str, placed: str) -> Non
         assert eval(placed, {"z": z}) == eval(place, {"z": z, "V": eval(value, {"z": z})})
 
 
+def test_the_rest_of_a_new_part_keeps_its_own_edits() -> None:
+    module = cst.parse_module("f'{V} {V}'\n")
+    names = [node for node in walk(module) if isinstance(node, cst.Name)]
+    plain, quoted = cst.Name("n"), cst.parse_expression("z['a'][n]")
+    inner = next(node for node in walk(quoted) if isinstance(node, cst.Name) and node.value == "n")
+    placed = apply(apply(module, {names[0]: plain, names[1]: quoted}), {plain: cst.Name("m"), inner: cst.Name("k")})
+    assert placed.code == "f'{m} {z[\"a\"][k]}'\n"
+
+
 @pytest.mark.parametrize("place", ["f'{z[\"a\"]} {W}'", "f'{\"a\"} {W}'", "f\"{z['a']!r} {W:>{9}}\"", "f'{{V}} {W}'"])
 def test_other_parts_stay_as_they_are(place: str) -> None:
     assert _placed(place.replace("W", "V"), "n") == place.replace("W", "n")

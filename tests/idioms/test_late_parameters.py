@@ -20,6 +20,7 @@ from torch import nn, optim
 
 torch.manual_seed(0)
 model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1))
+kept = []
 loader = [(torch.randn(2, 2), torch.randn(2, 1)) for _ in range(3)]
 frozen = list(model[0].parameters())
 first = [model[0]]
@@ -57,6 +58,7 @@ for epoch in range(2):
         loss = (model(x) - y).pow(2).mean()
         loss.backward()
         optimizer.step()
+    kept.append(model[0].weight) if epoch else None
     print(loss.item())
 """
 LATE = [
@@ -96,7 +98,7 @@ def test_an_iterator_is_asked_where_the_script_asks_it(params: str, runner: Runn
 
 @pytest.mark.parametrize("params", [*LATE, *AT_ONCE, "model.parameters()"])
 def test_nothing_happens_in_between(params: str, runner: Runner) -> None:
-    after = _checked(params, "criterion = nn.MSELoss()\nprint(len(loader))\nmodel.train()", runner)
+    after = _checked(params, "criterion = nn.MSELoss()\nprint(len(loader))\nmodel.train()\nkept = []", runner)
     assert "return optim.SGD(" in after
 
 
