@@ -13,8 +13,10 @@ from refactorer.analysis.program import Program
 from refactorer.diagnostics import Diagnostic
 from refactorer.emit.check import unbound_names
 from refactorer.idioms.evaluation.copies import is_left_over, with_copies
+from refactorer.idioms.evaluation.rounds import rounds_in, with_rounds
 from refactorer.lightning.traps import CODE as TRAP_CODE
 from refactorer.options import Options
+from refactorer.outline.batches import ROUND
 from refactorer.outline.outline import Note
 from refactorer.outline.phases import written_out
 from refactorer.outline.refusal import Refusal, Split
@@ -24,6 +26,7 @@ from refactorer.result import Converted, Failed, Refused, Result, Unchanged
 from refactorer.source import syntax_problem
 
 _MOST_TRAININGS = 10_000
+_OWN_MODES = "self.automatic_modes = False"
 _LITERAL = {"N101", "N102", "N103"}
 _BACKWARD = re.compile(r"\bbackward\s*\(")
 
@@ -167,14 +170,18 @@ class _Conversion:
         """Converts with functions of their own for the evaluations of the training, if none of them is left over."""
         if not self.options.applies("N102"):
             return False
-        for copied, originals in with_copies(program, sites[index]):
+        site, whole = sites[index], self.options.target != "lightning"
+        for copied, originals in (*(with_rounds(program, site) if whole else ()), *with_copies(program, site)):
             other = Program(copied)
             try:
                 placed, module, notes = self._placed(other, self._candidates(other), index, list(originals))
             except Refusal:
                 continue
-            if not is_left_over(module.code, originals):
-                self.copies = {line: originals[line.name.value] for line in copied.body[-len(originals) :]}  # type: ignore[union-attr]
+            if rounds_in(other) and module.code.count(_OWN_MODES) > self.text.count(_OWN_MODES):
+                continue  # the literal form reads better
+            if not is_left_over(module.code, (*originals, ROUND)):
+                last = copied.body[len(copied.body) - len(originals) :]
+                self.copies = {line: originals[line.name.value] for line in last}
                 self._accept(sites[index], placed, module, notes, given_up)
                 return True
         return False
@@ -231,9 +238,11 @@ class _Conversion:
     def _position(self, program: Program, node: cst.CSTNode, text: str) -> tuple[int, int]:
         """Where a node of a text stood in the original; (0, 0) for lines that an earlier training has changed."""
         line, column = program.position(node)
-        for copy, function in self.copies.items():
-            if copy in program.order and program.contains(copy, node):
-                line += self.program.position(function)[0] - program.position(copy)[0]
+        inside = next((copy for copy in self.copies if copy in program.order and program.contains(copy, node)), None)
+        begin = program.position(inside)[0] if inside is not None else 0
+        line -= sum(begin < program.position(loop)[0] < line for loop in rounds_in(program))
+        if inside is not None:
+            line += self.program.position(self.copies[inside])[0] - begin
         if text is self.original or not line:
             return line, column
         before, after = self.original.splitlines(), text.splitlines()

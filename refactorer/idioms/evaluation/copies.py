@@ -24,26 +24,27 @@ from refactorer.outline.site import Site
 def with_copies(program: Program, site: Site) -> Iterator[tuple[cst.Module, dict[str, cst.FunctionDef]]]:
     """Files with copies of the functions that evaluate in and behind the training, and what the copies are of."""
     if site.moves_evaluations:
-        epoch, step, behind = (list(_calls(program, site, found)) for found in _places(program, site))
+        epoch, step, behind = (list(_calls(program, site, found)) for found in places(program, site))
         epoch = sorted(epoch, key=lambda call: likeness(*call.args))
         calls = [*(epoch or step)[:1], *behind[:1]]
         for some in [calls, *([call] for call in calls if len(calls) > 1)]:
             if some:
-                yield _copied(program, some)
+                yield copied(program, some)
 
 
-def _places(program: Program, site: Site) -> Iterator[list[list[cst.CSTNode]]]:
+def places(program: Program, site: Site) -> list[list[list[cst.CSTNode]]]:
     """The blocks of statements of an epoch, those of a step, and the one behind the training."""
     epoch = list(blocks(block_lines(site.epoch_loop.body))) if site.form != "steps" else []
     parent = program.parent[site.epoch_loop]
     block = list(parent.body) if isinstance(parent, (cst.Module, cst.IndentedBlock)) else [site.epoch_loop]
     behind = block[block.index(site.epoch_loop) + 1 :]
-    yield epoch
-    yield list(blocks(block_lines(site.batch_loop.body)))
-    yield [list(behind)]
+    return [epoch, list(blocks(block_lines(site.batch_loop.body))), [list(behind)]]
 
 
-def _copied(program: Program, calls: list[cst.Call]) -> tuple[cst.Module, dict[str, cst.FunctionDef]]:
+def copied(
+    program: Program, calls: list[cst.Call], changed: dict[cst.CSTNode, Edit] | None = None
+) -> tuple[cst.Module, dict[str, cst.FunctionDef]]:
+    """The file with a copy of the function for each call, and what the copies are of; `changed` edits the copies."""
     edits: dict[cst.CSTNode, Edit] = {}
     copies: list[cst.FunctionDef] = []
     originals: dict[str, cst.FunctionDef] = {}
@@ -52,7 +53,9 @@ def _copied(program: Program, calls: list[cst.Call]) -> tuple[cst.Module, dict[s
         assert function is not None
         name = _free(program, f"{function.name.value}_{len(copies)}_")
         edits[call.func] = cst.Name(name)
-        copies.append(function.deep_clone().with_changes(name=cst.Name(name)))
+        new = (changed or {}).get(function, function)
+        assert isinstance(new, cst.FunctionDef)
+        copies.append(new.deep_clone().with_changes(name=cst.Name(name)))
         originals[name] = function
     module = apply(program.module, edits)
     return module.with_changes(body=[*module.body, *copies]), originals
