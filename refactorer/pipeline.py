@@ -30,6 +30,7 @@ from refactorer.lightning import check
 from refactorer.lightning.plan import Plan
 from refactorer.options import Options
 from refactorer.outline.accumulators import accumulators
+from refactorer.outline.batches import is_round
 from refactorer.outline.build import build
 from refactorer.outline.epochs import epochs_of
 from refactorer.outline.held import find_holdings
@@ -165,7 +166,7 @@ def _leave_epoch(outline: Outline) -> None:
 def _reduce_sums(outline: Outline) -> None:
     """Sums that were made by hand over an evaluation are added up across processes."""
     for source, stage in ((outline.evaluation, VALIDATION), (outline.test, TEST)):
-        if source is not None:
+        if source is not None and not is_round(source.loop):
             _reduce_sums_of(outline, stage)
 
 

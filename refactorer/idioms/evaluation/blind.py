@@ -38,7 +38,7 @@ def is_lent_blindly(program: Program, node: cst.CSTNode, model: Variable | None 
 
 def switches_first(program: Program, function: cst.FunctionDef, models: set[Variable]) -> bool:
     """Whether a call of a function switches a model, known by some variables, before it does anything else with it."""
-    plain = all(_is_no_grad(program, decorator.decorator) for decorator in function.decorators)
+    plain = all(is_no_grad(program, decorator.decorator) for decorator in function.decorators)
     if not plain or function.asynchronous is not None or suspensions([function.body]):
         return False
     if program.parent[function] is not program.module:
@@ -55,7 +55,7 @@ def _switch_first(program: Program, lines: Iterable[cst.CSTNode], models: set[Va
         if call is not None and isinstance(call.func, cst.Attribute) and not call.args:
             named = program.variables.get(call.func.value)
             return named in models and call.func.attr.value in ("train", "eval")
-        if isinstance(line, cst.With) and all(_is_no_grad(program, item.item) for item in line.items):
+        if isinstance(line, cst.With) and all(is_no_grad(program, item.item) for item in line.items):
             return _switch_first(program, block_lines(line.body), models)
         return False
     return None
@@ -91,6 +91,7 @@ def may_switch_back(program: Program, lines: Iterable[cst.CSTNode]) -> bool:
 _TRAINING = ("train", "training", "apply", "modules", "children", "named_modules")
 
 
-def _is_no_grad(program: Program, node: cst.BaseExpression) -> bool:
+def is_no_grad(program: Program, node: cst.BaseExpression) -> bool:
+    """Whether an expression is `torch.no_grad()` or the like, or what a decorator names of it."""
     func = node.func if isinstance(node, cst.Call) and not node.args else node
     return program.qualified_name(func) in NO_GRAD

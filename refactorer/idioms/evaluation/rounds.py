@@ -19,11 +19,12 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
-from refactorer.idioms.evaluation.copies import copied, places
-from refactorer.idioms.evaluation.parts import NO_GRAD, is_switched, likeness
+from refactorer.idioms.evaluation.blind import is_no_grad
+from refactorer.idioms.evaluation.copies import places, renewed
+from refactorer.idioms.evaluation.parts import is_switched, likeness
 from refactorer.idioms.shapes import only_call
 from refactorer.outline.anchors import uses_of
-from refactorer.outline.batches import ROUND, is_round
+from refactorer.outline.batches import ROUND
 from refactorer.outline.blocks import block_lines, is_docstring
 from refactorer.outline.control import loop_jumps, returns, suspensions
 from refactorer.outline.site import Site
@@ -38,10 +39,7 @@ def with_rounds(program: Program, site: Site) -> Iterator[tuple[cst.Module, dict
         function = program.function(call.func)
         assert function is not None
         edits: dict[cst.CSTNode, Edit] = {function: _wrapped(program, function)}
-        if len(uses_of(program, function)) == 1:
-            yield apply(program.module, edits), {}
-        else:
-            yield copied(program, [call], edits)
+        yield renewed(program, [call], edits)
         return
     for block in places(program, site)[0][:1]:
         for i, line in enumerate(block):
@@ -50,11 +48,6 @@ def with_rounds(program: Program, site: Site) -> Iterator[tuple[cst.Module, dict
             if isinstance(line, cst.With) and body and _can_be_wrapped(body):
                 yield apply(program.module, {line.body: line.body.with_changes(body=[_loop(body)])}), {}
                 return
-
-
-def rounds_in(program: Program) -> list[cst.For]:
-    """The loops that have been put into a file."""
-    return [loop for loop in program.find(cst.For) if is_round(loop)]
 
 
 def _is_taken(program: Program) -> bool:
@@ -81,7 +74,7 @@ def _wrapped(program: Program, function: cst.FunctionDef) -> cst.FunctionDef:
     lines = block_lines(function.body)
     if suspensions(lines):
         return function
-    quiet = any(_names_no_grad(program, decorator.decorator) for decorator in function.decorators)
+    quiet = any(is_no_grad(program, decorator.decorator) for decorator in function.decorators)
     at = next((i for i, n in enumerate(lines) if isinstance(n, cst.With) and _is_quiet(program, n)), None)
     if at is not None and not quiet:
         block = lines[at]
@@ -127,9 +120,4 @@ def _switches(line: cst.CSTNode) -> bool:
 
 
 def _is_quiet(program: Program, block: cst.With) -> bool:
-    return len(block.items) == 1 and block.items[0].asname is None and _names_no_grad(program, block.items[0].item)
-
-
-def _names_no_grad(program: Program, node: cst.BaseExpression) -> bool:
-    func = node.func if isinstance(node, cst.Call) and not node.args else node
-    return program.qualified_name(func) in NO_GRAD
+    return len(block.items) == 1 and block.items[0].asname is None and is_no_grad(program, block.items[0].item)
