@@ -14,6 +14,7 @@ from refactorer.diagnostics import Diagnostic
 from refactorer.emit.check import unbound_names
 from refactorer.idioms import progress
 from refactorer.idioms.evaluation.copies import is_left_over, with_copies
+from refactorer.idioms.evaluation.obstacles import USED_ELSEWHERE
 from refactorer.idioms.evaluation.opened_bars import with_opened_bars
 from refactorer.idioms.evaluation.rounds import with_rounds
 from refactorer.lightning.traps import CODE as TRAP_CODE
@@ -21,7 +22,7 @@ from refactorer.options import Options
 from refactorer.outline.batches import ROUND, is_round
 from refactorer.outline.outline import Note
 from refactorer.outline.phases import written_out
-from refactorer.outline.refusal import Refusal, Split
+from refactorer.outline.refusal import LeftOver, Refusal, Split
 from refactorer.outline.site import Site, candidates
 from refactorer.pipeline import convert_site
 from refactorer.result import Converted, Failed, Refused, Result, Unchanged
@@ -81,6 +82,7 @@ class _Conversion:
     seen: list[Callable[[], Finding]] = field(default_factory=list)
     copies: dict[cst.CSTNode, cst.FunctionDef] = field(default_factory=dict)
     prepared: str = ""
+    left_over: list[str] = field(default_factory=list)
 
     def result(self) -> Result:
         self.text = self.original
@@ -173,10 +175,14 @@ class _Conversion:
         """Converts with functions of their own for the evaluations of the training, if none of them is left over."""
         if not self.options.applies("N102"):
             return False
+        self.left_over = []
         for copied, originals in self._prepared(program, sites[index]):
             other = Program(copied)
             try:
                 placed, module, notes = self._placed(other, self._candidates(other), index, list(originals))
+            except LeftOver as refusal:
+                self.left_over += [_renamed(reason, originals) for reason in refusal.reasons]
+                continue
             except Refusal:
                 continue
             once = any(is_round(loop) for loop in other.find(cst.For))
@@ -220,8 +226,14 @@ class _Conversion:
             message = f"the structure is plainer than usual: {given_up.message}"
             plainer = ("N103", given_up.node, message, "nothing to do; the plainer structure trains the same")
             notes = [plainer, *(note for note in notes if note[0] != "N106")]  # which follows from it
-        self.notes += [self._at(program, node, code, message, hint) for code, node, message, hint in notes]
+        self.notes += [self._at(program, node, code, self._why(message), hint) for code, node, message, hint in notes]
         self.text = module.code
+
+    def _why(self, message: str) -> str:
+        """A message, with the reason why no copy of a function helped where it only says that one would be needed."""
+        place = message.split(":")[0] + ":"
+        known = (reason for reason in self.left_over if reason.startswith(place) and reason != message)
+        return next(known, message) if message.endswith(USED_ELSEWHERE) else message
 
     # --- positions ------------------------------------------------------------------------------------------------
 
@@ -271,6 +283,13 @@ class _Conversion:
         code = cst.Module([]).code_for_node
         within = line - first + 1 + len(copy.leading_lines)  # type: ignore[attr-defined]
         return self.program.position(of)[0] + _same_line(code(of), code(copy), within) - len(of.leading_lines) - 1
+
+
+def _renamed(message: str, originals: dict[str, cst.FunctionDef]) -> str:
+    """A message about copies of functions, about the functions themselves."""
+    for name, function in originals.items():
+        message = message.replace(name, function.name.value)
+    return message
 
 
 def _same_line(before: str, after: str, line: int) -> int:

@@ -89,3 +89,19 @@ def test_notes_name_lines_of_a_function_whose_bar_is_opened() -> None:
     assert isinstance(result, Converted) and "def validation_step(" in result.after and "with tqdm" not in result.after
     marked = [number for number, line in enumerate(script.splitlines(), 1) if line.endswith("# <-- N105")]
     assert [note.line for note in result.diagnostics if note.code == "N105"] == marked
+
+
+def test_the_note_gives_the_reason_that_a_function_of_its_own_would_not_change() -> None:
+    script = SCRIPT.replace("    total = 0\n", "    if not data:\n        return 0\n    total = 0\n")
+    result = convert_text(script)
+    assert isinstance(result, Converted) and "def validation_step(" not in result.after
+    assert "the evaluation stays in on_train_epoch_end: `return` leaves evaluate() before its end" in {
+        note.message for note in result.diagnostics
+    }
+
+
+def test_a_function_that_only_evaluations_of_the_training_used_goes_with_them() -> None:
+    result = convert_text(SCRIPT)
+    assert isinstance(result, Converted) and "def evaluate(" not in result.after
+    other = convert_text(SCRIPT + "print(evaluate)\n")
+    assert isinstance(other, Converted) and "def evaluate(" in other.after
