@@ -15,6 +15,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.distributed.processes import is_rank
 from refactorer.idioms.distributed.values import Data
+from refactorer.idioms.evaluation.blind import switches_first
 from refactorer.idioms.evaluation.fresh import starts_in_training_mode
 from refactorer.idioms.evaluation.layers import is_free_of_modes
 from refactorer.idioms.evaluation.parts import TEST, Evaluation, Stage, entered
@@ -181,9 +182,13 @@ def _tests_in_eval_mode(outline: Outline, model: Variable, found: Evaluation) ->
 def _used_later(outline: Outline, roles: Roles, model: Variable, found: Evaluation) -> bool:
     """Whether somebody may ask for the model's mode behind the test."""
     with entered(outline, found):
-        if any(uses_mode(outline, model, line) for line in (*found.after, *found.later)):
+        run = [line for line in (*found.after, *found.later) if not isinstance(line, cst.FunctionDef)]
+        if any(uses_mode(outline, model, line) for line in run):
             return True
-    return _parts_used_later(outline, roles) or _later_use(outline, roles, model, found, [])
+    program, loop = outline.program, outline.site.epoch_loop
+    functions = [function for function in program.find(cst.FunctionDef) if not program.contains(function, loop)]
+    blind: list[cst.CSTNode] = [function for function in functions if switches_first(program, function, {model})]
+    return _parts_used_later(outline, roles) or _later_use(outline, roles, model, found, blind)
 
 
 def _validates_in_eval_mode(outline: Outline, roles: Roles, model: Variable, found: Evaluation) -> bool:
@@ -289,7 +294,7 @@ def _later_use(
 ) -> bool:  # fmt: skip
     """Whether code outside the training does more with the model than to take its state, or has another name for it.
 
-    `aside` are pieces of code that are part of the training too.
+    `aside` are pieces of code that are part of the training too, or cannot see its mode.
     """
     program, loop = outline.program, outline.site.epoch_loop
     if model.owner is outline.site.driver and is_shared(program, model):

@@ -33,6 +33,8 @@ def join(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> Non
     outline.hooks[stage.step] = [*before[first:], *outline.hooks[stage.step], *after[:last]]
     outline.hooks[stage.start] = without_gradients(outline, roles, found, before[:first])
     outline.hooks[stage.end] = without_gradients(outline, roles, found, after[last:])
+    if first == 0:
+        outline.above.setdefault(stage.step, []).extend(outline.footers.pop(stage.start, []))
     if last == len(after):
         outline.footers.setdefault(stage.step, []).extend(outline.footers.pop(stage.end, []))
 

@@ -84,13 +84,15 @@ def _is_renaming(line: cst.CSTNode) -> bool:
 
 
 def _is_asked_for_number(outline: Outline, node: cst.CSTNode) -> bool:
-    """Whether a name only occurs to be asked for its number: `loss.item()`, `float(loss.detach())`."""
+    """Whether a name only occurs to be asked for its number: `loss.item()`, `float(loss.detach())`, `f"{loss:.4f}"`."""
     parent = outline.program.parent
     while True:
         around = parent.get(node)
         if isinstance(around, cst.Arg):
             call = parent.get(around)
             return isinstance(call, cst.Call) and outline.program.qualified_name(call.func) in _NUMBERS
+        if isinstance(around, cst.FormattedStringExpression):
+            return around.format_spec is not None
         if not isinstance(around, cst.Attribute):
             return False
         call = parent.get(around)
