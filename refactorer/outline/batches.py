@@ -39,7 +39,8 @@ def batch_source(program: Program, site: Site) -> BatchSource:
 
 def is_round(loop: Loop) -> bool:
     """Whether the conversion has put a loop around an evaluation of everything at once."""
-    return isinstance(loop, cst.For) and isinstance(loop.target, cst.Name) and loop.target.value == ROUND
+    named = isinstance(loop, cst.For) and isinstance(loop.target, cst.Name) and loop.target.value == ROUND
+    return named and isinstance(loop, cst.For) and isinstance(loop.iter, cst.List) and len(loop.iter.elements) == 1
 
 
 def source_of(program: Program, loop: cst.For) -> BatchSource:
