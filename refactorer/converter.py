@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import libcst as cst
@@ -12,18 +12,24 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.diagnostics import Diagnostic
 from refactorer.emit.check import unbound_names
+from refactorer.idioms import progress
 from refactorer.idioms.evaluation.copies import is_left_over, with_copies
+from refactorer.idioms.evaluation.obstacles import USED_ELSEWHERE
+from refactorer.idioms.evaluation.opened_bars import with_opened_bars
+from refactorer.idioms.evaluation.rounds import with_rounds
 from refactorer.lightning.traps import CODE as TRAP_CODE
 from refactorer.options import Options
+from refactorer.outline.batches import ROUND, is_round
 from refactorer.outline.outline import Note
 from refactorer.outline.phases import written_out
-from refactorer.outline.refusal import Refusal, Split
+from refactorer.outline.refusal import LeftOver, Refusal, Split
 from refactorer.outline.site import Site, candidates
 from refactorer.pipeline import convert_site
 from refactorer.result import Converted, Failed, Refused, Result, Unchanged
 from refactorer.source import syntax_problem
 
 _MOST_TRAININGS = 10_000
+_OWN_MODES = "self.automatic_modes = False"
 _LITERAL = {"N101", "N102", "N103"}
 _BACKWARD = re.compile(r"\bbackward\s*\(")
 
@@ -75,6 +81,8 @@ class _Conversion:
     notes: list[Diagnostic] = field(default_factory=list)
     seen: list[Callable[[], Finding]] = field(default_factory=list)
     copies: dict[cst.CSTNode, cst.FunctionDef] = field(default_factory=dict)
+    prepared: str = ""
+    left_over: list[str] = field(default_factory=list)
 
     def result(self) -> Result:
         self.text = self.original
@@ -167,17 +175,33 @@ class _Conversion:
         """Converts with functions of their own for the evaluations of the training, if none of them is left over."""
         if not self.options.applies("N102"):
             return False
-        for copied, originals in with_copies(program, sites[index]):
+        self.left_over = []
+        for copied, originals in self._prepared(program, sites[index]):
             other = Program(copied)
             try:
                 placed, module, notes = self._placed(other, self._candidates(other), index, list(originals))
+            except LeftOver as refusal:
+                self.left_over += [_renamed(reason, originals) for reason in refusal.reasons]
+                continue
             except Refusal:
                 continue
-            if not is_left_over(module.code, originals):
-                self.copies = {line: originals[line.name.value] for line in copied.body[-len(originals) :]}  # type: ignore[union-attr]
+            once = any(is_round(loop) for loop in other.find(cst.For))
+            if once and module.code.count(_OWN_MODES) > self.text.count(_OWN_MODES):
+                continue  # the literal form reads better
+            if not is_left_over(module.code, (*originals, ROUND)):
+                functions = [line for line in copied.body if isinstance(line, cst.FunctionDef)]
+                self.copies = {line: originals[line.name.value] for line in functions if line.name.value in originals}
+                self.prepared = copied.code
                 self._accept(sites[index], placed, module, notes, given_up)
                 return True
         return False
+
+    def _prepared(self, program: Program, site: Site) -> Iterator[tuple[cst.Module, dict[str, cst.FunctionDef]]]:
+        """Files that do the same and show an evaluation in a form that can be moved, the one with most of it first."""
+        if self.options.target != "lightning":
+            yield from with_rounds(program, site)
+            yield from with_opened_bars(program, site) if self.options.applies(progress.CODE) else ()
+        yield from with_copies(program, site)
 
     def _placed(
         self, program: Program, sites: list[Site], index: int, copies: Sequence[str] = ()
@@ -202,8 +226,14 @@ class _Conversion:
             message = f"the structure is plainer than usual: {given_up.message}"
             plainer = ("N103", given_up.node, message, "nothing to do; the plainer structure trains the same")
             notes = [plainer, *(note for note in notes if note[0] != "N106")]  # which follows from it
-        self.notes += [self._at(program, node, code, message, hint) for code, node, message, hint in notes]
+        self.notes += [self._at(program, node, code, self._why(message), hint) for code, node, message, hint in notes]
         self.text = module.code
+
+    def _why(self, message: str) -> str:
+        """A message, with the reason why no copy of a function helped where it only says that one would be needed."""
+        place = message.split(":")[0] + ":"
+        known = (reason for reason in self.left_over if reason.startswith(place) and reason != message)
+        return next(known, message) if message.endswith(USED_ELSEWHERE) else message
 
     # --- positions ------------------------------------------------------------------------------------------------
 
@@ -231,9 +261,8 @@ class _Conversion:
     def _position(self, program: Program, node: cst.CSTNode, text: str) -> tuple[int, int]:
         """Where a node of a text stood in the original; (0, 0) for lines that an earlier training has changed."""
         line, column = program.position(node)
-        for copy, function in self.copies.items():
-            if copy in program.order and program.contains(copy, node):
-                line += self.program.position(function)[0] - program.position(copy)[0]
+        if node in program.order and program.module.code == self.prepared:
+            line = self._unprepared(program, node, line, text)
         if text is self.original or not line:
             return line, column
         before, after = self.original.splitlines(), text.splitlines()
@@ -244,6 +273,31 @@ class _Conversion:
             if block.b <= line - 1 < block.b + block.size:
                 return line - block.b + block.a, column
         return 0, 0
+
+    def _unprepared(self, program: Program, node: cst.CSTNode, line: int, text: str) -> int:
+        """The line of a text that a line was before an evaluation in it was prepared."""
+        copy = next((copy for copy in self.copies if copy in program.order and program.contains(copy, node)), None)
+        if copy is None:
+            return _same_line(text, self.prepared, line)
+        first, of = program.position(copy)[0], self.copies[copy]
+        code = cst.Module([]).code_for_node
+        within = line - first + 1 + len(copy.leading_lines)  # type: ignore[attr-defined]
+        return self.program.position(of)[0] + _same_line(code(of), code(copy), within) - len(of.leading_lines) - 1
+
+
+def _renamed(message: str, originals: dict[str, cst.FunctionDef]) -> str:
+    """A message about copies of functions, about the functions themselves."""
+    for name, function in originals.items():
+        message = message.replace(name, function.name.value)
+    return message
+
+
+def _same_line(before: str, after: str, line: int) -> int:
+    """The number of the line of one text that a line of the other is, or the last one in front of it."""
+    old, new = ([part.strip() for part in text.splitlines()] for text in (before, after))
+    blocks = difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
+    block = [block for block in blocks if block.b < line and block.size][-1:]
+    return block[0].a + min(line - block[0].b, block[0].size) if block else 1
 
 
 _WHAT = {

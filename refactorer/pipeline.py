@@ -30,6 +30,7 @@ from refactorer.lightning import check
 from refactorer.lightning.plan import Plan
 from refactorer.options import Options
 from refactorer.outline.accumulators import accumulators
+from refactorer.outline.batches import is_round
 from refactorer.outline.build import build
 from refactorer.outline.epochs import epochs_of
 from refactorer.outline.held import find_holdings
@@ -39,7 +40,7 @@ from refactorer.outline.methods import make_methods
 from refactorer.outline.optimizers import Roles, find_roles, is_asked_for_parameters, is_surely_bound
 from refactorer.outline.outline import BATCH_END, BEFORE_STEP, STEP, Note, Outline
 from refactorer.outline.placing import Placing
-from refactorer.outline.refusal import PlainerView, Refusal, Split
+from refactorer.outline.refusal import LeftOver, Refusal, Split
 from refactorer.outline.returning import stop_instead
 from refactorer.outline.site import Site
 
@@ -97,7 +98,7 @@ def _apply_idioms(
     if outline.site.moves_evaluations and options.applies("N102"):
         evaluation.apply(outline, roles, asks=options.target != "lightning")
     if not {function.name.value for function in outline.consumed if isinstance(function, cst.FunctionDef)} >= {*copies}:
-        raise PlainerView(None, "a copy of a function that evaluates is left over")
+        raise LeftOver([message for code, _, message, _ in outline.notes if code == "N102"])
     outline.without_globals()
     if options.applies("N105"):
         device.apply(outline, roles)
@@ -165,7 +166,7 @@ def _leave_epoch(outline: Outline) -> None:
 def _reduce_sums(outline: Outline) -> None:
     """Sums that were made by hand over an evaluation are added up across processes."""
     for source, stage in ((outline.evaluation, VALIDATION), (outline.test, TEST)):
-        if source is not None:
+        if source is not None and not is_round(source.loop):
             _reduce_sums_of(outline, stage)
 
 

@@ -10,6 +10,7 @@ from refactorer.emit.edits import Edit, Removed, apply
 from refactorer.emit.lightning_lines import trainer_line
 from refactorer.emit.new_names import Names
 from refactorer.emit.targets import LIGHTNING, RUNTIME, Target
+from refactorer.outline.batches import is_round
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of, with_comments
 from refactorer.outline.epochs import Epochs
@@ -143,7 +144,8 @@ def _data(outline: Outline, target: Target) -> list[cst.Arg]:
     arguments = [cst.Arg(value) for value in data]
     if outline.evaluation is not None and VALIDATION_DATA not in outline.hooks:
         assert outline.evaluation.iterable is not None
-        loader = _plain_name(outline, outline.evaluation.iterable)
+        once = is_round(outline.evaluation.loop)
+        loader = outline.evaluation.iterable if once else _plain_name(outline, outline.evaluation.iterable)
         arguments.append(cst.Arg(loader) if data else _keyword("val_dataloaders", loader))
     return arguments
 

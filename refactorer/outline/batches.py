@@ -10,6 +10,9 @@ from refactorer.analysis.program import Program
 from refactorer.outline.anchors import Loop
 from refactorer.outline.site import Site
 
+ROUND = "one_round_"
+"""What a loop binds that the conversion has put around an evaluation of everything at once: to None, its only item."""
+
 
 @dataclass
 class BatchSource:
@@ -34,8 +37,16 @@ def batch_source(program: Program, site: Site) -> BatchSource:
     return source_of(program, loop)
 
 
+def is_round(loop: Loop) -> bool:
+    """Whether the conversion has put a loop around an evaluation of everything at once."""
+    named = isinstance(loop, cst.For) and isinstance(loop.target, cst.Name) and loop.target.value == ROUND
+    return named and isinstance(loop, cst.For) and isinstance(loop.iter, cst.List) and len(loop.iter.elements) == 1
+
+
 def source_of(program: Program, loop: cst.For) -> BatchSource:
     """Takes `enumerate` off the iterable of a loop over batches."""
+    if is_round(loop):
+        return BatchSource(loop, loop.iter, None)
     return source_over(program, loop, loop.iter)
 
 

@@ -12,6 +12,7 @@ from refactorer.analysis.flow import NOTHING, Flow, flow_of, passes_errors_on
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import holds, walk
+from refactorer.outline.batches import is_round
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.outline import (
@@ -71,7 +72,9 @@ class Liveness:
             if hook in TEST_HOOKS and hook == next(h for h in TEST_HOOKS if h in self.outline.hooks):
                 total = total.maybe()
             asked = (VALIDATION_DATA, *VALIDATION_HOOKS) if self.outline.asked is not None else ()
-            certain = hook not in (VALIDATION_STEP, TEST_STEP, *asked, *self.outline.methods)
+            source = self.outline.evaluation if hook == VALIDATION_STEP and not asked else None
+            once = source is not None and is_round(source.loop)
+            certain = once or hook not in (VALIDATION_STEP, TEST_STEP, *asked, *self.outline.methods)
             total = total.then(one if certain else one.maybe())
         return total.then(batch.maybe())
 

@@ -25,3 +25,11 @@ class PlainerView(Refusal):
 
 class Split(PlainerView):
     """A step cannot be divided among hooks, but it can stand in one: never the last word."""
+
+
+class LeftOver(PlainerView):
+    """A copy of a function that evaluates was of no use; `reasons` are the notes that say why."""
+
+    def __init__(self, reasons: list[str]) -> None:
+        super().__init__(None, "a copy of a function that evaluates is left over")
+        self.reasons = reasons

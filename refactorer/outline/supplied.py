@@ -7,7 +7,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.idioms.configure import Configuration
-from refactorer.outline.batches import BatchSource
+from refactorer.outline.batches import BatchSource, is_round
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.liveness import Liveness
@@ -54,7 +54,7 @@ class Supplying(Liveness):
                 self._supply(train, "train_dataloader", in_test=False)
             elif self.site.form == "epochs" and TRAIN_DATA not in self.outline.hooks:
                 self.outline.hooks[TRAIN_DATA] = [cst.SimpleStatementLine([cst.Return(iterable)])]
-        if self.outline.evaluation is not None:
+        if self.outline.evaluation is not None and not is_round(self.outline.evaluation.loop):
             loader = self._loader(self.outline.evaluation, written)
             if loader is not None:
                 self._supply(loader, "val_dataloaders", in_test=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from refactorer.converter import convert_text
 from refactorer.result import Converted
 
@@ -42,3 +44,64 @@ def test_notes_name_lines_of_the_script() -> None:
     assert isinstance(result, Converted) and "def validation_step(" in result.after
     marked = [number for number, line in enumerate(SCRIPT.splitlines(), 1) if line.endswith("# <-- N105")]
     assert [note.line for note in result.diagnostics if note.code == "N105"] == marked
+
+
+AT_ONCE = """
+import torch
+from torch import nn, optim
+points, labels = torch.randn(8, 2), torch.randn(8, 1)
+model = nn.Sequential(nn.Linear(2, 1), nn.Dropout(0.5))
+optimizer = optim.SGD(model.parameters(), lr=0.1)
+scheduler = optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+
+@torch.no_grad()
+def evaluate(points):
+    model.eval()
+    error = (model(points) - labels).pow(2).mean()
+    return error
+
+for epoch in range(3):
+    model.train()
+    optimizer.zero_grad()
+    loss = (model(points) - labels).pow(2).mean()
+    loss.backward()
+    optimizer.step()
+    print(evaluate(points))
+    scheduler.step(loss)  # <-- N106
+{again}
+"""
+
+
+@pytest.mark.parametrize("again", ["pass", "print(evaluate(points))"])
+def test_notes_name_lines_of_a_script_without_loaders(again: str) -> None:
+    script = AT_ONCE.format(again=again)
+    result = convert_text(script)
+    assert isinstance(result, Converted) and "def validation_step(" in result.after
+    marked = [number for number, line in enumerate(script.splitlines(), 1) if line.endswith("# <-- N106")]
+    assert [note.line for note in result.diagnostics] == marked
+
+
+def test_notes_name_lines_of_a_function_whose_bar_is_opened() -> None:
+    script = SCRIPT.replace("import torch\n", "import torch\nfrom tqdm import tqdm\n", 1)
+    loop = "for x, y in data:\n            seen"
+    script = script.replace(loop, "with tqdm(data) as bar:\n          for x, y in bar:\n            seen")
+    result = convert_text(script)
+    assert isinstance(result, Converted) and "def validation_step(" in result.after and "with tqdm" not in result.after
+    marked = [number for number, line in enumerate(script.splitlines(), 1) if line.endswith("# <-- N105")]
+    assert [note.line for note in result.diagnostics if note.code == "N105"] == marked
+
+
+def test_the_note_gives_the_reason_that_a_function_of_its_own_would_not_change() -> None:
+    script = SCRIPT.replace("    total = 0\n", "    if not data:\n        return 0\n    total = 0\n")
+    result = convert_text(script)
+    assert isinstance(result, Converted) and "def validation_step(" not in result.after
+    assert "the evaluation stays in on_train_epoch_end: `return` leaves evaluate() before its end" in {
+        note.message for note in result.diagnostics
+    }
+
+
+def test_a_function_that_only_evaluations_of_the_training_used_goes_with_them() -> None:
+    result = convert_text(SCRIPT)
+    assert isinstance(result, Converted) and "def evaluate(" not in result.after
+    other = convert_text(SCRIPT + "print(evaluate)\n")
+    assert isinstance(other, Converted) and "def evaluate(" in other.after

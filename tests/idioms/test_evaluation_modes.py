@@ -102,20 +102,59 @@ BY_THE_TRAINER = {
     "an optimizer that is handed the model": {"optimizer": "make(model)"},
     "a function behind the switch": {"functions": SHOWN, "behind": "show()"},
 }
+LENT = "def peek(net, batches):\n    net.eval()\n    print(sum(net(x).sum().item() for x, y in batches))\n"
+AWAKE = TESTED + "    model.train()\n"
+BY_THE_TRAINER_BEHIND_TRAIN = {
+    "a test in front of the switch": {"functions": TESTED, "front": "test(others)"},
+    "a test under a condition": {"functions": TESTED, "front": "if epoch:\n        test(others)"},
+    "a test at the start of an epoch": {"functions": TESTED, "early": "test(others)"},
+    "a test behind the training as well": {"functions": TESTED, "later": "test(others)", "after": "test(others)"},
+    "a test of what it is lent": {"functions": LENT, "front": "peek(model, others)", "after": "peek(model, others)"},
+    "train() again": {"later": "if epoch == 1:\n        model.train()"},
+    "a test that wakes the model behind": {"functions": AWAKE, "later": "test(others)\n    " + LOOK},
+    "a test that wakes the model behind the training": {"functions": AWAKE, "after": "test(others)"},
+    "a test that wakes the model in front of train()": {"functions": AWAKE, "early": "test(others)"},
+    "a look behind the training, in a mode of its own": {"after": "model.eval()\n" + LOOK},
+}
 BY_THE_SCRIPT = {
+    "a test that wakes the model in front of the switch": {"functions": AWAKE, "front": "test(others)"},
+    "a test that looks before it switches": {
+        "functions": TESTED.replace("    model.eval()\n", "") + "    model.eval()\n",
+        "front": "test(others)",
+    },
+    "a test that switches a part": {
+        "functions": TESTED.replace("model.eval", "model.out.eval"),
+        "front": "test(others)",
+    },
+    "a test that switches at times": {
+        "functions": TESTED.replace("model.eval()", "_ = random_ and model.eval()").replace(
+            "random_", "len(batches) > 4"
+        ),
+        "front": "test(others)",
+    },
+    "a test that another name calls": {"functions": TESTED, "front": "run = test\n    run(others)"},
+    "a test in pieces": {
+        "functions": TESTED.replace("    print", "    yield 1\n    print"),
+        "front": "pieces = test(others)\n    next(pieces)",
+        "later": "next(pieces, 0)",
+    },
+    "a look behind a test behind the training": {
+        "functions": TESTED,
+        "after": "test(others) if epoch < 0 else 0\n" + LOOK,
+    },
+    "a look at the start of an epoch, behind a test at times": {
+        "functions": TESTED,
+        "early": "if epoch == 2:\n        test(others)\n    " + LOOK,
+    },
     "a look at the start of an epoch": {"early": LOOK},
     "a look in front of the switch": {"front": LOOK},
     "a function at the start of an epoch": {"functions": SHOWN, "early": "show()"},
     "a function in front of the switch": {"functions": SHOWN, "front": "show()"},
-    "a test in front of the switch": {"functions": TESTED, "front": "test(others)"},
-    "a test at the start of an epoch": {"functions": TESTED, "early": "test(others)"},
     "a look behind the training": {"after": LOOK},
-    "a test behind the training as well": {"functions": TESTED, "later": "test(others)", "after": "test(others)"},
     "somebody reads the mode": {"later": "print(model.training)"},
     "somebody sets the mode": {"later": "model.training = True"},
     "a layer with its own switch": {"of_net": "    def train(self, mode=True):\n        return super().train(mode)\n"},
     "a layer that sets its mode": {"of_net": "    def wake(self):\n        self.training = True\n"},
-    "train() again": {"later": "if epoch == 1:\n        model.train()"},
 }
 
 
@@ -124,6 +163,14 @@ def test_the_trainer_switches(parts: dict[str, str], runner: Runner) -> None:
     after = converted(script(**parts), runner)
     assert "def validation_step" in after
     assert "automatic_modes" not in after and "self.model.train()" not in after
+
+
+@pytest.mark.parametrize("parts", BY_THE_TRAINER_BEHIND_TRAIN.values(), ids=BY_THE_TRAINER_BEHIND_TRAIN)
+def test_the_trainer_switches_and_train_stays(parts: dict[str, str], runner: Runner) -> None:
+    after = converted(script(**parts), runner)
+    assert "def validation_step" in after
+    assert "automatic_modes" not in after and after.count("self.model.eval()") == 0
+    assert "def on_train_epoch_start" in after and "self.model.train()" in after
 
 
 @pytest.mark.parametrize("parts", BY_THE_SCRIPT.values(), ids=BY_THE_SCRIPT)
@@ -165,6 +212,11 @@ def fit(net, loader, held_out):
         print(epoch, right)
 
 
+def evaluate(net):
+    net.eval()
+    return net(points).sum().item()
+
+
 torch.manual_seed(0)
 points = torch.randn(24, 3)
 data = TensorDataset(points, (points.sum(1) > 0).long())
@@ -174,6 +226,7 @@ model = nn.Sequential(nn.Linear(3, 6), nn.Dropout(0.5), nn.Linear(6, 2))
 print(torch.rand(1).item())
 """
 USED = "print(model(points).sum().item())"
+EVALUATES = "print(evaluate(model))"
 OUTER = "def outer(net):\n    fit(net, loader, held_out)\n\n"
 CALLERS = {
     "only trains": ("fit(model, loader, held_out)", True),
@@ -191,6 +244,9 @@ CALLERS = {
         "for i in range(2):\n    print(model(points).sum().item())\n    fit(model, loader, held_out)",
         False,
     ),
+    "evaluates behind": ("fit(model, loader, held_out)\n" + EVALUATES, True),
+    "looks, and evaluates behind": ("fit(model, loader, held_out)\n" + USED + "\n" + EVALUATES, False),
+    "evaluates and looks behind": ("fit(model, loader, held_out)\n" + EVALUATES + "\n" + USED, False),
     "through another function": (OUTER + "outer(model)\n" + USED, False),
     "through another function only": (OUTER + "outer(model)", True),
     "hands over an item": (

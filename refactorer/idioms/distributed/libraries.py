@@ -35,6 +35,9 @@ def gives_settings(name: str) -> bool:
 
 def gives_data(name: str) -> bool:
     """Whether what a qualified name gives is a tensor, an array, a data set or a loader, and no network."""
+    package, _, last = name.rpartition(".")
+    if package == "dgl" and last.islower():
+        return True  # functions that give graphs
     if name.startswith("ogb."):
         return name.endswith(_OF_OGB)
     return name.startswith(_DATA) and not name.startswith(_NETWORKS)

@@ -7,7 +7,7 @@ which enters it; a text in which it is left over is given up.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import libcst as cst
 
@@ -23,37 +23,59 @@ from refactorer.outline.site import Site
 
 def with_copies(program: Program, site: Site) -> Iterator[tuple[cst.Module, dict[str, cst.FunctionDef]]]:
     """Files with copies of the functions that evaluate in and behind the training, and what the copies are of."""
+    for calls in candidates(program, site, ()):
+        yield renewed(program, calls, {})
+
+
+def candidates(program: Program, site: Site, changed: Collection[cst.CSTNode]) -> Iterator[list[cst.Call]]:
+    """The calls that may get functions of their own: for the epoch and behind the training, both or one alone.
+
+    With `changed` functions, each of the calls has one of these, or one that is used elsewhere too.
+    """
     if site.moves_evaluations:
-        epoch, step, behind = (list(_calls(program, site, found)) for found in _places(program, site))
+        epoch, step, behind = (list(_calls(program, site, found, changed)) for found in places(program, site))
         epoch = sorted(epoch, key=lambda call: likeness(*call.args))
         calls = [*(epoch or step)[:1], *behind[:1]]
         for some in [calls, *([call] for call in calls if len(calls) > 1)]:
-            if some:
-                yield _copied(program, some)
+            if some and (not changed or any(program.function(call.func) in changed for call in some)):
+                yield some
 
 
-def _places(program: Program, site: Site) -> Iterator[list[list[cst.CSTNode]]]:
+def places(program: Program, site: Site) -> list[list[list[cst.CSTNode]]]:
     """The blocks of statements of an epoch, those of a step, and the one behind the training."""
     epoch = list(blocks(block_lines(site.epoch_loop.body))) if site.form != "steps" else []
     parent = program.parent[site.epoch_loop]
     block = list(parent.body) if isinstance(parent, (cst.Module, cst.IndentedBlock)) else [site.epoch_loop]
     behind = block[block.index(site.epoch_loop) + 1 :]
-    yield epoch
-    yield list(blocks(block_lines(site.batch_loop.body)))
-    yield [list(behind)]
+    return [epoch, list(blocks(block_lines(site.batch_loop.body))), [list(behind)]]
 
 
-def _copied(program: Program, calls: list[cst.Call]) -> tuple[cst.Module, dict[str, cst.FunctionDef]]:
+def renewed(
+    program: Program, calls: list[cst.Call], changed: Mapping[cst.CSTNode, Edit]
+) -> tuple[cst.Module, dict[str, cst.FunctionDef]]:
+    """The file with a function for each call under a new name, and what these are made of.
+
+    A function in `changed` that is called once is changed in its place; all others get copies, changed or not, and are
+    taken out if nothing else uses them.
+    """
     edits: dict[cst.CSTNode, Edit] = {}
     copies: list[cst.FunctionDef] = []
     originals: dict[str, cst.FunctionDef] = {}
-    for call in calls:
+    for index, call in enumerate(calls):
         function = program.function(call.func)
         assert function is not None
-        name = _free(program, f"{function.name.value}_{len(copies)}_")
+        name = _free(program, f"{function.name.value}_{index}_")
+        new = changed.get(function, function)
+        assert isinstance(new, cst.FunctionDef)
         edits[call.func] = cst.Name(name)
-        copies.append(function.deep_clone().with_changes(name=cst.Name(name)))
         originals[name] = function
+        if function in changed and len(uses_of(program, function)) == 1:
+            edits[function] = new.with_changes(name=cst.Name(name))
+        else:
+            copies.append(new.deep_clone().with_changes(name=cst.Name(name)))
+    for function in set(originals.values()):
+        if function not in edits and all(use in edits for use in uses_of(program, function)):
+            edits[function] = []
     module = apply(program.module, edits)
     return module.with_changes(body=[*module.body, *copies]), originals
 
@@ -63,8 +85,10 @@ def is_left_over(text: str, names: Iterable[str]) -> bool:
     return any(re.search(rf"\b{name}\b", text) for name in names)
 
 
-def _calls(program: Program, site: Site, found: Iterable[list[cst.CSTNode]]) -> Iterator[cst.Call]:
-    """Calls of functions that evaluate and are used more than once, in statements of their own."""
+def _calls(
+    program: Program, site: Site, found: Iterable[list[cst.CSTNode]], changed: Collection[cst.CSTNode]
+) -> Iterator[cst.Call]:
+    """Calls of functions that evaluate and are changed or used more than once, in statements of their own."""
     for block, line in ((lines, line) for lines in found for line in lines):
         if not isinstance(line, cst.SimpleStatementLine):
             continue
@@ -78,7 +102,7 @@ def _calls(program: Program, site: Site, found: Iterable[list[cst.CSTNode]]) -> 
             if (
                 top
                 and not own
-                and len(uses) > 1
+                and (len(uses) > 1 or function in changed)
                 and _evaluates(program, function, is_switched(block[: block.index(line)]))
             ):
                 assert isinstance(call, cst.Call)
@@ -89,6 +113,7 @@ def _evaluates(program: Program, function: cst.FunctionDef, switched: bool) -> b
     """Whether a function seems to evaluate; `switched` says that an `eval()` stands in front of its call."""
     lines = block_lines(function.body)
     inner = [part for line in lines if isinstance(line, cst.With) for part in block_lines(line.body)]
+    inner += [part for line in inner if isinstance(line, cst.With) for part in block_lines(line.body)]
     loops = any(isinstance(line, cst.For) for line in (*lines, *inner))
     parts = [function, *walk(function.body)]
     names = {program.qualified_name(node) for node in parts if isinstance(node, (cst.Name, cst.Attribute))}

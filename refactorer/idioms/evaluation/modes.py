@@ -7,38 +7,73 @@ or if the model consists of layers that have no modes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
-from refactorer.analysis.walk import holds
 from refactorer.idioms.distributed.processes import is_rank
 from refactorer.idioms.distributed.values import Data
+from refactorer.idioms.evaluation.blind import switches_first
 from refactorer.idioms.evaluation.fresh import starts_in_training_mode
 from refactorer.idioms.evaluation.layers import is_free_of_modes
 from refactorer.idioms.evaluation.parts import TEST, Evaluation, Stage, entered
+from refactorer.idioms.evaluation.resetting import is_reset
 from refactorer.idioms.evaluation.shared import is_shared
-from refactorer.idioms.parts import WRAPPERS, parts_of_models
+from refactorer.idioms.evaluation.uses import hands_on, is_harmless, pieces
+from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.shapes import method_calls, mode_line
 from refactorer.idioms.taint import reaches
 from refactorer.outline.anchors import uses_of
-from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_around, class_of_method
 from refactorer.outline.optimizers import Roles, is_asked_for_parameters, is_module_class, makes_module, may_be_module
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, EPOCHS, TRAIN_DATA, Outline
 from refactorer.outline.torch_names import unmoved
 
 
-def leave_to_trainer(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> list[cst.CSTNode] | None:
+@dataclass(frozen=True)
+class Switches:
+    """The script's `eval()` lines that the Trainer makes needless, and whether its `train()` is needless then too."""
+
+    lines: list[cst.CSTNode]
+    and_train: bool = True
+
+
+def leave_to_trainer(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> Switches | None:
     """The script's own switches, if the Trainer can make them instead; None where the script has to."""
     model = roles.model
-    if model is None or not _is_network(outline.program, model) or _looks_at_modes(outline):
+    if model is None:
         return None
+    lines = _left_to_trainer(outline, roles, found, stage)
+    if lines is not None:
+        return Switches(lines)
+    return _reset(outline, roles, model, found, stage)
+
+
+def _reset(outline: Outline, roles: Roles, model: Variable, found: Evaluation, stage: Stage) -> Switches | None:
+    """The same where the `train()` at the start of the epoch has to stay."""
+    if not _is_switched_alone(outline, roles, model, found) or stage is TEST or TEST.name in outline.own_modes:
+        return None
+    lines = _switches(outline, model, found)
+    asked_in_step = found.midway and found.asks != EPOCH_END
+    return None if asked_in_step or not is_reset(outline, roles, model, found, lines) else Switches(lines, False)
+
+
+def _is_switched_alone(outline: Outline, roles: Roles, model: Variable, found: Evaluation) -> bool:
+    """Whether the model is all that the Trainer would switch, and nobody asks for modes."""
+    if not _is_network(outline.program, model) or _looks_at_modes(outline):
+        return False
     with entered(outline, found):
-        if _other_module(outline, roles, found) is not None:
-            return None
+        return _other_module(outline, roles, found) is None
+
+
+def _left_to_trainer(
+    outline: Outline, roles: Roles, found: Evaluation, stage: Stage
+) -> list[cst.CSTNode] | None:  # fmt: skip
+    model = roles.model
+    if model is None or not _is_switched_alone(outline, roles, model, found):
+        return None
     lines = _switches(outline, model, found)
     if is_free_of_modes(outline, model):
         return lines if _only_computes(outline, model, found) else None
@@ -141,15 +176,19 @@ def _tests_in_eval_mode(outline: Outline, model: Variable, found: Evaluation) ->
             return False
     program, loop = outline.program, outline.site.epoch_loop
     early = [n for n, v in program.variables.items() if v is model and program.order[n] < program.order[loop]]
-    return not any(_hands_on(outline, node) for node in early)
+    return not any(hands_on(outline, node) for node in early)
 
 
 def _used_later(outline: Outline, roles: Roles, model: Variable, found: Evaluation) -> bool:
     """Whether somebody may ask for the model's mode behind the test."""
     with entered(outline, found):
-        if any(uses_mode(outline, model, line) for line in (*found.after, *found.later)):
+        run = [line for line in (*found.after, *found.later) if not isinstance(line, cst.FunctionDef)]
+        if any(uses_mode(outline, model, line) for line in run):
             return True
-    return _parts_used_later(outline, roles) or _later_use(outline, roles, model, found, [])
+    program, loop = outline.program, outline.site.epoch_loop
+    functions = [function for function in program.find(cst.FunctionDef) if not program.contains(function, loop)]
+    blind: list[cst.CSTNode] = [function for function in functions if switches_first(program, function, {model})]
+    return _parts_used_later(outline, roles) or _later_use(outline, roles, model, found, blind)
 
 
 def _validates_in_eval_mode(outline: Outline, roles: Roles, model: Variable, found: Evaluation) -> bool:
@@ -180,7 +219,7 @@ def _around_switch(
     lines = [*found.earlier, *found.before]
     if found.asks == EPOCH_END:
         before = [line for line in found.before if line not in switches]
-        return [*_pieces(outline.lines(EPOCH_END), [found.line, *switches]), *before, *found.after], []
+        return [*pieces(outline.lines(EPOCH_END), [found.line, *switches]), *before, *found.after], []
     at = lines.index(switches[0])
     return lines[:at], [*lines[at:], *found.after, *found.later]
 
@@ -199,19 +238,6 @@ def _only_called_in(outline: Outline, lines: list[cst.CSTNode]) -> list[cst.CSTN
                 found.append(function)
                 grown = True
     return found
-
-
-def _pieces(lines: Sequence[cst.CSTNode], without: Sequence[cst.CSTNode]) -> Iterator[cst.CSTNode]:
-    """The lines, and what branches of `if` are made of, without some of them."""
-    for line in lines:
-        if line in without:
-            continue
-        if isinstance(line, (cst.If, cst.Else)) and any(holds([line], part) for part in without):
-            yield from [line.test] if isinstance(line, cst.If) else []
-            rest = [line.orelse] if isinstance(line, cst.If) and line.orelse is not None else []
-            yield from _pieces([*block_lines(line.body), *rest], without)
-        else:
-            yield line
 
 
 def _calls(outline: Outline, method: str) -> list[cst.Call]:
@@ -255,7 +281,7 @@ def _other_module(outline: Outline, roles: Roles, found: Evaluation) -> Variable
 def uses_mode(outline: Outline, model: Variable, *lines: cst.CSTNode) -> bool:
     """Whether code does more with the model than to take its state_dict or parameters."""
     for node, variable in outline.uses(*lines):
-        if variable is model and not _is_harmless(outline, node):
+        if variable is model and not is_harmless(outline, node):
             return True
         function = outline.program.definition(variable)
         if isinstance(function, cst.FunctionDef) and reaches(outline, function, {model}, set()):
@@ -263,19 +289,12 @@ def uses_mode(outline: Outline, model: Variable, *lines: cst.CSTNode) -> bool:
     return False
 
 
-def _is_harmless(outline: Outline, node: cst.CSTNode) -> bool:
-    parent = outline.program.parent.get(node)
-    if isinstance(parent, cst.Attribute) and parent.attr.value == "module":  # what DataParallel wraps
-        parent = outline.program.parent.get(parent)
-    return isinstance(parent, cst.Attribute) and parent.attr.value in ("state_dict", "parameters", "load_state_dict")
-
-
 def _later_use(
     outline: Outline, roles: Roles, model: Variable, found: Evaluation, aside: list[cst.CSTNode]
 ) -> bool:  # fmt: skip
     """Whether code outside the training does more with the model than to take its state, or has another name for it.
 
-    `aside` are pieces of code that are part of the training too.
+    `aside` are pieces of code that are part of the training too, or cannot see its mode.
     """
     program, loop = outline.program, outline.site.epoch_loop
     if model.owner is outline.site.driver and is_shared(program, model):
@@ -286,38 +305,11 @@ def _later_use(
         if outline.bindings.canonical(raw) is not model or any(program.contains(part, node) for part in inside):
             continue
         before = program.order[node] < program.order[loop] and program.scope_of(node) is outline.site.driver
-        if before and node in program.variables and _hands_on(outline, node, roles.optimizers):
+        if before and node in program.variables and hands_on(outline, node, roles.optimizers):
             return True
-        if not before and not _is_harmless(outline, node) and not _is_parameter(program.parent[node]):
+        if not before and not is_harmless(outline, node) and not _is_parameter(program.parent[node]):
             return True
     return False
-
-
-_KNOWN_USES = {
-    "parameters", "named_parameters", "state_dict", "load_state_dict", "to", "cuda", "cpu", "train", "apply", "float",
-    "double", "modules", "named_modules", "children", "zero_grad",
-}  # fmt: skip
-
-
-def _hands_on(outline: Outline, node: cst.CSTNode, optimizers: Sequence[Variable] = ()) -> bool:
-    """Whether a use of the model in front of the training may give it to something else than its optimizer."""
-    parent = outline.program.parent.get(node)
-    if outline.is_write(node):
-        return False
-    if isinstance(parent, cst.Attribute):
-        return parent.attr.value not in _KNOWN_USES
-    call = outline.program.parent.get(parent) if isinstance(parent, cst.Arg) else None
-    name = outline.program.qualified_name(call.func) if isinstance(call, cst.Call) else None
-    bound = _bound_to(outline, call)
-    again = name in WRAPPERS and bound is not None and bound is outline.variable(node)
-    return name != "builtins.print" and not again and (bound is None or bound not in optimizers)
-
-
-def _bound_to(outline: Outline, call: cst.CSTNode | None) -> Variable | None:
-    """The variable that a call alone is assigned to: a wrapped model its old name, or an optimizer."""
-    assign = outline.program.parent.get(call) if call is not None else None
-    targets = [target.target for target in assign.targets] if isinstance(assign, cst.Assign) else []
-    return outline.variable(targets[0]) if len(targets) == 1 else None
 
 
 def _is_parameter(node: cst.CSTNode) -> bool:

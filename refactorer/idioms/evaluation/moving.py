@@ -10,7 +10,8 @@ from refactorer.emit.edits import Edit
 from refactorer.idioms import progress
 from refactorer.idioms.evaluation.gradients import name_of_torch, needs_gradients
 from refactorer.idioms.evaluation.loaders import apart
-from refactorer.idioms.evaluation.modes import leave_to_trainer, train_line
+from refactorer.idioms.evaluation.modes import Switches, leave_to_trainer, train_line
+from refactorer.idioms.evaluation.one_step import join
 from refactorer.idioms.evaluation.parts import (
     TEST,
     VALIDATION,
@@ -24,6 +25,7 @@ from refactorer.idioms.evaluation.parts import (
 from refactorer.idioms.evaluation.quiet import without_gradients
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.shapes import statement
+from refactorer.outline.batches import is_round
 from refactorer.outline.blocks import block_lines, is_docstring
 from refactorer.outline.comments import comment_lines, comments_inside, comments_of, footer_of, with_comments
 from refactorer.outline.optimizers import Roles
@@ -34,7 +36,8 @@ from refactorer.outline.result_of_call import returned_statement
 def move(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> None:
     """Gives the statements of an evaluation to the hooks of a stage."""
     switches = leave_to_trainer(outline, roles, found, stage)
-    train = train_line(outline, roles) if stage is VALIDATION and switches is not None else None
+    needless = stage is VALIDATION and switches is not None and switches.and_train
+    train = train_line(outline, roles) if needless else None
     if found.midway:
         _ask(outline, found)
     with entered(outline, found):
@@ -49,10 +52,15 @@ def move(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> Non
     else:
         outline.test, outline.test_line = source, found.line
         outline.consumed.append(found.line)
-        outline.dropped += [*(line for line in switches or () if line in found.earlier), *found.taken]
+        outline.dropped += [
+            *(line for line in (switches.lines if switches else ()) if line in found.earlier),
+            *found.taken,
+        ]
     _switch(outline, found, stage, switches)
     if train is not None:
         outline.edit(EPOCH_START, {train: None})
+    if is_round(found.loop):
+        join(outline, roles, found, stage)
 
 
 def _ask(outline: Outline, found: Evaluation) -> None:
@@ -79,8 +87,9 @@ def _move_lines(outline: Outline, roles: Roles, found: Evaluation, stage: Stage)
         made, before = apart(outline, roles, found, before)
         if made:
             outline.hooks[VALIDATION_DATA] = without_gradients(outline, roles, found, made)
-    before = without_gradients(outline, roles, found, before)
-    after = without_gradients(outline, roles, found, after)
+    if not is_round(found.loop):
+        before = without_gradients(outline, roles, found, before)
+        after = without_gradients(outline, roles, found, after)
     _keep_comments(outline, found, stage, [*after, *later])
     if docstring is not None:
         outline.docstrings[stage.step] = docstring
@@ -88,11 +97,11 @@ def _move_lines(outline: Outline, roles: Roles, found: Evaluation, stage: Stage)
     outline.hooks[stage.end] = [*after, *later]
 
 
-def _switch(outline: Outline, found: Evaluation, stage: Stage, switches: list[cst.CSTNode] | None) -> None:
+def _switch(outline: Outline, found: Evaluation, stage: Stage, switches: Switches | None) -> None:
     """Takes the script's switches of mode out, or the Trainer's where the script's have to stay."""
     if switches is not None:
         for hook in (stage.start, stage.end, found.asks) if found.midway else (stage.start,):
-            outline.edit(hook, dict.fromkeys(switches))
+            outline.edit(hook, dict.fromkeys(switches.lines))
         return
     outline.own_modes.append(stage.name)
 

@@ -21,6 +21,7 @@ from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, STEP, Outline
 from refactorer.outline.result_of_call import returned_statement
 
+USED_ELSEWHERE = "is used elsewhere too"
 MADE = "its loader is made right in front of it"
 
 
@@ -68,7 +69,7 @@ def _function_obstacle(outline: Outline, found: Evaluation) -> str | None:
     others = any(not is_no_grad(outline, d.decorator) for d in function.decorators)
     call = program.parent.get(uses[0].node) if len(uses) == 1 else None
     if others or len(writes) != 1 or not isinstance(call, cst.Call) or call.func is not uses[0].node:
-        return f"{function.name.value}() is used elsewhere too"
+        return f"{function.name.value}() {USED_ELSEWHERE}"
     if function.asynchronous is not None:
         return f"{function.name.value}() is a coroutine"
     left = returns(function.body.body)

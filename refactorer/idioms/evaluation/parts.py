@@ -12,13 +12,13 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.progress.bars import Bar, made_in_header, source_in, without_enumerate
 from refactorer.idioms.shapes import method_calls, only_call
 from refactorer.outline.anchors import loops_around
-from refactorer.outline.batches import BatchSource, source_of
+from refactorer.outline.batches import BatchSource, is_round, source_of
 from refactorer.outline.inline import Entered, enter
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, TEST_HOOKS, VALIDATION_HOOKS, Outline
 
 _WORDS = (("val", "dev"), ("test", "eval"))
-_NO_GRAD = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
+NO_GRAD = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _parts(
 def is_no_grad(outline: Outline, node: cst.CSTNode) -> bool:
     """Whether an expression is `torch.no_grad()` or the like, or what a decorator names of it."""
     func = node.func if isinstance(node, cst.Call) and not node.args else node
-    return outline.program.qualified_name(func) in _NO_GRAD
+    return outline.program.qualified_name(func) in NO_GRAD
 
 
 def is_switched(lines: Sequence[cst.CSTNode]) -> bool:
@@ -148,7 +148,7 @@ def silences(outline: Outline, loop: cst.For) -> bool:
 def evaluates(outline: Outline, roles: Roles, loop: cst.For) -> bool:
     """Whether a loop looks like one that runs a model on what a loader yields."""
     iterable = source_of(outline.program, loop).iterable
-    if iterable is None or loop.asynchronous is not None or not is_loader(outline, iterable):
+    if iterable is None or loop.asynchronous is not None or not (is_round(loop) or is_loader(outline, iterable)):
         return False
     return runs_model(outline, roles, loop)
 

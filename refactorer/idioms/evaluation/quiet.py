@@ -15,8 +15,9 @@ from refactorer.outline.blocks import is_docstring
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_START, STEP, Outline
 
-_READING = "item format append join strip tolist size numel time perf_counter write flush info"
+_READING = "item format append join strip tolist size numel detach cpu time perf_counter write flush info"
 _METHODS = frozenset(_READING.split())
+_NUMBERS = ("builtins.float", "builtins.int")
 _FUNCTIONS = ("builtins.", "time.", "math.", "datetime.", "os.path.")
 
 
@@ -26,15 +27,20 @@ def without_gradients(
     """The statements, those under a `no_grad` of their own that need one."""
     result: list[cst.CSTNode] = []
     held: list[cst.CSTNode] = []
-    own = _written(outline, [*found.before, found.loop, *found.after, found.line]) - _trained(outline)
+    own = own_variables(outline, found)
     for line in lines:
-        if line in found.quiet and not _is_indifferent(outline, roles, line, own):
+        if line in found.quiet and not is_indifferent(outline, roles, line, own):
             held.append(line)
             continue
         result += _guarded(found, held)
         held = []
         result.append(line)
     return [*result, *_guarded(found, held)]
+
+
+def own_variables(outline: Outline, found: Evaluation) -> set[Variable]:
+    """What the evaluation itself binds, and the training does not."""
+    return _written(outline, [*found.before, found.loop, *found.after, found.line]) - _trained(outline)
 
 
 def _guarded(found: Evaluation, lines: list[cst.CSTNode]) -> list[cst.CSTNode]:
@@ -45,9 +51,11 @@ def _guarded(found: Evaluation, lines: list[cst.CSTNode]) -> list[cst.CSTNode]:
     return [cst.With([cst.WithItem(guard)], cst.IndentedBlock(lines))]  # type: ignore[arg-type]
 
 
-def _is_indifferent(outline: Outline, roles: Roles, line: cst.CSTNode, own: set[Variable]) -> bool:
+def is_indifferent(outline: Outline, roles: Roles, line: cst.CSTNode, own: set[Variable]) -> bool:
     """Whether a statement cannot tell whether gradients are on."""
     if is_docstring(line) or any(mode_line(outline, line, roles.model, mode) for mode in ("eval", "train")):
+        return True
+    if _is_renaming(line):
         return True
     for node in walk(line):
         if isinstance(node, (cst.FunctionDef, cst.Lambda)):
@@ -58,11 +66,42 @@ def _is_indifferent(outline: Outline, roles: Roles, line: cst.CSTNode, own: set[
             if not (method and full is None) and not (full or "").startswith(_FUNCTIONS):
                 return False
     trained = _trained(outline)
-    for _, variable in outline.uses(line):
+    for node, variable in outline.uses(line):
+        if _is_asked_for_number(outline, node):
+            continue
         known = variable.owner is None or variable in own or is_plain(outline, variable)
         if variable in roles.models or not known or variable in trained:
             return False
     return True
+
+
+def _is_renaming(line: cst.CSTNode) -> bool:
+    """Whether a line gives a value another name: `a = b`."""
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+    return isinstance(small, cst.Assign) and all(
+        isinstance(node, cst.Name) for node in (small.value, *(target.target for target in small.targets))
+    )
+
+
+def _is_asked_for_number(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a name only occurs to be asked for its number: `loss.item()`, `float(loss.detach())`, `f"{loss:.4f}"`."""
+    parent = outline.program.parent
+    while True:
+        around = parent.get(node)
+        if isinstance(around, cst.Arg):
+            call = parent.get(around)
+            return isinstance(call, cst.Call) and outline.program.qualified_name(call.func) in _NUMBERS
+        if isinstance(around, cst.FormattedStringExpression):
+            return around.format_spec is not None
+        if not isinstance(around, cst.Attribute):
+            return False
+        call = parent.get(around)
+        called = isinstance(call, cst.Call) and call.func is around and not call.args
+        if called and around.attr.value in ("item", "numel", "dim"):
+            return True
+        if not (around.attr.value == "data" or (called and around.attr.value in ("detach", "cpu"))) or call is None:
+            return False
+        node = call if called else around
 
 
 def _trained(outline: Outline) -> set[Variable]:
