@@ -15,11 +15,17 @@ from refactorer.emit.edits import Edit
 from refactorer.idioms.behind_step import Places, find_places, move
 from refactorer.idioms.clearing import clearing_lines
 from refactorer.idioms.closures import may_fail_to_step
-from refactorer.idioms.gradients import clips_elsewhere, gradient_reader, gradients_cross, steps_of_own_classes
+from refactorer.idioms.gradients import (
+    clips_elsewhere,
+    gradient_reader,
+    gradients_cross,
+    runs_inside_itself,
+    steps_of_own_classes,
+)
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.remarks import remove
 from refactorer.idioms.schedulers import is_step_line
-from refactorer.idioms.sensitive import Obstacle
+from refactorer.idioms.sensitive import Obstacle, is_guarded
 from refactorer.idioms.shapes import method_calls, method_line, only_call
 from refactorer.outline.anchors import is_of_loss
 from refactorer.outline.control import loop_jumps, returns
@@ -100,8 +106,12 @@ def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> Calls | O
     if len(outline.site.backwards) != 1 or len(backwards) != 1 or len(steps) != 1 or not zeros:
         return Obstacle(loop, "zero_grad, backward and step do not stand once each, directly in the loop")
     ours = [*outline.cleared, *(body[i] for i in (*zeros, *steps))]
-    if any(_is_called_elsewhere(outline, roles.stepping, method, ours) for method in ("step", "zero_grad")):
+    others = [c for method in ("step", "zero_grad") for c in _calls_elsewhere(outline, roles.stepping, method, ours)]
+    kept = max(zeros) < steps[0] and not loop_jumps(body[: steps[0]]) and not is_guarded(outline)
+    if others and not (kept and all(_is_apart(outline, roles.stepping, call) for call in others)):
         return Obstacle(loop, "the optimizer is stepped or cleared in more than one place")
+    if runs_inside_itself(outline):
+        return Obstacle(loop, "the training may begin again inside itself")
     call = _plain_backward(body[backwards[0]])
     assert call is not None and isinstance(call.func, cst.Attribute)
     return Calls(zeros, backwards[0], steps[0], call.func.value)
@@ -130,10 +140,20 @@ def _plain_backward(line: cst.CSTNode) -> cst.Call | None:
     return call if plain and call is not None and not call.args else None
 
 
-def _is_called_elsewhere(outline: Outline, optimizer: Variable | Held, method: str, here: list[cst.CSTNode]) -> bool:
-    """Whether a method of the optimizer is called on other lines than these."""
+def _calls_elsewhere(
+    outline: Outline, optimizer: Variable | Held, method: str, here: list[cst.CSTNode]
+) -> list[cst.Call]:  # fmt: skip
+    """The calls of a method of the optimizer on other lines than these."""
     calls = [call for call in method_calls(outline, method) if _may_be(outline, call, optimizer)]
-    return not all(any(only_call(line) is call for line in here) for call in calls)
+    return [call for call in calls if not any(only_call(line) is call for line in here)]
+
+
+def _is_apart(outline: Outline, optimizer: Variable | Held, call: cst.Call) -> bool:
+    """Whether a call stands in the driver, in front of the training or behind it, and for nobody else to run."""
+    driver, loop = outline.site.driver, outline.site.epoch_loop
+    if isinstance(optimizer, Held) or optimizer.owner is not driver or outline.program.contains(loop, call):
+        return False
+    return any(seen.scope is driver and outline.program.contains(call.func, seen.node) for seen in optimizer.reads)
 
 
 def _may_be(outline: Outline, call: cst.Call, optimizer: Variable | Held) -> bool:
