@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.emit.edits import Edit
+from refactorer.emit.edits import Edit, Removed
 from refactorer.idioms.behind_step import Places, find_places, move
-from refactorer.idioms.clearing import clearing_lines
+from refactorer.idioms.clearing import clearing_lines, lines_for_hook
 from refactorer.idioms.closures import may_fail_to_step
 from refactorer.idioms.gradients import (
     clips_elsewhere,
@@ -28,29 +28,36 @@ from refactorer.idioms.schedulers import is_step_line
 from refactorer.idioms.sensitive import Obstacle, is_guarded
 from refactorer.idioms.shapes import method_calls, method_line, only_call
 from refactorer.outline.anchors import is_of_loss
+from refactorer.outline.comments import lines_above
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Held, Roles
-from refactorer.outline.outline import STEP, Outline
+from refactorer.outline.outline import STEP, ZERO_GRAD, Outline
 from refactorer.outline.refusal import Split
 
 
 @dataclass(frozen=True)
 class Calls:
-    """Indices of the calls in the body of the step: those that clear gradients, backward and step; and the loss."""
+    """Indices of the calls in the body of the step: those that clear gradients, backward and step; and the loss.
+
+    `by_hook` says that the module clears the gradients by lines of the script, since the optimizer may hold others.
+    """
 
     zeros: list[int]
     backward: int
     step: int
     loss: cst.BaseExpression
+    by_hook: bool = False
 
 
-def apply(outline: Outline, roles: Roles, instead: str | None = None) -> None:
+def apply(outline: Outline, roles: Roles, instead: str | None = None, may_hook: bool = True) -> None:
     """Makes the step automatic, or literal (manual) with a note that says why; `instead` is a reason found later.
+
+    `may_hook` says that the module may clear the gradients in a hook of its own.
 
     Raises:
         Split: the step cannot be automatic, and these roles are for one that is.
     """
-    found = detect(outline, roles) if instead is None else Obstacle(outline.site.batch_loop, instead)
+    found = detect(outline, roles, may_hook) if instead is None else Obstacle(outline.site.batch_loop, instead)
     if isinstance(found, Obstacle) and roles.tentative:
         raise Split(found.node, found.reason)
     if isinstance(found, Obstacle):
@@ -65,10 +72,10 @@ def apply(outline: Outline, roles: Roles, instead: str | None = None) -> None:
         outline.plain_steps = may_fail_to_step(outline, roles)
 
 
-def detect(outline: Outline, roles: Roles) -> tuple[Calls, Places] | Obstacle:
+def detect(outline: Outline, roles: Roles, may_hook: bool = True) -> tuple[Calls, Places] | Obstacle:
     """Where the calls stand and the lines around them go, or the first condition that fails."""
     body = outline.hooks[STEP]
-    calls = _calls(outline, roles, body)
+    calls = _calls(outline, roles, body, may_hook)
     if isinstance(calls, Obstacle):
         return calls
     zeros, backward, step = calls.zeros, calls.backward, calls.step
@@ -90,13 +97,15 @@ def detect(outline: Outline, roles: Roles) -> tuple[Calls, Places] | Obstacle:
     return calls, places
 
 
-def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> Calls | Obstacle:
+def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode], may_hook: bool) -> Calls | Obstacle:
     """The calls of a step that has each of them, and nothing that hides another."""
     loop = outline.site.batch_loop
     if roles.stepping is None:
         several = f"{len(roles.optimizers)} optimizers step in it"
         return Obstacle(loop, several if roles.optimizers else "no variable holds an optimizer that steps in it")
     zeros = clearing_lines(outline, roles, body)
+    by_hook = not zeros and may_hook and not outline.accumulates
+    zeros = lines_for_hook(outline, roles, body) if by_hook else zeros
     made = [method_line(outline, line, roles.stepping, "step") for line in body]
     steps = [i for i, call in enumerate(made) if call is not None and not call.args]
     backwards = [i for i, line in enumerate(body) if _plain_backward(line) is not None]
@@ -114,7 +123,7 @@ def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> Calls | O
         return Obstacle(loop, "the training may begin again inside itself")
     call = _plain_backward(body[backwards[0]])
     assert call is not None and isinstance(call.func, cst.Attribute)
-    return Calls(zeros, backwards[0], steps[0], call.func.value)
+    return Calls(zeros, backwards[0], steps[0], call.func.value, by_hook)
 
 
 def _order(outline: Outline, body: list[cst.CSTNode], calls: Calls, late: list[int]) -> Obstacle | None:
@@ -171,7 +180,10 @@ def _automatic(outline: Outline, calls: Calls, places: Places) -> None:
     head, verb = body[: calls.backward], _stop(outline)
     away = [*places.between, *places.behind]
     front = [line for line in body[calls.backward :] if line not in away]
-    edits, remarks = remove(body, calls.zeros, (calls.backward, calls.step))
+    zeros = [] if calls.by_hook else calls.zeros
+    edits, remarks = remove(body, zeros, (calls.backward, calls.step))
+    if calls.by_hook:
+        edits.update(_clear_in_hook(outline, [body[i] for i in calls.zeros]))
     jumps = leave_step(head, cst.Name("None"), False, verb, outline.mark(STEP))
     edits.update(on_lines(head, jumps))
     edits.update(on_lines(front, leave_step(front, calls.loss, True, verb, outline.mark(STEP))))
@@ -179,6 +191,13 @@ def _automatic(outline: Outline, calls: Calls, places: Places) -> None:
     move(outline, places, calls.loss, bool(jumps), verb)
     outline.edit(STEP, edits)
     outline.automatic = True
+
+
+def _clear_in_hook(outline: Outline, lines: list[cst.CSTNode]) -> dict[cst.CSTNode, Edit]:
+    """Puts the script's own clearing of gradients into a hook; returns the edits that take it out of the step."""
+    apart = [lines_above(line) for line in lines]
+    outline.hooks[ZERO_GRAD] = [line.with_changes(leading_lines=own) for line, (_, own) in zip(lines, apart)]
+    return {line: Removed(above) for line, (above, _) in zip(lines, apart)}
 
 
 def _stop(outline: Outline) -> str:
