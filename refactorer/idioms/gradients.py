@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.idioms.shapes import only_call
 from refactorer.outline.anchors import backward_calls, holds_converted, loops_around, uses_of
 from refactorer.outline.blocks import block_lines
-from refactorer.outline.classes import class_of_method
 from refactorer.outline.outline import Outline
+from refactorer.outline.reach import functions_run
 from refactorer.outline.torch_names import names_optimizer
 
 
@@ -112,31 +111,5 @@ def runs_again(outline: Outline) -> bool:
 
 def runs_inside_itself(outline: Outline) -> bool:
     """Whether the function that holds the training may be called by the training, which then begins again inside."""
-    program = outline.program
-    trains = program.enclosing_function(outline.site.epoch_loop)
-    pending: list[cst.CSTNode] = [outline.site.epoch_loop, *outline.consumed] if trains is not None else []
-    seen: set[cst.CSTNode] = set()
-    while pending:
-        part = pending.pop()
-        named = (program.definition(program.variables.get(node)) for node in program.find(cst.Name, part))
-        own = (_own_method(program, node) for node in program.find(cst.Attribute, part))
-        for called in (*named, *own):
-            if called is trains:
-                return True
-            if isinstance(called, (cst.FunctionDef, cst.ClassDef)) and called not in seen:
-                seen.add(called)
-                pending.append(called)
-    return False
-
-
-def _own_method(program: Program, node: cst.Attribute) -> cst.FunctionDef | None:
-    """The method that `self.method` means, where the class around it defines one."""
-    method = program.enclosing_function(node)
-    owner = class_of_method(program, method) if method is not None else None
-    first = method.params.params[0].name if method is not None and method.params.params else None
-    if owner is None or first is None or program.variables.get(node.value) is not program.variables.get(first):
-        return None
-    found = [
-        line for line in owner.body.body if isinstance(line, cst.FunctionDef) and line.name.value == node.attr.value
-    ]
-    return found[0] if found else None
+    trains = outline.program.enclosing_function(outline.site.epoch_loop)
+    return trains is not None and trains in functions_run(outline)
