@@ -16,6 +16,7 @@ from refactorer.outline.arguments import CONSTANTS, arguments
 from refactorer.outline.comments import comments_of
 from refactorer.outline.control import returns
 from refactorer.outline.refusal import PlainerView
+from refactorer.outline.shapes_of_values import gives_tuples
 
 
 @dataclass
@@ -62,8 +63,9 @@ def enter(
     Raises:
         PlainerView: the call or the function has a form whose binding is not known for certain.
     """
-    prelude: list[cst.CSTNode] = []
-    for parameter, value in arguments(program, function, call, decorators_known).items():
+    prelude: list[cst.CSTNode] = _taken_apart(program, function, call) if at_once else []
+    given = {} if prelude else arguments(program, function, call, decorators_known)
+    for parameter, value in given.items():
         variable = program.variables[parameter.name]
         own = len(variable.writes) == 1 and not changes(program, value, loop, function)
         lent = at_once and len(variable.writes) == 1 and _is_lent(program, value, function)
@@ -87,6 +89,20 @@ def enter(
         closing = [] if kept else comments_of(last)
         body = [*body[:-1], last.with_changes(body=kept)] if kept else body[:-1]
     return Entered((*prelude, *body), returned, closing, tuple(prelude))
+
+
+def _taken_apart(program: Program, function: cst.FunctionDef, call: cst.Call) -> list[cst.CSTNode]:
+    """The line `a, b = pair()` for a call `function(*pair())`, where as many values are known to come; else nothing."""
+    params, value = function.params, call.args[0].value if call.args else None
+    names = [parameter.name for parameter in (*params.posonly_params, *params.params)]
+    others = params.kwonly_params or params.star_kwarg or isinstance(params.star_arg, cst.Param) or function.decorators
+    if len(call.args) != 1 or call.args[0].star != "*" or others or not isinstance(value, cst.Call):
+        return []
+    plain = all(parameter.default is None for parameter in (*params.posonly_params, *params.params))
+    if not plain or len(names) < 2 or not gives_tuples(program, value, len(names)):
+        return []
+    target = cst.Tuple([cst.Element(name) for name in names], lpar=[], rpar=[])
+    return [cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(target)], value)])]
 
 
 def _is_lent(program: Program, value: cst.CSTNode, function: cst.FunctionDef) -> bool:
