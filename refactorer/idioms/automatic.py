@@ -16,6 +16,7 @@ from refactorer.idioms.behind_step import Places, find_places, move
 from refactorer.idioms.clearing import clearing_lines, lines_for_hook
 from refactorer.idioms.closures import may_fail_to_step
 from refactorer.idioms.gradients import (
+    added_to_elsewhere,
     clips_elsewhere,
     gradient_reader,
     gradients_cross,
@@ -132,6 +133,9 @@ def _order(outline: Outline, body: list[cst.CSTNode], calls: Calls, late: list[i
     if not backward < step or any(backward < zero < step for zero in calls.zeros):
         return Obstacle(body[calls.zeros[0]], "zero_grad does not stand before backward or after step")
     early = len(late) < len(calls.zeros)
+    leaves = bool(loop_jumps(body[:step])) or is_guarded(outline)
+    if early and leaves and added_to_elsewhere(outline):
+        return Obstacle(body[calls.zeros[0]], "gradients may be left over for another training of the file")
     if not late:
         return None
     if not early and gradients_cross(outline):

@@ -11,11 +11,9 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.gradients import clips, gradient_reader, gradients_cross
-from refactorer.idioms.sensitive import is_guarded
+from refactorer.idioms.gradients import clips, gradient_reader
 from refactorer.idioms.shapes import method_line, only_call
 from refactorer.outline.anchors import loops_around
-from refactorer.outline.control import loop_jumps
 from refactorer.outline.held import held_by, is_known_optimizer, keeps_object
 from refactorer.outline.optimizers import Roles, is_surely_bound
 from refactorer.outline.outline import Outline
@@ -50,10 +48,7 @@ def lines_for_hook(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> l
     if own or not all(_keeps_meaning(outline, calls[i]) for i in found):
         return []
     first = found == list(range(len(found)))
-    if not first and not _only_clears(outline.program):
-        return []
-    leaves = bool(loop_jumps(body[:backward])) or is_guarded(outline)
-    return [] if leaves and gradients_cross(outline) else found
+    return found if first or _only_clears(outline.program) else []
 
 
 def _method(call: cst.Call) -> str:

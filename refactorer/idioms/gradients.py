@@ -90,6 +90,21 @@ def gradients_cross(outline: Outline) -> bool:
     return _trains_elsewhere(outline) or runs_again(outline)
 
 
+def added_to_elsewhere(outline: Outline) -> bool:
+    """Whether another training by hand may add its gradients to those that this one leaves: it clears none before."""
+    program = outline.program
+    clearing = [c for c in program.calls if isinstance(c.func, cst.Attribute) and c.func.attr.value == "zero_grad"]
+    for call in backward_calls(program):
+        if any(call is own for own in outline.site.backwards):
+            continue
+        around = (*loops_around(program, call)[-1:], program.enclosing_function(call))
+        part = next((node for node in around if node is not None), program.module)
+        before = (c for c in clearing if program.contains(part, c) and program.order[c] < program.order[call])
+        if next(before, None) is None:
+            return True
+    return False
+
+
 def _trains_elsewhere(outline: Outline) -> bool:
     """Whether the file holds another training, by hand or already converted."""
     return holds_converted(outline.program) or len(backward_calls(outline.program)) > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 import pytest
@@ -39,7 +40,12 @@ for x, y in data:
     optimizer.zero_grad()
     print(loss.item())
 """
+SECOND = "second = torch.optim.SGD(net.parameters(), lr=0.1)\n"
 ONCE = "loss = nn.functional.mse_loss(net(torch.ones(3, 4)), torch.ones(3, 2))\nloss.backward()\noptimizer.step()\n"
+
+
+def caught(text: str) -> str:
+    return "try:\n" + textwrap.indent(text, "    ") + "except ValueError:\n    pass\n"
 
 
 def loop(first: str = "pass", then: str = "pass") -> str:
@@ -55,6 +61,8 @@ APART = {
     "behind, on what is left of the gradients": HEAD + loop() + ONCE + "print(loss.item())\n",
     "another training, of another optimizer of the same name": HEAD + loop()
     + "optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)\n" + loop(),
+    "a batch that is left, and another optimizer that clears the gradients first": HEAD + SECOND
+    + loop("if i == 2: continue") + loop().replace("optimizer.", "second."),
     "in a function": HEAD + function("main(n, optimizer)", "optimizer.step()\n" + loop() + ONCE)
     + "main(1, optimizer)\n",
 }  # fmt: skip
@@ -66,9 +74,14 @@ BETWEEN = {
     + loop("again.go()"),
     "a batch that is left, and gradients that are added to those of the last": HEAD
     + loop("if i == 2: continue") + LATE,
-    "an exception, and gradients that are added to those of the last": HEAD + "try:\n"
-    + "".join(f"    {line}\n" for line in loop(then="if epoch and i == 1: raise ValueError").splitlines())
-    + "except ValueError:\n    pass\n" + LATE,
+    "an exception, and gradients that are added to those of the last": HEAD
+    + caught(loop(then="if epoch and i == 1: raise ValueError")) + LATE,
+    "a batch that is left, and another optimizer that adds to its gradients": HEAD + SECOND
+    + loop("if i == 2: continue") + LATE.replace("optimizer.", "second."),
+    "an end of the epoch, and another optimizer that adds to its gradients": HEAD + SECOND
+    + loop(then="if i == 2: break") + LATE.replace("optimizer.", "second."),
+    "an exception, and another optimizer that adds to its gradients": HEAD + SECOND
+    + caught(loop(then="if epoch and i == 1: raise ValueError")) + LATE.replace("optimizer.", "second."),
     "another step in the training": HEAD + loop("optimizer.step()"),
     "the training itself, once more": HEAD
     + function("main(n, optimizer)", loop("if n and i: main(0, optimizer)")) + "main(1, optimizer)\n",
