@@ -24,6 +24,7 @@ from refactorer.idioms.gradients import (
     steps_of_own_classes,
 )
 from refactorer.idioms.jumps import leave_step, on_lines
+from refactorer.idioms.opened import opened
 from refactorer.idioms.remarks import remove
 from refactorer.idioms.schedulers import is_step_line
 from refactorer.idioms.sensitive import Obstacle, is_guarded
@@ -58,7 +59,7 @@ def apply(outline: Outline, roles: Roles, instead: str | None = None, may_hook: 
     Raises:
         Split: the step cannot be automatic, and these roles are for one that is.
     """
-    found = detect(outline, roles, may_hook) if instead is None else Obstacle(outline.site.batch_loop, instead)
+    found = _found(outline, roles, may_hook) if instead is None else Obstacle(outline.site.batch_loop, instead)
     if isinstance(found, Obstacle) and roles.tentative:
         raise Split(found.node, found.reason)
     if isinstance(found, Obstacle):
@@ -71,6 +72,21 @@ def apply(outline: Outline, roles: Roles, instead: str | None = None, may_hook: 
     else:
         _automatic(outline, *found)
         outline.plain_steps = may_fail_to_step(outline, roles)
+
+
+def _found(outline: Outline, roles: Roles, may_hook: bool) -> tuple[Calls, Places] | Obstacle:
+    """What `detect` finds, also where the step stands under a condition, and batches are left otherwise."""
+    found = detect(outline, roles, may_hook)
+    if not isinstance(found, Obstacle):
+        return found
+    kept = outline.hooks[STEP]
+    outline.hooks[STEP], comments = opened(outline)
+    again = detect(outline, roles, may_hook) if len(outline.hooks[STEP]) > len(kept) else found
+    if isinstance(again, Obstacle):
+        outline.hooks[STEP] = kept
+        return found
+    outline.footers[STEP] = [*comments, *outline.footers.get(STEP, [])]
+    return again
 
 
 def detect(outline: Outline, roles: Roles, may_hook: bool = True) -> tuple[Calls, Places] | Obstacle:
