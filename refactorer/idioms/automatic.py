@@ -117,6 +117,9 @@ def detect(outline: Outline, roles: Roles, may_hook: bool = True) -> tuple[Calls
 def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode], may_hook: bool) -> Calls | Obstacle:
     """The calls of a step that has each of them, and nothing that hides another."""
     loop = outline.site.batch_loop
+    scaled = _scaled_by_apex(outline)
+    if scaled is not None:
+        return Obstacle(scaled, "scale_loss() of apex stands around backward(), and only the script can call it")
     if roles.stepping is None:
         several = f"{len(roles.optimizers)} optimizers step in it"
         return Obstacle(loop, several if roles.optimizers else "no variable holds an optimizer that steps in it")
@@ -141,6 +144,18 @@ def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode], may_hook: bo
     call = _plain_backward(body[backwards[0]])
     assert call is not None and isinstance(call.func, cst.Attribute)
     return Calls(zeros, backwards[0], steps[0], call.func.value, by_hook)
+
+
+def _scaled_by_apex(outline: Outline) -> cst.With | None:
+    """The `with amp.scale_loss(loss, optimizer) as scaled:` around a backward pass."""
+    for call in outline.site.backwards:
+        for outer in outline.program.ancestors(call):
+            items = [item.item for item in outer.items] if isinstance(outer, cst.With) else []
+            funcs = [item.func for item in items if isinstance(item, cst.Call)]
+            if any(isinstance(func, cst.Attribute) and func.attr.value == "scale_loss" for func in funcs):
+                assert isinstance(outer, cst.With)
+                return outer
+    return None
 
 
 def _order(outline: Outline, body: list[cst.CSTNode], calls: Calls, late: list[int]) -> Obstacle | None:
