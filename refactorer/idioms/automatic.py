@@ -51,15 +51,15 @@ class Calls:
     by_hook: bool = False
 
 
-def apply(outline: Outline, roles: Roles, instead: str | None = None, may_hook: bool = True) -> None:
+def apply(outline: Outline, roles: Roles, instead: str | None = None, lean: bool = True) -> None:
     """Makes the step automatic, or literal (manual) with a note that says why; `instead` is a reason found later.
 
-    `may_hook` says that the module may clear the gradients in a hook of its own.
+    `lean` says that the Trainer clears no gradients but where the module says so, and steps for no batch that is left.
 
     Raises:
         Split: the step cannot be automatic, and these roles are for one that is.
     """
-    found = _found(outline, roles, may_hook) if instead is None else Obstacle(outline.site.batch_loop, instead)
+    found = _found(outline, roles, lean) if instead is None else Obstacle(outline.site.batch_loop, instead)
     if isinstance(found, Obstacle) and roles.tentative:
         raise Split(found.node, found.reason)
     if isinstance(found, Obstacle):
@@ -74,14 +74,14 @@ def apply(outline: Outline, roles: Roles, instead: str | None = None, may_hook: 
         outline.plain_steps = may_fail_to_step(outline, roles)
 
 
-def _found(outline: Outline, roles: Roles, may_hook: bool) -> tuple[Calls, Places] | Obstacle:
+def _found(outline: Outline, roles: Roles, lean: bool) -> tuple[Calls, Places] | Obstacle:
     """What `detect` finds, also where the step stands under a condition, and batches are left otherwise."""
-    found = detect(outline, roles, may_hook)
-    if not isinstance(found, Obstacle):
+    found = detect(outline, roles, lean)
+    if not isinstance(found, Obstacle) or not lean:
         return found
     kept = outline.hooks[STEP]
     outline.hooks[STEP], comments = opened(outline)
-    again = detect(outline, roles, may_hook) if len(outline.hooks[STEP]) > len(kept) else found
+    again = detect(outline, roles, lean) if len(outline.hooks[STEP]) > len(kept) else found
     if isinstance(again, Obstacle):
         outline.hooks[STEP] = kept
         return found
@@ -89,10 +89,10 @@ def _found(outline: Outline, roles: Roles, may_hook: bool) -> tuple[Calls, Place
     return again
 
 
-def detect(outline: Outline, roles: Roles, may_hook: bool = True) -> tuple[Calls, Places] | Obstacle:
+def detect(outline: Outline, roles: Roles, lean: bool = True) -> tuple[Calls, Places] | Obstacle:
     """Where the calls stand and the lines around them go, or the first condition that fails."""
     body = outline.hooks[STEP]
-    calls = _calls(outline, roles, body, may_hook)
+    calls = _calls(outline, roles, body, lean)
     if isinstance(calls, Obstacle):
         return calls
     zeros, backward, step = calls.zeros, calls.backward, calls.step
@@ -114,7 +114,7 @@ def detect(outline: Outline, roles: Roles, may_hook: bool = True) -> tuple[Calls
     return calls, places
 
 
-def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode], may_hook: bool) -> Calls | Obstacle:
+def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode], lean: bool) -> Calls | Obstacle:
     """The calls of a step that has each of them, and nothing that hides another."""
     loop = outline.site.batch_loop
     scaled = _scaled_by_apex(outline)
@@ -124,7 +124,7 @@ def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode], may_hook: bo
         several = f"{len(roles.optimizers)} optimizers step in it"
         return Obstacle(loop, several if roles.optimizers else "no variable holds an optimizer that steps in it")
     zeros = clearing_lines(outline, roles, body)
-    by_hook = not zeros and may_hook and not outline.accumulates
+    by_hook = not zeros and lean and not outline.accumulates
     zeros = lines_for_hook(outline, roles, body) if by_hook else zeros
     made = [method_line(outline, line, roles.stepping, "step") for line in body]
     steps = [i for i, call in enumerate(made) if call is not None and not call.args]
@@ -137,7 +137,7 @@ def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode], may_hook: bo
     ours = [*outline.cleared, *(body[i] for i in (*zeros, *steps))]
     others = [c for method in ("step", "zero_grad") for c in _calls_elsewhere(outline, roles.stepping, method, ours)]
     kept = max(zeros) < steps[0] and not loop_jumps(body[: steps[0]]) and not is_guarded(outline)
-    if others and not (kept and all(_is_apart(outline, roles.stepping, call) for call in others)):
+    if others and not (lean and kept and all(_is_apart(outline, roles.stepping, call) for call in others)):
         return Obstacle(loop, "the optimizer is stepped or cleared in more than one place")
     if runs_inside_itself(outline):
         return Obstacle(loop, "the training may begin again inside itself")
