@@ -106,7 +106,7 @@ def _apply_idioms(
     if options.applies("N101") and options.applies("N111") and undivided is None and not roles.opaque:
         accumulation.apply(outline, roles)
     if options.applies("N101"):
-        automatic.apply(outline, roles, undivided)
+        automatic.apply(outline, roles, undivided, lean=options.target != "lightning")
     else:
         automatic.keep_manual(outline)
     precision.require_automatic(outline, roles)

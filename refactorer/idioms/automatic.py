@@ -11,40 +11,55 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.emit.edits import Edit
+from refactorer.emit.edits import Edit, Removed
 from refactorer.idioms.behind_step import Places, find_places, move
-from refactorer.idioms.clearing import clearing_lines
+from refactorer.idioms.clearing import clearing_lines, lines_for_hook
 from refactorer.idioms.closures import may_fail_to_step
-from refactorer.idioms.gradients import clips_elsewhere, gradient_reader, gradients_cross, steps_of_own_classes
+from refactorer.idioms.gradients import (
+    added_to_elsewhere,
+    clips_elsewhere,
+    gradient_reader,
+    gradients_cross,
+    runs_inside_itself,
+    steps_of_own_classes,
+)
 from refactorer.idioms.jumps import leave_step, on_lines
+from refactorer.idioms.opened import opened
 from refactorer.idioms.remarks import remove
 from refactorer.idioms.schedulers import is_step_line
-from refactorer.idioms.sensitive import Obstacle
+from refactorer.idioms.sensitive import Obstacle, is_guarded
 from refactorer.idioms.shapes import method_calls, method_line, only_call
 from refactorer.outline.anchors import is_of_loss
+from refactorer.outline.comments import lines_above
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Held, Roles
-from refactorer.outline.outline import STEP, Outline
+from refactorer.outline.outline import STEP, ZERO_GRAD, Outline
 from refactorer.outline.refusal import Split
 
 
 @dataclass(frozen=True)
 class Calls:
-    """Indices of the calls in the body of the step: those that clear gradients, backward and step; and the loss."""
+    """Indices of the calls in the body of the step: those that clear gradients, backward and step; and the loss.
+
+    `by_hook` says that the module clears the gradients by lines of the script, since the optimizer may hold others.
+    """
 
     zeros: list[int]
     backward: int
     step: int
     loss: cst.BaseExpression
+    by_hook: bool = False
 
 
-def apply(outline: Outline, roles: Roles, instead: str | None = None) -> None:
+def apply(outline: Outline, roles: Roles, instead: str | None = None, lean: bool = True) -> None:
     """Makes the step automatic, or literal (manual) with a note that says why; `instead` is a reason found later.
+
+    `lean` says that the Trainer clears no gradients but where the module says so, and steps for no batch that is left.
 
     Raises:
         Split: the step cannot be automatic, and these roles are for one that is.
     """
-    found = detect(outline, roles) if instead is None else Obstacle(outline.site.batch_loop, instead)
+    found = _found(outline, roles, lean) if instead is None else Obstacle(outline.site.batch_loop, instead)
     if isinstance(found, Obstacle) and roles.tentative:
         raise Split(found.node, found.reason)
     if isinstance(found, Obstacle):
@@ -59,10 +74,25 @@ def apply(outline: Outline, roles: Roles, instead: str | None = None) -> None:
         outline.plain_steps = may_fail_to_step(outline, roles)
 
 
-def detect(outline: Outline, roles: Roles) -> tuple[Calls, Places] | Obstacle:
+def _found(outline: Outline, roles: Roles, lean: bool) -> tuple[Calls, Places] | Obstacle:
+    """What `detect` finds, also where the step stands under a condition, and batches are left otherwise."""
+    found = detect(outline, roles, lean)
+    if not isinstance(found, Obstacle) or not lean:
+        return found
+    kept = outline.hooks[STEP]
+    outline.hooks[STEP], comments = opened(outline)
+    again = detect(outline, roles, lean) if len(outline.hooks[STEP]) > len(kept) else found
+    if isinstance(again, Obstacle):
+        outline.hooks[STEP] = kept
+        return found
+    outline.footers[STEP] = [*comments, *outline.footers.get(STEP, [])]
+    return again
+
+
+def detect(outline: Outline, roles: Roles, lean: bool = True) -> tuple[Calls, Places] | Obstacle:
     """Where the calls stand and the lines around them go, or the first condition that fails."""
     body = outline.hooks[STEP]
-    calls = _calls(outline, roles, body)
+    calls = _calls(outline, roles, body, lean)
     if isinstance(calls, Obstacle):
         return calls
     zeros, backward, step = calls.zeros, calls.backward, calls.step
@@ -84,13 +114,18 @@ def detect(outline: Outline, roles: Roles) -> tuple[Calls, Places] | Obstacle:
     return calls, places
 
 
-def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> Calls | Obstacle:
+def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode], lean: bool) -> Calls | Obstacle:
     """The calls of a step that has each of them, and nothing that hides another."""
     loop = outline.site.batch_loop
+    scaled = _scaled_by_apex(outline)
+    if scaled is not None:
+        return Obstacle(scaled, "scale_loss() of apex stands around backward(), and only the script can call it")
     if roles.stepping is None:
         several = f"{len(roles.optimizers)} optimizers step in it"
         return Obstacle(loop, several if roles.optimizers else "no variable holds an optimizer that steps in it")
     zeros = clearing_lines(outline, roles, body)
+    by_hook = not zeros and lean and not outline.accumulates
+    zeros = lines_for_hook(outline, roles, body) if by_hook else zeros
     made = [method_line(outline, line, roles.stepping, "step") for line in body]
     steps = [i for i, call in enumerate(made) if call is not None and not call.args]
     backwards = [i for i, line in enumerate(body) if _plain_backward(line) is not None]
@@ -100,11 +135,27 @@ def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> Calls | O
     if len(outline.site.backwards) != 1 or len(backwards) != 1 or len(steps) != 1 or not zeros:
         return Obstacle(loop, "zero_grad, backward and step do not stand once each, directly in the loop")
     ours = [*outline.cleared, *(body[i] for i in (*zeros, *steps))]
-    if any(_is_called_elsewhere(outline, roles.stepping, method, ours) for method in ("step", "zero_grad")):
+    others = [c for method in ("step", "zero_grad") for c in _calls_elsewhere(outline, roles.stepping, method, ours)]
+    kept = max(zeros) < steps[0] and not loop_jumps(body[: steps[0]]) and not is_guarded(outline)
+    if others and not (lean and kept and all(_is_apart(outline, roles.stepping, call) for call in others)):
         return Obstacle(loop, "the optimizer is stepped or cleared in more than one place")
+    if runs_inside_itself(outline):
+        return Obstacle(loop, "the training may begin again inside itself")
     call = _plain_backward(body[backwards[0]])
     assert call is not None and isinstance(call.func, cst.Attribute)
-    return Calls(zeros, backwards[0], steps[0], call.func.value)
+    return Calls(zeros, backwards[0], steps[0], call.func.value, by_hook)
+
+
+def _scaled_by_apex(outline: Outline) -> cst.With | None:
+    """The `with amp.scale_loss(loss, optimizer) as scaled:` around a backward pass."""
+    for call in outline.site.backwards:
+        for outer in outline.program.ancestors(call):
+            items = [item.item for item in outer.items] if isinstance(outer, cst.With) else []
+            funcs = [item.func for item in items if isinstance(item, cst.Call)]
+            if any(isinstance(func, cst.Attribute) and func.attr.value == "scale_loss" for func in funcs):
+                assert isinstance(outer, cst.With)
+                return outer
+    return None
 
 
 def _order(outline: Outline, body: list[cst.CSTNode], calls: Calls, late: list[int]) -> Obstacle | None:
@@ -113,6 +164,9 @@ def _order(outline: Outline, body: list[cst.CSTNode], calls: Calls, late: list[i
     if not backward < step or any(backward < zero < step for zero in calls.zeros):
         return Obstacle(body[calls.zeros[0]], "zero_grad does not stand before backward or after step")
     early = len(late) < len(calls.zeros)
+    leaves = bool(loop_jumps(body[:step])) or is_guarded(outline)
+    if early and leaves and added_to_elsewhere(outline):
+        return Obstacle(body[calls.zeros[0]], "gradients may be left over for another training of the file")
     if not late:
         return None
     if not early and gradients_cross(outline):
@@ -130,10 +184,20 @@ def _plain_backward(line: cst.CSTNode) -> cst.Call | None:
     return call if plain and call is not None and not call.args else None
 
 
-def _is_called_elsewhere(outline: Outline, optimizer: Variable | Held, method: str, here: list[cst.CSTNode]) -> bool:
-    """Whether a method of the optimizer is called on other lines than these."""
+def _calls_elsewhere(
+    outline: Outline, optimizer: Variable | Held, method: str, here: list[cst.CSTNode]
+) -> list[cst.Call]:  # fmt: skip
+    """The calls of a method of the optimizer on other lines than these."""
     calls = [call for call in method_calls(outline, method) if _may_be(outline, call, optimizer)]
-    return not all(any(only_call(line) is call for line in here) for call in calls)
+    return [call for call in calls if not any(only_call(line) is call for line in here)]
+
+
+def _is_apart(outline: Outline, optimizer: Variable | Held, call: cst.Call) -> bool:
+    """Whether a call stands in the driver, in front of the training or behind it, and for nobody else to run."""
+    driver, loop = outline.site.driver, outline.site.epoch_loop
+    if isinstance(optimizer, Held) or optimizer.owner is not driver or outline.program.contains(loop, call):
+        return False
+    return any(seen.scope is driver and outline.program.contains(call.func, seen.node) for seen in optimizer.reads)
 
 
 def _may_be(outline: Outline, call: cst.Call, optimizer: Variable | Held) -> bool:
@@ -151,7 +215,10 @@ def _automatic(outline: Outline, calls: Calls, places: Places) -> None:
     head, verb = body[: calls.backward], _stop(outline)
     away = [*places.between, *places.behind]
     front = [line for line in body[calls.backward :] if line not in away]
-    edits, remarks = remove(body, calls.zeros, (calls.backward, calls.step))
+    zeros = [] if calls.by_hook else calls.zeros
+    edits, remarks = remove(body, zeros, (calls.backward, calls.step))
+    if calls.by_hook:
+        edits.update(_clear_in_hook(outline, [body[i] for i in calls.zeros]))
     jumps = leave_step(head, cst.Name("None"), False, verb, outline.mark(STEP))
     edits.update(on_lines(head, jumps))
     edits.update(on_lines(front, leave_step(front, calls.loss, True, verb, outline.mark(STEP))))
@@ -159,6 +226,13 @@ def _automatic(outline: Outline, calls: Calls, places: Places) -> None:
     move(outline, places, calls.loss, bool(jumps), verb)
     outline.edit(STEP, edits)
     outline.automatic = True
+
+
+def _clear_in_hook(outline: Outline, lines: list[cst.CSTNode]) -> dict[cst.CSTNode, Edit]:
+    """Puts the script's own clearing of gradients into a hook; returns the edits that take it out of the step."""
+    apart = [lines_above(line) for line in lines]
+    outline.hooks[ZERO_GRAD] = [line.with_changes(leading_lines=own) for line, (_, own) in zip(lines, apart)]
+    return {line: Removed(above) for line, (above, _) in zip(lines, apart)}
 
 
 def _stop(outline: Outline) -> str:

@@ -1,4 +1,8 @@
-"""Which lines of a step clear the gradients: those of the optimizer, or of the networks whose parameters it has."""
+"""Which lines of a step clear the gradients: those of the optimizer, or of the networks whose parameters it has.
+
+Lines that clear something else, as far as one can see, go into the module's `optimizer_zero_grad`, by which the Trainer
+then clears the gradients in front of each batch.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,13 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.gradients import clips, gradient_reader
 from refactorer.idioms.shapes import method_line, only_call
 from refactorer.outline.anchors import loops_around
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.held import held_by, is_known_optimizer, keeps_object
+from refactorer.outline.optimizers import Roles, is_surely_bound
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import unmoved
 
+_BOOLEANS = ("True", "False")
+_PARAMETERS = ("epoch", "batch_idx", "optimizer")
 _CLEARING = ("zero_grad", "zero_", "detach_", "parameters", "values", "super")
 
 
@@ -27,6 +34,48 @@ def clearing_lines(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> l
     if own or networks <= set(found.values()):
         return sorted([*own, *found])
     return own
+
+
+def lines_for_hook(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> list[int]:
+    """Indices of the lines in front of `backward()` that clear gradients, and can do so at the start of the batch.
+
+    They may clear less than the optimizer's gradients, or more; the hook of the module then does just the same.
+    """
+    calls = list(map(only_call, body))
+    backward = next((i for i, call in enumerate(calls) if call is not None and _method(call) == "backward"), 0)
+    found = [i for i, call in enumerate(calls[:backward]) if call is not None and _method(call) == "zero_grad"]
+    own = any(method_line(outline, body[i], roles.stepping, "zero_grad") is not None for i in found)
+    if own or not all(_keeps_meaning(outline, calls[i]) for i in found):
+        return []
+    first = found == list(range(len(found)))
+    return found if first or _only_clears(outline.program) else []
+
+
+def _method(call: cst.Call) -> str:
+    return call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+
+
+def _keeps_meaning(outline: Outline, call: cst.Call | None) -> bool:
+    """Whether a call of a method of one object, with plain values, means the same in front of the batch."""
+    if call is None or not isinstance(call.func, cst.Attribute):
+        return False
+    receiver, loop = call.func.value, outline.site.epoch_loop
+    if not all(
+        arg.star == "" and isinstance(arg.value, cst.Name) and arg.value.value in _BOOLEANS for arg in call.args
+    ):
+        return False
+    held = held_by(outline, receiver)
+    owner = held.base if held is not None else outline.variable(receiver)
+    if owner is None or outline.site.driver.lookup(owner.name) is not owner or owner.name in _PARAMETERS:
+        return False
+    if not is_surely_bound(outline, owner):
+        return False
+    if any(seen.node in outline.program.order and outline.program.contains(loop, seen.node) for seen in owner.writes):
+        return False
+    inside = [seen for seen in owner.writes if seen.scope.function is not owner.owner]
+    if held is not None and (is_known_optimizer(outline.program, held) or not keeps_object(outline, held)):
+        return False
+    return not inside
 
 
 def _only_clears(program: Program) -> bool:

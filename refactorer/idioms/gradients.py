@@ -11,6 +11,7 @@ from refactorer.idioms.shapes import only_call
 from refactorer.outline.anchors import backward_calls, holds_converted, loops_around, uses_of
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.outline import Outline
+from refactorer.outline.reach import functions_run
 from refactorer.outline.torch_names import names_optimizer
 
 
@@ -89,6 +90,21 @@ def gradients_cross(outline: Outline) -> bool:
     return _trains_elsewhere(outline) or runs_again(outline)
 
 
+def added_to_elsewhere(outline: Outline) -> bool:
+    """Whether another training by hand may add its gradients to those that this one leaves: it clears none before."""
+    program = outline.program
+    clearing = [c for c in program.calls if isinstance(c.func, cst.Attribute) and c.func.attr.value == "zero_grad"]
+    for call in backward_calls(program):
+        if any(call is own for own in outline.site.backwards):
+            continue
+        around = (*loops_around(program, call)[-1:], program.enclosing_function(call))
+        part = next((node for node in around if node is not None), program.module)
+        before = (c for c in clearing if program.contains(part, c) and program.order[c] < program.order[call])
+        if next(before, None) is None:
+            return True
+    return False
+
+
 def _trains_elsewhere(outline: Outline) -> bool:
     """Whether the file holds another training, by hand or already converted."""
     return holds_converted(outline.program) or len(backward_calls(outline.program)) > 1
@@ -106,3 +122,9 @@ def runs_again(outline: Outline) -> bool:
             return True
         function = program.enclosing_function(uses[0])
     return False
+
+
+def runs_inside_itself(outline: Outline) -> bool:
+    """Whether the function that holds the training may be called by the training, which then begins again inside."""
+    trains = outline.program.enclosing_function(outline.site.epoch_loop)
+    return trains is not None and trains in functions_run(outline)

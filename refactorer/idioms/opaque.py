@@ -11,6 +11,7 @@ from dataclasses import replace
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.idioms.clearing import lines_for_hook
 from refactorer.idioms.shapes import only_call
 from refactorer.outline.held import held_by, is_known_optimizer, keeps_object
 from refactorer.outline.optimizers import Held, Roles, is_scheduler, known_optimizers, roles_of
@@ -33,6 +34,7 @@ def _with_optimizer(outline: Outline, roles: Roles) -> Roles:
     if seen.optimizers:
         return replace(seen, tentative=True) if seen.optimizer is not None else roles
     both = [owner for owner in _called(outline, "step") if owner in _called(outline, "zero_grad")]
+    both = both or _stepping_alone(outline, roles)
     if len(both) != 1:
         return roles
     found = both[0]
@@ -43,6 +45,15 @@ def _with_optimizer(outline: Outline, roles: Roles) -> Roles:
         return replace(roles, held=found, opaque=not is_known_optimizer(outline.program, found), tentative=True)
     seen = roles_of(outline, [found], even_unbound=True)
     return replace(seen, opaque=True, tentative=True) if seen.optimizers else roles
+
+
+def _stepping_alone(outline: Outline, roles: Roles) -> list[Variable | Held]:
+    """What steps in a training that clears gradients by other objects; of several, those that are called optimizers."""
+    if not lines_for_hook(outline, roles, outline.hooks[STEP]):
+        return []
+    steps = _called(outline, "step")
+    named = [owner for owner in steps if "opt" in (owner.attribute if isinstance(owner, Held) else owner.name).lower()]
+    return steps if len(steps) == 1 else named
 
 
 def _switched(outline: Outline) -> tuple[Variable, ...]:

@@ -17,6 +17,7 @@ from refactorer.outline.arguments import CONSTANTS, arguments
 from refactorer.outline.comments import comments_of
 from refactorer.outline.control import returns
 from refactorer.outline.refusal import PlainerView
+from refactorer.outline.shapes_of_values import gives_tuples
 
 
 @dataclass
@@ -63,8 +64,9 @@ def enter(
     Raises:
         PlainerView: the call or the function has a form whose binding is not known for certain.
     """
-    prelude: list[cst.CSTNode] = []
-    for parameter, value in arguments(program, function, call, decorators_known).items():
+    prelude: list[cst.CSTNode] = _taken_apart(program, function, call) if at_once else []
+    given = {} if prelude else arguments(program, function, call, decorators_known)
+    for parameter, value in given.items():
         variable = program.variables[parameter.name]
         own = len(variable.writes) == 1 and not changes(program, value, loop, function)
         lent = at_once and len(variable.writes) == 1 and _is_lent(program, value, function)
@@ -99,6 +101,20 @@ def _ends_a_format(program: Program, variable: Variable, value: cst.CSTNode) -> 
     ]
     marked = any(mark in value.raw_value for mark in ("'", '"', "\\", "\n"))
     return any(len(around) > 1 or (around and marked) for around in strings)
+
+
+def _taken_apart(program: Program, function: cst.FunctionDef, call: cst.Call) -> list[cst.CSTNode]:
+    """The line `a, b = pair()` for a call `function(*pair())`, where as many values are known to come; else nothing."""
+    params, value = function.params, call.args[0].value if call.args else None
+    names = [parameter.name for parameter in (*params.posonly_params, *params.params)]
+    others = params.kwonly_params or params.star_kwarg or isinstance(params.star_arg, cst.Param) or function.decorators
+    if len(call.args) != 1 or call.args[0].star != "*" or others or not isinstance(value, cst.Call):
+        return []
+    plain = all(parameter.default is None for parameter in (*params.posonly_params, *params.params))
+    if not plain or len(names) < 2 or not gives_tuples(program, value, len(names)):
+        return []
+    target = cst.Tuple([cst.Element(name) for name in names], lpar=[], rpar=[])
+    return [cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(target)], value)])]
 
 
 def _is_lent(program: Program, value: cst.CSTNode, function: cst.FunctionDef) -> bool:

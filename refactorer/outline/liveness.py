@@ -29,6 +29,7 @@ from refactorer.outline.outline import (
     VALIDATION_DATA,
     VALIDATION_HOOKS,
     VALIDATION_STEP,
+    ZERO_GRAD,
     Outline,
 )
 
@@ -65,7 +66,7 @@ class Liveness:
         for hook, body in self._ordered():
             one = self._flow(body)
             one = Flow(one.early, one.sure, one.may)
-            if hook in (STEP, BEFORE_STEP, BATCH_END):
+            if hook in (ZERO_GRAD, STEP, BEFORE_STEP, BATCH_END):
                 batch = batch.then(one)
                 continue
             total, batch = total.then(batch.maybe()), NOTHING

@@ -14,6 +14,7 @@ from refactorer.outline.control import returns
 from refactorer.outline.inline import values_given
 from refactorer.outline.liveness import Liveness
 from refactorer.outline.outline import Outline
+from refactorer.outline.reach import bound_by_functions
 from refactorer.outline.shapes_of_values import tuple_element
 from refactorer.outline.torch_names import names_module_class, names_optimizer, names_scaler, names_scheduler, unmoved
 
@@ -76,6 +77,7 @@ def roles_of(outline: Outline, stepped: list[Variable], even_unbound: bool = Fal
     program = outline.program
     used = dict.fromkeys(v for body in outline.hooks.values() for _, v in outline.uses(*body))
     replaced = {v for body in outline.hooks.values() for n, v in outline.uses(*body) if outline.is_write(n)}
+    replaced |= bound_by_functions(outline)
     unsure = _maybe_unbound(outline, used) | replaced
     optimizers = tuple(v for v in stepped if v not in (replaced if even_unbound else unsure))
     by_optimizer = [models_of(program, outline, optimizer) for optimizer in optimizers]

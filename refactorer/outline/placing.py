@@ -22,6 +22,7 @@ from refactorer.outline.outline import (
     VALIDATION_HOOKS,
     VALIDATION_STEP,
 )
+from refactorer.outline.reach import bound_by_functions
 from refactorer.outline.refusal import Refusal
 from refactorer.outline.supplied import Supplying, assign
 from refactorer.outline.torch_names import names_module_class
@@ -88,10 +89,16 @@ class Placing(Supplying):
         return not consumed and node is not self.site.driver.node and self._inside(node)
 
     def _is_object(self, variable: Variable) -> bool:
-        """Models and criteria are given to the module; plain values stay globals."""
+        """Models and criteria are given to the module; plain values, and what functions bind again, stay globals."""
+        if variable in self._bound_by_functions:
+            return False
         if variable in self.roles.objects or names_module_class(assigned_class(self.program, variable)):
             return True
         return variable in self._called and is_asked_for_parameters(self.program, variable)
+
+    @cached_property
+    def _bound_by_functions(self) -> set[Variable]:
+        return bound_by_functions(self.outline)
 
     @cached_property
     def _called(self) -> set[Variable | None]:
@@ -108,6 +115,9 @@ class Placing(Supplying):
                 return
             raise Refusal("R403", variable.occurrences[0].node, f"{variable.name} cannot be reached from the loop",
                           "pass it to the function that trains")  # fmt: skip
+        if variable in self._bound_by_functions:
+            raise Refusal("R402", variable.occurrences[0].node, f"a function binds {variable.name} again",
+                          "hand it to the function, and return the new value")  # fmt: skip
         if variable not in self.homes.arguments:
             self.homes.arguments.append(variable)
         self._attribute(variable)

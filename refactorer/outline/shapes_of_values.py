@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.outline.control import returns
+from refactorer.outline.control import returns, suspensions
 
 
 def tuple_place(program: Program, name: cst.CSTNode) -> cst.BaseExpression | None:
@@ -38,3 +38,18 @@ def _returned(program: Program, value: cst.BaseExpression) -> cst.BaseExpression
     function = program.function(value.func) if isinstance(value, cst.Call) else None
     results = returns(function.body.body) if function is not None and not function.decorators else []
     return results[0].value if len(results) == 1 else None
+
+
+def gives_tuples(program: Program, call: cst.Call, length: int) -> bool:
+    """Whether a function of the file returns a tuple of this length, written out, in any case."""
+    function = program.function(call.func)
+    if function is None or function.decorators or function.asynchronous or suspensions(function.body.body):
+        return False
+    last = function.body.body[-1]
+    ends = isinstance(last, cst.SimpleStatementLine) and isinstance(last.body[-1], cst.Return)
+    return ends and all(_is_tuple(found.value, length) for found in returns(function.body.body))
+
+
+def _is_tuple(value: cst.BaseExpression | None, length: int) -> bool:
+    plain = isinstance(value, cst.Tuple) and all(isinstance(element, cst.Element) for element in value.elements)
+    return plain and len(value.elements) == length  # type: ignore[union-attr]

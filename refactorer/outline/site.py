@@ -143,7 +143,7 @@ class _Views:
     def sites(self) -> list[Site]:
         entered = self._entered(self.nest[0]) if len(self.nest) == 1 else []
         found = entered or [*self._of_callers(), *self._nested()]
-        again = [site for site in found if starts_anew(self.program, site.function or site.epoch_loop, site.batch_loop)]
+        again = [site for site in found if self._starts_anew(site)]
         found = [site for site in found if site not in again]
         rest = [self.nest[-1], *self.nest[:-1]]
         found += [site for loop in rest for site in self._alone(loop)]
@@ -153,6 +153,13 @@ class _Views:
         if self._evaluates():
             found = [replace(site, moves_evaluations=moves) for site in found for moves in (True, False)]
         return found
+
+    def _starts_anew(self, site: Site) -> bool:
+        """Whether an iteration of the replaced loop is a whole training of its own."""
+        works_for_loop = site.batch_loop is site.epoch_loop
+        entered = self.function if works_for_loop else site.function
+        outer = [site.epoch_loop] if entered is None else [site.epoch_loop, entered]
+        return starts_anew(self.program, outer, self.nest[0] if works_for_loop else site.batch_loop, self.helpers)
 
     def _evaluates(self) -> bool:
         """Whether the file looks like one with an evaluation, which is left where it is in the plainer views."""

@@ -178,7 +178,7 @@ def cleared_by_networks(more: str = "encoder", other: str = "") -> bool:
     text = NETWORKS.replace("encoder, decoder = nn.Linear(2, 2), nn.Linear(2, 1)\n", "")
     result = convert_text(text.format(more=more, other=other))
     assert isinstance(result, Converted), result.diagnostics
-    return "automatic_optimization" not in result.after
+    return "automatic_optimization" not in result.after and "optimizer_zero_grad" not in result.after
 
 
 def test_networks_that_hold_all_parameters_clear_them() -> None:
@@ -195,3 +195,15 @@ def test_networks_that_hold_all_parameters_clear_them() -> None:
 )
 def test_networks_that_do_not_surely_hold_them(more: str, other: str) -> None:
     assert not cleared_by_networks(more, other)
+
+
+def test_the_reason_names_what_scales_the_loss() -> None:
+    body = (
+        "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nif sys.argv:\n"
+        "    with amp.scale_loss(loss, optimizer) as scaled:\n        scaled.backward()\nelse:\n"
+        "    loss.backward()\noptimizer.step()"
+    )
+    text = SCRIPT.replace("import torch\n", "import torch\nfrom apex import amp\n", 1)
+    result = convert_text(text.format(body=textwrap.indent(body, " " * 8)))
+    found = [note for note in result.diagnostics if note.code == "N101"]
+    assert len(found) == 1 and "scale_loss() of apex" in found[0].message

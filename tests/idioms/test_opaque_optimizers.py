@@ -130,7 +130,6 @@ def test_a_class_that_is_written_out_needs_no_closure(maker: str) -> None:
 
 MANUAL = {
     "stepped twice": STEP + "optimizer.step()",
-    "cleared by the network": STEP.replace("optimizer.zero_grad()", "model.zero_grad()"),
     "cleared with an argument": STEP.replace("zero_grad()", "zero_grad(True)"),
     "a line behind that may see cleared gradients": STEP.replace("optimizer.zero_grad()\n", "")
     + "optimizer.zero_grad()",

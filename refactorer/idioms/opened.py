@@ -1,0 +1,65 @@
+"""A step that stands under a condition: `if ready: ...` at the end of the body, whose batches are left otherwise."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.walk import holds
+from refactorer.outline.arguments import is_constant
+from refactorer.outline.blocks import block_lines
+from refactorer.outline.comments import footer_of
+from refactorer.outline.outline import STEP, Outline
+
+_EQUALITIES = (cst.Equal, cst.NotEqual)
+_OPPOSITES: dict[type[cst.BaseCompOp], type[cst.BaseCompOp]] = {
+    cst.Is: cst.IsNot, cst.IsNot: cst.Is, cst.In: cst.NotIn, cst.NotIn: cst.In,
+    cst.Equal: cst.NotEqual, cst.NotEqual: cst.Equal,
+}  # fmt: skip
+
+
+def opened(outline: Outline) -> tuple[list[cst.CSTNode], list[cst.EmptyLine]]:
+    """The body of the step with `if not ready: continue` in front of the lines under each such condition.
+
+    The comments at the end of the blocks come with it. A body without such a condition is given as it is.
+    """
+    body, comments = list(outline.hooks[STEP]), list[cst.EmptyLine]()
+    while body:
+        last = body[-1]
+        if not isinstance(last, cst.If) or isinstance(last.orelse, cst.If) or not _trains(outline, last.body):
+            break
+        comments = [*footer_of(last), *comments]
+        body[-1:] = [_left_otherwise(last), *block_lines(last.body)]
+    return body, comments
+
+
+def _trains(outline: Outline, block: cst.CSTNode) -> bool:
+    return len(outline.site.backwards) == 1 and holds([block], outline.site.backwards[0])
+
+
+def _left_otherwise(line: cst.If) -> cst.If:
+    """The condition turned round, with what was its `else` and a `continue` under it."""
+    others = block_lines(line.orelse.body) if line.orelse is not None else []
+    header = line.body.header if isinstance(line.body, cst.IndentedBlock) else cst.TrailingWhitespace()
+    if not (others and _jumps(others[-1])):
+        others.append(cst.SimpleStatementLine([cst.Continue()]))
+    block = cst.IndentedBlock(others, header=header)  # type: ignore[arg-type]
+    return cst.If(_negated(line.test), block, leading_lines=line.leading_lines)
+
+
+def _jumps(line: cst.CSTNode) -> bool:
+    """Whether a line surely leaves the body of the loop."""
+    jumps = (cst.Continue, cst.Break, cst.Return, cst.Raise)
+    return isinstance(line, cst.SimpleStatementLine) and isinstance(line.body[-1], jumps)
+
+
+def _negated(test: cst.BaseExpression) -> cst.BaseExpression:
+    """The opposite of a condition, where there is one that means the same for any objects, NaN among them."""
+    if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+        return test.expression
+    if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
+        opposite = _OPPOSITES.get(type(test.comparisons[0].operator))
+        if opposite is not None and (opposite not in _EQUALITIES or is_constant(test.comparisons[0].comparator)):
+            return test.with_changes(comparisons=[test.comparisons[0].with_changes(operator=opposite())])
+    atom = isinstance(test, (cst.Name, cst.Attribute, cst.Call, cst.Subscript, cst.Comparison)) or test.lpar
+    held = test if atom else test.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+    return cst.UnaryOperation(cst.Not(), held)

@@ -1,0 +1,58 @@
+"""Functions of the file that the training may run, as far as names tell, and the variables that they bind."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
+from refactorer.outline.classes import class_of_method
+from refactorer.outline.outline import Outline
+
+
+def functions_run(outline: Outline) -> set[cst.CSTNode]:
+    """The functions and classes that the training names, those that these name, and so on."""
+    program = outline.program
+    pending: list[cst.CSTNode] = [outline.site.epoch_loop, *outline.consumed]
+    seen: set[cst.CSTNode] = set()
+    while pending:
+        part = pending.pop()
+        named = (program.definition(program.variables.get(node)) for node in program.find(cst.Name, part))
+        own = (_own_method(program, node) for node in program.find(cst.Attribute, part))
+        for called in (*named, *own):
+            if isinstance(called, (cst.FunctionDef, cst.ClassDef)) and called not in seen:
+                seen.add(called)
+                pending.append(called)
+    return seen
+
+
+def bound_by_functions(outline: Outline) -> set[Variable]:
+    """The variables of others (`global`, `nonlocal`) that functions bind while the training runs.
+
+    A method counts where anything is called by its name, on whatever object.
+    """
+    program = outline.program
+    shared = [scope for scope in program.scopes if scope.declared_global or scope.declared_nonlocal]
+    if not shared:
+        return set()
+    reached = functions_run(outline)
+    parts = (outline.site.epoch_loop, *outline.consumed, *reached)
+    called = {node.attr.value for part in parts for node in program.find(cst.Attribute, part)}
+    found: set[Variable | None] = set()
+    for scope in shared:
+        around = (scope.node, *program.ancestors(scope.node))
+        methods = (n for n in around if isinstance(n, cst.FunctionDef) and class_of_method(program, n) is not None)
+        if any(node in reached for node in around) or any(method.name.value in called for method in methods):
+            found |= {scope.lookup(name) for name in (*scope.declared_global, *scope.declared_nonlocal)}
+    return {variable for variable in found if variable is not None}
+
+
+def _own_method(program: Program, node: cst.Attribute) -> cst.FunctionDef | None:
+    """The method that `self.method` means, where the class around it defines one."""
+    method = program.enclosing_function(node)
+    owner = class_of_method(program, method) if method is not None else None
+    first = method.params.params[0].name if method is not None and method.params.params else None
+    if owner is None or first is None or program.variables.get(node.value) is not program.variables.get(first):
+        return None
+    name = node.attr.value
+    return next((n for n in owner.body.body if isinstance(n, cst.FunctionDef) and n.name.value == name), None)

@@ -1,0 +1,100 @@
+"""Steps under a condition: batches that do not meet it are left, where nothing stands behind the step."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+import pytest
+
+from refactorer.converter import convert_text
+from refactorer.result import Converted
+from tests.fixtures_harness import Runner, first_difference
+
+SCRIPT = """
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+torch.manual_seed(0)
+data = DataLoader(TensorDataset(torch.randn(14, 4), torch.randn(14, 2)), batch_size=3, shuffle=True)
+net = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.3), nn.Linear(8, 2))
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 3, 0.5)
+seen = []
+for epoch in range(2):
+    for i, (x, y) in enumerate(data):
+BODY
+    print(epoch, len(seen), optimizer.param_groups[0]["lr"])
+print(seen, sum(p.sum().item() for p in net.parameters()), torch.rand(1))
+"""
+LOSS = "loss = nn.functional.mse_loss(net(x), y)\n"
+STEP = "optimizer.zero_grad()\nloss.backward()\noptimizer.step()\n"
+
+
+def under(condition: str, *lines: str) -> str:
+    return f"if {condition}:\n" + textwrap.indent("".join(lines), "    ")
+
+
+AUTOMATIC = {
+    "enough": (under("len(x) > 2", LOSS, STEP), "if not len(x) > 2:"),
+    "a loss that is a number": (LOSS + under("torch.isfinite(loss)", STEP), "if not torch.isfinite(loss):"),
+    "nested": (under("epoch or i > 1", under("i % 2 == 0", LOSS, STEP)), "if batch_idx % 2 != 0:"),
+    "an else": (LOSS + under("i not in (1, 2)", STEP) + under("x", "seen.append(i)\n").replace("if x", "else"),
+                "if batch_idx in (1, 2):\n            seen.append(batch_idx)\n            return None"),
+    "an else that leaves": (LOSS + under("not i == 3", STEP) + under("x", "break\n").replace("if x", "else"),
+                            "if batch_idx == 3:\n            self.stop_epoch()\n            return None\n"),
+    "a scheduler for each batch": (LOSS + under("i != 1", STEP, "scheduler.step()\n"), "if batch_idx == 1:"),
+    "lines behind the step": (LOSS + under("i != 1", STEP, "seen.append(net[0].bias.sum().item())\n"),
+                              "        if not outputs:\n            return"),
+    "gradients are cleared in any case": (
+        "optimizer.zero_grad()\n" + LOSS + under("loss > 0.9", "loss.backward()\noptimizer.step()\n"), "if not"),
+    "cleared behind the step": (LOSS + under("i != 1", "loss.backward()\noptimizer.step()\noptimizer.zero_grad()\n"),
+                                "if batch_idx == 1:"),
+    "on one line": (LOSS + "if i != 1: optimizer.zero_grad(); loss.backward(); optimizer.step()\n", "if batch_idx =="),
+    "never": (LOSS + under("i > 99", STEP), "if not batch_idx > 99:"),
+}  # fmt: skip
+MANUAL = {
+    "lines behind the condition": LOSS + under("i != 1", STEP) + "seen.append(i)\n",
+    "another condition": LOSS + under("i == 1", STEP) + "elif i == 2:\n    seen.append(i)\n",
+    "cleared behind the condition": LOSS + under("i != 1", "loss.backward()\noptimizer.step()\n")
+    + "optimizer.zero_grad()\n",
+    "only the step": LOSS + "optimizer.zero_grad()\nloss.backward()\n" + under("i != 1", "optimizer.step()\n"),
+    "a loop": "while not seen or seen[-1] != (epoch, i):\n"
+    + textwrap.indent(LOSS + STEP + "seen.append((epoch, i))\n", "    ") + "seen.append((epoch, i))\n",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Runner]:
+    with Runner() as runner:
+        yield runner
+
+
+@pytest.mark.parametrize(("body", "line"), AUTOMATIC.values(), ids=AUTOMATIC)
+def test_other_batches_are_left(body: str, line: str, runner: Runner) -> None:
+    after = _compared(body, runner)
+    assert line in after and "automatic_optimization = False" not in after
+
+
+@pytest.mark.parametrize("body", MANUAL.values(), ids=MANUAL)
+def test_the_literal_form_stays(body: str, runner: Runner) -> None:
+    assert "automatic_optimization = False" in _compared(body, runner)
+
+
+def test_comments_stay() -> None:
+    lines = under("i != 1", "# clear\n", STEP.rstrip(), "  # go\n# end\n").replace("i != 1:", "i != 1:  # here")
+    result = convert_text(SCRIPT.replace("BODY", textwrap.indent(LOSS + "# above\n" + lines, " " * 8)))
+    assert isinstance(result, Converted)
+    assert "        # above\n        if batch_idx == 1:  # here\n" in result.after
+    assert all(result.after.count(comment) == 1 for comment in ("# clear", "# go", "# end"))
+
+
+def _compared(body: str, runner: Runner) -> str:
+    text = SCRIPT.replace("BODY", textwrap.indent(body.rstrip(), " " * 8))
+    result = convert_text(text)
+    assert isinstance(result, Converted), result.diagnostics
+    before = runner.run(text)
+    assert not before.status, before.error
+    assert first_difference(before, runner.run(result.after)) is None
+    return result.after
