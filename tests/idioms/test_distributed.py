@@ -113,7 +113,29 @@ def changed(text: str, *changes: tuple[str, str]) -> str:
     return text
 
 
+SCALED = (
+    (OPTIMIZER, "    scaler = torch.amp.GradScaler('cpu')\n" + OPTIMIZER),
+    (STEP, "            with torch.autocast('cpu'):\n                loss = criterion(model(x), y)\n"),
+    ("            loss.backward()\n            optimizer.step()\n",
+     "            scaler.scale(loss).backward()\n            scaler.step(optimizer)\n            scaler.update()\n"),
+)  # fmt: skip
+# each process sees the same order in every epoch, in training as in the evaluation
+SAMPLED = (
+    ("DistributedSampler(data)\n", "DistributedSampler(data, drop_last=True)\n"),
+    ("        sampler.set_epoch(epoch)\n", ""),
+    (
+        "DataLoader(data, batch_size=5)",
+        "DataLoader(data, batch_size=5, sampler=DistributedSampler(data, shuffle=True))",
+    ),
+    (STEP, STEP + "            print(x[:, 0].tolist())\n"),
+)
+SAMPLED_LATER = (
+    ("        sampler.set_epoch(epoch)\n", "        sampler.set_epoch(epoch + 1)\n"),
+    ("DataLoader(data, batch_size=5)", "DataLoader(data, batch_size=5, sampler=sampler)"),
+    (STEP, STEP + "            print(x[:, 0].tolist())\n"),
+)
 DEVICES = "    model = Net().to(rank)\n    model = DDP(model, device_ids=[rank], output_device=rank)\n"
+VARIANTS = {"scaled": SCALED, "sampled": SAMPLED, "sampled_later": SAMPLED_LATER}
 TAKEN_OUT = {
     "bound_again": SCRIPT,
     "at_once": changed(SCRIPT, (WRAP, "    model = DDP(Net())\n")),
@@ -123,6 +145,7 @@ TAKEN_OUT = {
         ("DDP(model)", "nn.parallel.DistributedDataParallel(model)"),
         ("from torch.nn.parallel import DistributedDataParallel as DDP\n", ""),
     ),
+    "mixed_precision": changed(SCRIPT, *SCALED),
     "in_a_function": changed(
         SCRIPT, (STEPS, "        loss = train(model, loader, optimizer, criterion)\n"), ("\ndef main", TRAIN)
     ),
@@ -213,12 +236,22 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, A
         "converted": after(SCRIPT),
         "literal": after(SCRIPT, skip=["N107"]),
     }
+    for name, changes in VARIANTS.items():
+        text = changed(SCRIPT, *changes)
+        scripts |= {name: text, f"{name} converted": after(text)}
     return run_in_processes(scripts, tmp_path_factory)
 
 
 @pytest.mark.parametrize("name", ["converted", "literal"])
 def test_two_processes_do_the_same(name: str, runs: dict[str, list[dict[str, Any]]]) -> None:
     assert runs[name] == runs["original"]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_two_processes_of_a_variant_do_the_same(name: str, runs: dict[str, list[dict[str, Any]]]) -> None:
+    first, second = runs[name]
+    assert first["losses"] and first["losses"] != second["losses"]
+    assert runs[f"{name} converted"] == runs[name]
 
 
 def test_the_ranks_differ(runs: dict[str, list[dict[str, Any]]]) -> None:

@@ -197,7 +197,7 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
         "not the one model",
     ),
     "used_in_the_branch": (((GUARD, GUARD + "        print(model.module.a)\n"),), "between"),
-    "another_name_for_it": (((GUARD, GUARD + "        inner = model.module\n"),), "between"),
+    "another_name_for_it": (((GUARD, GUARD + "        inner = model.module\n        print(inner.a)\n"),), "between"),
     "used_by_a_function": (
         (("def main():\n", "def show():\n    print(model.state_dict().keys())\n\ndef main():\n    global model\n"),),
         "not the one model",

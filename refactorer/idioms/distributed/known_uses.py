@@ -47,6 +47,14 @@ def of_the_uses(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> O
             return Obstacle(node, "the model is used in another way than to train it and to save its module")
         if places.needs_the_condition(node, guard):
             return Obstacle(node, "a step would have to know the condition for the wrapper")
+    for node in uses.others:
+        if places.is_out_of_reach(node):
+            return Obstacle(node, "a function that stays in the script uses the model")
+        if places.is_before(node):
+            if not _is_known_before(outline, node):
+                return Obstacle(node, "the model is used between the wrapper and the training")
+        elif not places.uses_it_outside(node, node):
+            return Obstacle(node, "the model is used in another way than to train it and to save its module")
     if any(forwards.count(step) != 1 for step in _STEPS if step == STEP or step in outline.hooks):
         return Obstacle(found.call, "the step does not call the model once")
     return None
@@ -118,11 +126,16 @@ class _Places:
 
     def uses_the_module(self, node: cst.CSTNode) -> bool:
         """Whether a use takes `model.module`, outside the steps, and hands it to nothing that they know."""
+        module = self.outline.program.parent[node]
+        taken = isinstance(module, cst.Attribute) and module.attr.value == "module"
+        return taken and self.uses_it_outside(node, module)
+
+    def uses_it_outside(self, node: cst.CSTNode, module: cst.CSTNode) -> bool:
+        """Whether a use, `module` of which is the model itself, is outside the steps and reaches nothing there."""
         program = self.outline.program
-        module = program.parent[node]
-        if not isinstance(module, cst.Attribute) or module.attr.value != "module" or self._is_in_a_step(node):
+        if self._is_in_a_step(node):
             return False
-        outer: cst.CSTNode = module
+        outer = module
         while isinstance(program.parent[outer], (cst.Attribute, cst.Subscript)):
             outer = program.parent[outer]
         if isinstance(program.parent[outer], _STORES):
@@ -158,7 +171,7 @@ class _Places:
                 kept.append(base)
         found = {self.outline.variable(node) for node in kept}
         own = {variable for variable in found if variable is not None and variable.owner is not None}
-        return own.union(*handed_on) - {model}
+        return own.union(*handed_on) - {model, *self.found.others}
 
 
 def _is_harmless_with(outline: Outline, node: cst.CSTNode) -> bool:

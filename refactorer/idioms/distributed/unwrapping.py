@@ -34,13 +34,13 @@ def unwrap(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> None:
     if found.guard is None:
         outline.strategy = _strategy(found.wrappings[0])
         outline.driver_edits.update(_without(found.wrappings[0]))
-    elif _is_short(found.guard) and guard.test is not None and _only_wraps(found.guard, found):
+    elif _is_short(found.guard) and guard.test is not None and _only_wraps(found.guard, found, uses):
         asked = guard.again() or found.guard.test
         outline.strategy = cst.IfExp(asked, _strategy(found.wrappings[0]), cst.SimpleString(_NONE))
         outline.driver_edits[found.guard] = Removed(_comments_in(found.guard))
     else:
         outline.strategy = cst.Name(name)
-        outline.driver_edits.update(_chosen(found, found.guard, name))
+        outline.driver_edits.update(_chosen(found, uses, found.guard, name))
 
 
 def _is_short(guard: cst.If) -> bool:
@@ -48,17 +48,19 @@ def _is_short(guard: cst.If) -> bool:
     return len(cst.Module([]).code_for_node(guard.test)) <= _SHORT
 
 
-def _only_wraps(guard: cst.If, found: Wrapper) -> bool:
+def _only_wraps(guard: cst.If, found: Wrapper, uses: Uses) -> bool:
     """Whether a condition is there for the wrapper alone."""
     made = found.wrappings[0]
-    return guard.orelse is None and list(guard.body.body) == [made.line] and not made.binds
+    left = [line for line in guard.body.body if line not in uses.needless]
+    return guard.orelse is None and left == [made.line] and not made.binds
 
 
 def _comments_in(guard: cst.If) -> list[cst.EmptyLine]:
     """The comments on a condition and on its only line, with the blank lines above them."""
     above = next((at for at, line in enumerate(guard.leading_lines) if line.comment is not None), None)
     blank = guard.leading_lines[:above]
-    found = [*comments_of(guard), *comments_of(guard.body.body[0]), *footer_of(guard)]
+    inner = [comment for line in guard.body.body for comment in comments_of(line)]
+    found = [*comments_of(guard), *inner, *footer_of(guard)]
     return [*blank, *found] if found else []
 
 
@@ -71,9 +73,9 @@ def _without(made: Wrapping) -> dict[cst.CSTNode, Edit]:
     return {made.call: made.wrapped} if made.binds else {made.line: None}
 
 
-def _chosen(found: Wrapper, guard: cst.If, name: str) -> dict[cst.CSTNode, Edit]:
+def _chosen(found: Wrapper, uses: Uses, guard: cst.If, name: str) -> dict[cst.CSTNode, Edit]:
     """The edits that turn a wrapper under a condition into the choice of a strategy."""
-    if _only_wraps(guard, found):
+    if _only_wraps(guard, found, uses):
         value = cst.IfExp(guard.test, _strategy(found.wrappings[0]), cst.SimpleString(_NONE))
         return {guard: _assigned(name, value, _comments_in(guard) or guard.leading_lines)}
     edits: dict[cst.CSTNode, Edit] = {
@@ -110,7 +112,10 @@ def _free_name(program: Program, name: str) -> str:
 
 def _inner(outline: Outline, uses: Uses, guard: Guard, name: str) -> dict[cst.CSTNode, Edit]:
     """Each `model.module`, with what takes its place; the wrapper's own state keeps its prefix."""
-    edits: dict[cst.CSTNode, Edit] = {}
+    edits: dict[cst.CSTNode, Edit] = {outline.program.parent[use]: uses.name_at(use) for use in uses.again}
+    edits |= {line: Removed(comments_of(line)) for line in uses.needless}
+    hooks = {id(node) for body in outline.hooks.values() for node in walk(*body)}
+    edits |= {use: outline.new_name(uses.found.model) for use in uses.others if id(use) in hooks}
     for use in uses.nodes:
         node = outline.program.parent[use]
         wrapped = guard.wrapped_at(use)

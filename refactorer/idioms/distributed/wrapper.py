@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.idioms.distributed.branches import are_exclusive
 from refactorer.idioms.distributed.entry import Entry, find_entry
+from refactorer.idioms.distributed.names import other_names
 from refactorer.idioms.parts import WRAPPERS
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.optimizers import Roles
@@ -38,13 +39,15 @@ class Wrapping:
 class Wrapper:
     """All lines that wrap the model, of which one runs at most; `guard` is the statement that they stand in, if any.
 
-    `model` is the name of the model in the training, `entry` says where it is wrapped.
+    `model` is the name of the model in the training, `entry` says where it is wrapped, and `others` are other names of
+    the wrapped model.
     """
 
     model: Variable
     wrappings: tuple[Wrapping, ...]
     guard: cst.If | None
     entry: Entry
+    others: frozenset[Variable] = frozenset()
 
     @property
     def call(self) -> cst.Call:
@@ -63,8 +66,9 @@ def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Obstacle | None:
     calls = [call for call in program.calls if program.qualified_name(call.func) in PROCESSES]
     if not calls:
         return None
-    entry = find_entry(outline, roles, calls[0])
-    if entry is None:
+    model = _of_the_driver(outline, calls[0]) or roles.model
+    entry = find_entry(outline, model, calls[0])
+    if entry is None or model is None:
         return Obstacle(calls[0], "what it wraps is not the one model that is trained")
     wrappings, places = [], []
     for call in calls:
@@ -85,8 +89,18 @@ def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Obstacle | None:
     guard = places[0] if isinstance(places[0], cst.If) else None
     if guard is not None and entry.whole is not None:
         return Obstacle(calls[0], "it is made under a condition, in another function than the training")
-    assert roles.model is not None
-    return Wrapper(roles.model, tuple(wrappings), guard, entry)
+    others = other_names(outline, entry, wrappings)
+    if roles.model not in (model, *others):
+        return Obstacle(calls[0], "what it wraps is not the one model that is trained")
+    return Wrapper(model, tuple(wrappings), guard, entry, others)
+
+
+def _of_the_driver(outline: Outline, call: cst.Call) -> Variable | None:
+    """The variable of the driver that a line binds to the wrapper; None if the line is another one."""
+    target = outline.program.parent.get(call)
+    name = target.targets[0].target if isinstance(target, cst.Assign) else None
+    variable = outline.variable(name)
+    return variable if variable is not None and variable.owner is outline.site.driver else None
 
 
 def class_annotations(program: Program) -> list[cst.CSTNode]:
@@ -101,23 +115,6 @@ def names_torch(program: Program) -> bool:
     """Whether the name `torch` means the library in the whole file."""
     variable = program.scope[program.module].variables.get("torch")
     return variable is not None and all(program.imports.get(seen.node) == "torch" for seen in variable.writes)
-
-
-def branches(program: Program, node: cst.CSTNode) -> Iterator[tuple[cst.If, bool]]:
-    """The `if` statements around a node, the innermost first, and whether it stands in their body or behind `else`."""
-    inner = node
-    for outer in program.ancestors(node):
-        if isinstance(outer, (cst.FunctionDef, cst.ClassDef, cst.Lambda)):
-            return
-        if isinstance(outer, cst.If) and inner is not outer.test:
-            yield outer, inner is outer.body
-        inner = outer
-
-
-def are_exclusive(program: Program, one: cst.CSTNode, other: cst.CSTNode) -> bool:
-    """Whether two nodes stand in different branches of the same `if`."""
-    sides = dict(branches(program, one))
-    return any(sides.get(outer, side) is not side for outer, side in branches(program, other))
 
 
 def _place(outline: Outline, entry: Entry, line: cst.CSTNode) -> cst.CSTNode | None:
@@ -159,22 +156,22 @@ def _taken_apart(outline: Outline, entry: Entry, call: cst.Call) -> Wrapping | O
     if not isinstance(wrapped, (cst.Name, cst.Call)):
         return Obstacle(wrapped, "what it wraps is not made or named there")
     again = isinstance(wrapped, cst.Name) and outline.variable(wrapped) is model
-    if isinstance(wrapped, cst.Name) and not again and not _is_left(outline, wrapped, entry, line):
-        return Obstacle(wrapped, "the wrapped model keeps another name")
+    if isinstance(wrapped, cst.Name) and not again and not _is_known_by(outline, wrapped, entry, line):
+        return Obstacle(wrapped, "the wrapped model has another name, which it may not keep")
     return Wrapping(line, call, wrapped, finds_unused, binds=not again)
 
 
-def _is_left(outline: Outline, name: cst.Name, entry: Entry, line: cst.CSTNode) -> bool:
-    """Whether nobody uses the name of a wrapped model any more: from a line on, it is known by that of the wrapper."""
+def _is_known_by(outline: Outline, name: cst.Name, entry: Entry, line: cst.CSTNode) -> bool:
+    """Whether a wrapped model keeps its name for good, and the wrapper, beside the training, gets one of its own."""
     program, held = outline.program, outline.variable(name)
     if held is None or held.owner is not entry.scope or len(entry.model.writes) != 1:
         return False
     beside = isinstance(program.parent[line], (cst.IndentedBlock, cst.Module))
-    first = all(
+    ahead = all(
         seen.scope.function is entry.scope and program.order.get(seen.node, -1) < program.order[line]
-        for seen in held.occurrences if seen.node is not name
+        for seen in held.writes
     )  # fmt: skip
-    return beside and first and not isinstance(program.parent.get(program.parent[line]), cst.If)
+    return beside and ahead and not isinstance(program.parent.get(program.parent[line]), cst.If)
 
 
 def _is_constant(value: cst.BaseExpression) -> bool:
