@@ -74,6 +74,19 @@ def main():
 if __name__ == "__main__":
     main()
 """
+
+
+def changed(text: str, *changes: tuple[str, str]) -> str:
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def indented(text: str) -> str:
+    return "".join(f"    {line}\n" for line in text.splitlines())
+
+
 WRAP = "    model = Net()\n    model = DDP(model)\n"
 STEPS = """        for x, y in loader:
             optimizer.zero_grad()
@@ -106,13 +119,6 @@ def after(text: str, **options: Any) -> str:
     return result.after
 
 
-def changed(text: str, *changes: tuple[str, str]) -> str:
-    for old, new in changes:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return text
-
-
 SCALED = (
     (OPTIMIZER, "    scaler = torch.amp.GradScaler('cpu')\n" + OPTIMIZER),
     (STEP, "            with torch.autocast('cpu'):\n                loss = criterion(model(x), y)\n"),
@@ -135,7 +141,35 @@ SAMPLED_LATER = (
     (STEP, STEP + "            print(x[:, 0].tolist())\n"),
 )
 DEVICES = "    model = Net().to(rank)\n    model = DDP(model, device_ids=[rank], output_device=rank)\n"
-VARIANTS = {"scaled": SCALED, "sampled": SAMPLED, "sampled_later": SAMPLED_LATER}
+GRADIENTS = EVALUATION[EVALUATION.index("        with torch.no_grad()") : EVALUATION.index("        print(")]
+WITHOUT_GRADIENTS = (
+    GRADIENTS,
+    """        for x, y in test_loader:
+            with torch.no_grad():
+                out = model(x)
+            total += criterion(out, y).item()
+            right += (out.argmax(1) == y).sum().item()
+""",
+)
+ONE_LOOP = """    for x, y in loader:
+        optimizer.zero_grad()
+        loss = criterion(model(x.to("cpu")), y)
+        loss.backward()
+        optimizer.step()
+        print(loss.item())
+    torch.save(model.module.state_dict(), f"end{rank}.pt")
+    torch.save(model.state_dict(), f"wrapped{rank}.pt")
+"""
+WHOLE = "    x, y = data[rank::2]\n" + ONE_LOOP.replace("x, y in loader", "epoch in range(4)")
+EPOCHS = SCRIPT[SCRIPT.index("    for epoch") : SCRIPT.index("    score(")]
+AGAIN = "    for again in range(2):\n"
+SINGLE = {name: changed(SCRIPT, (EPOCHS, text), (TEST, "")) for name, text in (("steps", ONE_LOOP), ("whole", WHOLE))}
+VARIANTS = SINGLE | {
+    "evaluated_without_gradients": changed(SCRIPT, WITHOUT_GRADIENTS),
+    "scaled": changed(SCRIPT, *SCALED),
+    "sampled": changed(SCRIPT, *SAMPLED),
+    "sampled_later": changed(SCRIPT, *SAMPLED_LATER),
+}
 TAKEN_OUT = {
     "bound_again": SCRIPT,
     "at_once": changed(SCRIPT, (WRAP, "    model = DDP(Net())\n")),
@@ -145,6 +179,8 @@ TAKEN_OUT = {
         ("DDP(model)", "nn.parallel.DistributedDataParallel(model)"),
         ("from torch.nn.parallel import DistributedDataParallel as DDP\n", ""),
     ),
+    "evaluated_without_gradients": changed(SCRIPT, WITHOUT_GRADIENTS),
+    "moved_in_the_call": changed(SCRIPT, (STEP, STEP.replace("model(x)", "model(x.to('cpu'))"))),
     "mixed_precision": changed(SCRIPT, *SCALED),
     "in_a_function": changed(
         SCRIPT, (STEPS, "        loss = train(model, loader, optimizer, criterion)\n"), ("\ndef main", TRAIN)
@@ -159,7 +195,10 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "printed": (((END, "    print(model)\n" + END),), "in another way"),
     "called_twice": (((STEP, STEP.replace(", y)", ", y) + model(-x).sum()")),), "once"),
     "called_by_parts": (((STEP, STEP.replace("model(x)", "model.module.b(model.module.a(x))")),), "in another way"),
-    "called_without_gradients": (((STEP, STEP + "            with torch.no_grad(): model(x)\n"),), "once"),
+    "called_without_gradients": (((STEP, STEP + "            with torch.no_grad(): model(x)\n"),), "outside the steps"),
+    "called_in_an_unknown_context": (
+        ((STEP, "            with open(os.devnull):\n    " + STEP),), "outside the steps",
+    ),
     "called_behind": (((END, "    print(model(data[0][0][None]))\n" + END),), "outside the steps"),
     "looked_at_before": (((OPTIMIZER, "    print(model.module.a.weight)\n" + OPTIMIZER),), "between"),
     "loaded_before": (((OPTIMIZER, "    model.module.load_state_dict({})\n" + OPTIMIZER),), "between"),
@@ -183,6 +222,12 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
         "a holds tensors",
     ),
     "more_of_torch_distributed": ((("get_rank()", "get_rank(dist.new_group([0, 1]))"),), "torch.distributed"),
+    "trained_in_a_loop": (
+        ((EPOCHS.replace(EVALUATION, ""), AGAIN + indented(EPOCHS.replace(EVALUATION, ""))),), "several times",
+    ),
+    "called_in_a_loop": (
+        ((STEP, "            for _ in range(1):\n    " + STEP.replace("(x)", "(x.to('cpu'))")),), "outside the steps",
+    ),
     "not_automatic": (
         (("            optimizer.step()\n", "            if loss > 0:\n                optimizer.step()\n"),),
         "automatically",
@@ -218,6 +263,12 @@ def test_unused_parameters_have_a_strategy_of_their_own() -> None:
     assert "strategy='ddp_find_unused_parameters_true'" in text
 
 
+@pytest.mark.parametrize("name", SINGLE)
+def test_a_single_loop_is_a_training_too(name: str) -> None:
+    text = after(SINGLE[name])
+    assert "DDP(" not in text and "strategy='ddp')" in text and ".module" not in text
+
+
 def test_it_can_be_left_out() -> None:
     assert "model = DDP(model)" in after(SCRIPT, skip=["N107"])
 
@@ -236,8 +287,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, A
         "converted": after(SCRIPT),
         "literal": after(SCRIPT, skip=["N107"]),
     }
-    for name, changes in VARIANTS.items():
-        text = changed(SCRIPT, *changes)
+    for name, text in VARIANTS.items():
         scripts |= {name: text, f"{name} converted": after(text)}
     return run_in_processes(scripts, tmp_path_factory)
 

@@ -209,6 +209,11 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
         "middle of an epoch",
     ),
     "evaluated_with_gradients": ((("        with torch.no_grad():\n", "        if True:\n"),), "outside the steps"),
+    "evaluated_with_some_gradients": (
+        (("        with torch.no_grad():\n            for x, y in test_loader:\n                total +=",
+          "        for x, y in test_loader:\n            total +="),),
+        "computes gradients",
+    ),
 }  # fmt: skip
 
 

@@ -31,17 +31,12 @@ def obstacle(outline: Outline, roles: Roles, found: Wrapper, guard: Guard, uses:
 
 
 def _of_the_form(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | None:
-    loop = outline.site.epoch_loop
     if len(_methods(outline.program, "backward")) != 1:
         return Obstacle(found.call, "the file has more than one training")
     if not outline.automatic or not _steps_each_time(outline, roles):
         return Obstacle(found.call, "the training is not optimized automatically")
     if outline.asked is not None:
         return Obstacle(found.call, "the evaluation stands in the middle of an epoch")
-    if outline.with_gradients:
-        return Obstacle(found.call, "the evaluation computes gradients")
-    if outline.site.form != "epochs":
-        return Obstacle(loop, "the training has no epochs of batches")
     return None
 
 

@@ -78,6 +78,8 @@ def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Obstacle | None:
             return wrapping
         if place is None:
             return Obstacle(call, "it is made under a condition, or not in front of the training")
+        if _trains_again(program, entry, place):
+            return Obstacle(call, "the training runs several times for one wrapper")
         wrappings.append(wrapping)
         places.append(place)
     again = [
@@ -128,6 +130,12 @@ def _place(outline: Outline, entry: Entry, line: cst.CSTNode) -> cst.CSTNode | N
     driven = program.scope_of(line) is entry.scope and program.order[line] < program.order[training]
     beside = isinstance(program.parent[place], (cst.IndentedBlock, cst.Module))
     return place if driven and beside and isinstance(place, (cst.If, cst.SimpleStatementLine)) else None
+
+
+def _trains_again(program: Program, entry: Entry, place: cst.CSTNode) -> bool:
+    """Whether a loop behind the wrapper runs the training: the Trainer would make a new wrapper, and share buffers."""
+    loops = [outer for outer in program.ancestors(entry.training) if isinstance(outer, (cst.For, cst.While))]
+    return any(not program.contains(loop, place) for loop in loops)
 
 
 def _taken_apart(outline: Outline, entry: Entry, call: cst.Call) -> Wrapping | Obstacle:
