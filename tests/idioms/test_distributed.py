@@ -87,7 +87,8 @@ def indented(text: str) -> str:
     return "".join(f"    {line}\n" for line in text.splitlines())
 
 
-WRAP = "    model = Net()\n    model = DDP(model)\n"
+CALL = "    model = DDP(model)\n"
+WRAP = "    model = Net()\n" + CALL
 STEPS = """        for x, y in loader:
             optimizer.zero_grad()
             loss = criterion(model(x), y)
@@ -188,7 +189,7 @@ TAKEN_OUT = {
 }
 STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "a_second_name": ((("    model = DDP(model)\n", "    net = model\n    model = DDP(net)\n"),), "another name"),
-    "other_arguments": ((("DDP(model)", "DDP(model, bucket_cap_mb=1)"),), "arguments"),
+    "other_arguments": ((("DDP(model)", "DDP(model, mixed_precision=1)"),), "arguments"),
     "several_devices": ((("DDP(model)", "DDP(model, device_ids=[0, 1])"),), "several devices"),
     "the_names_of_the_wrapper": (((END, "    print(model.named_parameters())\n" + END),), "in another way"),
     "loaded_behind": (((END, "    model.load_state_dict({})\n" + END),), "in another way"),

@@ -8,6 +8,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.idioms.distributed.arguments import arguments_of
 from refactorer.idioms.distributed.branches import are_exclusive
 from refactorer.idioms.distributed.entry import Entry, find_entry
 from refactorer.idioms.distributed.names import other_names
@@ -17,13 +18,11 @@ from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 PROCESSES = tuple(name for name in WRAPPERS if name.endswith("DistributedDataParallel"))
-_DEVICES = ("device_ids", "output_device")
-_HARMLESS = ("torch.", "os.", "builtins.int", "builtins.str", "builtins.len")
 
 
 @dataclass(frozen=True)
 class Wrapping:
-    """A line `model = DistributedDataParallel(wrapped)`; `finds_unused` is what it says about unused parameters.
+    """A line `model = DistributedDataParallel(wrapped)`; `strategy` is the Trainer's that wraps alike.
 
     `binds` says that the line gives the model its name, since what is wrapped has none or another one.
     """
@@ -31,7 +30,7 @@ class Wrapping:
     line: cst.SimpleStatementLine
     call: cst.Call
     wrapped: cst.BaseExpression
-    finds_unused: bool
+    strategy: cst.BaseExpression
     binds: bool
 
 
@@ -147,26 +146,16 @@ def _taken_apart(outline: Outline, entry: Entry, call: cst.Call) -> Wrapping | O
     model = outline.variable(small.targets[0].target)
     if len(small.targets) != 1 or model is not entry.model:
         return Obstacle(call, "what it wraps is not the one model that is trained")
-    wrapped: cst.BaseExpression | None = None
-    finds_unused = False
-    for index, arg in enumerate(call.args):
-        name = arg.keyword.value if arg.keyword is not None else ("module" if index == 0 and not arg.star else "")
-        if name == "module":
-            wrapped = arg.value
-        elif name == "find_unused_parameters" and _is_constant(arg.value):
-            finds_unused = arg.value.value == "True"  # type: ignore[attr-defined]
-        elif name == "device_ids" and isinstance(arg.value, cst.List) and len(arg.value.elements) != 1:
-            return Obstacle(arg, "each process trains on several devices")
-        elif name not in _DEVICES or _calls_own_code(program, arg.value):
-            return Obstacle(arg, "it has arguments that the Trainer does not know")
-    if wrapped is None:
-        return Obstacle(call, "it has arguments that the Trainer does not know")
+    given = arguments_of(program, call)
+    if isinstance(given, Obstacle):
+        return given
+    wrapped = given.wrapped
     if not isinstance(wrapped, (cst.Name, cst.Call)):
         return Obstacle(wrapped, "what it wraps is not made or named there")
     again = isinstance(wrapped, cst.Name) and outline.variable(wrapped) is model
     if isinstance(wrapped, cst.Name) and not again and not _is_known_by(outline, wrapped, entry, line):
         return Obstacle(wrapped, "the wrapped model has another name, which it may not keep")
-    return Wrapping(line, call, wrapped, finds_unused, binds=not again)
+    return Wrapping(line, call, wrapped, given.strategy(), binds=not again)
 
 
 def _is_known_by(outline: Outline, name: cst.Name, entry: Entry, line: cst.CSTNode) -> bool:
@@ -180,13 +169,3 @@ def _is_known_by(outline: Outline, name: cst.Name, entry: Entry, line: cst.CSTNo
         for seen in held.writes
     )  # fmt: skip
     return beside and ahead and not isinstance(program.parent.get(program.parent[line]), cst.If)
-
-
-def _is_constant(value: cst.BaseExpression) -> bool:
-    return isinstance(value, cst.Name) and value.value in ("True", "False")
-
-
-def _calls_own_code(program: Program, value: cst.BaseExpression) -> bool:
-    """Whether an argument that goes would have run code of the script."""
-    calls = program.find(cst.Call, value)
-    return any(not (program.qualified_name(call.func) or "").startswith(_HARMLESS) for call in calls)
