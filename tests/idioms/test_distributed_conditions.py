@@ -193,7 +193,7 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
     ),
     "in_a_function": (
         ((GUARD, "    model = wrap(model)\n"),
-         ("def main", "def wrap(net):\n    net = DDP(net)\n    return net\n\ndef main")),
+         ("def main", "def wrap(net):\n    net = DDP(net)\n    net.eval()\n    return net\n\ndef main")),
         "not the one model",
     ),
     "used_in_the_branch": (((GUARD, GUARD + "        print(model.module.a)\n"),), "between"),

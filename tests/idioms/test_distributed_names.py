@@ -88,11 +88,11 @@ STAYS: dict[str, tuple[Changes, str]] = {
     ),
     "another_model_is_wrapped": (
         ((WRAP, BEFORE.replace("    model = DDP", "    model = nn.Sequential(model)\n    model = DDP")), SAVES),
-        "plain may be a module",
+        "which it may not keep",
     ),
-    "bound_again": (((WRAP, BEFORE), SAVES, (EPOCH, EPOCH + "        plain = Net()\n")), "plain may be a module"),
+    "bound_again": (((WRAP, BEFORE), SAVES, (EPOCH, EPOCH + "        plain = Net()\n")), "which it may not keep"),
     "bound_in_a_loop": (
-        ((WRAP, BEFORE.replace("    plain =", LOOP)), SAVES), "plain may be a module",
+        ((WRAP, BEFORE.replace("    plain =", LOOP)), SAVES), "which it may not keep",
     ),
     "another_name_for_another": (
         ((WRAP, BEFORE.replace("plain = model", "plain = Net()")), SAVES), "plain may be a module",

@@ -13,6 +13,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.known_uses import of_the_uses
+from refactorer.idioms.distributed.names import kept_elsewhere
 from refactorer.idioms.distributed.others import other_tensors
 from refactorer.idioms.distributed.processes import unusual
 from refactorer.idioms.distributed.uses import Uses
@@ -26,6 +27,9 @@ _WORDS = ("no_sync", "register_comm_hook", "register_buffer", "register_forward_
 
 def obstacle(outline: Outline, roles: Roles, found: Wrapper, guard: Guard, uses: Uses) -> Obstacle | None:
     """Why the wrapper has to stay; None if the Trainer can make it."""
+    kept = kept_elsewhere(outline, found)
+    if kept is not None:
+        return Obstacle(kept, "the wrapped model has another name, which it may not keep")
     by_the_script = _of_the_form(outline, roles, found) or _of_the_file(outline, found, guard)
     return by_the_script or other_tensors(outline, roles, found) or of_the_uses(outline, found, guard, uses)
 

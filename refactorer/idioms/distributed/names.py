@@ -34,6 +34,36 @@ def other_names(outline: Outline, entry: Entry, wrappings: Sequence[Wrapping]) -
     return frozenset(found - {entry.model})
 
 
+def kept_elsewhere(outline: Outline, found: Wrapper) -> cst.CSTNode | None:
+    """A line in front of the training that gives the model a name, or a place in a container, that is none of those."""
+    program, entry = outline.program, found.entry
+    calls = [arg.value for made in found.wrappings for arg in (made.call.args if made.made is None else _handed(made))]
+    raw = {entry.model, *(outline.variable(value) for value in calls if isinstance(value, cst.Name))}
+    lines = {made.place for made in found.wrappings}
+    for assign in program.find(cst.Assign):
+        if program.scope_of(assign) is not entry.scope or program.order[assign] > program.order[entry.training]:
+            continue
+        if program.statement(assign) in lines or not any(outline.variable(v) in raw for v in _values(assign.value)):
+            continue
+        if any(outline.variable(target.target) not in (entry.model, *found.others) for target in assign.targets):
+            return assign
+    return None
+
+
+def _handed(made: Wrapping) -> list[cst.Arg]:
+    """The arguments of the function that returns the wrapper."""
+    assigned = made.place.body[0]
+    assert isinstance(assigned, cst.Assign) and isinstance(assigned.value, cst.Call)
+    return list(assigned.value.args)
+
+
+def _values(value: cst.BaseExpression) -> list[cst.BaseExpression]:
+    """What a value is, or holds as a display."""
+    if isinstance(value, (cst.Tuple, cst.List, cst.Set, cst.Dict)):
+        return [part for element in value.elements for part in _values(element.value)]
+    return [value]
+
+
 def is_named_again(outline: Outline, found: Wrapper, node: cst.CSTNode) -> bool:
     """Whether a mention of the wrapper is that of `name = model.module`, by one of the other names."""
     target = _named_by(outline, node)

@@ -123,7 +123,7 @@ def _is_behind(outline: Outline, found: Wrapper, node: cst.CSTNode) -> bool:
     """Whether a node of the scope that wraps the model may run when the model has been wrapped."""
     program = outline.program
     return any(
-        program.order[node] > program.last[made.line] and not are_exclusive(program, made.line, node)
+        program.order[node] > program.last[made.place] and not are_exclusive(program, made.place, node)
         for made in found.wrappings
     )
 

@@ -11,6 +11,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.idioms.distributed.arguments import arguments_of
 from refactorer.idioms.distributed.branches import are_exclusive
 from refactorer.idioms.distributed.entry import Entry, find_entry
+from refactorer.idioms.distributed.maker import Made, made_by
 from refactorer.idioms.distributed.names import other_names
 from refactorer.idioms.parts import WRAPPERS
 from refactorer.idioms.sensitive import Obstacle
@@ -24,7 +25,8 @@ PROCESSES = tuple(name for name in WRAPPERS if name.endswith("DistributedDataPar
 class Wrapping:
     """A line `model = DistributedDataParallel(wrapped)`; `strategy` is the Trainer's that wraps alike.
 
-    `binds` says that the line gives the model its name, since what is wrapped has none or another one.
+    `binds` says that the line gives the model its name, since what is wrapped has none or another one. `made` is the
+    statement that calls the function with the line, if that is one which returns the wrapper.
     """
 
     line: cst.SimpleStatementLine
@@ -32,6 +34,12 @@ class Wrapping:
     wrapped: cst.BaseExpression
     strategy: cst.BaseExpression
     binds: bool
+    made: cst.SimpleStatementLine | None = None
+
+    @property
+    def place(self) -> cst.SimpleStatementLine:
+        """The statement of the scope with the training that binds the model to the wrapper."""
+        return self.made or self.line
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class Wrapper:
     @property
     def place(self) -> cst.CSTNode:
         """The statement beside the training."""
-        return self.guard or self.wrappings[0].line
+        return self.guard or self.wrappings[0].place
 
 
 def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Obstacle | None:
@@ -65,6 +73,9 @@ def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Obstacle | None:
     calls = [call for call in program.calls if program.qualified_name(call.func) in PROCESSES]
     if not calls:
         return None
+    made = made_by(program, calls[0]) if len(calls) == 1 else None
+    if made is not None:
+        return _by_a_function(outline, roles, calls[0], made)
     model = _of_the_driver(outline, calls[0]) or roles.model
     entry = find_entry(outline, model, calls[0])
     if entry is None or model is None:
@@ -94,6 +105,31 @@ def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Obstacle | None:
     if roles.model not in (model, *others):
         return Obstacle(calls[0], "what it wraps is not the one model that is trained")
     return Wrapper(model, tuple(wrappings), guard, entry, others)
+
+
+def _by_a_function(outline: Outline, roles: Roles, call: cst.Call, made: Made) -> Wrapper | Obstacle:
+    model, driver = outline.variable(made.target), outline.site.driver
+    if model is None or model is not roles.model or model.owner is not driver:
+        return Obstacle(call, "what it wraps is not the one model that is trained")
+    entry = Entry(driver, model, outline.site.epoch_loop)
+    if _place(outline, entry, made.statement) is not made.statement:
+        return Obstacle(call, "it is made under a condition, or not in front of the training")
+    if _trains_again(outline.program, entry, made.statement):
+        return Obstacle(call, "the training runs several times for one wrapper")
+    given = arguments_of(outline.program, call)
+    if isinstance(given, Obstacle):
+        return given
+    bound = made.line.body[0]
+    target = bound.targets[0].target if isinstance(bound, cst.Assign) else None
+    wrapped = outline.program.variables.get(given.wrapped)
+    again = target is not None and wrapped is not None and wrapped is outline.program.variables.get(target)
+    own = isinstance(given.wrapped, cst.Call) or (
+        wrapped is not None and wrapped.owner is outline.program.scope_of(call)
+    )
+    if not own:
+        return Obstacle(given.wrapped, "what it wraps is not made or named there")
+    line = Wrapping(made.line, call, given.wrapped, given.strategy(), binds=not again, made=made.statement)
+    return Wrapper(model, (line,), None, entry)
 
 
 def _of_the_driver(outline: Outline, call: cst.Call) -> Variable | None:
