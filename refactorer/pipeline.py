@@ -70,7 +70,9 @@ def convert_site(
     configuration = _apply_idioms(outline, roles, options, undivided, copies)
     outline.returning = stop_instead(outline)
     _leave_epoch(outline)
-    if options.target != "lightning" and not (outline.adds_up or isinstance(outline.strategy, cst.SimpleString)):
+    if options.target != "lightning" and not (
+        outline.adds_up or isinstance(outline.strategy, (cst.SimpleString, cst.Call))
+    ):
         _reduce_sums(outline)
     keep_modes(outline)
     keep_gradients(outline)

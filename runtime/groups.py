@@ -8,6 +8,7 @@ from typing import Any
 
 import torch.distributed as dist
 from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
+from pytorch_lightning.strategies import DDPStrategy
 
 
 class ScriptsGroup(ClusterEnvironment):
@@ -59,7 +60,8 @@ class ScriptsGroup(ClusterEnvironment):
 def joins(arguments: Mapping[str, Any]) -> bool:
     """Whether a script asks for several processes, and has made their group."""
     strategy = arguments.get("strategy")
-    return isinstance(strategy, str) and strategy.startswith("ddp") and ScriptsGroup.detect()
+    asks = strategy.startswith("ddp") if isinstance(strategy, str) else isinstance(strategy, DDPStrategy)
+    return asks and ScriptsGroup.detect()
 
 
 def is_joined(strategy: Any) -> bool:

@@ -49,7 +49,10 @@ def assemble(
     bind_first(outline, homes, edits)
     module = apply(program.module, edits)
     module = _two_blank_lines_after(module, names.module)
-    return without_unused(program, _with_import(module, names, target))
+    module = _with_import(module, names, target)
+    for line in outline.imports:
+        module = _with_line(module, names, line)
+    return without_unused(program, module)
 
 
 def _with_import(module: cst.Module, names: Names, target: Target) -> cst.Module:
@@ -57,14 +60,24 @@ def _with_import(module: cst.Module, names: Names, target: Target) -> cst.Module
     plain = names.base == target.base
     package, *parts = target.names
     wanted = set(parts) if plain else {package}
-    body = list(module.body)
-    at = next((i for i, node in enumerate(body) if _defines(node, names.module)), len(body))
-    imports = [i for i in range(at) if _is_import(body[i])]
-    if wanted <= {full for i in imports for full in _imported(body[i])}:
+    if wanted <= {full for i in _imports_before(module, names)[:-1] for full in _imported(module.body[i])}:
         return module
-    line = cst.parse_statement(f"from {package} import {target.base}, Trainer" if plain else f"import {package}")
-    body.insert(imports[-1] + 1 if imports else at, line)
-    return module.with_changes(body=body)
+    return _with_line(module, names, f"from {package} import {target.base}, Trainer" if plain else f"import {package}")
+
+
+def _imports_before(module: cst.Module, names: Names) -> list[int]:
+    """The places of the imports in front of the new class, and last the place for one more."""
+    at = next((i for i, node in enumerate(module.body) if _defines(node, names.module)), len(module.body))
+    imports = [i for i in range(at) if _is_import(module.body[i])]
+    return [*imports, imports[-1] + 1 if imports else at]
+
+
+def _with_line(module: cst.Module, names: Names, text: str) -> cst.Module:
+    """Adds an import behind the last one in front of the class, unless the very line is there."""
+    *imports, at = _imports_before(module, names)
+    if any(module.code_for_node(module.body[i]).strip() == text for i in imports):
+        return module
+    return module.with_changes(body=[*module.body[:at], cst.parse_statement(text), *module.body[at:]])
 
 
 def _defines(node: cst.CSTNode, name: str) -> bool:

@@ -61,7 +61,8 @@ class Outline:
     over the epochs iterates over without its bar.
     `prints_everywhere` says that every process prints what the script makes it print, `adds_up` that the script may add
     up its sums across processes when the Trainer would too. `strategy` is the Trainer's, where it makes what the script
-    made for several processes; `driver_edits` change lines of the driver then.
+    made for several processes; `driver_edits` change lines of the driver then, and `imports`
+    are lines that new code needs.
     `asked` is the call by which the step asks for the evaluation, where it does not stand at the end of the epoch.
     `consumed` are the functions and lines that the module takes over; `test_line` is the one of the driver behind the
     training that `test` was, and `dropped` are lines of the driver that the Trainer makes needless.
@@ -97,6 +98,7 @@ class Outline:
     adds_up: bool = False
     strategy: cst.BaseExpression | None = None
     driver_edits: dict[cst.CSTNode, Edit] = field(default_factory=dict)
+    imports: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     settings: dict[str, cst.BaseExpression] = field(default_factory=dict)
     cleared: list[cst.CSTNode] = field(default_factory=list)

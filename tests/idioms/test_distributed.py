@@ -74,7 +74,21 @@ def main():
 if __name__ == "__main__":
     main()
 """
-WRAP = "    model = Net()\n    model = DDP(model)\n"
+
+
+def changed(text: str, *changes: tuple[str, str]) -> str:
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def indented(text: str) -> str:
+    return "".join(f"    {line}\n" for line in text.splitlines())
+
+
+CALL = "    model = DDP(model)\n"
+WRAP = "    model = Net()\n" + CALL
 STEPS = """        for x, y in loader:
             optimizer.zero_grad()
             loss = criterion(model(x), y)
@@ -106,14 +120,57 @@ def after(text: str, **options: Any) -> str:
     return result.after
 
 
-def changed(text: str, *changes: tuple[str, str]) -> str:
-    for old, new in changes:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return text
-
-
+SCALED = (
+    (OPTIMIZER, "    scaler = torch.amp.GradScaler('cpu')\n" + OPTIMIZER),
+    (STEP, "            with torch.autocast('cpu'):\n                loss = criterion(model(x), y)\n"),
+    ("            loss.backward()\n            optimizer.step()\n",
+     "            scaler.scale(loss).backward()\n            scaler.step(optimizer)\n            scaler.update()\n"),
+)  # fmt: skip
+# each process sees the same order in every epoch, in training as in the evaluation
+SAMPLED = (
+    ("DistributedSampler(data)\n", "DistributedSampler(data, drop_last=True)\n"),
+    ("        sampler.set_epoch(epoch)\n", ""),
+    (
+        "DataLoader(data, batch_size=5)",
+        "DataLoader(data, batch_size=5, sampler=DistributedSampler(data, shuffle=True))",
+    ),
+    (STEP, STEP + "            print(x[:, 0].tolist())\n"),
+)
+SAMPLED_LATER = (
+    ("        sampler.set_epoch(epoch)\n", "        sampler.set_epoch(epoch + 1)\n"),
+    ("DataLoader(data, batch_size=5)", "DataLoader(data, batch_size=5, sampler=sampler)"),
+    (STEP, STEP + "            print(x[:, 0].tolist())\n"),
+)
 DEVICES = "    model = Net().to(rank)\n    model = DDP(model, device_ids=[rank], output_device=rank)\n"
+GRADIENTS = EVALUATION[EVALUATION.index("        with torch.no_grad()") : EVALUATION.index("        print(")]
+WITHOUT_GRADIENTS = (
+    GRADIENTS,
+    """        for x, y in test_loader:
+            with torch.no_grad():
+                out = model(x)
+            total += criterion(out, y).item()
+            right += (out.argmax(1) == y).sum().item()
+""",
+)
+ONE_LOOP = """    for x, y in loader:
+        optimizer.zero_grad()
+        loss = criterion(model(x.to("cpu")), y)
+        loss.backward()
+        optimizer.step()
+        print(loss.item())
+    torch.save(model.module.state_dict(), f"end{rank}.pt")
+    torch.save(model.state_dict(), f"wrapped{rank}.pt")
+"""
+WHOLE = "    x, y = data[rank::2]\n" + ONE_LOOP.replace("x, y in loader", "epoch in range(4)")
+EPOCHS = SCRIPT[SCRIPT.index("    for epoch") : SCRIPT.index("    score(")]
+AGAIN = "    for again in range(2):\n"
+SINGLE = {name: changed(SCRIPT, (EPOCHS, text), (TEST, "")) for name, text in (("steps", ONE_LOOP), ("whole", WHOLE))}
+VARIANTS = SINGLE | {
+    "evaluated_without_gradients": changed(SCRIPT, WITHOUT_GRADIENTS),
+    "scaled": changed(SCRIPT, *SCALED),
+    "sampled": changed(SCRIPT, *SAMPLED),
+    "sampled_later": changed(SCRIPT, *SAMPLED_LATER),
+}
 TAKEN_OUT = {
     "bound_again": SCRIPT,
     "at_once": changed(SCRIPT, (WRAP, "    model = DDP(Net())\n")),
@@ -123,20 +180,26 @@ TAKEN_OUT = {
         ("DDP(model)", "nn.parallel.DistributedDataParallel(model)"),
         ("from torch.nn.parallel import DistributedDataParallel as DDP\n", ""),
     ),
+    "evaluated_without_gradients": changed(SCRIPT, WITHOUT_GRADIENTS),
+    "moved_in_the_call": changed(SCRIPT, (STEP, STEP.replace("model(x)", "model(x.to('cpu'))"))),
+    "mixed_precision": changed(SCRIPT, *SCALED),
     "in_a_function": changed(
         SCRIPT, (STEPS, "        loss = train(model, loader, optimizer, criterion)\n"), ("\ndef main", TRAIN)
     ),
 }
 STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "a_second_name": ((("    model = DDP(model)\n", "    net = model\n    model = DDP(net)\n"),), "another name"),
-    "other_arguments": ((("DDP(model)", "DDP(model, bucket_cap_mb=1)"),), "arguments"),
+    "other_arguments": ((("DDP(model)", "DDP(model, mixed_precision=1)"),), "arguments"),
     "several_devices": ((("DDP(model)", "DDP(model, device_ids=[0, 1])"),), "several devices"),
     "the_names_of_the_wrapper": (((END, "    print(model.named_parameters())\n" + END),), "in another way"),
     "loaded_behind": (((END, "    model.load_state_dict({})\n" + END),), "in another way"),
     "printed": (((END, "    print(model)\n" + END),), "in another way"),
     "called_twice": (((STEP, STEP.replace(", y)", ", y) + model(-x).sum()")),), "once"),
     "called_by_parts": (((STEP, STEP.replace("model(x)", "model.module.b(model.module.a(x))")),), "in another way"),
-    "called_without_gradients": (((STEP, STEP + "            with torch.no_grad(): model(x)\n"),), "once"),
+    "called_without_gradients": (((STEP, STEP + "            with torch.no_grad(): model(x)\n"),), "outside the steps"),
+    "called_in_an_unknown_context": (
+        ((STEP, "            with open(os.devnull):\n    " + STEP),), "outside the steps",
+    ),
     "called_behind": (((END, "    print(model(data[0][0][None]))\n" + END),), "outside the steps"),
     "looked_at_before": (((OPTIMIZER, "    print(model.module.a.weight)\n" + OPTIMIZER),), "between"),
     "loaded_before": (((OPTIMIZER, "    model.module.load_state_dict({})\n" + OPTIMIZER),), "between"),
@@ -160,6 +223,12 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
         "a holds tensors",
     ),
     "more_of_torch_distributed": ((("get_rank()", "get_rank(dist.new_group([0, 1]))"),), "torch.distributed"),
+    "trained_in_a_loop": (
+        ((EPOCHS.replace(EVALUATION, ""), AGAIN + indented(EPOCHS.replace(EVALUATION, ""))),), "several times",
+    ),
+    "called_in_a_loop": (
+        ((STEP, "            for _ in range(1):\n    " + STEP.replace("(x)", "(x.to('cpu'))")),), "outside the steps",
+    ),
     "not_automatic": (
         (("            optimizer.step()\n", "            if loss > 0:\n                optimizer.step()\n"),),
         "automatically",
@@ -195,6 +264,12 @@ def test_unused_parameters_have_a_strategy_of_their_own() -> None:
     assert "strategy='ddp_find_unused_parameters_true'" in text
 
 
+@pytest.mark.parametrize("name", SINGLE)
+def test_a_single_loop_is_a_training_too(name: str) -> None:
+    text = after(SINGLE[name])
+    assert "DDP(" not in text and "strategy='ddp')" in text and ".module" not in text
+
+
 def test_it_can_be_left_out() -> None:
     assert "model = DDP(model)" in after(SCRIPT, skip=["N107"])
 
@@ -213,12 +288,21 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, A
         "converted": after(SCRIPT),
         "literal": after(SCRIPT, skip=["N107"]),
     }
+    for name, text in VARIANTS.items():
+        scripts |= {name: text, f"{name} converted": after(text)}
     return run_in_processes(scripts, tmp_path_factory)
 
 
 @pytest.mark.parametrize("name", ["converted", "literal"])
 def test_two_processes_do_the_same(name: str, runs: dict[str, list[dict[str, Any]]]) -> None:
     assert runs[name] == runs["original"]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_two_processes_of_a_variant_do_the_same(name: str, runs: dict[str, list[dict[str, Any]]]) -> None:
+    first, second = runs[name]
+    assert first["losses"] and first["losses"] != second["losses"]
+    assert runs[f"{name} converted"] == runs[name]
 
 
 def test_the_ranks_differ(runs: dict[str, list[dict[str, Any]]]) -> None:

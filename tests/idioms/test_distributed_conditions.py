@@ -193,11 +193,11 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
     ),
     "in_a_function": (
         ((GUARD, "    model = wrap(model)\n"),
-         ("def main", "def wrap(net):\n    net = DDP(net)\n    return net\n\ndef main")),
+         ("def main", "def wrap(net):\n    net = DDP(net)\n    net.eval()\n    return net\n\ndef main")),
         "not the one model",
     ),
     "used_in_the_branch": (((GUARD, GUARD + "        print(model.module.a)\n"),), "between"),
-    "another_name_for_it": (((GUARD, GUARD + "        inner = model.module\n"),), "between"),
+    "another_name_for_it": (((GUARD, GUARD + "        inner = model.module\n        print(inner.a)\n"),), "between"),
     "used_by_a_function": (
         (("def main():\n", "def show():\n    print(model.state_dict().keys())\n\ndef main():\n    global model\n"),),
         "not the one model",
@@ -209,6 +209,11 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
         "middle of an epoch",
     ),
     "evaluated_with_gradients": ((("        with torch.no_grad():\n", "        if True:\n"),), "outside the steps"),
+    "evaluated_with_some_gradients": (
+        (("        with torch.no_grad():\n            for x, y in test_loader:\n                total +=",
+          "        for x, y in test_loader:\n            total +="),),
+        "computes gradients",
+    ),
 }  # fmt: skip
 
 

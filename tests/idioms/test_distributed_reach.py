@@ -76,6 +76,7 @@ GOES: dict[str, tuple[Changes, str]] = {
         (*given("steps()", "print(thing.real)"), ("def run(", "def steps():\n    return len(os.sep)\n\n\ndef run(")),
         "strategy='ddp')",
     ),
+    "the_first_name_is_used": (((TRAIN, TRAIN + "    print(model)\n"),), "    print(model)\n"),
     "settings_in_the_model": (((COUNT, COUNT + "    print(args)\n"), ("Net(4, 2)", "Net(args.width, 2)")), "strategy="),
 }  # fmt: skip
 STAYS: dict[str, tuple[Changes, str]] = {
@@ -91,7 +92,8 @@ STAYS: dict[str, tuple[Changes, str]] = {
     "used_in_front": (((WRAP, WRAP + "    print(ddp_model.module.a.weight)\n"),), "between"),
     "evaluated_in_front": (((COUNT, COUNT + "    evaluate(model, test_loader)\n"),), "between"),
     "looked_at_in_front": (((COUNT, COUNT.replace("p.numel()", "p.sum().item()")),), "between"),
-    "the_first_name_is_used": (((TRAIN, TRAIN + "    print(model)\n"),), "another name"),
+    "the_first_name_is_used_in_front": (((TRAIN, "    print(model.a.weight)\n" + TRAIN),), "between"),
+    "the_first_name_is_bound_again": (((TRAIN, TRAIN + "    model = None\n"),), "another name"),
     "the_first_name_is_shared": (
         ((WRAP, WRAP.replace("ddp_model =", "ddp_model = other =")),), "not the one model",
     ),

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.known_uses import of_the_uses
+from refactorer.idioms.distributed.names import kept_elsewhere
 from refactorer.idioms.distributed.others import other_tensors
 from refactorer.idioms.distributed.processes import unusual
 from refactorer.idioms.distributed.uses import Uses
@@ -25,40 +27,35 @@ _WORDS = ("no_sync", "register_comm_hook", "register_buffer", "register_forward_
 
 def obstacle(outline: Outline, roles: Roles, found: Wrapper, guard: Guard, uses: Uses) -> Obstacle | None:
     """Why the wrapper has to stay; None if the Trainer can make it."""
+    kept = kept_elsewhere(outline, found)
+    if kept is not None:
+        return Obstacle(kept, "the wrapped model has another name, which it may not keep")
     by_the_script = _of_the_form(outline, roles, found) or _of_the_file(outline, found, guard)
     return by_the_script or other_tensors(outline, roles, found) or of_the_uses(outline, found, guard, uses)
 
 
 def _of_the_form(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | None:
-    loop = outline.site.epoch_loop
+    if len(_methods(outline.program, "backward")) != 1:
+        return Obstacle(found.call, "the file has more than one training")
     if not outline.automatic or not _steps_each_time(outline, roles):
         return Obstacle(found.call, "the training is not optimized automatically")
     if outline.asked is not None:
         return Obstacle(found.call, "the evaluation stands in the middle of an epoch")
-    if outline.with_gradients:
-        return Obstacle(found.call, "the evaluation computes gradients")
-    if outline.site.form != "epochs":
-        return Obstacle(loop, "the training has no epochs of batches")
-    if _other_backward(outline):
-        return Obstacle(found.call, "the file has more than one training")
     return None
 
 
 def _steps_each_time(outline: Outline, roles: Roles) -> bool:
     """Whether each `backward` is followed by a step in the same block: gradients that add up are averaged otherwise."""
     program = outline.program
-    steps = [
-        call for call in program.calls
-        if isinstance(call.func, cst.Attribute) and call.func.attr.value == "step"
-        and outline.variable(call.func.value) is roles.optimizer
-    ]  # fmt: skip
-    places = {program.parent[program.statement(call)] for call in (*steps, *outline.site.backwards)}
+    stepping = {roles.optimizer, outline.scaler} - {None}
+    steps = [call for call in _methods(program, "step") if outline.variable(call.func.value) in stepping]  # type: ignore[attr-defined]
+    # of the script as it was written: by now a GradScaler has been taken out of the step
+    places = {program.parent[program.statement(call)] for call in (*steps, *_methods(program, "backward"))}
     return roles.optimizer is not None and bool(steps) and len(places) == 1
 
 
-def _other_backward(outline: Outline) -> bool:
-    calls = [c for c in outline.program.calls if isinstance(c.func, cst.Attribute) and c.func.attr.value == "backward"]
-    return len(calls) != 1
+def _methods(program: Program, name: str) -> list[cst.Call]:
+    return [call for call in program.calls if isinstance(call.func, cst.Attribute) and call.func.attr.value == name]
 
 
 def _of_the_file(outline: Outline, found: Wrapper, guard: Guard) -> Obstacle | None:

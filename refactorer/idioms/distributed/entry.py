@@ -11,7 +11,6 @@ from refactorer.analysis.scopes import Scope, Variable
 from refactorer.idioms.distributed.handed import given
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.classes import class_of_method
-from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 
@@ -28,9 +27,9 @@ class Entry:
     whole: Scope | None = None
 
 
-def find_entry(outline: Outline, roles: Roles, wrapper: cst.Call) -> Entry | None:
+def find_entry(outline: Outline, model: Variable | None, wrapper: cst.Call) -> Entry | None:
     """The entry for a call of the wrapper's class; None if the model of the training is not wrapped there."""
-    program, driver, model = outline.program, outline.site.driver, roles.model
+    program, driver = outline.program, outline.site.driver
     if model is None or model.owner is not driver:
         return None
     scope = program.scope_of(wrapper)

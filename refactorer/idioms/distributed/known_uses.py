@@ -23,7 +23,9 @@ _STEPS = (STEP, VALIDATION_STEP, TEST_STEP)
 _BEFORE = ("train", "eval")
 _REPEATING = (cst.For, cst.While, cst.FunctionDef, cst.Lambda, cst.BaseComp)
 _CONTEXTS = ("torch.autocast", "torch.amp.autocast", "torch.cuda.amp.autocast", "torch.cpu.amp.autocast",
-             "contextlib.nullcontext", "torch.profiler.record_function")  # fmt: skip
+             "contextlib.nullcontext", "torch.profiler.record_function", "torch.enable_grad",
+             "torch.set_grad_enabled")  # fmt: skip
+_WITHOUT_GRADIENTS = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
 _STORES = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Del, cst.For, cst.CompFor, cst.AsName)
 
 
@@ -37,6 +39,8 @@ def of_the_uses(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> O
             steps = places.forwards_of(parent)
             if None in steps:
                 return Obstacle(node, "the model is called outside the steps")
+            if any(step in outline.with_gradients for step in steps) and not places.is_without_gradients(node):
+                return Obstacle(found.call, "the evaluation computes gradients")
             forwards += steps
         elif places.is_out_of_reach(node):
             return Obstacle(node, "a function that stays in the script uses the model")
@@ -47,6 +51,14 @@ def of_the_uses(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> O
             return Obstacle(node, "the model is used in another way than to train it and to save its module")
         if places.needs_the_condition(node, guard):
             return Obstacle(node, "a step would have to know the condition for the wrapper")
+    for node in uses.others:
+        if places.is_out_of_reach(node):
+            return Obstacle(node, "a function that stays in the script uses the model")
+        if places.is_before(node):
+            if not _is_known_before(outline, node):
+                return Obstacle(node, "the model is used between the wrapper and the training")
+        elif not places.uses_it_outside(node, node):
+            return Obstacle(node, "the model is used in another way than to train it and to save its module")
     if any(forwards.count(step) != 1 for step in _STEPS if step == STEP or step in outline.hooks):
         return Obstacle(found.call, "the step does not call the model once")
     return None
@@ -58,6 +70,9 @@ class _Places:
     def __init__(self, outline: Outline, found: Wrapper, uses: Uses) -> None:
         self.outline, self.found, self.uses = outline, found, uses
         self.hooks = {id(n): hook for hook, body in outline.hooks.items() for n in walk(*body)}
+        # what stands in the hooks by now: other idioms have made new nodes around the names
+        bodies = (body for body in outline.hooks.values())
+        self.outer = {id(child): node for body in bodies for node in walk(*body) for child in node.children}
 
     def hook_of(self, node: cst.CSTNode) -> str | None:
         return self.hooks.get(id(node))
@@ -81,9 +96,9 @@ class _Places:
 
     def forwards_of(self, call: cst.Call) -> list[str | None]:
         """The steps that call the model there, each once for a batch; None for any other place."""
-        hook = self.hook_of(call)
+        hook = self.hook_of(call.func)
         if hook is not None:
-            return [hook if hook in _STEPS and not self._repeats(call, hook) else None]
+            return [hook if hook in _STEPS and not self._repeats(call.func, hook) else None]
         function = self.uses.function_of(call)
         if function is None or function.decorators:
             return [None]
@@ -94,14 +109,22 @@ class _Places:
                 return [None]
         return [step for lent in self.uses.lent[function] for step in self.forwards_of(lent)]
 
-    def _repeats(self, call: cst.CSTNode, hook: str) -> bool:
+    def _repeats(self, node: cst.CSTNode, hook: str) -> bool:
         """Whether a call in a step may run more than once for a batch, or under what changes the wrapper."""
-        lines = {id(line) for line in self.outline.hooks[hook]}
-        for outer in self.outline.program.ancestors(call):
-            if id(outer) in lines or outer is self.outline.site.batch_loop:
-                return False
-            if isinstance(outer, _REPEATING) or not _is_harmless_with(self.outline, outer):
+        outer, known = self.outer.get(id(node)), _CONTEXTS if hook == STEP else (*_CONTEXTS, *_WITHOUT_GRADIENTS)
+        while outer is not None:
+            if isinstance(outer, _REPEATING) or not _is_harmless_with(self.outline, outer, known):
                 return True
+            outer = self.outer.get(id(outer))
+        return False
+
+    def is_without_gradients(self, node: cst.CSTNode) -> bool:
+        """Whether a use in a step stands in a `with torch.no_grad()` of its own."""
+        outer = self.outer.get(id(node))
+        while outer is not None:
+            if isinstance(outer, cst.With) and not _is_harmless_with(self.outline, outer):
+                return True  # `forwards_of` allows no other ones
+            outer = self.outer.get(id(outer))
         return False
 
     def needs_the_condition(self, node: cst.CSTNode, guard: Guard) -> bool:
@@ -118,11 +141,16 @@ class _Places:
 
     def uses_the_module(self, node: cst.CSTNode) -> bool:
         """Whether a use takes `model.module`, outside the steps, and hands it to nothing that they know."""
+        module = self.outline.program.parent[node]
+        taken = isinstance(module, cst.Attribute) and module.attr.value == "module"
+        return taken and self.uses_it_outside(node, module)
+
+    def uses_it_outside(self, node: cst.CSTNode, module: cst.CSTNode) -> bool:
+        """Whether a use, `module` of which is the model itself, is outside the steps and reaches nothing there."""
         program = self.outline.program
-        module = program.parent[node]
-        if not isinstance(module, cst.Attribute) or module.attr.value != "module" or self._is_in_a_step(node):
+        if self._is_in_a_step(node):
             return False
-        outer: cst.CSTNode = module
+        outer = module
         while isinstance(program.parent[outer], (cst.Attribute, cst.Subscript)):
             outer = program.parent[outer]
         if isinstance(program.parent[outer], _STORES):
@@ -158,15 +186,15 @@ class _Places:
                 kept.append(base)
         found = {self.outline.variable(node) for node in kept}
         own = {variable for variable in found if variable is not None and variable.owner is not None}
-        return own.union(*handed_on) - {model}
+        return own.union(*handed_on) - {model, *self.found.others}
 
 
-def _is_harmless_with(outline: Outline, node: cst.CSTNode) -> bool:
-    """Whether a `with` block changes neither the gradients nor what the wrapper does; so does any other node."""
+def _is_harmless_with(outline: Outline, node: cst.CSTNode, known: tuple[str, ...] = _CONTEXTS) -> bool:
+    """Whether a `with` block is one of known contexts, which change nothing that the wrapper does; or no such block."""
     if not isinstance(node, cst.With):
         return True
     calls = [item.item for item in node.items]
-    return all(isinstance(c, cst.Call) and outline.program.qualified_name(c.func) in _CONTEXTS for c in calls)
+    return all(isinstance(c, cst.Call) and outline.program.qualified_name(c.func) in known for c in calls)
 
 
 def _is_known(outline: Outline, node: cst.CSTNode, guard: Guard) -> bool:

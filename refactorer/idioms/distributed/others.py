@@ -27,7 +27,7 @@ from refactorer.outline.torch_names import names_module_class
 def other_tensors(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | None:
     """Something else with parameters or buffers in the hooks, or a part of the model that is used by itself."""
     loaders = [outline.variable(part.iterable) for part in (outline.train, outline.evaluation) if part is not None]
-    aside = {found.model, *loaders, *roles.optimizers, *roles.schedulers}
+    aside = {found.model, *found.others, *loaders, *roles.optimizers, *roles.schedulers}
     for body in outline.hooks.values():
         for node, variable in outline.uses(*body):
             if variable in aside or variable.owner is None:
@@ -42,6 +42,8 @@ def other_tensors(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | 
     for part in parts_of_models(outline, parted):
         if gives_numbers(outline, part, parted.models):
             continue
+        if part in found.others:
+            continue  # known_uses.py looks at these
         late = [seen for seen in part.reads if _is_late(outline, found, seen)]
         if late and part not in parted.models:
             return Obstacle(late[0].node, f"{part.name} is a part of the model, and used by itself")

@@ -8,13 +8,14 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, Removed
 from refactorer.idioms.distributed.alike import merge_branches
+from refactorer.idioms.distributed.arguments import IMPORT
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.uses import Uses
 from refactorer.idioms.distributed.wrapper import Wrapper, Wrapping, class_annotations
-from refactorer.outline.comments import comments_of, footer_of
+from refactorer.outline.comments import comments_inside, comments_of, footer_of
 from refactorer.outline.outline import Outline
 
-_PLAIN, _UNUSED, _NONE = "'ddp'", "'ddp_find_unused_parameters_true'", "'auto'"
+_NONE = "'auto'"
 _SHORT = 40  # characters
 
 
@@ -29,18 +30,20 @@ def unwrap(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> None:
         if edits:
             outline.edit(hook, edits)
     outline.driver_edits.update(inner)
+    if any(isinstance(made.strategy, cst.Call) for made in found.wrappings):
+        outline.imports.append(IMPORT)
     for note in class_annotations(outline.program):
         outline.driver_edits[note] = cst.parse_expression("torch.nn.Module")
     if found.guard is None:
-        outline.strategy = _strategy(found.wrappings[0])
+        outline.strategy = found.wrappings[0].strategy
         outline.driver_edits.update(_without(found.wrappings[0]))
-    elif _is_short(found.guard) and guard.test is not None and _only_wraps(found.guard, found):
+    elif _is_short(found.guard) and guard.test is not None and _only_wraps(found.guard, found, uses):
         asked = guard.again() or found.guard.test
-        outline.strategy = cst.IfExp(asked, _strategy(found.wrappings[0]), cst.SimpleString(_NONE))
-        outline.driver_edits[found.guard] = Removed(_comments_in(found.guard))
+        outline.strategy = cst.IfExp(asked, found.wrappings[0].strategy, cst.SimpleString(_NONE))
+        outline.driver_edits[found.guard] = Removed(_comments_in(found.guard, found))
     else:
         outline.strategy = cst.Name(name)
-        outline.driver_edits.update(_chosen(found, found.guard, name))
+        outline.driver_edits.update(_chosen(found, uses, found.guard, name))
 
 
 def _is_short(guard: cst.If) -> bool:
@@ -48,34 +51,41 @@ def _is_short(guard: cst.If) -> bool:
     return len(cst.Module([]).code_for_node(guard.test)) <= _SHORT
 
 
-def _only_wraps(guard: cst.If, found: Wrapper) -> bool:
+def _only_wraps(guard: cst.If, found: Wrapper, uses: Uses) -> bool:
     """Whether a condition is there for the wrapper alone."""
     made = found.wrappings[0]
-    return guard.orelse is None and list(guard.body.body) == [made.line] and not made.binds
+    left = [line for line in guard.body.body if line not in uses.needless]
+    return guard.orelse is None and left == [made.line] and not made.binds
 
 
-def _comments_in(guard: cst.If) -> list[cst.EmptyLine]:
+def _comments_in(guard: cst.If, found: Wrapper) -> list[cst.EmptyLine]:
     """The comments on a condition and on its only line, with the blank lines above them."""
     above = next((at for at, line in enumerate(guard.leading_lines) if line.comment is not None), None)
     blank = guard.leading_lines[:above]
-    found = [*comments_of(guard), *comments_of(guard.body.body[0]), *footer_of(guard)]
-    return [*blank, *found] if found else []
-
-
-def _strategy(made: Wrapping) -> cst.SimpleString:
-    return cst.SimpleString(_UNUSED if made.finds_unused else _PLAIN)
+    inner = [comment for line in guard.body.body for comment in comments_of(line)]
+    kept = [*comments_of(guard), *inner, *comments_inside(found.call, None), *footer_of(guard)]
+    return [*blank, *kept] if kept else []
 
 
 def _without(made: Wrapping) -> dict[cst.CSTNode, Edit]:
     """The edit that takes a wrapper away; a model that is made in its line is still made there."""
-    return {made.call: made.wrapped} if made.binds else {made.line: None}
+    inside = comments_inside(made.call, None)
+    if made.binds:
+        return {made.line: _commented(made), made.call: made.wrapped} if inside else {made.call: made.wrapped}
+    return {made.line: Removed([*comments_of(made.line), *inside]) if inside else None}
 
 
-def _chosen(found: Wrapper, guard: cst.If, name: str) -> dict[cst.CSTNode, Edit]:
+def _commented(made: Wrapping) -> cst.SimpleStatementLine:
+    """The line that wraps a model, with the comments inside its call above it."""
+    inside = comments_inside(made.call, None)
+    return made.line.with_changes(leading_lines=[*made.line.leading_lines, *inside]) if inside else made.line
+
+
+def _chosen(found: Wrapper, uses: Uses, guard: cst.If, name: str) -> dict[cst.CSTNode, Edit]:
     """The edits that turn a wrapper under a condition into the choice of a strategy."""
-    if _only_wraps(guard, found):
-        value = cst.IfExp(guard.test, _strategy(found.wrappings[0]), cst.SimpleString(_NONE))
-        return {guard: _assigned(name, value, _comments_in(guard) or guard.leading_lines)}
+    if _only_wraps(guard, found, uses):
+        value = cst.IfExp(guard.test, found.wrappings[0].strategy, cst.SimpleString(_NONE))
+        return {guard: _assigned(name, value, _comments_in(guard, found) or guard.leading_lines)}
     edits: dict[cst.CSTNode, Edit] = {
         guard: [
             _assigned(name, cst.SimpleString(_NONE), guard.leading_lines),
@@ -84,9 +94,10 @@ def _chosen(found: Wrapper, guard: cst.If, name: str) -> dict[cst.CSTNode, Edit]
     }
     for made in found.wrappings:
         if not made.binds:
-            edits[made.line] = _assigned(name, _strategy(made), made.line.leading_lines, made.line.trailing_whitespace)
+            line = _commented(made)
+            edits[made.line] = _assigned(name, made.strategy, line.leading_lines, line.trailing_whitespace)
         else:
-            edits[made.line] = [made.line, _assigned(name, _strategy(made))]
+            edits[made.line] = [_commented(made), _assigned(name, made.strategy)]
             edits[made.call] = made.wrapped
     return edits
 
@@ -110,7 +121,10 @@ def _free_name(program: Program, name: str) -> str:
 
 def _inner(outline: Outline, uses: Uses, guard: Guard, name: str) -> dict[cst.CSTNode, Edit]:
     """Each `model.module`, with what takes its place; the wrapper's own state keeps its prefix."""
-    edits: dict[cst.CSTNode, Edit] = {}
+    edits: dict[cst.CSTNode, Edit] = {outline.program.parent[use]: uses.name_at(use) for use in uses.again}
+    edits |= {line: Removed(comments_of(line)) for line in uses.needless}
+    hooks = {id(node) for body in outline.hooks.values() for node in walk(*body)}
+    edits |= {use: outline.new_name(uses.found.model) for use in uses.others if id(use) in hooks}
     for use in uses.nodes:
         node = outline.program.parent[use]
         wrapped = guard.wrapped_at(use)

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import libcst as cst
 
 from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
+from refactorer.idioms.distributed.branches import are_exclusive
 from refactorer.idioms.distributed.handed import given
-from refactorer.idioms.distributed.wrapper import Wrapper, are_exclusive
+from refactorer.idioms.distributed.names import is_named_again, is_named_before
+from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.outline import Outline
 
@@ -18,21 +21,27 @@ _QUIET = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "to
 class Uses:
     """The uses of the model where it may be wrapped; `lent` are functions of the file with what calls each.
 
+    `again` are those in `name = model.module`, `needless` such lines that change nothing without the wrapper, and
+    `others` the uses of such names, which mean the model itself.
     A function is lent the model if every call of it hands over the wrapped model, and nothing else, for one parameter.
     """
 
     def __init__(self, outline: Outline, found: Wrapper) -> None:
-        self.outline, self.found = outline, found
+        self.outline, self.found, program = outline, found, outline.program
         self.lent: dict[cst.FunctionDef, list[cst.Call]] = {}
-        self.nodes = list(self._own())
+        self.nodes = list(self._own(found.model, found.entry.model))
+        self.again = [node for node in self.nodes if is_named_again(outline, found, node)]
+        self.nodes = [node for node in self.nodes if node not in self.again]
+        self.needless = [program.statement(node) for node in self.again if is_named_before(outline, found, node)]
+        self.others = [node for node in self._own(*found.others) if not outline.is_write(node)]
         self._follow()
 
-    def _own(self) -> Iterator[cst.CSTNode]:
-        """The uses by the names of the scope that wraps it, and of functions that were entered."""
+    def _own(self, *names: Variable) -> Iterator[cst.CSTNode]:
+        """The uses by names of the scope that wraps it, and of functions that were entered."""
         program, entry = self.outline.program, self.found.entry
         for node, raw in program.variables.items():
             here = self.outline.bindings.canonical(raw)
-            if here not in (self.found.model, entry.model) or node not in program.order:
+            if here not in names or node not in program.order:
                 continue
             if isinstance(program.parent[node], cst.Param):
                 continue
@@ -114,7 +123,7 @@ def _is_behind(outline: Outline, found: Wrapper, node: cst.CSTNode) -> bool:
     """Whether a node of the scope that wraps the model may run when the model has been wrapped."""
     program = outline.program
     return any(
-        program.order[node] > program.last[made.line] and not are_exclusive(program, made.line, node)
+        program.order[node] > program.last[made.place] and not are_exclusive(program, made.place, node)
         for made in found.wrappings
     )
 

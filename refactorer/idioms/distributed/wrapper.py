@@ -2,49 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.idioms.distributed.arguments import arguments_of
+from refactorer.idioms.distributed.branches import are_exclusive
 from refactorer.idioms.distributed.entry import Entry, find_entry
+from refactorer.idioms.distributed.maker import Made, made_by
+from refactorer.idioms.distributed.names import other_names
 from refactorer.idioms.parts import WRAPPERS
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 PROCESSES = tuple(name for name in WRAPPERS if name.endswith("DistributedDataParallel"))
-_DEVICES = ("device_ids", "output_device")
-_HARMLESS = ("torch.", "os.", "builtins.int", "builtins.str", "builtins.len")
 
 
 @dataclass(frozen=True)
 class Wrapping:
-    """A line `model = DistributedDataParallel(wrapped)`; `finds_unused` is what it says about unused parameters.
+    """A line `model = DistributedDataParallel(wrapped)`; `strategy` is the Trainer's that wraps alike.
 
-    `binds` says that the line gives the model its name, since what is wrapped has none or another one.
+    `binds` says that the line gives the model its name, since what is wrapped has none or another one. `made` is the
+    statement that calls the function with the line, if that is one which returns the wrapper.
     """
 
     line: cst.SimpleStatementLine
     call: cst.Call
     wrapped: cst.BaseExpression
-    finds_unused: bool
+    strategy: cst.BaseExpression
     binds: bool
+    made: cst.SimpleStatementLine | None = None
+
+    @property
+    def place(self) -> cst.SimpleStatementLine:
+        """The statement of the scope with the training that binds the model to the wrapper."""
+        return self.made or self.line
 
 
 @dataclass(frozen=True)
 class Wrapper:
     """All lines that wrap the model, of which one runs at most; `guard` is the statement that they stand in, if any.
 
-    `model` is the name of the model in the training, `entry` says where it is wrapped.
+    `model` is the name of the model in the training, `entry` says where it is wrapped, and `others` are other names of
+    the wrapped model.
     """
 
     model: Variable
     wrappings: tuple[Wrapping, ...]
     guard: cst.If | None
     entry: Entry
+    others: frozenset[Variable] = frozenset()
 
     @property
     def call(self) -> cst.Call:
@@ -54,7 +64,7 @@ class Wrapper:
     @property
     def place(self) -> cst.CSTNode:
         """The statement beside the training."""
-        return self.guard or self.wrappings[0].line
+        return self.guard or self.wrappings[0].place
 
 
 def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Obstacle | None:
@@ -63,8 +73,12 @@ def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Obstacle | None:
     calls = [call for call in program.calls if program.qualified_name(call.func) in PROCESSES]
     if not calls:
         return None
-    entry = find_entry(outline, roles, calls[0])
-    if entry is None:
+    made = made_by(program, calls[0]) if len(calls) == 1 else None
+    if made is not None:
+        return _by_a_function(outline, roles, calls[0], made)
+    model = _of_the_driver(outline, calls[0]) or roles.model
+    entry = find_entry(outline, model, calls[0])
+    if entry is None or model is None:
         return Obstacle(calls[0], "what it wraps is not the one model that is trained")
     wrappings, places = [], []
     for call in calls:
@@ -74,6 +88,8 @@ def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Obstacle | None:
             return wrapping
         if place is None:
             return Obstacle(call, "it is made under a condition, or not in front of the training")
+        if _trains_again(program, entry, place):
+            return Obstacle(call, "the training runs several times for one wrapper")
         wrappings.append(wrapping)
         places.append(place)
     again = [
@@ -85,8 +101,43 @@ def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Obstacle | None:
     guard = places[0] if isinstance(places[0], cst.If) else None
     if guard is not None and entry.whole is not None:
         return Obstacle(calls[0], "it is made under a condition, in another function than the training")
-    assert roles.model is not None
-    return Wrapper(roles.model, tuple(wrappings), guard, entry)
+    others = other_names(outline, entry, wrappings)
+    if roles.model not in (model, *others):
+        return Obstacle(calls[0], "what it wraps is not the one model that is trained")
+    return Wrapper(model, tuple(wrappings), guard, entry, others)
+
+
+def _by_a_function(outline: Outline, roles: Roles, call: cst.Call, made: Made) -> Wrapper | Obstacle:
+    model, driver = outline.variable(made.target), outline.site.driver
+    if model is None or model is not roles.model or model.owner is not driver:
+        return Obstacle(call, "what it wraps is not the one model that is trained")
+    entry = Entry(driver, model, outline.site.epoch_loop)
+    if _place(outline, entry, made.statement) is not made.statement:
+        return Obstacle(call, "it is made under a condition, or not in front of the training")
+    if _trains_again(outline.program, entry, made.statement):
+        return Obstacle(call, "the training runs several times for one wrapper")
+    given = arguments_of(outline.program, call)
+    if isinstance(given, Obstacle):
+        return given
+    bound = made.line.body[0]
+    target = bound.targets[0].target if isinstance(bound, cst.Assign) else None
+    wrapped = outline.program.variables.get(given.wrapped)
+    again = target is not None and wrapped is not None and wrapped is outline.program.variables.get(target)
+    own = isinstance(given.wrapped, cst.Call) or (
+        wrapped is not None and wrapped.owner is outline.program.scope_of(call)
+    )
+    if not own:
+        return Obstacle(given.wrapped, "what it wraps is not made or named there")
+    line = Wrapping(made.line, call, given.wrapped, given.strategy(), binds=not again, made=made.statement)
+    return Wrapper(model, (line,), None, entry)
+
+
+def _of_the_driver(outline: Outline, call: cst.Call) -> Variable | None:
+    """The variable of the driver that a line binds to the wrapper; None if the line is another one."""
+    target = outline.program.parent.get(call)
+    name = target.targets[0].target if isinstance(target, cst.Assign) else None
+    variable = outline.variable(name)
+    return variable if variable is not None and variable.owner is outline.site.driver else None
 
 
 def class_annotations(program: Program) -> list[cst.CSTNode]:
@@ -103,23 +154,6 @@ def names_torch(program: Program) -> bool:
     return variable is not None and all(program.imports.get(seen.node) == "torch" for seen in variable.writes)
 
 
-def branches(program: Program, node: cst.CSTNode) -> Iterator[tuple[cst.If, bool]]:
-    """The `if` statements around a node, the innermost first, and whether it stands in their body or behind `else`."""
-    inner = node
-    for outer in program.ancestors(node):
-        if isinstance(outer, (cst.FunctionDef, cst.ClassDef, cst.Lambda)):
-            return
-        if isinstance(outer, cst.If) and inner is not outer.test:
-            yield outer, inner is outer.body
-        inner = outer
-
-
-def are_exclusive(program: Program, one: cst.CSTNode, other: cst.CSTNode) -> bool:
-    """Whether two nodes stand in different branches of the same `if`."""
-    sides = dict(branches(program, one))
-    return any(sides.get(outer, side) is not side for outer, side in branches(program, other))
-
-
 def _place(outline: Outline, entry: Entry, line: cst.CSTNode) -> cst.CSTNode | None:
     """The statement beside the training that a line is, or stands in under conditions alone; None if there is none."""
     program, training = outline.program, entry.training
@@ -133,6 +167,12 @@ def _place(outline: Outline, entry: Entry, line: cst.CSTNode) -> cst.CSTNode | N
     return place if driven and beside and isinstance(place, (cst.If, cst.SimpleStatementLine)) else None
 
 
+def _trains_again(program: Program, entry: Entry, place: cst.CSTNode) -> bool:
+    """Whether a loop behind the wrapper runs the training: the Trainer would make a new wrapper, and share buffers."""
+    loops = [outer for outer in program.ancestors(entry.training) if isinstance(outer, (cst.For, cst.While))]
+    return any(not program.contains(loop, place) for loop in loops)
+
+
 def _taken_apart(outline: Outline, entry: Entry, call: cst.Call) -> Wrapping | Obstacle:
     program = outline.program
     line = program.statement(call)
@@ -142,46 +182,26 @@ def _taken_apart(outline: Outline, entry: Entry, call: cst.Call) -> Wrapping | O
     model = outline.variable(small.targets[0].target)
     if len(small.targets) != 1 or model is not entry.model:
         return Obstacle(call, "what it wraps is not the one model that is trained")
-    wrapped: cst.BaseExpression | None = None
-    finds_unused = False
-    for index, arg in enumerate(call.args):
-        name = arg.keyword.value if arg.keyword is not None else ("module" if index == 0 and not arg.star else "")
-        if name == "module":
-            wrapped = arg.value
-        elif name == "find_unused_parameters" and _is_constant(arg.value):
-            finds_unused = arg.value.value == "True"  # type: ignore[attr-defined]
-        elif name == "device_ids" and isinstance(arg.value, cst.List) and len(arg.value.elements) != 1:
-            return Obstacle(arg, "each process trains on several devices")
-        elif name not in _DEVICES or _calls_own_code(program, arg.value):
-            return Obstacle(arg, "it has arguments that the Trainer does not know")
-    if wrapped is None:
-        return Obstacle(call, "it has arguments that the Trainer does not know")
+    given = arguments_of(program, call)
+    if isinstance(given, Obstacle):
+        return given
+    wrapped = given.wrapped
     if not isinstance(wrapped, (cst.Name, cst.Call)):
         return Obstacle(wrapped, "what it wraps is not made or named there")
     again = isinstance(wrapped, cst.Name) and outline.variable(wrapped) is model
-    if isinstance(wrapped, cst.Name) and not again and not _is_left(outline, wrapped, entry, line):
-        return Obstacle(wrapped, "the wrapped model keeps another name")
-    return Wrapping(line, call, wrapped, finds_unused, binds=not again)
+    if isinstance(wrapped, cst.Name) and not again and not _is_known_by(outline, wrapped, entry, line):
+        return Obstacle(wrapped, "the wrapped model has another name, which it may not keep")
+    return Wrapping(line, call, wrapped, given.strategy(), binds=not again)
 
 
-def _is_left(outline: Outline, name: cst.Name, entry: Entry, line: cst.CSTNode) -> bool:
-    """Whether nobody uses the name of a wrapped model any more: from a line on, it is known by that of the wrapper."""
+def _is_known_by(outline: Outline, name: cst.Name, entry: Entry, line: cst.CSTNode) -> bool:
+    """Whether a wrapped model keeps its name for good, and the wrapper, beside the training, gets one of its own."""
     program, held = outline.program, outline.variable(name)
     if held is None or held.owner is not entry.scope or len(entry.model.writes) != 1:
         return False
     beside = isinstance(program.parent[line], (cst.IndentedBlock, cst.Module))
-    first = all(
+    ahead = all(
         seen.scope.function is entry.scope and program.order.get(seen.node, -1) < program.order[line]
-        for seen in held.occurrences if seen.node is not name
+        for seen in held.writes
     )  # fmt: skip
-    return beside and first and not isinstance(program.parent.get(program.parent[line]), cst.If)
-
-
-def _is_constant(value: cst.BaseExpression) -> bool:
-    return isinstance(value, cst.Name) and value.value in ("True", "False")
-
-
-def _calls_own_code(program: Program, value: cst.BaseExpression) -> bool:
-    """Whether an argument that goes would have run code of the script."""
-    calls = program.find(cst.Call, value)
-    return any(not (program.qualified_name(call.func) or "").startswith(_HARMLESS) for call in calls)
+    return beside and ahead and not isinstance(program.parent.get(program.parent[line]), cst.If)
