@@ -104,6 +104,7 @@ def _apply_idioms(
     _note_gradients_elsewhere(outline)
     if options.applies("N101") and options.applies("N111") and undivided is None and not roles.opaque:
         accumulation.apply(outline, roles)
+    whole_epoch.rejoin(outline, roles, undivided if options.applies("N101") else "")
     if options.applies("N101"):
         automatic.apply(outline, roles, undivided)
     else:
