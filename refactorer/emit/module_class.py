@@ -12,7 +12,7 @@ from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.configure import Configuration
 from refactorer.outline.classes import class_around, is_private
-from refactorer.outline.comments import lines_above
+from refactorer.outline.comments import comment_lines, lines_above
 from refactorer.outline.held import held_by
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles, is_stepped
@@ -190,6 +190,8 @@ class ClassWriter:
         body = list(self.outline.hooks[hook])
         if hook in self.homes.batch_name:
             body = [line for line in body if not self._names_itself(hook, line)]
+        if hook == STEP:
+            body = self._without_last_name(body)
         edits = self.name_edits(hook, body)
         block = apply(cst.IndentedBlock(body), edits)  # type: ignore[arg-type]
         lines: list[cst.CSTNode] = list(block.body)
@@ -204,6 +206,19 @@ class ClassWriter:
             batch=self.homes.batch_name.get(hook, "batch"), own=self.outline.parameter.get(hook)
         )
         return _method(hook, parameters, lines)
+
+    def _without_last_name(self, body: list[cst.CSTNode]) -> list[cst.CSTNode]:
+        """`return criterion(output, target)` for a loss that gets a name only to be returned in the next line."""
+        line, last = (None, None, *body)[-2:]
+        small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+        returned = last.body[0] if isinstance(last, cst.SimpleStatementLine) else None
+        if not isinstance(small, cst.Assign) or len(small.targets) != 1 or not isinstance(returned, cst.Return):
+            return body
+        loss, bound = self.outline.variable(returned.value), self.outline.variable(small.targets[0].target)
+        lives_on = loss in self.homes.expression or any(loss.name in n for n in self.homes.global_names.values())  # type: ignore[union-attr]
+        if loss is None or loss is not bound or lives_on or comment_lines(last.leading_lines):  # type: ignore[union-attr]
+            return body
+        return [*body[:-2], line.with_changes(body=[cst.Return(small.value)])]  # type: ignore[union-attr]
 
     def _stepped_in(self, body: list[cst.CSTNode]) -> set[str]:
         """The names of the optimizers that a hook steps or clears by itself."""

@@ -9,7 +9,7 @@ import pytest
 
 from refactorer import convert
 from refactorer.result import Converted
-from tests.fixtures_harness import Runner, comments, first_difference
+from tests.fixtures_harness import Runner, first_difference, lost_comments
 
 HEAD = """
 import sys, random
@@ -251,7 +251,7 @@ def test_the_trainer_draws(name: str) -> None:
     assert ("enable_progress_bar=" in result.after) == (name != "switched off")
     assert "tqdm(" not in result.after and "trange(" not in result.after
     assert ("tqdm" in result.after) == (name == "tqdm.write"), "an import that nothing uses"
-    assert not reasons(result) and not comments(text) - comments(result.after)
+    assert not reasons(result) and not lost_comments(text, result.after)
 
 
 @pytest.mark.parametrize("name", STAYS)

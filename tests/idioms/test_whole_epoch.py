@@ -9,7 +9,7 @@ import pytest
 
 from refactorer import convert
 from refactorer.result import Converted
-from tests.fixtures_harness import comments, first_difference
+from tests.fixtures_harness import first_difference, lost_comments
 
 if TYPE_CHECKING:
     from tests.fixtures_harness import Runner
@@ -57,7 +57,7 @@ def converted(behind: str, runner: Runner, step: str = STEP) -> str:
     result = convert(text)
     assert isinstance(result, Converted), result.diagnostics
     assert first_difference(runner.run(text), runner.run(result.after)) is None
-    assert not comments(text) - comments(result.after)
+    assert not lost_comments(text, result.after)
     assert "on_train_epoch_start" not in result.after
     return result.after
 
