@@ -71,7 +71,7 @@ def convert_site(
     _leave_epoch(outline)
     if options.target != "lightning" and not (outline.adds_up or isinstance(outline.strategy, cst.SimpleString)):
         _reduce_sums(outline)
-    keep_modes(outline)
+    keep_modes(outline, options.target == "lightning")
     keep_gradients(outline)
     epochs = epochs_of(outline)
     try:
