@@ -74,7 +74,7 @@ def convert_site(
         outline.adds_up or isinstance(outline.strategy, (cst.SimpleString, cst.Call))
     ):
         _reduce_sums(outline)
-    keep_modes(outline)
+    keep_modes(outline, options.target == "lightning")
     keep_gradients(outline)
     epochs = epochs_of(outline)
     try:
@@ -107,6 +107,7 @@ def _apply_idioms(
     _note_gradients_elsewhere(outline)
     if options.applies("N101") and options.applies("N111") and undivided is None and not roles.opaque:
         accumulation.apply(outline, roles)
+    whole_epoch.rejoin(outline, roles, undivided if options.applies("N101") else "")
     if options.applies("N101"):
         automatic.apply(outline, roles, undivided, lean=options.target != "lightning")
     else:

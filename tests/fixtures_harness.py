@@ -15,6 +15,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,8 @@ from itertools import zip_longest
 from typing import Any
 
 from pyflakes import checker, messages
+
+from refactorer.idioms.remarks import says_no_more
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "fixtures"
@@ -153,6 +156,24 @@ def comments(text: str) -> Counter[str]:
     """How often each comment occurs."""
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     return Counter(t.string.rstrip() for t in tokens if t.type == tokenize.COMMENT)
+
+
+def lost_comments(before: str, after: str) -> Counter[str]:
+    """How often each comment is missing, those aside that say no more than a call on their line, or the next one."""
+    lines = before.splitlines()
+    told: Counter[str] = Counter()
+    for number, line in enumerate(lines):
+        text = line.strip()
+        if text.startswith("#"):
+            code = next((later for later in lines[number:] if not later.strip().startswith("#")), "")
+        else:
+            code, text = line, line[line.rindex("#") :] if "#" in line else ""
+        if text and _CALL.search(code) and says_no_more(text):
+            told[text.rstrip()] += 1
+    return comments(before) - comments(after) - told
+
+
+_CALL = re.compile(r"\.(zero_grad|backward|step)\(")
 
 
 def read(path: pathlib.Path) -> str:

@@ -8,6 +8,7 @@ import libcst as cst
 
 from refactorer.emit.driver_lines import bind_first, training_lines
 from refactorer.emit.edits import Edit, Removed, apply
+from refactorer.emit.layout import with_aligned
 from refactorer.emit.lightning_lines import for_lightning
 from refactorer.emit.module_class import ClassWriter
 from refactorer.emit.new_names import Names, choose_names
@@ -47,12 +48,22 @@ def assemble(
     loop_lines = training_lines(outline, roles, homes, epochs, names, edits, target)
     edits[outline.site.epoch_loop] = loop_lines
     bind_first(outline, homes, edits)
-    module = apply(program.module, edits)
+    module = with_aligned(apply(program.module, edits), names.module, _sources(outline, configuration))
     module = _two_blank_lines_after(module, names.module)
     module = _with_import(module, names, target)
     for line in outline.imports:
         module = _with_line(module, names, line)
     return without_unused(program, module)
+
+
+def _sources(outline: Outline, configuration: Configuration) -> list[cst.CSTNode]:
+    """The statements at the top level of the original that the class is made of."""
+    program, found = outline.program, []
+    for node in (outline.site.epoch_loop, *outline.consumed, *outline.methods.values(), *configuration.moved):
+        while program.parent[node] is not program.module:
+            node = program.parent[node]
+        found.append(node)
+    return list(dict.fromkeys(found))
 
 
 def _with_import(module: cst.Module, names: Names, target: Target) -> cst.Module:

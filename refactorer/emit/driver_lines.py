@@ -7,6 +7,7 @@ import libcst as cst
 from refactorer.analysis.flow import passes_errors_on
 from refactorer.analysis.scopes import Variable
 from refactorer.emit.edits import Edit, Removed, apply
+from refactorer.emit.layout import WIDTH, folded
 from refactorer.emit.lightning_lines import trainer_line
 from refactorer.emit.new_names import Names
 from refactorer.emit.targets import LIGHTNING, RUNTIME, Target
@@ -58,18 +59,16 @@ def training_lines(
     if loop.orelse is not None:
         after, needed = [*after, *_else_of(outline, names)], needed or outline.left_early is not None
     value = epochs.value
+    line = _fit(names, made, outline, target)
+    needed = needed or _width(outline, line) > WIDTH
     if value is None:
         value, needed = cst.parse_expression(f"{names.instance}.{EPOCHS}()"), True
     trainer = _trainer(outline, names, epochs.argument, value, device_of(outline, roles), target)
-    module = _assign(names.instance, made)
+    module = _folded(outline, _assign(names.instance, made))
     first = [module, trainer] if epochs.value is None else [trainer, module]
     lines: list[cst.CSTNode] = list(first) if needed else [trainer]
-    fit = cst.Call(
-        cst.Attribute(cst.Name(names.trainer), cst.Name("fit")),
-        [cst.Arg(cst.Name(names.instance) if needed else made), *_data(outline, target)],
-    )
-    line = cst.SimpleStatementLine([cst.Expr(fit)])
-    lines += _fitted(_explained(line) if outline.site.form == "whole" else line, fetched, guarded)
+    line = _fit(names, cst.Name(names.instance), outline, target) if needed else line
+    lines += _fitted(line, fetched, guarded)
     lines[:0] = _declared(outline, homes)
     lead = list(loop.leading_lines)
     if loop.body.header.comment is not None:  # type: ignore[attr-defined]
@@ -77,6 +76,29 @@ def training_lines(
     lines[0] = lines[0].with_changes(leading_lines=lead)
     edits.update(_test_lines(outline, names, tested))
     return [*lines, *after]
+
+
+def _fit(names: Names, module: cst.BaseExpression, outline: Outline, target: Target) -> cst.SimpleStatementLine:
+    """The call of `fit` on a module."""
+    fit = cst.Attribute(cst.Name(names.trainer), cst.Name("fit"))
+    line = cst.SimpleStatementLine([cst.Expr(cst.Call(fit, [cst.Arg(module), *_data(outline, target)]))])
+    return _explained(line) if outline.site.form == "whole" else line
+
+
+def _width(outline: Outline, line: cst.SimpleStatementLine) -> int:
+    """The columns that a line takes in the place of the loop; of several lines, the longest."""
+    depth = sum(isinstance(node, cst.IndentedBlock) for node in outline.program.ancestors(outline.site.epoch_loop))
+    lines = cst.Module([line]).code.splitlines()
+    return max(map(len, lines)) + depth * len(outline.program.module.default_indent)
+
+
+def _folded(outline: Outline, line: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
+    """A call with names for arguments, on several lines if one is too long."""
+    code = cst.Module([line]).code.rstrip()
+    room = WIDTH - (_width(outline, line) - len(code))
+    parsed = cst.parse_statement(folded(code, room))
+    assert isinstance(parsed, cst.SimpleStatementLine)
+    return parsed
 
 
 def _test_lines(outline: Outline, names: Names, fetched: list[cst.CSTNode]) -> dict[cst.CSTNode, Edit]:

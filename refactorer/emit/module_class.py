@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import libcst as cst
 
@@ -10,9 +11,11 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
+from refactorer.emit.layout import WIDTH, deeper, folded
 from refactorer.idioms.configure import Configuration
+from refactorer.outline.blocks import is_docstring
 from refactorer.outline.classes import class_around, is_private
-from refactorer.outline.comments import lines_above
+from refactorer.outline.comments import comment_lines, lines_above
 from refactorer.outline.held import held_by
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles, is_stepped
@@ -192,6 +195,8 @@ class ClassWriter:
         body = list(self.outline.hooks[hook])
         if hook in self.homes.batch_name:
             body = [line for line in body if not self._names_itself(hook, line)]
+        if hook == STEP:
+            body = self._without_last_name(body)
         edits = self.name_edits(hook, body)
         block = apply(cst.IndentedBlock(body), edits)  # type: ignore[arg-type]
         lines: list[cst.CSTNode] = list(block.body)
@@ -201,11 +206,33 @@ class ClassWriter:
         if self.homes.global_names.get(hook):
             lines.insert(0, cst.parse_statement("global " + ", ".join(sorted(self.homes.global_names[hook]))))
         if hook in self.outline.docstrings:
-            lines.insert(0, self.outline.docstrings[hook])
+            lines.insert(0, self._docstring(self.outline.docstrings[hook]))
+        elif body and is_docstring(body[0]):
+            lines[lines.index(body[0])] = self._docstring(body[0])
         parameters = _PARAMETERS.get(hook, "self").format(
             batch=self.homes.batch_name.get(hook, "batch"), own=self.outline.parameter.get(hook)
         )
         return _method(hook, parameters, lines)
+
+    def _docstring(self, line: cst.CSTNode) -> cst.CSTNode:
+        """The docstring of a function, which a method has at its own depth."""
+        depth = sum(isinstance(node, cst.IndentedBlock) for node in self.program.ancestors(line))
+        return deeper(line, self.program.module.default_indent * max(0, 2 - depth))
+
+    def _without_last_name(self, body: list[cst.CSTNode]) -> list[cst.CSTNode]:
+        """`return criterion(output, target)` for a loss that gets a name only to be returned in the next line."""
+        if len(body) < 2 or not all(isinstance(line, cst.SimpleStatementLine) for line in body[-2:]):
+            return body
+        line, last = (cast(cst.SimpleStatementLine, line) for line in body[-2:])
+        small, returned = line.body[-1], last.body[0]
+        if not isinstance(small, cst.Assign) or len(small.targets) != 1 or not isinstance(returned, cst.Return):
+            return body
+        loss, bound = self.outline.variable(returned.value), self.outline.variable(small.targets[0].target)
+        if loss is None or loss is not bound or comment_lines(last.leading_lines):
+            return body
+        if loss in self.homes.expression or any(loss.name in names for names in self.homes.global_names.values()):
+            return body
+        return [*body[:-2], line.with_changes(body=[*line.body[:-1], cst.Return(small.value)])]
 
     def _stepped_in(self, body: list[cst.CSTNode]) -> set[str]:
         """The names of the optimizers that a hook steps or clears by itself."""
@@ -288,7 +315,7 @@ def _spelled_out(node: cst.FormattedStringExpression) -> list[cst.CSTNode]:
 
 
 def _method(name: str, parameters: str, lines: Sequence[cst.CSTNode]) -> cst.FunctionDef:
-    parsed = cst.parse_statement(f"def {name}({parameters}):\n    pass\n")
+    parsed = cst.parse_statement(folded(f"def {name}({parameters}):", WIDTH - 4) + "\n    pass\n")
     assert isinstance(parsed, cst.FunctionDef)
     body = list(lines) or [cst.parse_statement("pass")]
     body[0] = body[0].with_changes(leading_lines=_comments(body[0]))

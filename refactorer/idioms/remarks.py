@@ -1,7 +1,12 @@
-"""Comments on the calls that the Trainer makes: they go above the `return` that hands it the loss."""
+"""Comments on the calls that the Trainer makes.
+
+Those that say no more than the call does, such as `# backward pass`, go with it. All others go above the `return` that
+hands the Trainer the loss.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import libcst as cst
@@ -9,11 +14,157 @@ import libcst as cst
 from refactorer.emit.edits import Edit, Removed
 from refactorer.outline.comments import comments_of, lines_above
 
+#: One of these makes a comment one on the calls, the others may stand around it: no word is about anything else.
+_CALLS = frozenset(
+    [
+        "adjust",
+        "backward",
+        "backwards",
+        "backprop",
+        "backpropagate",
+        "backpropagation",
+        "backpropagating",
+        "propagate",
+        "propagation",
+        "optimize",
+        "optimise",
+        "optimizer",
+        "optimiser",
+        "optimization",
+        "optimisation",
+        "optim",
+        "sgd",
+        "descend",
+        "descent",
+        "gradient",
+        "gradients",
+        "grad",
+        "grads",
+        "zero_grad",
+        "step",
+        "steps",
+        "update",
+        "updates",
+        "updating",
+        "zero",
+        "zeros",
+        "zeroing",
+        "反向传播",
+        "向后传播",
+        "梯度清零",
+    ]
+)
+_AROUND = frozenset(
+    [
+        "a",
+        "all",
+        "an",
+        "and",
+        "apply",
+        "applying",
+        "back",
+        "batch",
+        "before",
+        "after",
+        "by",
+        "calculate",
+        "calculated",
+        "calculates",
+        "calculating",
+        "clear",
+        "clearing",
+        "clears",
+        "compute",
+        "computed",
+        "computes",
+        "computing",
+        "current",
+        "do",
+        "each",
+        "every",
+        "existing",
+        "for",
+        "from",
+        "in",
+        "it",
+        "its",
+        "iteration",
+        "learning",
+        "loss",
+        "make",
+        "model",
+        "models",
+        "net",
+        "network",
+        "new",
+        "next",
+        "of",
+        "on",
+        "one",
+        "our",
+        "out",
+        "pass",
+        "parameter",
+        "parameters",
+        "params",
+        "perform",
+        "performing",
+        "performs",
+        "phase",
+        "previous",
+        "reset",
+        "resets",
+        "resetting",
+        "respect",
+        "run",
+        "running",
+        "set",
+        "single",
+        "stored",
+        "take",
+        "takes",
+        "taking",
+        "that",
+        "the",
+        "their",
+        "them",
+        "then",
+        "this",
+        "to",
+        "train",
+        "training",
+        "up",
+        "using",
+        "variables",
+        "w",
+        "we",
+        "weight",
+        "weights",
+        "with",
+        "wrt",
+        "your",
+    ]
+)
+_NUMBER = re.compile(r"^\W*(step\s*)?\d+\s*[.):]\s*", re.IGNORECASE)
+_WORD = re.compile(r"\w+")
+
+
+def says_no_more(comment: str) -> bool:
+    """Whether a comment only says that gradients are cleared or computed, or that the optimizer steps.
+
+    It may be numbered, decorated, or a call that was commented out.
+    """
+    words = set(
+        _WORD.findall(_NUMBER.sub("", comment.lower()).replace("w.r.t", "wrt").replace("back-prop", "backprop"))
+    )
+    words = {word for word in words if word.strip("_")}
+    return bool(words & _CALLS) and words <= _CALLS | _AROUND
+
 
 def remove(
     body: Sequence[cst.CSTNode], zeros: Sequence[int], steps: Sequence[int]
 ) -> tuple[dict[cst.CSTNode, Edit], list[cst.EmptyLine]]:
-    """Edits that take calls out of a body, by their indices, and the comments on them.
+    """Edits that take calls out of a body, by their indices, and the comments on them that are worth keeping.
 
     A comment above `zero_grad` alone may be about the lines that follow it without a gap: then it stays there.
     """
@@ -27,8 +178,14 @@ def remove(
         else:
             apart, own = lines_above(line)
             edits[line] = Removed(apart)
-            remarks += [*own, *comments_of(line.with_changes(leading_lines=()))]
+            remarks += [*_worth_keeping(own), *_worth_keeping(comments_of(line.with_changes(leading_lines=())))]
     return edits, remarks
+
+
+def _worth_keeping(comment: list[cst.EmptyLine]) -> list[cst.EmptyLine]:
+    """The lines of one comment: all of them, unless each says no more than the call."""
+    said = [line.comment.value for line in comment if line.comment is not None]
+    return [] if all(says_no_more(line) for line in said) else comment
 
 
 def _opens_other_lines(body: Sequence[cst.CSTNode], index: int, gone: set[int], steps: Sequence[int]) -> bool:

@@ -134,12 +134,16 @@ class Liveness:
         return Flow(again.early, rest.sure, rest.may | again.may)
 
     def _round(self, line: cst.CSTNode) -> Flow:
-        """A line with the training in it, taken to write nothing for certain."""
-        training = self._epoch_flow()
-        loops = (self.site.epoch_loop, self.site.batch_loop)
-        targets = [name for loop in loops if isinstance(loop, cst.For) for name in names_in(loop.target)]
-        bound = {self.outline.variable(name) for name in targets}
-        reads = {v for _, v in self.outline.uses(line)} if line is not self.site.epoch_loop else training.early - bound
+        """A line with the training in it, taken to write nothing for certain, and to read whatever else it mentions."""
+        training, loop = self._epoch_flow(), self.site.epoch_loop
+        loops = [one for one in (loop, self.site.batch_loop) if isinstance(one, cst.For)]
+        targets = [name for one in loops for name in names_in(one.target)]
+        reads = training.early - {self.outline.variable(name) for name in targets}
+        header = (self.site.iterable, loop.orelse, *([loop.test] if isinstance(loop, cst.While) else []))
+        for node, variable in self.outline.uses(line):
+            within = node in self.program.order and self.program.contains(loop, node)
+            if not within or any(part is not None and self.program.contains(part, node) for part in header):
+                reads |= {variable}
         return Flow(frozenset(reads), frozenset(), training.may)
 
     def _flow_of_target(self, loop: cst.For) -> Flow:

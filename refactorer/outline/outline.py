@@ -67,7 +67,7 @@ class Outline:
     `consumed` are the functions and lines that the module takes over; `test_line` is the one of the driver behind the
     training that `test` was, and `dropped` are lines of the driver that the Trainer makes needless.
     `with_gradients` names the steps of evaluations that run with gradients, `own_modes` the stages in which the script
-    switches modes itself; `automatic_modes` says that the Trainer does in others.
+    switches modes itself; `automatic_modes` says that the Trainer does in others, `switched` holds what it stands for.
     `settings` are further arguments of the Trainer; `cleared` are lines outside the step that clear gradients, which
     these settings make needless, and `stepping` what is left of the condition for the optimizer's step.
     `scaler` is the `GradScaler` that the Trainer was given, `scaled` are lines that stood in front of its `unscale_()`.
@@ -86,6 +86,7 @@ class Outline:
     dropped: list[cst.CSTNode] = field(default_factory=list)
     with_gradients: list[str] = field(default_factory=list)
     own_modes: list[str] = field(default_factory=list)
+    switched: dict[str, list[cst.CSTNode]] = field(default_factory=dict)
     automatic_modes: bool = True
     consumed: list[cst.CSTNode] = field(default_factory=list)
     device: cst.BaseExpression | None = None

@@ -274,8 +274,7 @@ def progress_bar(program: Program, loop: Loop) -> cst.With | None:
     if not isinstance(wrapper, cst.With) or len(wrapper.items) != 1:
         return None
     item = wrapper.items[0]
-    manager = item.item.func if isinstance(item.item, cst.Call) else None
-    is_bar = (program.qualified_name(manager) or "").startswith("tqdm.")
+    is_bar = isinstance(item.item, cst.Call) and makes_bar(program, item.item)
     return wrapper if is_bar and item.asname is not None and isinstance(item.asname.name, cst.Name) else None
 
 
@@ -296,9 +295,25 @@ def _is_own_method(program: Program, call: cst.Call, function: cst.FunctionDef) 
 
 def _counts_epochs(program: Program, loop: Loop) -> bool:
     """Whether a loop that trains on everything at once counts epochs: by the names in its header."""
-    counts = isinstance(loop, cst.For) and isinstance(loop.target, cst.Name) and isinstance(loop.iter, cst.Call)
-    is_range = counts and program.qualified_name(loop.iter.func) == "builtins.range"  # type: ignore[union-attr]
-    return is_range and _names(loop, "epoch")
+    if not isinstance(loop, cst.For) or not isinstance(loop.target, cst.Name):
+        return False
+    named = program.assigned_value(program.variables.get(loop.iter)) if isinstance(loop.iter, cst.Name) else None
+    call = loop.iter if named is None else named
+    in_bar = isinstance(call, cst.Call) and makes_bar(program, call)
+    if in_bar and call.args and not call.args[0].star:  # type: ignore[attr-defined]
+        inner = call.args[0].value  # type: ignore[attr-defined]
+        counted = isinstance(inner, cst.Call) and program.qualified_name(inner.func) == "builtins.range"
+        is_range = counted or (program.qualified_name(call.func) or "").endswith("range")  # type: ignore[attr-defined]
+    else:
+        is_range = (
+            named is None and isinstance(call, cst.Call) and program.qualified_name(call.func) == "builtins.range"
+        )
+    return is_range and (_names(loop, "epoch") or any("epoch" in name for name in _words(call)))
+
+
+def makes_bar(program: Program, call: cst.Call) -> bool:
+    """Whether a call makes a progress bar of tqdm."""
+    return (program.qualified_name(call.func) or "").startswith("tqdm.")
 
 
 def _likeness(outer: Loop, inner: Loop) -> int:
@@ -309,6 +324,11 @@ def _likeness(outer: Loop, inner: Loop) -> int:
 def _names(loop: Loop, *words: str) -> bool:
     if not isinstance(loop, cst.For):
         return False
-    names = [n.value.lower() for part in (loop.target, loop.iter) for n in walk(part) if isinstance(n, cst.Name)]
-    names += [n.attr.value.lower() for n in walk(loop.iter) if isinstance(n, cst.Attribute)]
+    names = [name for part in (loop.target, loop.iter) for name in _words(part)]
     return any(word in name for name in names for word in words)
+
+
+def _words(node: cst.BaseExpression) -> list[str]:
+    """The names and attributes in an expression."""
+    found = [n.value.lower() for n in walk(node) if isinstance(n, cst.Name)]
+    return found + [n.attr.value.lower() for n in walk(node) if isinstance(n, cst.Attribute)]

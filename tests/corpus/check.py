@@ -14,7 +14,7 @@ from pyflakes import checker, messages
 from refactorer import convert
 from refactorer.result import Converted, Failed, Refused, Unchanged
 from refactorer.source import SourceError, decode, syntax_problem
-from tests.fixtures_harness import ROOT, comments
+from tests.fixtures_harness import ROOT, lost_comments
 
 NOT_PYTHON = "not Python 3"
 CRASHED = "crashed"
@@ -97,7 +97,7 @@ def _wrong(before: str, after: str, path: str) -> list[str]:
         return [*found, f"conversion of the result raised {_shown(error)}"]
     if not isinstance(again, Unchanged):
         found.append(f"conversion of the result is {again.status}: {', '.join(map(str, again.diagnostics))}")
-    lost = comments(before) - comments(after)
+    lost = lost_comments(before, after)
     if lost:
         found.append(f"lost comments: {', '.join(sorted(lost))}")
     return found

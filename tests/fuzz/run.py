@@ -22,7 +22,7 @@ from refactorer import convert
 from refactorer.config import TARGETS
 from refactorer.diagnostics import Diagnostic
 from refactorer.result import Converted, Refused, Unchanged
-from tests.fixtures_harness import Run, Runner, comments, first_difference, undefined_names
+from tests.fixtures_harness import Run, Runner, first_difference, lost_comments, undefined_names
 from tests.fuzz.programs import NAMES, family_of, program
 
 Outcome = tuple[str, str, str]
@@ -86,7 +86,7 @@ def static_problem(text: str, after: str, target: str = "runtime") -> tuple[str,
     again = convert(after, path="script.py", target=target)
     if not isinstance(again, Unchanged):
         return "not idempotent", f"{again.status} {[str(d) for d in again.diagnostics]}"
-    lost = comments(text) - comments(after)
+    lost = lost_comments(text, after)
     return ("lost comments", ", ".join(lost)) if lost else None
 
 

@@ -66,19 +66,19 @@ def arguments(after: str) -> str:
 
 #: name: (script, arguments of the Trainer, text that the result has, text that it has not)
 AUTOMATIC = {
-    "last window stepped": (script(DIVIDED + LAST), IN_STEP, "return loss", "/ n"),
-    "last window carried": (script(DIVIDED + PLAIN), f'{IN_STEP}, last_window="carry"', "return loss", "/ n"),
+    "last window stepped": (script(DIVIDED + LAST), IN_STEP, "return self.criterion(", "/ n"),
+    "last window carried": (script(DIVIDED + PLAIN), f'{IN_STEP}, last_window="carry"', "return self.crit", "/ n"),
     "last window dropped": (script(DIVIDED + PLAIN, start=CLEARED), f'{IN_STEP}, last_window="drop"', "", "zero_grad"),
     "cleared in front": (script(DIVIDED + PLAIN, front=CLEARED), f'{IN_STEP}, last_window="carry"', "", "zero_grad"),
     "cleared twice": (script(DIVIDED + LAST, CLEARED, CLEARED), IN_STEP, "configure_optimizers", "zero_grad"),
-    "a sum": (script(SUMMED + LAST), IN_SUM, "return loss", "batch_idx +"),
+    "a sum": (script(SUMMED + LAST), IN_SUM, "return self.criterion(", "batch_idx +"),
     "divided where it is made": (script("loss = criterion(model(x), y) / n\nloss.backward()\n" + LAST),
-                                 IN_STEP, "loss = self.criterion(self.model(x), y)\n", "/ n"),
-    "divided on the way": (script(LOSS + "(loss / n).backward()\n" + LAST), IN_STEP, "return loss\n", "/ n"),
+                                 IN_STEP, "return self.criterion(self.model(x), y)\n", "/ n"),
+    "divided on the way": (script(LOSS + "(loss / n).backward()\n" + LAST), IN_STEP, "return self.criterion(", "/ n"),
     "divided on the way, printed behind": (script(LOSS + "(loss / n).backward()\n" + LAST + "\nprint(loss.item())"),
                                            IN_STEP, "return loss\n", "/ n"),
     "divided in parentheses": (script("loss = (criterion(model(x), y) + 0.1) / n\nloss.backward()\n" + LAST),
-                               IN_STEP, "loss = self.criterion(self.model(x), y) + 0.1\n", "/ n"),
+                               IN_STEP, "return self.criterion(self.model(x), y) + 0.1\n", "/ n"),
     "counted up in front of it": (script(LOSS + "total += loss.item()\nloss = loss / n\nloss.backward()\n" + LAST),
                                   IN_STEP, "self.total += loss.item()", "/ n"),
     "the quotient is used": (script(DIVIDED + "total += loss.item() * n\n" + LAST), IN_SUM, "loss / n", ""),
@@ -101,7 +101,7 @@ AUTOMATIC = {
                  "accumulate_grad_batches=3", "", "% 3"),
     "cleared at the start of a window": (
         script("if i % n == 0:\n    optimizer.zero_grad()\n" + DIVIDED + "if (i + 1) % n == 0:\n    optimizer.step()"),
-        f'{IN_STEP}, last_window="drop"', "return loss", "% n"),
+        f'{IN_STEP}, last_window="drop"', "return self.criterion(", "% n"),
     "clipped": (script(DIVIDED + LAST.replace("optimizer.step", "nn.utils.clip_grad_norm_(model.parameters(), 0.1)\n"
                                               "    optimizer.step")),
                 IN_STEP, "def on_before_optimizer_step(self, optimizer):\n        nn.utils.clip_grad_norm_", "% n"),

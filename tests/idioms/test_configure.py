@@ -95,7 +95,7 @@ def test_an_idiom_that_is_left_out_leaves_the_literal_form_and_no_note(skip: str
 def test_only_one_idiom() -> None:
     result = convert(SCRIPT.format(body="        scheduler.step()"), only=["N101"])
     assert isinstance(result, Converted)
-    assert "return loss" in result.after and "self.scheduler.step()" in result.after
+    assert "manual_backward" not in result.after and "self.scheduler.step()" in result.after
 
 
 def test_the_notes_say_what_stays_with_the_script() -> None:

@@ -64,7 +64,7 @@ GOES: dict[str, tuple[Changes, str]] = {
         (("    model = Net(4, 2).to(device)\n", ""), (WRAP, WRAP.replace("(model)", "(Net(4, 2))"))),
         "    ddp_model = Net(4, 2)\n",
     ),
-    "called_by_a_helper": (HELPED, "loss = compute(self.model, self.criterion, x, y)"),
+    "called_by_a_helper": (HELPED, "return compute(self.model, self.criterion, x, y)"),
     "in_autocast": (((STEP, AUTOCAST),), "out = self.model(x)"),
     "module_by_another_name": (((SAVE, SAVE + ALIAS),), "net = self.model\n"),
     "a_device": (holding("torch.device('cpu')", "x.to(thing)"), "strategy='ddp')"),

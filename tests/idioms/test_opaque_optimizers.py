@@ -102,7 +102,7 @@ def runner() -> Runner:
 def test_the_trainer_steps_what_it_does_not_know(maker: str, runner: Runner) -> None:
     """Also what cannot be stepped so ends with the script's own exception, after the script's own lines."""
     before, after = script(maker), converted(script(maker))
-    assert "return loss" in after and "automatic_optimization = False" not in after
+    assert "manual_backward" not in after and "automatic_optimization = False" not in after
     first, second = runner.run(before), runner.run(after)
     if maker == MAKERS["never"]:  # an attribute that is None stands for a name that is not bound
         assert first.status == second.status != 0 and first.lines == second.lines
@@ -226,7 +226,7 @@ def trainer(made: str, before: str = "pass", behind: str = "pass", more: str = "
 def test_an_optimizer_that_an_object_holds(parts: dict[str, str], runner: Runner) -> None:
     before = trainer(**parts)
     after = converted(before)
-    assert "return loss" in after and "return self.runner.optimizer" in after
+    assert "manual_backward" not in after and "return self.runner.optimizer" in after
     assert first_difference(runner.run(before), runner.run(after)) is None
 
 
@@ -243,7 +243,7 @@ def test_the_network_clears_what_any_branch_gave_its_optimizer(least: int, runne
     step = STEP.replace("optimizer.zero_grad()", "model.zero_grad()")
     before = script(BRANCHES.format(least=least, other="model"), step, head=PLAIN)
     after = converted(before)
-    assert "return loss" in after and "zero_grad" not in after
+    assert "manual_backward" not in after and "zero_grad" not in after
     assert first_difference(runner.run(before), runner.run(after)) is None
 
 
@@ -289,7 +289,7 @@ CLEARS = "optimizer.zero_grad()"
 def test_clearing_that_does_more_keeps_its_place(first: str, second: str, runner: Runner) -> None:
     before = COUNTING.format(first=first, second=second)
     after = converted(before)
-    assert ("return loss" in after) is (second == "pass")
+    assert ("manual_backward" not in after) is (second == "pass")
     assert first_difference(runner.run(before), runner.run(after)) is None
 
 
@@ -306,7 +306,7 @@ def test_the_network_clears_the_part_that_the_optimizer_was_given(maker: str, ru
     step = STEP.replace("optimizer.zero_grad()", "model.zero_grad()")
     before = script("model[0].bias.requires_grad_(False)\n" + maker, step, head=PLAIN)
     after = converted(before)
-    assert ("return loss" in after) is PARTS[maker]
+    assert ("manual_backward" not in after) is PARTS[maker]
     assert first_difference(runner.run(before), runner.run(after)) is None
 
 
@@ -322,7 +322,7 @@ REPLACED = [
 def test_an_optimizer_that_an_object_may_replace(parts: dict[str, str], runner: Runner) -> None:
     before = trainer(**parts)
     after = converted(before)
-    assert "self.automatic_optimization = False" in after and "return loss" not in after
+    assert "self.automatic_optimization = False" in after and "manual_backward" in after
     assert first_difference(runner.run(before), runner.run(after)) is None
 
 

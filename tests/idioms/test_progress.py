@@ -9,7 +9,7 @@ import pytest
 
 from refactorer import convert
 from refactorer.result import Converted
-from tests.fixtures_harness import Runner, comments, first_difference
+from tests.fixtures_harness import Runner, first_difference, lost_comments
 
 HEAD = """
 import sys, random
@@ -163,7 +163,7 @@ TAKEN = {
     "full batches": (
         script("x, y = data.tensors\n" + STEP + "epochs.set_postfix(loss=loss.item())\nif i == 9: break\n",
                header='epochs = trange(12, desc="going")\nfor i in epochs:', imports="from tqdm import trange"),
-        ("fit(LitModel(model), range(12))", "self.progress_bar.set_postfix(loss=loss.item())")),
+        ("max_epochs=12", "self.progress_bar.set_postfix(loss=self.loss.item())")),
     "a generator with a name": (
         named("tqdm(batches(), total=3)", "bar.set_postfix(a=1)\n").replace("for epoch", GENERATOR + "for epoch"),
         ("return batches()",)),
@@ -174,6 +174,15 @@ TAKEN = {
                "        optimizer.zero_grad()\n    bar.set_postfix(loss=loss.item())\n"), ("batches=2",)),
     "left early": (named("tqdm(train_loader)", "bar.set_description(str(loss.item()))\nif loss < 1.1: break\n",
                          behind="bar.close()\nprint(loss.item())\n"), ("self.stop_epoch()",)),
+    "epochs of one step": (script(DRAWN + STEP, header="for epoch in tqdm(range(5)):"),
+                           ("max_epochs=5, enable_progress_bar=True", "[None])  # one step per epoch")),
+    "epochs of one step, a name": (
+        script(DRAWN + STEP + "bar.set_description(f'{epoch}: {loss.item():.3f}')\n",
+               header="bar = trange(1, 6)\nfor epoch in bar:", imports="from tqdm import trange"),
+        ("max_epochs=5", "self.progress_bar.set_description(f'{self.current_epoch + 1}: ")),
+    "epochs of one step, left": (
+        script(DRAWN + STEP + "if loss.item() < 1.1: break\nprint(epoch)\n", header="for epoch in tqdm(range(9)):"),
+        ("max_epochs=9", "self.stop_training()")),
 }  # fmt: skip
 
 #: name: (script, the reason in the note, or nothing where there is no note)
@@ -228,6 +237,10 @@ STAYS = {
         over("train_loader", behind="bar.refresh()\n", header="bar = tqdm(range(3))\nfor epoch in bar:"), ""),
     "steps that are counted": (script(DRAWN + STEP + "if bar.n % 5 == 0: print(step)\n",
                                       header="bar = tqdm(range(12))\nfor step in bar:"), "its n is used"),
+    "epochs of one step that are counted": (script(DRAWN + STEP + "if bar.n % 5 == 0: print(epoch)\n",
+                                                   header="bar = tqdm(range(12))\nfor epoch in bar:"), "its n is used"),
+    "epochs of one step, looked at later": (
+        script(DRAWN + STEP, header="bar = tqdm(range(3))\nfor epoch in bar:") + "print(len(bar))\n", "handed on"),
 }  # fmt: skip
 
 
@@ -249,7 +262,7 @@ def test_the_trainer_draws(name: str) -> None:
     assert ("enable_progress_bar=" in result.after) == (name != "switched off")
     assert "tqdm(" not in result.after and "trange(" not in result.after
     assert ("tqdm" in result.after) == (name == "tqdm.write"), "an import that nothing uses"
-    assert not reasons(result) and not comments(text) - comments(result.after)
+    assert not reasons(result) and not lost_comments(text, result.after)
 
 
 @pytest.mark.parametrize("name", STAYS)

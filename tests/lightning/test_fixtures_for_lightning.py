@@ -13,7 +13,7 @@ import pytest
 from refactorer import convert
 from refactorer.lightning.check import TRAPS
 from refactorer.result import Converted, Refused, Result, Unchanged
-from tests.fixtures_harness import FIXTURES, Runner, comments, first_difference, read, undefined_names
+from tests.fixtures_harness import FIXTURES, Runner, first_difference, lost_comments, read, undefined_names
 
 try:
     import tomllib
@@ -96,7 +96,7 @@ def test_converting_again_changes_nothing(name: str) -> None:
 
 @every_golden
 def test_no_comment_is_lost(name: str) -> None:
-    assert not comments(original(name)) - comments(converted(name))
+    assert not lost_comments(original(name), converted(name))
 
 
 @pytest.mark.parametrize(("name", "args"), RUNS, ids=[" ".join([name, *args]) for name, args in RUNS])

@@ -100,22 +100,34 @@ def _move_lines(outline: Outline, roles: Roles, found: Evaluation, stage: Stage)
 def _switch(outline: Outline, found: Evaluation, stage: Stage, switches: Switches | None) -> None:
     """Takes the script's switches of mode out, or the Trainer's where the script's have to stay."""
     if switches is not None:
+        outline.switched[stage.name] = switches
         for hook in (stage.start, stage.end, found.asks) if found.midway else (stage.start,):
             outline.edit(hook, dict.fromkeys(switches.lines))
         return
     outline.own_modes.append(stage.name)
 
 
-def keep_modes(outline: Outline) -> None:
-    """Switches off the Trainer's switches of mode where the script's stay: for the module, or for one of its stages."""
+def keep_modes(outline: Outline, apart: bool) -> None:
+    """Switches off the Trainer's switches of mode where the script's stay.
+
+    A test beside such a validation has the script's own again. `apart` says that the Trainer is Lightning's, which has
+    to be told by hooks of the validation alone.
+    """
     stages = [stage for stage, found in ((VALIDATION, outline.evaluation), (TEST, outline.test)) if found is not None]
     own = [stage for stage in stages if stage.name in outline.own_modes]
-    outline.automatic_modes = not own or len(own) < len(stages)
-    if not outline.automatic_modes:
-        return
-    for stage in own:
+    others = [stage for stage in stages if stage not in own]
+    outline.automatic_modes = not own or (apart and bool(others))
+    for stage in others if own else ():
+        if outline.automatic_modes:
+            continue
+        lines = [line.with_changes(leading_lines=()) for line in outline.switched.get(stage.name, ())]
+        outline.hooks[stage.start][:0] = [line.with_changes(trailing_whitespace=_NO_COMMENT) for line in lines]
+    for stage in own if outline.automatic_modes else ():
         for hook in (stage.model_eval, stage.model_train):
             outline.hooks[hook] = [cst.parse_statement("pass  # the script switches modes itself")]
+
+
+_NO_COMMENT = cst.TrailingWhitespace()
 
 
 def _entered_lines(outline: Outline, found: Evaluation, stage: Stage) -> tuple[list[cst.CSTNode], list[cst.CSTNode]]:

@@ -23,9 +23,9 @@ def apply(outline: Outline) -> None:
     Where the training goes on drawing one itself, the Trainer draws none, not around evaluations either.
     """
     outline.shows_bars = True
-    if outline.site.form == "steps":
+    if outline.site.form != "epochs":
         in_front.apply(outline)
-    elif outline.site.form == "epochs":
+    else:
         _around_batches(outline)
         by_hand.apply(outline)
         outline.shows_bars = not _draws_itself(outline)

@@ -1,0 +1,158 @@
+"""The layout of what is written: continuation lines under their brackets, docstrings at their depth, no line too long.
+
+Names grow when they become attributes. A line that was aligned with the bracket above it stays aligned with it.
+"""
+
+from __future__ import annotations
+
+import io
+import tokenize
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import libcst as cst
+from libcst.metadata import MetadataWrapper, WhitespaceInclusivePositionProvider
+
+from refactorer.emit.edits import Edit, apply
+
+#: Columns that a written line may take before it is folded.
+WIDTH = 120
+
+
+@dataclass(frozen=True)
+class _Continuation:
+    """Where a line within brackets begins; the line of its innermost bracket, and the column of what follows that one.
+
+    The column is None where nothing follows on the same line.
+    """
+
+    line: int
+    column: int
+    bracket: int
+    under: int | None
+
+
+_Continuations = dict[cst.ParenthesizedWhitespace, _Continuation]
+
+
+def with_aligned(module: cst.Module, name: str, sources: Iterable[cst.CSTNode]) -> cst.Module:
+    """The file, with the lines of one class as aligned as in the statements of the original that it was made of."""
+    written = next(node for node in module.body if isinstance(node, cst.ClassDef) and node.name.value == name)
+    now = {line: found for line in _lines(written) if (found := _continuations(line))}
+    if not now:
+        return module
+    aligned = {
+        node
+        for source in sources for line in _lines(source) for node, found in _continuations(line).items()
+        if found.column == found.under
+    }  # fmt: skip
+    widths = {line: _widths(found, aligned) for line, found in now.items()}
+    edits: dict[cst.CSTNode, Edit] = {line: line.visit(_Realigned(own)) for line, own in widths.items() if own}  # type: ignore[misc]
+    body = [apply(node, edits) if node is written else node for node in module.body]
+    return module.with_changes(body=body) if edits else module
+
+
+def _lines(node: cst.CSTNode) -> Iterator[cst.SimpleStatementLine]:
+    """The simple statements in a statement."""
+    if isinstance(node, cst.SimpleStatementLine):
+        yield node
+        return
+    for name in ("body", "handlers", "cases", "orelse", "finalbody"):
+        part = getattr(node, name, ())
+        for inner in part if isinstance(part, Sequence) else [part]:
+            if isinstance(inner, cst.CSTNode) and not isinstance(inner, cst.BaseExpression):
+                yield from _lines(inner)
+
+
+def _continuations(line: cst.SimpleStatementLine) -> _Continuations:
+    """The continuation lines of a statement, by the whitespace in front of them."""
+    alone = cst.Module([line.with_changes(leading_lines=())])
+    code = alone.code
+    if code.count("\n") < 2:
+        return {}
+    opened = _brackets(code)
+    places = MetadataWrapper(alone, unsafe_skip_copy=True).resolve(WhitespaceInclusivePositionProvider)
+    return {
+        node: _Continuation(where.end.line, where.end.column, *opened[where.end.line])
+        for node, where in places.items()
+        if isinstance(node, cst.ParenthesizedWhitespace) and where.end.line in opened
+    }
+
+
+def _brackets(code: str) -> dict[int, tuple[int, int | None]]:
+    """For each line within brackets, the line of the innermost one and the column of what follows it there."""
+    found: dict[int, tuple[int, int | None]] = {}
+    stack: list[tuple[int, int | None]] = []
+    fresh, last = False, 0
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        if token.type in (tokenize.NL, tokenize.NEWLINE, tokenize.COMMENT):
+            continue
+        line, column = token.start
+        if fresh and line == last:
+            stack[-1] = (line, column)
+        fresh = token.type == tokenize.OP and token.string in "([{"
+        if stack and line != last:
+            found[line] = stack[-1]
+        if fresh:
+            stack.append((line, None))
+        elif token.type == tokenize.OP and token.string in ")]}" and stack:
+            stack.pop()
+        last = token.end[0]
+    return found
+
+
+def _widths(now: _Continuations, aligned: set[cst.ParenthesizedWhitespace]) -> dict[cst.ParenthesizedWhitespace, int]:
+    """How much whitespace lines need, where that is not what they have: others move with the line of their bracket."""
+    widths: dict[cst.ParenthesizedWhitespace, int] = {}
+    shifts: dict[int, int] = {}
+    for node, found in sorted(now.items(), key=lambda item: item[1].line):
+        shift = shifts.get(found.bracket, 0)
+        if node in aligned and found.under is not None:
+            shift += found.under - found.column
+        width = len(node.last_line.value) + shift
+        if shift and width >= 0:
+            shifts[found.line], widths[node] = shift, width
+    return widths
+
+
+class _Realigned(cst.CSTTransformer):
+    def __init__(self, widths: dict[cst.ParenthesizedWhitespace, int]) -> None:
+        self.widths = widths
+
+    def leave_ParenthesizedWhitespace(
+        self, original_node: cst.ParenthesizedWhitespace, updated_node: cst.ParenthesizedWhitespace
+    ) -> cst.ParenthesizedWhitespace:
+        width = self.widths.get(original_node)
+        return updated_node if width is None else updated_node.with_changes(last_line=cst.SimpleWhitespace(" " * width))
+
+
+def deeper(docstring: cst.CSTNode, indent: str) -> cst.CSTNode:
+    """A docstring, whose lines go one level deeper than they were."""
+    small = docstring.body[0] if isinstance(docstring, cst.SimpleStatementLine) else None
+    text = small.value if isinstance(small, cst.Expr) else None
+    if not isinstance(text, cst.SimpleString) or "\n" not in text.value or "\\\n" in text.value:
+        return docstring
+    first, *rest = text.value.split("\n")
+    moved = "\n".join([first, *(indent + line if line.strip() else line for line in rest)])
+    return docstring.with_changes(body=[cst.Expr(text.with_changes(value=moved))])
+
+
+def folded(code: str, room: int = WIDTH) -> str:
+    """A header or a call on one line, broken behind commas so that its lines take no more room, under its bracket."""
+    start = code.index("(") + 1
+    if len(code) <= room:
+        return code
+    first, *rest = _parts(code[start:])
+    lines = [code[:start] + first]
+    for part in rest:
+        if len((lines[-1] + part).rstrip()) > room:
+            lines.append(" " * start)
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _parts(items: str) -> Iterator[str]:
+    """Names between commas, each with its comma and the space behind it."""
+    *parts, last = items.split(", ")
+    yield from (part + ", " for part in parts)
+    yield last

@@ -1,0 +1,106 @@
+"""The layout of what is written: continuation lines, docstrings and long lines."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from refactorer import convert
+from refactorer.emit.layout import folded
+from refactorer.result import Converted
+
+SCRIPT = """\
+import torch
+
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+loader = [(torch.randn(4, 2), torch.randn(4, 1)) for _ in range(3)]
+
+
+def train(epoch, loader):
+    \"\"\"Trains for an epoch.
+
+      All of the data.
+    \"\"\"
+    for i, (x, y) in enumerate(loader):
+        loss = (model(x) - y).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+{line}
+
+
+for epoch in range(3):
+    train(epoch, loader)
+"""
+ALIGNED = {
+    "a call": ("print(epoch,\n      i)", "self.print(self.current_epoch,\n           batch_idx)"),
+    "what stands in it": (
+        "print(epoch, max(i,\n                 2))",
+        "self.print(self.current_epoch, max(batch_idx,\n                                   2))",
+    ),
+    "lines of lines": (
+        "print('a',\n      'b'.format(\n          i,\n      ))",
+        "self.print('a',\n           'b'.format(\n               batch_idx,\n           ))",
+    ),
+    "a comment between": (
+        "print(epoch,  # one\n      i)",
+        "self.print(self.current_epoch,  # one\n           batch_idx)",
+    ),
+    "an f-string": ("print(f'({i}',\n      i)", "self.print(f'({batch_idx}',\n           batch_idx)"),
+}
+AS_IT_WAS = {
+    "hanging": ("print(\n    epoch,\n    i)", "self.print(\n    self.current_epoch,\n    batch_idx)"),
+    "not aligned": ("print(epoch,\n    i)", "self.print(self.current_epoch,\n    batch_idx)"),
+    "a string": ("print('''(a,\n      b''')", "self.print('''(a,\n      b''')"),
+}
+
+
+@pytest.mark.parametrize(("line", "written"), [*ALIGNED.values(), *AS_IT_WAS.values()], ids=[*ALIGNED, *AS_IT_WAS])
+def test_lines_are_as_aligned_as_they_were(line: str, written: str) -> None:
+    if "'''" in line:  # a line of a string has no indentation
+        before, after = (
+            code.replace("\n", "\n        ").replace("\n              b", "\n      b") for code in (line, written)
+        )
+        text, after = SCRIPT.format(line="        " + before), "        " + after
+    else:
+        text, after = SCRIPT.format(line=textwrap.indent(line, " " * 8)), textwrap.indent(written, " " * 8)
+    result = convert(text)
+    assert isinstance(result, Converted)
+    assert after + "\n" in result.after
+
+
+def test_a_docstring_goes_as_deep_as_its_method() -> None:
+    result = convert(SCRIPT.format(line="        print(i)"))
+    assert isinstance(result, Converted)
+    assert '        """Trains for an epoch.\n\n          All of the data.\n        """\n' in result.after
+
+
+@pytest.mark.parametrize(
+    ("code", "room", "lines"),
+    [
+        ("f(a, b)", 7, ["f(a, b)"]),
+        ("f(a, b)", 6, ["f(a,", "  b)"]),
+        ("def f(aa, bb, cc):", 13, ["def f(aa, bb,", "      cc):"]),
+        ("x = f(a_long_name, b)", 5, ["x = f(a_long_name,", "      b)"]),
+    ],
+)
+def test_a_long_call_is_folded_under_its_bracket(code: str, room: int, lines: list[str]) -> None:
+    assert folded(code, room).splitlines() == lines
+
+
+def test_a_module_with_many_arguments_is_made_on_lines_of_its_own() -> None:
+    names = [f"an_argument_with_a_name_{i}" for i in range(9)]
+    assigned = "".join(f"    {name} = torch.ones(1)\n" for name in names)
+    loop = "    for x, y in loader:\n        loss = (model(x) - y).square().mean() * " + " * ".join(names)
+    text = (
+        SCRIPT.split("def train")[0]
+        + f"def main():\n{assigned}{loop}\n"
+        + textwrap.indent("optimizer.zero_grad()\nloss.backward()\noptimizer.step()\n", " " * 8)
+        + "\n\nmain()\n"
+    )
+    result = convert(text)
+    assert isinstance(result, Converted)
+    assert "    trainer.fit(module, loader)\n" in result.after
+    assert max(len(line) for line in result.after.splitlines() if "square" not in line) <= 120
