@@ -100,7 +100,7 @@ def _move_lines(outline: Outline, roles: Roles, found: Evaluation, stage: Stage)
 def _switch(outline: Outline, found: Evaluation, stage: Stage, switches: Switches | None) -> None:
     """Takes the script's switches of mode out, or the Trainer's where the script's have to stay."""
     if switches is not None:
-        outline.switched[stage.name] = switches
+        outline.switched[stage.name] = switches.lines
         for hook in (stage.start, stage.end, found.asks) if found.midway else (stage.start,):
             outline.edit(hook, dict.fromkeys(switches.lines))
         return
