@@ -73,7 +73,7 @@ def _keeps_meaning(outline: Outline, call: cst.Call | None) -> bool:
     if any(seen.node in outline.program.order and outline.program.contains(loop, seen.node) for seen in owner.writes):
         return False
     inside = [seen for seen in owner.writes if seen.scope.function is not owner.owner]
-    if held is not None and (is_known_optimizer(outline.program, held) or not keeps_object(outline, held)):
+    if held is not None and (not keeps_object(outline, held) or is_known_optimizer(outline.program, held)):
         return False
     return not inside
 

@@ -133,6 +133,13 @@ def test_the_line_stays_in_the_step(body: str, runner: Runner) -> None:
     assert "def optimizer_zero_grad" not in after and "automatic_optimization = False" in after
 
 
+def test_a_network_that_an_unseen_base_class_holds() -> None:
+    lines = loop(first="self.net.zero_grad()").replace("net(x)", "self.net(x)")
+    body = "from base import Base\nclass Fit(Base):\n    def __init__(self):\n        self.x = 1\n    def fit(self):\n"
+    result = convert_text(HEAD + body + textwrap.indent(lines, "        ") + "Fit().fit()\n")
+    assert isinstance(result, Converted) and "def optimizer_zero_grad" not in result.after
+
+
 def test_comments_go_with_the_line() -> None:
     result = convert_text(HEAD + loop(first="# all of it\nnet.zero_grad()  # now"))
     assert isinstance(result, Converted)
