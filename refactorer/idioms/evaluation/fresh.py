@@ -7,13 +7,16 @@ be in evaluation mode, as pretrained models often are, also inside a module that
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.evaluation.shared import is_shared
 from refactorer.idioms.parts import WRAPPERS, made_of
+from refactorer.outline.inline import values_given
 from refactorer.outline.outline import Outline
 from refactorer.outline.shapes_of_values import tuple_element
 from refactorer.outline.torch_names import unmoved
@@ -38,8 +41,16 @@ class _Fresh:
         if variable in self.seen:
             return True
         self.seen.add(variable)
-        values = [self.program.bound_to(seen.node) for seen in variable.writes]
+        values = [value for seen in variable.writes for value in self._given(variable, seen.node)]
         return bool(values) and all(value is not None and self._made(value) for value in values)
+
+    def _given(self, variable: Variable, node: cst.CSTNode) -> Sequence[cst.BaseExpression | None]:
+        """What a variable is bound to: if it is a parameter, what the callers give it, who do no more with that."""
+        parameter = self.program.parent.get(node)
+        if not isinstance(parameter, cst.Param):
+            return [self.program.bound_to(node)]
+        given = None if is_shared(self.program, variable) else values_given(self.program, parameter)
+        return given if given is not None else [None]
 
     def _made(self, value: cst.BaseExpression) -> bool:
         """Whether an expression makes a module, or is another name for one that was made so."""

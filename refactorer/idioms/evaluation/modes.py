@@ -89,7 +89,29 @@ def _left_to_trainer(
         return [] if all(line in found.earlier for line in lines) else None  # the script's own `eval()` stays
     if TEST.name in outline.own_modes:
         return None  # the test needs the mode that the script left
-    return lines if _validates_in_eval_mode(outline, roles, model, found) else None
+    if _validates_in_eval_mode(outline, roles, model, found):
+        return lines
+    return _and_back(outline, model, found)
+
+
+def _and_back(outline: Outline, model: Variable, found: Evaluation) -> list[cst.CSTNode] | None:
+    """The `eval()` in front of the loop, and the `train()` behind it, if no code around the two can tell."""
+    with entered(outline, found):
+        front, behind = [*found.earlier, *found.before], [*found.after, *found.later]
+        off = [i for i, line in enumerate(front) if mode_line(outline, line, model, "eval")]
+        on = [i for i, line in enumerate(behind) if mode_line(outline, line, model, "train")]
+        if len(off) != 1 or len(on) != 1:
+            return None
+        if any(uses_mode(outline, model, line) for line in (*front[: off[0]], *behind[on[0] + 1 :])):
+            return None
+    return [front[off[0]], behind[on[0]]] if _are_all(outline, model) else None
+
+
+def _are_all(outline: Outline, model: Variable) -> bool:
+    """Whether the only other switch than one `eval()` and one `train()` is the `train()` at the start of each epoch."""
+    early = [line for line in outline.lines(EPOCH_START) if mode_line(outline, line, model, "train")]
+    known = len(_calls(outline, "eval")) == 1 and len(_calls(outline, "train")) == 1 + len(early)
+    return known and starts_in_training_mode(outline, model)
 
 
 def _switches(outline: Outline, model: Variable, found: Evaluation) -> list[cst.CSTNode]:
@@ -113,9 +135,7 @@ def _switches_around(
         seen = any(outline.mentions(part, *between) for part in parts)
         if seen or any(uses_mode(outline, model, line) for line in between):
             return None
-    early = [line for line in outline.lines(EPOCH_START) if mode_line(outline, line, model, "train")]
-    known = len(_calls(outline, "eval")) == 1 and len(_calls(outline, "train")) == 1 + len(early)
-    return [front[off[0]], behind[on[0]]] if known and starts_in_training_mode(outline, model) else None
+    return [front[off[0]], behind[on[0]]] if _are_all(outline, model) else None
 
 
 def _is_network(program: Program, model: Variable) -> bool:

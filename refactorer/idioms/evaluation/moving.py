@@ -101,7 +101,7 @@ def _switch(outline: Outline, found: Evaluation, stage: Stage, switches: Switche
     """Takes the script's switches of mode out, or the Trainer's where the script's have to stay."""
     if switches is not None:
         outline.switched[stage.name] = switches.lines
-        for hook in (stage.start, stage.end, found.asks) if found.midway else (stage.start,):
+        for hook in (stage.start, stage.end, *((found.asks,) if found.midway else ())):
             outline.edit(hook, dict.fromkeys(switches.lines))
         return
     outline.own_modes.append(stage.name)
