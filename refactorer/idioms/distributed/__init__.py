@@ -10,6 +10,7 @@ from __future__ import annotations
 from refactorer.idioms.distributed.conditions import obstacle
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.processes import additions, makes_processes
+from refactorer.idioms.distributed.rank_zero import ask_trainer
 from refactorer.idioms.distributed.unwrapping import unwrap
 from refactorer.idioms.distributed.uses import Uses
 from refactorer.idioms.distributed.wrapper import Wrapper, find_wrapper
@@ -35,6 +36,8 @@ def apply(outline: Outline, roles: Roles) -> None:
         reason = obstacle(outline, roles, found, guard, uses)
         if reason is None:
             unwrap(outline, found, guard, uses)
+            if found.guard is None:
+                ask_trainer(outline)
             return
     else:
         assert isinstance(found, Obstacle)
