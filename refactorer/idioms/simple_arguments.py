@@ -61,7 +61,8 @@ def _frees_or_freezes(outline: Outline, made: cst.Call) -> bool:
     program, loop = outline.program, outline.site.epoch_loop
     line = program.statement(made)
     for node in program.find(cst.Attribute):
-        between = program.order[line] < program.order[node] < program.order[loop] and not program.contains(line, node)
+        at = program.order.get(node, -1)  # names in imports have no place
+        between = program.order[line] < at < program.order[loop] and not program.contains(line, node)
         if between and node.attr.value in ("requires_grad", "requires_grad_"):
             return True
     return False

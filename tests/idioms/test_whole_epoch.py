@@ -43,7 +43,7 @@ IN_THE_STEP = {
 }
 AT_THE_END = {
     "the parameters": "print(model[0].bias.sum().item())\n",
-    "another pass": "model.eval()\nwith torch.no_grad():\n    print(model(x).sum().item())\n",
+    "another pass": "with torch.no_grad():\n    print(model(x).sum().item())\n",
     "the learning rate": "print(optimizer.param_groups[0]['lr'])\n",
     "a random number": "print(torch.rand(1).item())\n",
     "the loop is left": "if loss.item() < 1.4:\n    print('enough')\n    break\n",

@@ -196,11 +196,47 @@ def _move_loop(outline: Outline, found: Evaluation, stage: Stage, keeps_gradient
 
 
 def keep_gradients(outline: Outline) -> None:
-    """Steps that must run with gradients, as the script did, say so themselves."""
+    """What must run with gradients in a step, as it did, says so itself: not what the script ran without them."""
     for hook in outline.with_gradients:
-        guard = cst.parse_expression(f"{name_of_torch(outline)}.enable_grad()")
-        block = cst.IndentedBlock(outline.hooks[hook])  # type: ignore[arg-type]
-        outline.hooks[hook] = [cst.With([cst.WithItem(guard)], block)]
+        lines: list[cst.CSTNode] = []
+        held: list[cst.CSTNode] = []
+        for line in outline.hooks[hook]:
+            free = _without_guard(outline, line)
+            if free:
+                lines += [*_with_gradients(outline, held), *free]
+                held = []
+            else:
+                held.append(line)
+        outline.hooks[hook] = [*lines, *_with_gradients(outline, held)]
+
+
+def _without_guard(outline: Outline, line: cst.CSTNode) -> list[cst.CSTNode]:
+    """The lines of a `no_grad` block, which the Trainer's own replaces; or a line that only takes the batch apart."""
+    if isinstance(line, cst.With) and len(line.items) == 1 and _is_plain_guard(outline, line.items[0].item):
+        first, *rest = block_lines(line.body)
+        above = [*line.leading_lines, *comments_of(line)[len(comment_lines(line.leading_lines)) :]]
+        return [with_comments(first, above), *rest] if not footer_of(line) else []
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+    if not isinstance(small, cst.Assign) or not isinstance(small.value, cst.Name):
+        return []
+    targets = [target.target for target in small.targets]
+    return [line] if all(isinstance(node, cst.Tuple) for node in targets) else []
+
+
+def _is_plain_guard(outline: Outline, item: cst.BaseExpression) -> bool:
+    """Whether a guard is `no_grad`: what inference mode computes is not the same in a step with gradients."""
+    func = item.func if isinstance(item, cst.Call) else item
+    return is_no_grad(outline, item) and (outline.program.qualified_name(func) or "").endswith("no_grad")
+
+
+def _with_gradients(outline: Outline, lines: list[cst.CSTNode]) -> list[cst.CSTNode]:
+    if not lines:
+        return []
+    guard = cst.parse_expression(f"{name_of_torch(outline)}.enable_grad()")
+    first, *rest = lines
+    above = list(getattr(first, "leading_lines", ()))
+    block = cst.IndentedBlock([first.with_changes(leading_lines=()) if above else first, *rest])  # type: ignore[list-item]
+    return [cst.With([cst.WithItem(guard)], block, leading_lines=above)]
 
 
 def _keep_comments(outline: Outline, found: Evaluation, stage: Stage, end: Sequence[cst.CSTNode]) -> None:
