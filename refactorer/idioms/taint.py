@@ -76,12 +76,9 @@ def _given_parameters(outline: Outline, roles: Roles) -> set[Variable]:
                 if arg.keyword is not None and arg.keyword.value in _PLACES:
                     continue
                 given = owner in roles.optimizers and index == 0
-                found |= {v for _, v in outline.uses(arg) if given or _may_be_part(outline, v)}
+                used = {v for _, v in outline.uses(arg) if not is_plain(outline, v)}
+                found |= {v for v in used if given or may_be_module(outline, v)}
     return {v for v in found if not isinstance(program.definition(v), (cst.FunctionDef, cst.ImportAlias))}
-
-
-def _may_be_part(outline: Outline, variable: Variable) -> bool:
-    return may_be_module(outline, variable) and not is_plain(outline, variable)
 
 
 def _assigned_pairs(node: cst.CSTNode) -> list[tuple[cst.CSTNode, cst.CSTNode]]:

@@ -268,7 +268,7 @@ def models_of(program: Program, outline: Outline, optimizer: Variable) -> list[V
             variable = outline.variable(owner)
             if variable is None or outline.site.driver.lookup(variable.name) is not variable:
                 continue
-            if owner is func.value or _is_network(program, variable):
+            if owner is func.value or _is_network(program, variable) or is_asked_for_parameters(program, variable):
                 found.append(variable)
     return found
 
