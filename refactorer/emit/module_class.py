@@ -277,7 +277,8 @@ class ClassWriter:
         lines: list[cst.CSTNode] = []
         if self.configuration.moved:
             placed = [self.placed("configure_optimizers", line) for line in self.configuration.moved]
-            lines = [line.with_changes(leading_lines=lines_above(line)[1]) for line in placed]
+            lines = [cst.parse_statement(f"{variable.name} = None") for variable in self.configuration.maybe]
+            lines += [line.with_changes(leading_lines=lines_above(line)[1]) for line in placed]
             made, schedulers = [v.name for v in self.roles.optimizers], [v.name for v in stepped]
         else:
             made = [f"self.{self.homes.attribute[v]}" for v in self.roles.optimizers]
