@@ -278,6 +278,8 @@ class ClassWriter:
         if self.configuration.moved:
             placed = [self.placed("configure_optimizers", line) for line in self.configuration.moved]
             lines = [line.with_changes(leading_lines=lines_above(line)[1]) for line in placed]
+            for variable in self.configuration.maybe:
+                lines[:1] = _none_first(variable.name, lines[0])
             made, schedulers = [v.name for v in self.roles.optimizers], [v.name for v in stepped]
         else:
             made = [f"self.{self.homes.attribute[v]}" for v in self.roles.optimizers]
@@ -303,6 +305,12 @@ def _returned(line: cst.CSTNode) -> cst.CSTNode | None:
     if not isinstance(small, cst.Assign) or "\n" in cst.Module([]).code_for_node(small):
         return None
     return line.with_changes(body=[cst.Return(small.value)])
+
+
+def _none_first(name: str, line: cst.CSTNode) -> list[cst.CSTNode]:
+    """A line that binds a name to None, under the comments of the line that may bind it to something else."""
+    start = cst.parse_statement(f"{name} = None")
+    return [start.with_changes(leading_lines=line.leading_lines), line.with_changes(leading_lines=[])]  # type: ignore[attr-defined]
 
 
 def _spelled_out(node: cst.FormattedStringExpression) -> list[cst.CSTNode]:

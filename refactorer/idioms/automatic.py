@@ -24,7 +24,7 @@ from refactorer.idioms.gradients import (
     steps_of_own_classes,
 )
 from refactorer.idioms.jumps import leave_step, on_lines
-from refactorer.idioms.opened import opened
+from refactorer.idioms.opened import opened, without_checks
 from refactorer.idioms.remarks import remove
 from refactorer.idioms.schedulers import is_step_line
 from refactorer.idioms.sensitive import Obstacle, is_guarded
@@ -76,17 +76,22 @@ def apply(outline: Outline, roles: Roles, instead: str | None = None, lean: bool
 
 def _found(outline: Outline, roles: Roles, lean: bool) -> tuple[Calls, Places] | Obstacle:
     """What `detect` finds, also where the step stands under a condition, and batches are left otherwise."""
-    found = detect(outline, roles, lean)
-    if not isinstance(found, Obstacle) or not lean:
-        return found
-    kept = outline.hooks[STEP]
-    outline.hooks[STEP], comments = opened(outline)
-    again = detect(outline, roles, lean) if len(outline.hooks[STEP]) > len(kept) else found
-    if isinstance(again, Obstacle):
+    first = found = detect(outline, roles, lean)
+    kept, comments = outline.hooks[STEP], list[cst.EmptyLine]()
+    for open_more in (without_checks, opened) if lean else (without_checks,):
+        if not isinstance(found, Obstacle):
+            break
+        closed = outline.hooks[STEP]
+        outline.hooks[STEP], more = open_more(outline, roles)
+        comments = [*more, *comments]
+        if outline.hooks[STEP] != closed:
+            found = detect(outline, roles, lean)
+    if isinstance(found, Obstacle):
         outline.hooks[STEP] = kept
-        return found
-    outline.footers[STEP] = [*comments, *outline.footers.get(STEP, [])]
-    return again
+        return first
+    if comments:
+        outline.footers[STEP] = [*comments, *outline.footers.get(STEP, [])]
+    return found
 
 
 def detect(outline: Outline, roles: Roles, lean: bool = True) -> tuple[Calls, Places] | Obstacle:

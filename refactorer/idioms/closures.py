@@ -10,7 +10,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
-from refactorer.outline.control import returns
+from refactorer.outline.control import may_reach_end, returns
 from refactorer.outline.held import values_of
 from refactorer.outline.inline import values_given
 from refactorer.outline.optimizers import Held, Roles, is_surely_bound
@@ -59,7 +59,7 @@ def _may_value(program: Program, value: cst.BaseExpression | None, depth: int) -
     function = program.function(value.func)
     if function is not None:
         results = [found.value for found in returns(function.body.body)]
-        return not results or any(_may_value(program, result, depth + 1) for result in results)
+        return may_reach_end(function.body) or any(_may_value(program, result, depth + 1) for result in results)
     own = program.definition(program.variables.get(value.func))
     if isinstance(own, cst.ClassDef):
         return any("LBFGS" in (program.qualified_name(base.value) or "") for base in own.bases)

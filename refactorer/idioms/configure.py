@@ -15,6 +15,7 @@ from refactorer.idioms.beside import runs_beside
 from refactorer.idioms.disturbance import disturbed_between
 from refactorer.idioms.late_parameters import may_come_late
 from refactorer.idioms.looking import keeps_parameters
+from refactorer.idioms.making import Making, asks_settings, making_of, reads, statements_of
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.schedulers import step_behind_batch, step_behind_epoch, steps_of
 from refactorer.idioms.simple_arguments import has_simple_arguments
@@ -28,13 +29,14 @@ class Configuration:
     """What `configure_optimizers` holds: the moved lines, or nothing when the script makes the optimizer itself.
 
     The Trainer steps the schedulers in `stepped`: those in `each_batch` behind every step, the others at the end of
-    the epoch.
+    the epoch. No branch may make those in `maybe`.
     """
 
-    moved: list[cst.SimpleStatementLine] = field(default_factory=list)
+    moved: list[cst.CSTNode] = field(default_factory=list)
     stepped: list[Variable] = field(default_factory=list)
     each_batch: list[Variable] = field(default_factory=list)
     made: set[Variable] = field(default_factory=set)
+    maybe: list[Variable] = field(default_factory=list)
 
 
 def apply(outline: Outline, roles: Roles) -> Configuration:
@@ -50,9 +52,12 @@ def apply(outline: Outline, roles: Roles) -> Configuration:
             if outline.automatic and set(roles.schedulers) <= set(configuration.stepped):
                 _note(outline, variable.writes[0].node, f"the script makes {variable.name}: {kept}")
             return configuration
-    lines = [outline.program.statement(variable.writes[0].node) for variable in made]
-    configuration.moved = sorted(lines, key=lambda line: outline.program.order[line])  # type: ignore[arg-type]
+    lines = statements_of(outline.program, made)
+    configuration.moved = sorted(lines, key=lambda line: outline.program.order[line])
     configuration.made = set(made)
+    configuration.maybe = [
+        v for v in made if (making := making_of(outline.program, v)) is not None and not making.always
+    ]
     return configuration
 
 
@@ -97,29 +102,38 @@ def _used_in_hooks(outline: Outline, variable: Variable) -> bool:
 def _obstacle(outline: Outline, roles: Roles, variable: Variable, allowed: set[Variable]) -> str | None:
     """Why an object cannot be made later: it has to be of a known class, with simple arguments that stay the same."""
     program = outline.program
-    value = program.assigned_value(variable)
-    name = program.qualified_name(value.func) if isinstance(value, cst.Call) else None
-    if not isinstance(value, cst.Call) or not (names_optimizer(name) or names_scheduler(name)):
+    making = making_of(program, variable)
+    names = {program.qualified_name(call.func) for call in making.calls} if making is not None else {None}
+    if making is None or not all(names_optimizer(name) or names_scheduler(name) for name in names):
         return "it is not made by one call of a class of torch.optim"
-    if name == "torch.optim.*":
+    if "torch.optim.*" in names:
         return "its class is chosen by name, and making it may fail"
-    line = program.statement(value)
-    alone = isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1
+    line = making.line
+    alone = isinstance(line, cst.If) or (isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1)
     if variable.owner is not outline.site.driver or not alone or not runs_beside(outline, line):
         return "it is not made on a line of its own beside the training"
     if program.order[line] < outline.reflection:
         return "something looks at the variables of the script"
-    if any(arg.star for arg in value.args) or not has_simple_arguments(outline, roles, value):
+    if not asks_settings(outline, roles, making):
+        return "what chooses it may be different at the training"
+    if not all(has_simple_arguments(outline, roles, call, line) for call in making.calls):
         return "its arguments are not simple"
+    return _changed(outline, roles, making, allowed)
+
+
+def _changed(outline: Outline, roles: Roles, making: Making, allowed: set[Variable]) -> str | None:
+    """What may be different at the training, of all that an object is made of."""
+    line, whole = making.line, making.whole
     if any(_touched_between(outline, part, line) for part in parts_of_models(outline, roles)):
         return "a part of the model is used before the training"
-    if names_optimizer(name) and may_come_late(outline, roles, value, line):
+    optimizes = any(names_optimizer(outline.program.qualified_name(call.func)) for call in making.calls)
+    if optimizes and any(may_come_late(outline, roles, call, line) for call in making.calls):
         return "its parameters come from an iterator, which may give others later"
-    used = [v for _, v in outline.uses(value) if v not in allowed and not _is_bound_in(outline, v, value)]
-    changed = next((v for v in used if _changed_between(outline, roles, v, value)), None)
+    used = [v for v in reads(outline, making) if v not in allowed and not _is_bound_in(outline, v, whole)]
+    changed = next((v for v in used if _changed_between(outline, roles, v, making)), None)
     if changed is not None:
         return f"{changed.name} may change before the training"
-    return "something may change its arguments" if disturbed_between(outline, roles, line, value) else None
+    return "something may change its arguments" if disturbed_between(outline, roles, line, whole) else None
 
 
 def _is_bound_in(outline: Outline, variable: Variable, value: cst.CSTNode) -> bool:
@@ -127,10 +141,10 @@ def _is_bound_in(outline: Outline, variable: Variable, value: cst.CSTNode) -> bo
     return variable.owner is not None and outline.program.contains(value, variable.owner.node)
 
 
-def _changed_between(outline: Outline, roles: Roles, variable: Variable, value: cst.Call) -> bool:
+def _changed_between(outline: Outline, roles: Roles, variable: Variable, making: Making) -> bool:
     """Whether a variable, or an attribute of it that matters, may be different at the training."""
     program, loop = outline.program, outline.site.epoch_loop
-    line = program.statement(value)
+    line = making.line
     for seen in variable.writes:
         if seen.scope not in (variable.owner, outline.site.driver):
             return True
@@ -145,7 +159,7 @@ def _changed_between(outline: Outline, roles: Roles, variable: Variable, value: 
         between = program.order[line] < at < program.order[loop] and not program.contains(line, node.node)
         if between and runs and variable in roles.models and not keeps_parameters(outline, node.node):
             return True
-        if at > program.order[line] and _stores(outline, roles, variable, node.node, value):
+        if at > program.order[line] and _stores(outline, roles, variable, node.node, making.whole):
             return True
     return False
 
@@ -156,7 +170,7 @@ def _is_behind_training(outline: Outline, node: cst.CSTNode) -> bool:
     return same and program.order[node] > program.last[loop]
 
 
-def _stores(outline: Outline, roles: Roles, variable: Variable, node: cst.CSTNode, value: cst.Call) -> bool:
+def _stores(outline: Outline, roles: Roles, variable: Variable, node: cst.CSTNode, value: cst.CSTNode) -> bool:
     """Whether an attribute is set, through this name of its object, that the making of an optimizer reads."""
     parent = outline.program.parent
     place, name = node, None
@@ -185,6 +199,6 @@ def _touched_between(outline: Outline, variable: Variable, line: cst.CSTNode) ->
 def _is_used_elsewhere(outline: Outline, roles: Roles, variable: Variable) -> bool:
     """Whether anything but the training, and the lines that make the optimizers and schedulers, uses an object."""
     program = outline.program
-    lines = [program.statement(made.writes[0].node) for made in (*roles.optimizers, *roles.schedulers)]
+    lines = list(statements_of(program, (*roles.optimizers, *roles.schedulers)))
     inside: list[cst.CSTNode] = [outline.site.epoch_loop, *outline.consumed, *lines]
     return any(not any(program.contains(part, seen.node) for part in inside) for seen in variable.occurrences)

@@ -22,7 +22,7 @@ _REPLACING = ("torch.nn.utils.", "torch.ao.", "torch.quantization.", "torch.fx."
 _READING = {"info", "write", "format", "join"}
 
 
-def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, value: cst.Call) -> bool:
+def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, value: cst.CSTNode) -> bool:
     """Whether the lines between `line` and the training may change the models or the settings that `value` reads."""
     program, loop = outline.program, outline.site.epoch_loop
     whole = {*roles.models, *parts_of_models(outline, roles)} | tainted_by_training(outline, roles)

@@ -14,6 +14,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children
 from refactorer.idioms.looking import is_shown
+from refactorer.idioms.making import statements_of
 from refactorer.idioms.taint import with_holders
 from refactorer.outline.control import returns, suspensions
 from refactorer.outline.optimizers import Roles
@@ -84,7 +85,7 @@ def _of_call(program: Program, call: cst.Call, names: set[Variable]) -> Iterator
 def _is_used_between(outline: Outline, roles: Roles, variables: set[Variable], line: cst.CSTNode) -> bool:
     """Whether anything is done with some variables between a line and the training; optimizers may be made there."""
     program, loop = outline.program, outline.site.epoch_loop
-    made = [program.statement(v.writes[0].node) for v in (*roles.optimizers, *roles.schedulers)]
+    made = list(statements_of(program, (*roles.optimizers, *roles.schedulers)))
     for variable in variables:
         for seen in variable.reads:
             between = program.order[line] < seen.order < program.order[loop]

@@ -1,13 +1,18 @@
-"""A step that stands under a condition: `if ready: ...` at the end of the body, whose batches are left otherwise."""
+"""A step that stands under a condition: `if ready: ...` at the end of the body, whose batches are left otherwise.
+
+Checks that there is an optimizer (`if optimizer is not None:`) are no conditions where there surely is one.
+"""
 
 from __future__ import annotations
 
 import libcst as cst
 
 from refactorer.analysis.walk import holds
+from refactorer.idioms.closures import may_fail_to_step
 from refactorer.outline.arguments import is_constant
-from refactorer.outline.blocks import block_lines
-from refactorer.outline.comments import footer_of
+from refactorer.outline.blocks import block_lines, separated
+from refactorer.outline.comments import footer_of, with_comments
+from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, Outline
 
 _EQUALITIES = (cst.Equal, cst.NotEqual)
@@ -17,7 +22,41 @@ _OPPOSITES: dict[type[cst.BaseCompOp], type[cst.BaseCompOp]] = {
 }  # fmt: skip
 
 
-def opened(outline: Outline) -> tuple[list[cst.CSTNode], list[cst.EmptyLine]]:
+def without_checks(outline: Outline, roles: Roles) -> tuple[list[cst.CSTNode], list[cst.EmptyLine]]:
+    """The body of the step with the lines that stand under `if optimizer is not None:`, which is always so.
+
+    The comments at the end of the last block come with it.
+    """
+    body, waiting = list[cst.CSTNode](), list[cst.EmptyLine]()
+    known = roles.optimizer is not None and not (roles.opaque or roles.tentative or may_fail_to_step(outline, roles))
+    for line in outline.hooks[STEP]:
+        if known and isinstance(line, cst.If) and line.orelse is None and _asks_for(outline, roles, line.test):
+            first, *others = separated(block_lines(line.body))
+            above = [*waiting, *line.leading_lines, *_behind_header(line)]
+            body += [with_comments(first, above) if above else first, *others]
+            waiting = footer_of(line)
+        else:
+            body.append(with_comments(line, waiting) if waiting else line)
+            waiting = []
+    return body, waiting
+
+
+def _asks_for(outline: Outline, roles: Roles, test: cst.BaseExpression) -> bool:
+    """Whether a condition is `optimizer is not None`, or just `optimizer`."""
+    if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
+        other = test.comparisons[0]
+        no = isinstance(other.comparator, cst.Name) and other.comparator.value == "None"
+        return no and isinstance(other.operator, (cst.IsNot, cst.NotEqual)) and _asks_for(outline, roles, test.left)
+    return isinstance(test, cst.Name) and outline.variable(test) is roles.optimizer
+
+
+def _behind_header(line: cst.If) -> list[cst.EmptyLine]:
+    """The comment behind `if ...:`; that of a block on the same line stays behind its last statement."""
+    comment = line.body.header.comment if isinstance(line.body, cst.IndentedBlock) else None
+    return [cst.EmptyLine(comment=comment)] if comment is not None else []
+
+
+def opened(outline: Outline, roles: Roles) -> tuple[list[cst.CSTNode], list[cst.EmptyLine]]:
     """The body of the step with `if not ready: continue` in front of the lines under each such condition.
 
     The comments at the end of the blocks come with it. A body without such a condition is given as it is.

@@ -12,25 +12,30 @@ _CONTAINERS = {"itertools.chain", "builtins.list", "builtins.tuple", "builtins.d
 _INVOLVED = (cst.Lambda, cst.BaseComp, cst.Await, cst.Yield, cst.NamedExpr, cst.Subscript)
 
 
-def has_simple_arguments(outline: Outline, roles: Roles, made: cst.Call) -> bool:
-    """Whether a call is given numbers, settings and the parameters of models, perhaps in lists and dictionaries."""
-    if any(node.name.value == "parameters" for node in outline.program.find(cst.FunctionDef)):
+def has_simple_arguments(outline: Outline, roles: Roles, made: cst.Call, line: cst.CSTNode) -> bool:
+    """Whether a call in a statement is given numbers, settings and the parameters of models.
+
+    They may stand in lists and dictionaries.
+    """
+    if any(arg.star for arg in made.args) or any(
+        node.name.value == "parameters" for node in outline.program.find(cst.FunctionDef)
+    ):
         return False
-    return all(_is_simple(outline, roles, arg.value, made) for arg in made.args)
+    return all(_is_simple(outline, roles, arg.value, line) for arg in made.args)
 
 
-def _is_simple(outline: Outline, roles: Roles, node: cst.CSTNode, made: cst.Call) -> bool:
+def _is_simple(outline: Outline, roles: Roles, node: cst.CSTNode, line: cst.CSTNode) -> bool:
     program = outline.program
     if isinstance(node, _INVOLVED):
         return False
     if isinstance(node, cst.Name):
         return not isinstance(program.definition(program.variables.get(node)), cst.FunctionDef)
     if not isinstance(node, cst.Call):
-        return all(_is_simple(outline, roles, child, made) for child in children(node))
+        return all(_is_simple(outline, roles, child, line) for child in children(node))
     if program.qualified_name(node.func) in _CONTAINERS:
-        return all(_is_simple(outline, roles, arg.value, made) for arg in node.args)
+        return all(_is_simple(outline, roles, arg.value, line) for arg in node.args)
     if _chooses_by_gradient(outline, node):
-        return _is_parameters(outline, roles, node.args[1].value) and not _frees_or_freezes(outline, made)
+        return _is_parameters(outline, roles, node.args[1].value) and not _frees_or_freezes(outline, line)
     return _is_parameters(outline, roles, node)
 
 
@@ -56,10 +61,9 @@ def _chooses_by_gradient(outline: Outline, call: cst.Call) -> bool:
     return isinstance(asked.value, cst.Name) and [asked.value.value] == names and asked.attr.value == "requires_grad"
 
 
-def _frees_or_freezes(outline: Outline, made: cst.Call) -> bool:
-    """Whether a line in front of the training, but behind a call, names what tells which parameters are trained."""
+def _frees_or_freezes(outline: Outline, line: cst.CSTNode) -> bool:
+    """Whether code in front of the training, but behind a line, names what tells which parameters are trained."""
     program, loop = outline.program, outline.site.epoch_loop
-    line = program.statement(made)
     for node in program.find(cst.Attribute):
         at = program.order.get(node, -1)  # names in imports have no place
         between = program.order[line] < at < program.order[loop] and not program.contains(line, node)

@@ -21,6 +21,22 @@ def returns(statements: Iterable[cst.CSTNode]) -> list[cst.Return]:
     return [node for node in _own(statements, inside_loops=True) if isinstance(node, cst.Return)]
 
 
+def may_reach_end(block: cst.BaseSuite) -> bool:
+    """Whether the code behind a block may run: its last line is no `return` or `raise`, nor ends so in each branch."""
+    last = block.body[-1] if block.body else None
+    if isinstance(last, cst.SimpleStatementLine):
+        last = last.body[-1]
+    if isinstance(last, cst.If):
+        return _may_pass(last)
+    return not isinstance(last, (cst.Return, cst.Raise))
+
+
+def _may_pass(branch: cst.If | cst.Else) -> bool:
+    if isinstance(branch, cst.If):
+        return branch.orelse is None or may_reach_end(branch.body) or _may_pass(branch.orelse)
+    return may_reach_end(branch.body)
+
+
 def suspensions(statements: Iterable[cst.CSTNode]) -> list[cst.CSTNode]:
     """The `yield` and `await` that act on the function around these statements."""
     return [node for node in _own(statements, inside_loops=True) if isinstance(node, (cst.Yield, cst.Await))]

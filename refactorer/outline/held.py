@@ -89,8 +89,10 @@ def _in_constructor(program: Program, place: cst.CSTNode) -> bool:
 
 def _reflects(program: Program) -> bool:
     """Whether attributes may be set in ways that cannot be seen."""
-    if any(program.qualified_name(call.func) in ("builtins.setattr", "builtins.vars") for call in program.calls):
-        return True
+    for call in program.calls:
+        name = program.qualified_name(call.func)
+        if name == "builtins.setattr" or (name == "builtins.vars" and not _only_looks(program, call)):
+            return True
     for node in program.find(cst.Attribute):
         if node.attr.value in ("__dict__", "__setattr__", "add_module", "register_module", "register_parameter"):
             return True
@@ -99,6 +101,26 @@ def _reflects(program: Program) -> bool:
         if again:
             return True
     return False
+
+
+def _only_looks(program: Program, call: cst.Call) -> bool:
+    """Whether what `vars(x)` returns is iterated over, shown, searched or copied on the spot, and goes nowhere else."""
+    around = program.parent[call]
+    user = program.parent.get(around)
+    if len(call.args) != 1:
+        return False
+    if isinstance(around, (cst.For, cst.CompFor)):
+        return around.iter is call
+    if isinstance(around, cst.Attribute):
+        return around.attr.value in _LOOKING and isinstance(user, cst.Call) and user.func is around
+    if isinstance(around, cst.Arg) and isinstance(user, cst.Call):
+        return around.star == "**" or program.qualified_name(user.func) in _SHOWING
+    return isinstance(around, (cst.ComparisonTarget, cst.FormattedStringExpression))
+
+
+_LOOKING = ("items", "keys", "values", "get", "copy")
+_SHOWING = {*(f"builtins.{name}" for name in ("print", "len", "str", "repr", "sorted", "dict", "list"))}
+_SHOWING |= {"json.dump", "json.dumps", "pprint.pprint", "pprint.pformat", "copy.copy", "copy.deepcopy"}
 
 
 def held_by(outline: Outline, node: cst.CSTNode) -> Held | None:

@@ -133,7 +133,7 @@ def test_it_is_made_by_the_script(text: str, runner: Runner) -> None:
     ],
 )
 def test_parameters_that_are_chosen(made: str, between: str, moved: bool, runner: Runner) -> None:
-    text = chosen(made, between).replace("import argparse", "import itertools, argparse")
+    text = chosen(made, between).replace("import argparse", "import itertools, torch.utils.data, argparse")
     result = convert_text(text)
     assert isinstance(result, Converted)
     assert ("        return optim.SGD(" in result.after) == moved, result.after

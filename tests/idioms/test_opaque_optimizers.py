@@ -49,6 +49,13 @@ def make(name, model):
     return getattr(optim, name)(model.parameters(), lr=0.1)
 
 
+def pick(name, model):
+    if name == "SGD":
+        return optim.SGD(model.parameters(), lr=0.1)
+    elif name == "Adam":
+        return optim.Adam(model.parameters())
+
+
 torch.manual_seed(0)
 points = torch.randn(24, 3)
 loader = DataLoader(TensorDataset(points, (points.sum(1) > 0).long()), batch_size=4, shuffle=True)
@@ -73,6 +80,8 @@ MAKERS = {
     "factory": "optimizer = make('wrapper', model)",
     "by name": "optimizer = getattr(optim, 'Adagrad')(model.parameters())",
     "by name in a factory": "optimizer = make('RMSprop', model)",
+    "from a factory that may make none": "optimizer = pick('Adam', model)",
+    "from a factory that makes none": "optimizer = pick('Adamax', model)",
     "LBFGS by name": "optimizer = getattr(optim, 'LBFGS')(model.parameters())",
     "LBFGS": "optimizer = optim.LBFGS(model.parameters())",
     "one of two": "if len(loader) > 3:\n    optimizer = Drawing(model.parameters())\nelse:\n"
@@ -80,6 +89,8 @@ MAKERS = {
     "under a condition": "if len(loader) > 3:\n    optimizer = optim.SGD(model.parameters(), lr=0.1)",
     "never": "if len(loader) > 30:\n    optimizer = optim.SGD(model.parameters(), lr=0.1)",
 }
+
+NONE = (MAKERS["never"], MAKERS["from a factory that makes none"])
 
 
 def script(maker: str, step: str = STEP, loop: str = LOOP, head: str = HEAD) -> str:
@@ -104,7 +115,7 @@ def test_the_trainer_steps_what_it_does_not_know(maker: str, runner: Runner) -> 
     before, after = script(maker), converted(script(maker))
     assert "manual_backward" not in after and "automatic_optimization = False" not in after
     first, second = runner.run(before), runner.run(after)
-    if maker == MAKERS["never"]:  # an attribute that is None stands for a name that is not bound
+    if maker in NONE:  # None stands for a name that is not bound, and is asked to clear gradients before the forward
         assert first.status == second.status != 0 and first.lines == second.lines
     else:
         assert first_difference(first, second) is None
