@@ -83,3 +83,38 @@ def test_what_a_function_is_handed_keeps_its_gradient(runner: Runner) -> None:
 def test_other_code_joins_the_step(silent: str, lines: str, runner: Runner) -> None:
     text = SCRIPT.replace("EVALUATION", BLOCK.replace("SILENT", silent) + lines)
     assert "def on_validation_epoch_end(self):" not in _converted(text, runner)
+
+
+APART = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+loader = [(torch.randn(2, 3), torch.randn(2, 1)) for _ in range(3)]
+weights = torch.ones(2, 3, requires_grad=True)
+model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(4, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(2):
+    model.train()
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = (model(x) - y).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+    model.eval()
+    total = 0
+    for x, y in loader:
+        LINES
+        (grad,) = torch.autograd.grad(one.sum() + 2 * other.sum(), weights)
+        total += grad.sum().item() + model(x).sum().item()
+    print(epoch, total)
+"""
+
+
+@pytest.mark.parametrize("lines", ["one, other = weights", "both = weights * x\n        one, other = both"])
+def test_a_tensor_is_taken_apart_with_gradients(lines: str, runner: Runner) -> None:
+    text = APART.replace("LINES", lines)
+    result = convert(text)
+    assert isinstance(result, Converted) and "def validation_step" in result.after
+    before, after = runner.run(text), runner.run(result.after)
+    assert before.steps == 6 and first_difference(before, after) is None
