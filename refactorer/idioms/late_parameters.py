@@ -13,11 +13,11 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children
-from refactorer.idioms.looking import is_shown
+from refactorer.idioms.looking import is_own_method, is_shown
 from refactorer.idioms.making import statements_of
 from refactorer.idioms.taint import with_holders
 from refactorer.outline.control import returns, suspensions
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.optimizers import Roles, is_network
 from refactorer.outline.outline import Outline
 
 _AT_ONCE = ("builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted", "torch.")
@@ -89,14 +89,23 @@ def _is_used_between(outline: Outline, roles: Roles, variables: set[Variable], l
     for variable in variables:
         for seen in variable.reads:
             between = program.order[line] < seen.order < program.order[loop]
-            if not between or _is_kept(outline, seen.node) or any(program.contains(m, seen.node) for m in made):
+            if (
+                not between
+                or _is_kept(outline, variable, seen.node)
+                or any(program.contains(m, seen.node) for m in made)
+            ):
                 continue
             if not any(program.contains(function, seen.node) for function in outline.consumed):
                 return True
     return False
 
 
-def _is_kept(outline: Outline, node: cst.CSTNode) -> bool:
-    """Whether a use is `model.train()`, `model.to(...)` or `print(model)`."""
+def _is_kept(outline: Outline, variable: Variable, node: cst.CSTNode) -> bool:
+    """Whether a use is `model.train()`, `model.to(...)` or `print(model)`.
+
+    A class of the script, or one that is out of sight, may choose in its `train()` which parameters are trained.
+    """
     around = outline.program.parent.get(node)
-    return is_shown(outline, node) or (isinstance(around, cst.Attribute) and around.attr.value in _KEEPING)
+    if not isinstance(around, cst.Attribute) or around.attr.value not in _KEEPING:
+        return is_shown(outline, node)
+    return is_network(outline.program, variable) and not is_own_method(outline, around.attr.value)

@@ -8,6 +8,7 @@ import libcst as cst
 
 from refactorer.idioms.parts import WRAPPERS
 from refactorer.outline.blocks import block_lines
+from refactorer.outline.classes import class_of_method
 from refactorer.outline.outline import Outline
 
 _METHODS = (
@@ -46,10 +47,19 @@ def is_known_method(outline: Outline, method: cst.Attribute) -> bool:
     name = method.attr.value
     if name in _MOVES:  # a class of the script may do more
         return not any(node.name.value in _MOVES for node in outline.program.find(cst.FunctionDef))
+    if is_own_method(outline, name):
+        return False
     call = outline.program.parent.get(method)
     given = call.args if isinstance(call, cst.Call) else ()
     replaces = any(arg.star or (arg.keyword is not None and arg.keyword.value == "assign") for arg in given)
     return name in _METHODS and not replaces and len(given) < 3
+
+
+def is_own_method(outline: Outline, name: str) -> bool:
+    """Whether a class of the file has a method of some name, which may do more than that of its base."""
+    program = outline.program
+    same = (node for node in program.find(cst.FunctionDef) if node.name.value == name)
+    return any(class_of_method(program, node) is not None for node in same)
 
 
 def leaves_function(outline: Outline, node: cst.CSTNode) -> bool:

@@ -268,12 +268,12 @@ def models_of(program: Program, outline: Outline, optimizer: Variable) -> list[V
             variable = outline.variable(owner)
             if variable is None or outline.site.driver.lookup(variable.name) is not variable:
                 continue
-            if owner is func.value or _is_network(program, variable) or is_asked_for_parameters(program, variable):
+            if owner is func.value or is_network(program, variable) or is_asked_for_parameters(program, variable):
                 found.append(variable)
     return found
 
 
-def _is_network(program: Program, variable: Variable) -> bool:
+def is_network(program: Program, variable: Variable) -> bool:
     """Whether a variable holds an object of a class that is known to be an `nn.Module`."""
     values = [program.bound_to(seen.node) for seen in variable.writes]
     made = [unmoved(value) if value is not None else None for value in values]

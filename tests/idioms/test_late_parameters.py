@@ -112,3 +112,32 @@ def test_a_list_stays_what_it_is(params: str, runner: Runner) -> None:
 )
 def test_an_iterator_over_a_module_is_emptied_once(between: str, runner: Runner) -> None:
     assert "return self.optimizer" in _checked("model.parameters()", between, runner)
+
+
+FREEZES = """
+class Frozen(nn.Sequential):
+    def train(self, mode=True):
+        self[0].requires_grad_(not mode)
+        return super().train(mode)
+
+
+"""
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_class_may_freeze_layers_in_its_train(known: bool, runner: Runner) -> None:
+    script = SCRIPT.replace("torch.manual_seed(0)\n", FREEZES + "torch.manual_seed(0)\n").replace(
+        "model = nn.Sequential(", "model = Frozen(" if known else "model = (lambda *layers: Frozen(*layers))("
+    )
+    text = script.replace("PARAMS", LATE[0]).replace("BETWEEN", "model.train()")
+    result = convert(text)
+    assert isinstance(result, Converted) and "return self.optimizer" in result.after
+    assert first_difference(runner.run(text), runner.run(result.after)) is None
+
+
+def test_names_of_imports_stand_nowhere(runner: Runner) -> None:
+    text = SCRIPT.replace("from torch import nn, optim", "import torch.nn as nn\nimport torch.optim as optim")
+    text = text.replace("params = PARAMS\n", "").replace("(params, ", f"({LATE[0]}, ").replace("BETWEEN", "")
+    result = convert(text)
+    assert isinstance(result, Converted) and "return optim.SGD(" in result.after
+    assert first_difference(runner.run(text), runner.run(result.after)) is None

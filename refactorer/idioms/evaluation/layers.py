@@ -7,7 +7,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.plain import is_plain
-from refactorer.outline.optimizers import may_be_module
+from refactorer.outline.optimizers import is_module_class, may_be_module
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import unmoved
 
@@ -118,7 +118,7 @@ class _Layers:
             if isinstance(node, cst.Call):
                 layers = self._called(node, outer)
             elif isinstance(node, (cst.Name, cst.Attribute)):
-                layers = self._named(node)
+                layers = self._named(node, outer)
             else:
                 continue
             if layers is None:
@@ -126,8 +126,13 @@ class _Layers:
             found |= layers
         return found
 
-    def _named(self, node: cst.Name | cst.Attribute) -> set[str] | None:
+    def _named(self, node: cst.Name | cst.Attribute, outer: tuple[cst.CSTNode, ...]) -> set[str] | None:
         if self._may_hold_layers(node):
+            return None
+        own = self.program.definition(self.program.variables.get(node))
+        if isinstance(own, (cst.ClassDef, cst.FunctionDef)):
+            return self._defined(own, outer)
+        if self._is_handed_on(node):
             return None
         full = self.program.qualified_name(node) or ""
         name = full.rsplit(".", 1)[-1]
@@ -137,6 +142,23 @@ class _Layers:
         if not is_class or name.endswith("Loss"):
             return set()
         return {name} if name in _PLAIN | _MODED else None
+
+    def _defined(self, own: cst.ClassDef | cst.FunctionDef, outer: tuple[cst.CSTNode, ...]) -> set[str] | None:
+        """The layers of a class or a function of the file: a base, what is called, or what is handed on."""
+        if own in outer:
+            return set()
+        if isinstance(own, cst.ClassDef) and is_module_class(self.program, own):
+            return self._in_class(own, outer)
+        return self._in_code(own.body, (*outer, own))
+
+    def _is_handed_on(self, node: cst.CSTNode) -> bool:
+        """Whether something of another file, perhaps a class of layers, is given to code of this one."""
+        variable, arg = self.program.variables.get(node), self.program.parent.get(node)
+        call = self.program.parent.get(arg) if isinstance(arg, cst.Arg) else None
+        if variable is None or not isinstance(call, cst.Call):
+            return False
+        imported = any(seen.node in self.program.imports for seen in variable.writes)
+        return imported and not (self.program.qualified_name(call.func) or "").startswith(("torch.", "builtins."))
 
     def _may_hold_layers(self, node: cst.CSTNode) -> bool:
         """Whether a name means an object of the script, made elsewhere, that is more than a plain value."""
@@ -158,7 +180,7 @@ class _Layers:
         if isinstance(own, cst.ClassDef):
             return self._in_class(own, outer)
         if isinstance(own, cst.FunctionDef):
-            return set() if own in outer else self._in_code(own.body, (*outer, own))
+            return self._defined(own, outer)
         variable = self.program.variables.get(call.func)
         local = variable is not None and variable.owner is not None and variable.owner.kind == "function"
         writes = variable.writes if variable is not None else []

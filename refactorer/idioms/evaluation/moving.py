@@ -211,13 +211,18 @@ def keep_gradients(outline: Outline) -> None:
 
 
 def _without_guard(outline: Outline, line: cst.CSTNode) -> list[cst.CSTNode]:
-    """The lines of a `no_grad` block, which the Trainer's own replaces; or a line that only takes the batch apart."""
+    """The lines of a `no_grad` block, which the Trainer's own replaces; or the line that takes the batch apart.
+
+    What the script itself has a name for may be a tensor, whose parts have gradients too.
+    """
     if isinstance(line, cst.With) and len(line.items) == 1 and _is_plain_guard(outline, line.items[0].item):
         first, *rest = block_lines(line.body)
         above = [*line.leading_lines, *comments_of(line)[len(comment_lines(line.leading_lines)) :]]
         return [with_comments(first, above), *rest] if not footer_of(line) else []
     small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
     if not isinstance(small, cst.Assign) or not isinstance(small.value, cst.Name):
+        return []
+    if outline.variable(small.value) is not None:
         return []
     targets = [target.target for target in small.targets]
     return [line] if all(isinstance(node, cst.Tuple) for node in targets) else []

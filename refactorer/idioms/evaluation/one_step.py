@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import libcst as cst
 
 from refactorer.idioms.evaluation.parts import Evaluation, Stage
-from refactorer.idioms.evaluation.quiet import is_indifferent, own_variables, without_gradients
+from refactorer.idioms.evaluation.quiet import is_indifferent, names_of_others, own_variables, without_gradients
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
@@ -20,12 +20,13 @@ from refactorer.outline.outline import Outline
 def join(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> None:
     """Puts the last statements in front of an evaluation, and the first ones behind it, into its step."""
     own = own_variables(outline, found)
+    others = names_of_others(outline, roles, found, own)
     with_gradients = stage.step in outline.with_gradients
 
     def may_join(line: cst.CSTNode) -> bool:
         if loop_jumps([line]) or returns([line]):
             return False
-        return with_gradients or line in found.quiet or is_indifferent(outline, roles, line, own)
+        return with_gradients or line in found.quiet or is_indifferent(outline, roles, line, own, others)
 
     before, after = outline.hooks[stage.start], outline.hooks[stage.end]
     first = len(before) - _leading(before[::-1], may_join)

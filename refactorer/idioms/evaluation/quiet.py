@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.evaluation.other_names import computes, names_bound, other_names
 from refactorer.idioms.evaluation.parts import Evaluation
 from refactorer.idioms.plain import is_plain
 from refactorer.idioms.shapes import mode_line
 from refactorer.outline.blocks import is_docstring
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import EPOCH_START, STEP, Outline
+from refactorer.outline.outline import EPOCH_START, STEP, TEST_HOOKS, VALIDATION_HOOKS, Outline
 
 _READING = "item format append join strip tolist size numel detach cpu time perf_counter write flush info"
 _METHODS = frozenset(_READING.split())
@@ -28,8 +29,9 @@ def without_gradients(
     result: list[cst.CSTNode] = []
     held: list[cst.CSTNode] = []
     own = own_variables(outline, found)
+    others = names_of_others(outline, roles, found, own)
     for line in lines:
-        if line in found.quiet and not is_indifferent(outline, roles, line, own):
+        if line in found.quiet and not is_indifferent(outline, roles, line, own, others):
             held.append(line)
             continue
         result += _guarded(found, held)
@@ -43,6 +45,19 @@ def own_variables(outline: Outline, found: Evaluation) -> set[Variable]:
     return _written(outline, [*found.before, found.loop, *found.after, found.line]) - _trained(outline)
 
 
+def names_of_others(outline: Outline, roles: Roles, found: Evaluation, own: set[Variable]) -> set[Variable]:
+    """The evaluation's names for what it did not compute."""
+    trained = _trained(outline)
+
+    def known(variable: Variable) -> bool:
+        plain = variable in own or is_plain(outline, variable)
+        return plain and variable not in trained and variable not in roles.models
+
+    hooks = [line for hook in (*VALIDATION_HOOKS, *TEST_HOOKS) for line in outline.hooks.get(hook, ())]
+    lines = [*found.earlier, *found.before, *found.after, *found.later, *hooks]
+    return other_names(outline, lines, [*found.quiet, found.loop], known)
+
+
 def _guarded(found: Evaluation, lines: list[cst.CSTNode]) -> list[cst.CSTNode]:
     if not lines:
         return []
@@ -51,8 +66,10 @@ def _guarded(found: Evaluation, lines: list[cst.CSTNode]) -> list[cst.CSTNode]:
     return [cst.With([cst.WithItem(guard)], cst.IndentedBlock(lines))]  # type: ignore[arg-type]
 
 
-def is_indifferent(outline: Outline, roles: Roles, line: cst.CSTNode, own: set[Variable]) -> bool:
-    """Whether a statement cannot tell whether gradients are on."""
+def is_indifferent(
+    outline: Outline, roles: Roles, line: cst.CSTNode, own: set[Variable], others: Collection[Variable]
+) -> bool:
+    """Whether a statement cannot tell whether gradients are on; `others` may need some."""
     if is_docstring(line) or any(mode_line(outline, line, roles.model, mode) for mode in ("eval", "train")):
         return True
     if _is_renaming(line):
@@ -66,11 +83,15 @@ def is_indifferent(outline: Outline, roles: Roles, line: cst.CSTNode, own: set[V
             if not (method and full is None) and not (full or "").startswith(_FUNCTIONS):
                 return False
     trained = _trained(outline)
+    made = others if computes(outline.program, line) else ()
+    bound = names_bound(line)
     for node, variable in outline.uses(line):
         if _is_asked_for_number(outline, node):
             continue
         known = variable.owner is None or variable in own or is_plain(outline, variable)
         if variable in roles.models or not known or variable in trained:
+            return False
+        if variable in made and node not in bound:
             return False
     return True
 
