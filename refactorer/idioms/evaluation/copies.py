@@ -15,7 +15,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.evaluation.midway import blocks
-from refactorer.idioms.evaluation.own_methods import called_function, is_method, is_needless, with_receiver
+from refactorer.idioms.evaluation.own_methods import at_top, called_function, is_method, is_needless, with_receiver
 from refactorer.idioms.evaluation.parts import is_switched, likeness
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.blocks import block_lines
@@ -75,7 +75,7 @@ def renewed(
         if function in changed and len(uses_of(program, function)) == 1 and not is_method(program, function):
             edits[function] = new.with_changes(name=cst.Name(name))
         else:
-            copies.append(new.deep_clone().with_changes(name=cst.Name(name)))
+            copies.append(at_top(program, function, new.deep_clone().with_changes(name=cst.Name(name))))
     for function in set(originals.values()):
         if (
             function not in edits

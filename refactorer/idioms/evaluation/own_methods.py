@@ -17,6 +17,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.blind import is_no_grad
+from refactorer.outline.blocks import is_docstring
 from refactorer.outline.classes import class_of_method, is_private
 
 
@@ -38,15 +39,31 @@ def with_receiver(program: Program, call: cst.Call, name: cst.Name) -> cst.Call:
     return call.with_changes(func=name, args=[cst.Arg(call.func.value), *call.args])
 
 
+def at_top(program: Program, function: cst.FunctionDef, copy: cst.FunctionDef) -> cst.FunctionDef:
+    """A copy of a function as it stands at the top of a file: a docstring is less deep there than in a class."""
+    first = copy.body.body[0]
+    text = first.body[0].value if is_docstring(first) else None  # type: ignore[union-attr]
+    if not is_method(program, function) or not isinstance(text, cst.SimpleString):
+        return copy
+    indent = program.module.default_indent
+    moved = [line.removeprefix(indent) for line in text.value.split("\n")]
+    return copy.with_deep_changes(text, value="\n".join(moved))
+
+
 def is_needless(program: Program, function: cst.FunctionDef) -> bool:
     """Whether nobody asks for a method that the file no longer calls: other files may, unless this one is a script."""
     owner = class_of_method(program, function)
     name = function.name.value
-    if owner is None or owner.bases or any(name in string.value for string in program.find(cst.SimpleString)):
+    named = any(name in string.value for string in program.find(cst.SimpleString))
+    if owner is None or owner.bases or named or _asks_by_name(program):
         return owner is None
     made = program.scope[program.module].lookup(owner.name.value)
     uses = [program.parent.get(seen.node) for seen in made.reads] if made is not None else []
     return name.startswith("_") or any(isinstance(call, cst.Call) for call in uses)
+
+
+def _asks_by_name(program: Program) -> bool:
+    return any(program.qualified_name(call.func) == "builtins.getattr" for call in program.calls)
 
 
 def _own_method(program: Program, call: cst.Call) -> cst.FunctionDef | None:
