@@ -14,7 +14,7 @@ from refactorer.diagnostics import Diagnostic
 from refactorer.emit.check import unbound_names
 from refactorer.idioms import progress
 from refactorer.idioms.evaluation.copies import is_left_over, with_copies
-from refactorer.idioms.evaluation.obstacles import USED_ELSEWHERE
+from refactorer.idioms.evaluation.obstacles import OF_A_CLASS, USED_ELSEWHERE
 from refactorer.idioms.evaluation.opened_bars import with_opened_bars
 from refactorer.idioms.evaluation.rounds import with_rounds
 from refactorer.lightning.traps import CODE as TRAP_CODE
@@ -82,7 +82,7 @@ class _Conversion:
     seen: list[Callable[[], Finding]] = field(default_factory=list)
     copies: dict[cst.CSTNode, cst.FunctionDef] = field(default_factory=dict)
     prepared: str = ""
-    left_over: list[str] = field(default_factory=list)
+    left_over: list[tuple[str, str]] = field(default_factory=list)
 
     def result(self) -> Result:
         self.text = self.original
@@ -181,7 +181,10 @@ class _Conversion:
             try:
                 placed, module, notes = self._placed(other, self._candidates(other), index, list(originals))
             except LeftOver as refusal:
-                self.left_over += [_renamed(reason, originals) for reason in refusal.reasons]
+                self.left_over += [
+                    (originals[name].name.value if name in originals else "", _renamed(reason, originals))
+                    for name, reason in refusal.reasons
+                ]
                 continue
             except Refusal:
                 continue
@@ -231,8 +234,10 @@ class _Conversion:
 
     def _why(self, message: str) -> str:
         """A message, with the reason why no copy of a function helped where it only says that one would be needed."""
+        if message.endswith(OF_A_CLASS):
+            return next((reason for name, reason in self.left_over if name and f" {name}()" in message), message)
         place = message.split(":")[0] + ":"
-        known = (reason for reason in self.left_over if reason.startswith(place) and reason != message)
+        known = (reason for _, reason in self.left_over if reason.startswith(place) and reason != message)
         return next(known, message) if message.endswith(USED_ELSEWHERE) else message
 
     # --- positions ------------------------------------------------------------------------------------------------

@@ -100,7 +100,13 @@ def _apply_idioms(
     if outline.site.moves_evaluations and options.applies("N102"):
         evaluation.apply(outline, roles, asks=options.target != "lightning")
     if not {function.name.value for function in outline.consumed if isinstance(function, cst.FunctionDef)} >= {*copies}:
-        raise LeftOver([message for code, _, message, _ in outline.notes if code == "N102"])
+        raise LeftOver(
+            [
+                (_function_of(outline.program, node), message)
+                for code, node, message, _ in outline.notes
+                if code == "N102"
+            ]
+        )
     outline.without_globals()
     if options.applies("N105"):
         device.apply(outline, roles)
@@ -118,6 +124,12 @@ def _apply_idioms(
     if options.applies("N107") and options.target != "lightning":
         distributed.apply(outline, roles)
     return configuration
+
+
+def _function_of(program: Program, node: cst.CSTNode | None) -> str:
+    """The name of the function that a node stands in."""
+    function = program.enclosing_function(node) if node is not None else None
+    return function.name.value if function is not None else ""
 
 
 def _hand_over_optimizers(

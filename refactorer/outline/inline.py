@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,11 +55,13 @@ def enter(
     decorators_known: bool = False,
     at_once: bool = False,
     lines: Sequence[cst.CSTNode] | None = None,
+    keeps: Callable[[cst.BaseExpression], bool] | None = None,
 ) -> Entered:
     """Binds the parameters of a function to the arguments of a call; its body can then stand in the caller.
 
     `at_once` says that the body is put in the place of the call, so that nothing else runs meanwhile. `lines` are the
-    statements of the body where the caller has taken them out of a block.
+    statements of the body where the caller has taken them out of a block. `keeps` knows of more expressions that mean
+    the same whenever they are evaluated.
 
     Raises:
         PlainerView: the call or the function has a form whose binding is not known for certain.
@@ -72,7 +74,10 @@ def enter(
         lent = at_once and len(variable.writes) == 1 and _is_lent(program, value, function)
         if (own or lent) and isinstance(value, cst.Name) and value in program.variables:
             bindings.alias[variable] = program.variables[value]
-        elif own and is_stable(program, value) and not _ends_a_format(program, variable, value):
+        elif own and (
+            (is_stable(program, value) and not _ends_a_format(program, variable, value))
+            or (keeps is not None and keeps(value))
+        ):
             bindings.expression[variable] = value
         else:
             target = cst.AssignTarget(parameter.name)

@@ -28,8 +28,8 @@ class Split(PlainerView):
 
 
 class LeftOver(PlainerView):
-    """A copy of a function that evaluates was of no use; `reasons` are the notes that say why."""
+    """A copy of a function that evaluates was of no use; `reasons` are the notes that say why, by that function."""
 
-    def __init__(self, reasons: list[str]) -> None:
+    def __init__(self, reasons: list[tuple[str, str]]) -> None:
         super().__init__(None, "a copy of a function that evaluates is left over")
         self.reasons = reasons

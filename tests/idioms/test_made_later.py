@@ -145,3 +145,9 @@ def test_data_that_a_size_was_asked_of_is_no_part_of_the_model(runner: Runner) -
     result = convert_text(text)
     assert isinstance(result, Converted) and "return optim.SGD(self.model.parameters()" in result.after
     assert first_difference(runner.run(text), runner.run(result.after)) is None
+
+
+def test_a_dotted_import_is_no_line_that_runs() -> None:
+    text = chosen(CHOSEN).replace("import torch\n", "import torch\nimport torch.nn.functional as F\n", 1)
+    result = convert_text(text)
+    assert isinstance(result, Converted) and f"return {CHOSEN.replace('model.', 'self.model.')}" in result.after

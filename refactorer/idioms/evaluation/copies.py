@@ -15,6 +15,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.evaluation.midway import blocks
+from refactorer.idioms.evaluation.own_methods import at_top, called_function, is_method, is_needless, with_receiver
 from refactorer.idioms.evaluation.parts import is_switched, likeness
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.blocks import block_lines
@@ -37,7 +38,7 @@ def candidates(program: Program, site: Site, changed: Collection[cst.CSTNode]) -
         epoch = sorted(epoch, key=lambda call: likeness(*call.args))
         calls = [*(epoch or step)[:1], *behind[:1]]
         for some in [calls, *([call] for call in calls if len(calls) > 1)]:
-            if some and (not changed or any(program.function(call.func) in changed for call in some)):
+            if some and (not changed or any(called_function(program, call) in changed for call in some)):
                 yield some
 
 
@@ -61,20 +62,26 @@ def renewed(
     edits: dict[cst.CSTNode, Edit] = {}
     copies: list[cst.FunctionDef] = []
     originals: dict[str, cst.FunctionDef] = {}
+    replaced: set[cst.CSTNode] = set()
     for index, call in enumerate(calls):
-        function = program.function(call.func)
+        function = called_function(program, call)
         assert function is not None
         name = _free(program, f"{function.name.value}_{index}_")
         new = changed.get(function, function)
         assert isinstance(new, cst.FunctionDef)
-        edits[call.func] = cst.Name(name)
+        edits[call] = with_receiver(program, call, cst.Name(name))
+        replaced.add(call.func)
         originals[name] = function
-        if function in changed and len(uses_of(program, function)) == 1:
+        if function in changed and len(uses_of(program, function)) == 1 and not is_method(program, function):
             edits[function] = new.with_changes(name=cst.Name(name))
         else:
-            copies.append(new.deep_clone().with_changes(name=cst.Name(name)))
+            copies.append(at_top(program, function, new.deep_clone().with_changes(name=cst.Name(name))))
     for function in set(originals.values()):
-        if function not in edits and all(use in edits for use in uses_of(program, function)):
+        if (
+            function not in edits
+            and is_needless(program, function)
+            and all(use in replaced for use in uses_of(program, function))
+        ):
             edits[function] = []
     module = apply(program.module, edits)
     return module.with_changes(body=[*module.body, *copies]), originals
@@ -93,16 +100,17 @@ def _calls(
         if not isinstance(line, cst.SimpleStatementLine):
             continue
         for call in walk(line):
-            function = program.function(call.func) if isinstance(call, cst.Call) else None
+            function = called_function(program, call) if isinstance(call, cst.Call) else None
             if function is None or function in (site.function, *site.helpers):
                 continue
-            top = program.parent[function] is program.module and function.asynchronous is None
+            method = is_method(program, function)
+            top = (method or program.parent[function] is program.module) and function.asynchronous is None
             uses = uses_of(program, function)
             own = any(program.contains(function, use) for use in uses)
             if (
                 top
                 and not own
-                and (len(uses) > 1 or function in changed)
+                and (method or len(uses) > 1 or function in changed)
                 and _evaluates(program, function, is_switched(block[: block.index(line)]))
             ):
                 assert isinstance(call, cst.Call)

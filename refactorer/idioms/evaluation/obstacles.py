@@ -22,6 +22,7 @@ from refactorer.outline.outline import EPOCH_END, STEP, Outline
 from refactorer.outline.result_of_call import returned_statement
 
 USED_ELSEWHERE = "is used elsewhere too"
+OF_A_CLASS = "is a method of a class"
 MADE = "its loader is made right in front of it"
 
 

@@ -8,8 +8,12 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import holds, walk
+from refactorer.idioms.evaluation.obstacles import OF_A_CLASS
+from refactorer.idioms.evaluation.out_of_sight import out_of_sight
+from refactorer.idioms.evaluation.own_methods import called_function
 from refactorer.idioms.evaluation.parts import is_loader, is_no_grad, is_switched, runs_model, silences
-from refactorer.outline.anchors import holds_converted, uses_of
+from refactorer.idioms.shapes import method_calls
+from refactorer.outline.anchors import holds_converted, loops_around, uses_of
 from refactorer.outline.batches import source_of
 from refactorer.outline.classes import class_around
 from refactorer.outline.optimizers import Roles
@@ -23,31 +27,73 @@ _AROUND = (
 )
 
 
-def overlooked(outline: Outline, roles: Roles) -> Iterator[tuple[cst.For, str]]:
-    """The loops of a file that seem to evaluate the model of its first training, and why they stay."""
-    program = outline.program
-    if holds_converted(program):
-        return
-    for loop in program.find(cst.For):
-        if (
-            _is_called(program, loop)
-            and not _trains(outline, loop)
-            and runs_model(outline, roles, loop)
-            and _is_quiet(outline, loop)
-        ):
-            iterable = source_of(program, loop).iterable
-            if iterable is not None and is_loader(outline, iterable):
-                yield loop, _around(outline, loop) or _unreached(outline, loop)
-            elif iterable is not None and _is_made(iterable):
-                yield loop, "it iterates over the result of a call"
+def overlooked(outline: Outline, roles: Roles) -> list[tuple[cst.CSTNode, str]]:
+    """The loops of a file that seem to evaluate the model of its first training, and why they stay.
+
+    Functions that nothing in the file calls count where there are no others: other files may call them.
+    """
+    if holds_converted(outline.program):
+        return []
+    called: list[tuple[cst.CSTNode, str]] = []
+    uncalled: list[tuple[cst.CSTNode, str]] = []
+    for loop in outline.program.find(cst.For):
+        if not _trains(outline, loop) and _runs(outline, roles, loop) and _is_quiet(outline, loop):
+            reason = _reason(outline, roles, loop)
+            function = _uncalled(outline.program, loop)
+            if reason is not None and function is not None:
+                uncalled.append((loop, f"nothing in this file calls {function.name.value}()"))
+            elif reason is not None:
+                called.append((loop, reason))
+    return [*called, *_of_both(outline), *out_of_sight(outline, roles)] or uncalled
 
 
-def _is_called(program: Program, loop: cst.For) -> bool:
-    """Whether the function that a loop stands in, if any, is mentioned in the file."""
-    function = program.enclosing_function(loop)
-    if function is None or uses_of(program, function):
+def _reason(outline: Outline, roles: Roles, loop: cst.For) -> str | None:
+    """Why a loop stays; None if it does not seem to go through data."""
+    iterable = source_of(outline.program, loop).iterable
+    if iterable is None or not is_loader(outline, iterable):
+        return _fetches(outline.program, loop, iterable) if iterable is not None else None
+    hidden = "it runs the model in another function" if not runs_model(outline, roles, loop) else None
+    return _around(outline, loop) or hidden or _unreached(outline, loop)
+
+
+def _runs(outline: Outline, roles: Roles, loop: cst.For) -> bool:
+    """Whether a loop runs a model, or seems to: itself, by another name, or in a method of the same object."""
+    if runs_model(outline, roles, loop):
         return True
-    return any(node.attr.value == function.name.value for node in program.find(cst.Attribute))
+    calls = [call for call in walk(loop.body) if isinstance(call, cst.Call)]
+    methods = [called_function(outline.program, call) for call in calls if isinstance(call.func, cst.Attribute)]
+    code = cst.Module([]).code_for_node
+    switched = {code(call.func.value) for call in method_calls(outline, "eval")}  # type: ignore[attr-defined]
+    inner = [call for method in methods if method is not None for call in walk(method) if isinstance(call, cst.Call)]
+    if any(code(call.func) in switched for call in inner):
+        return True
+    named = (code(call.func) for call in calls if loops_around(outline.program, call)[-1:] == (loop,))
+    return bool(switched) and any(name.lower().endswith(("model", "net", "network")) for name in named)
+
+
+def _fetches(program: Program, loop: cst.For, iterable: cst.BaseExpression) -> str | None:
+    """Why a loop that iterates over no loader stays, if it seems to go through data."""
+    counts = isinstance(iterable, cst.Call) and program.qualified_name(iterable.func) == "builtins.range"
+    steps = counts and len(iterable.args) == 3  # type: ignore[attr-defined]
+    named = [call.func for call in walk(loop.body) if isinstance(call, cst.Call)]
+    by_hand = any(program.qualified_name(func) == "builtins.next" for func in named)
+    by_hand = by_hand or any(isinstance(func, cst.Attribute) and func.attr.value == "next" for func in named)
+    if counts:
+        return "it fetches its batches by itself" if steps or by_hand else None
+    return "it iterates over the result of a call" if _is_made(iterable) else None
+
+
+def _of_both(outline: Outline) -> Iterator[tuple[cst.CSTNode, str]]:
+    """A function whose one loop trains and evaluates, as its callers say."""
+    program, loop = outline.program, outline.site.batch_loop
+    function = program.enclosing_function(loop)
+    if function is None or len(uses_of(program, function)) < 2 or not isinstance(loop, cst.For):
+        return
+    switches = any(isinstance(node, cst.Attribute) and node.attr.value == "eval" for node in walk(function.body))
+    if switches and any(
+        program.contains(outer, use) for use in uses_of(program, function) for outer in program.find(cst.For)
+    ):
+        yield loop, f"the loop of {function.name.value}() trains too"
 
 
 def _trains(outline: Outline, loop: cst.For) -> bool:
@@ -57,18 +103,20 @@ def _trains(outline: Outline, loop: cst.For) -> bool:
 
 def _is_made(iterable: cst.BaseExpression) -> bool:
     """Whether a call is given something that is named like a loader: `meter.log_every(val_loader, 20)`."""
+    while isinstance(iterable, cst.Call) and iterable.args and isinstance(iterable.args[0].value, cst.Call):
+        iterable = iterable.args[0].value
     arguments = iterable.args if isinstance(iterable, cst.Call) else ()
     names = [cst.Module([]).code_for_node(arg.value).lower() for arg in arguments]
-    return any("loader" in name and "(" not in name for name in names)
+    return any(("loader" in name or name.endswith("_iter")) and "(" not in name for name in names)
 
 
 def _is_quiet(outline: Outline, loop: cst.For) -> bool:
     """Whether the script runs a loop without gradients, or behind an `eval()` of its own function."""
-    if silences(outline, loop):
+    if silences(outline, loop) or _switches_itself(loop):
         return True
     inner: cst.CSTNode = loop
     for outer in outline.program.ancestors(loop):
-        if isinstance(outer, cst.With) and any(is_no_grad(outline, item.item) for item in outer.items):
+        if isinstance(outer, cst.With) and any(_is_no_grad(outline, item.item) for item in outer.items):
             return True
         if isinstance(outer, (cst.IndentedBlock, cst.Module)) and is_switched(list(outer.body[: _place(outer, inner)])):
             return True
@@ -78,8 +126,33 @@ def _is_quiet(outline: Outline, loop: cst.For) -> bool:
     return False
 
 
+def _is_no_grad(outline: Outline, node: cst.BaseExpression) -> bool:
+    """Whether a block runs without gradients: `torch.set_grad_enabled(False)` says so too."""
+    if not isinstance(node, cst.Call) or len(node.args) != 1:
+        return is_no_grad(outline, node)
+    off = isinstance(node.args[0].value, cst.Name) and node.args[0].value.value == "False"
+    return off and (outline.program.qualified_name(node.func) or "").endswith(".set_grad_enabled")
+
+
+def _switches_itself(loop: cst.For) -> bool:
+    """Whether a line of the loop is `model.eval()`, or `model = model.eval()`."""
+    for line in loop.body.body:
+        small = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
+        call = small.value if isinstance(small, (cst.Expr, cst.Assign)) else None
+        named = isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute) and not call.args
+        if named and call.func.attr.value == "eval":  # type: ignore[union-attr]
+            return True
+    return False
+
+
 def _place(block: cst.IndentedBlock | cst.Module, line: cst.CSTNode) -> int:
     return next((i for i, part in enumerate(block.body) if part is line), 0)
+
+
+def _uncalled(program: Program, loop: cst.For) -> cst.FunctionDef | None:
+    """The function that a loop stands in, if nothing in the file mentions it."""
+    function = program.enclosing_function(loop)
+    return function if function is not None and not uses_of(program, function) else None
 
 
 def _around(outline: Outline, loop: cst.For) -> str | None:
@@ -100,13 +173,16 @@ def _unreached(outline: Outline, loop: cst.For) -> str:
     program, site = outline.program, outline.site
     function = program.enclosing_function(loop)
     if function is None or function is site.driver.node:
-        return "it runs outside the training"
+        return "it switches the model inside the loop" if _switches_itself(loop) else "it runs outside the training"
     name = function.name.value
     if function in outline.methods.values():
         return f"{name}() becomes a method of the module"
-    if class_around(program, function) is not None:
-        return f"{name}() is a method of a class"
+    uses = uses_of(program, function)
     block = program.parent[site.epoch_loop]
-    if any(program.contains(block, use) for use in uses_of(program, function)):
-        return f"no line by itself calls {name}() in the training or behind it"
-    return f"{name}() is called outside the code that trains"
+    if not any(program.contains(block, use) for use in uses):
+        return f"{name}() is called outside the code that trains"
+    if class_around(program, function) is not None:
+        calls = (program.parent.get(use) for use in uses)
+        known = any(isinstance(call, cst.Call) and called_function(program, call) is function for call in calls)
+        return f"{name}() {OF_A_CLASS}" if known else f"{name}() may be another method for some objects"
+    return f"no line by itself calls {name}() in the training or behind it"

@@ -13,6 +13,8 @@ from refactorer.idioms.progress.bars import Bar, made_in_header, source_in, with
 from refactorer.idioms.shapes import method_calls, only_call
 from refactorer.outline.anchors import loops_around
 from refactorer.outline.batches import BatchSource, is_round, source_of
+from refactorer.outline.classes import class_around
+from refactorer.outline.held import held_by, keeps_object
 from refactorer.outline.inline import Entered, enter
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, TEST_HOOKS, VALIDATION_HOOKS, Outline
@@ -223,4 +225,14 @@ def enter_function(outline: Outline, found: Evaluation) -> Entered:
     assert found.function is not None
     lines = [*found.before, found.loop, *found.after]
     loop, call = outline.site.epoch_loop, call_of(outline, found)
-    return enter(outline.program, found.function, call, outline.bindings, loop, True, lines=lines)
+    return enter(
+        outline.program, found.function, call, outline.bindings, loop, True, lines=lines,
+        keeps=lambda value: _is_kept(outline, value),
+    )  # fmt: skip
+
+
+def _is_kept(outline: Outline, value: cst.BaseExpression) -> bool:
+    """Whether an argument is an attribute that only the constructor of this object sets, and no class above it."""
+    held = held_by(outline, value)
+    owner = class_around(outline.program, outline.site.epoch_loop)
+    return held is not None and owner is not None and not owner.bases and keeps_object(outline, held)

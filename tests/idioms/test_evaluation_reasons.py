@@ -1,0 +1,128 @@
+"""Evaluations that nothing moves: the reader learns why, and is told nothing about loops that evaluate nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from refactorer.converter import convert_text
+from refactorer.result import Converted
+
+SCRIPT = """
+import torch
+from torch import nn, optim
+from torch.utils.data import DataLoader
+from measures import evaluate, report
+{functions}
+model = nn.Linear(2, 1)
+optimizer = optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(2):
+    model.train()
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = (model(x) - y).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+{end}
+"""
+WINDOWS = """
+def test(data):
+    model.eval()
+    total = 0
+    for i in range(0, len(data) - 1, 4):
+        total += model(data[i:i + 4]).sum().item()
+    return total
+"""
+BY_HAND = """
+def test(count, batches=None):
+    model.eval()
+    batches = iter(val_loader)
+    for i in range(count):
+        print(model(next(batches)[0]))
+"""
+OTHERS = """
+class Other:
+    def test(self, val_loader):
+        model.eval()
+        for x, y in val_loader:
+            print(model(x))
+"""
+SAMPLES = """
+def sample(count):
+    model.eval()
+    with torch.no_grad():
+        x = torch.zeros(1, 2)
+        for i in range(count):
+            x = model(x) + x
+    return x
+"""
+WHOLE = """
+def test(x):
+    model.eval()
+    return model(x)
+"""
+REASONS = {
+    "windows": (WINDOWS, "    print(test(points))", "it fetches its batches by itself"),
+    "next": (BY_HAND, "    test(3)", "it fetches its batches by itself"),
+    "another file": ("", "    print(evaluate(model, val_loader))", "evaluate() stands in another file"),
+    "a method that nobody calls": (OTHERS, "    print(epoch)", "nothing in this file calls test()"),
+    "a switch inside the loop": (
+        "",
+        "for x, y in val_loader:\n    model = model.eval()\n    print(model(x))",
+        "it switches the model inside the loop",
+    ),
+    "made by a call": (
+        "",
+        "    model.eval()\n    for x, y in iter(val_loader):\n        print(model(x).sum().item())",
+        "it iterates over the result of a call",
+    ),
+}
+SILENT = {
+    "samples": (SAMPLES, "    print(sample(3))"),
+    "everything at once": (WHOLE, "    print(test(points))"),
+    "a report": ("", "    report(val_loader)"),
+    "a report of the model": ("", "    report(model, epoch)"),
+    "something of torch": ("", "    print(torch.testing.assert_close(model, val_loader))"),
+    "nothing": ("", "    print(epoch)"),
+}
+
+
+def notes(functions: str, end: str) -> list[str]:
+    result = convert_text(SCRIPT.format(functions=functions, end=end))
+    assert isinstance(result, Converted)
+    return [note.message for note in result.diagnostics if note.code == "N102"]
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_the_reader_learns_why(name: str) -> None:
+    functions, end, reason = REASONS[name]
+    assert notes(functions, end) == [f"the evaluation stays where it is: {reason}"]
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_nothing_is_said_of_what_does_not_evaluate(name: str) -> None:
+    assert notes(*SILENT[name]) == []
+
+
+BOTH = """
+def run(data, optimizer):
+    model.train() if optimizer is not None else model.eval()
+    for x, y in data:
+        loss = (model(x) - y).pow(2).mean()
+        if optimizer is not None:
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+for epoch in range(2):
+    run(loader, optimizer)
+    run(val_loader, None)
+"""
+
+
+def test_a_loop_that_trains_and_evaluates_is_named() -> None:
+    head = SCRIPT[: SCRIPT.index("for epoch")].format(functions="")
+    result = convert_text(head + BOTH)
+    assert "the evaluation stays where it is: the loop of run() trains too" in [
+        note.message for note in result.diagnostics
+    ]
