@@ -98,13 +98,21 @@ def _and_back(outline: Outline, model: Variable, found: Evaluation) -> list[cst.
     """The `eval()` in front of the loop, and the `train()` behind it, if no code around the two can tell."""
     with entered(outline, found):
         front, behind = [*found.earlier, *found.before], [*found.after, *found.later]
-        off = [i for i, line in enumerate(front) if mode_line(outline, line, model, "eval")]
-        on = [i for i, line in enumerate(behind) if mode_line(outline, line, model, "train")]
-        if len(off) != 1 or len(on) != 1:
+        off, on = _off_and_on(outline, model, front, behind)
+        if off is None or on is None:
             return None
-        if any(uses_mode(outline, model, line) for line in (*front[: off[0]], *behind[on[0] + 1 :])):
+        if any(uses_mode(outline, model, line) for line in (*front[:off], *behind[on + 1 :])):
             return None
-    return [front[off[0]], behind[on[0]]] if _are_all(outline, model) else None
+    return [front[off], behind[on]] if _are_all(outline, model) else None
+
+
+def _off_and_on(
+    outline: Outline, model: Variable, front: list[cst.CSTNode], behind: list[cst.CSTNode]
+) -> tuple[int | None, int | None]:
+    """Where the only `eval()` stands in front of a loop, and the only `train()` behind it."""
+    off = [i for i, line in enumerate(front) if mode_line(outline, line, model, "eval")]
+    on = [i for i, line in enumerate(behind) if mode_line(outline, line, model, "train")]
+    return off[0] if len(off) == 1 else None, on[0] if len(on) == 1 else None
 
 
 def _are_all(outline: Outline, model: Variable) -> bool:
@@ -126,16 +134,15 @@ def _switches_around(
     """The `eval()` in front of an evaluation in a step, and the `train()` behind it, if no code between can tell."""
     with entered(outline, found):
         front, behind = [*found.earlier, *found.before], [*found.after, *found.later]
-        off = [i for i, line in enumerate(front) if mode_line(outline, line, model, "eval")]
-        on = [i for i, line in enumerate(behind) if mode_line(outline, line, model, "train")]
-        if len(off) != 1 or len(on) != 1:
+        off, on = _off_and_on(outline, model, front, behind)
+        if off is None or on is None:
             return None
-        between = [*front[off[0] + 1 :], *behind[: on[0]]]
+        between = [*front[off + 1 :], *behind[:on]]
         parts = parts_of_models(outline, roles)
         seen = any(outline.mentions(part, *between) for part in parts)
         if seen or any(uses_mode(outline, model, line) for line in between):
             return None
-    return [front[off[0]], behind[on[0]]] if _are_all(outline, model) else None
+    return [front[off], behind[on]] if _are_all(outline, model) else None
 
 
 def _is_network(program: Program, model: Variable) -> bool:
