@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.idioms.device.conditions import is_main_guard
+from refactorer.idioms.shapes import waits_for_ctrl_c
 from refactorer.outline.outline import Outline
 
 
@@ -30,7 +31,4 @@ def _goes_on_inside(outline: Outline, outer: cst.CSTNode, inner: cst.CSTNode) ->
         return outer.asynchronous is None
     if isinstance(outer, cst.If):
         return outer.body is inner and is_main_guard(outer)
-    if isinstance(outer, cst.Try) and outer.body is inner:
-        caught = [outline.program.qualified_name(handler.type) for handler in outer.handlers]
-        return all(name == "builtins.KeyboardInterrupt" for name in caught)
-    return False
+    return isinstance(outer, cst.Try) and outer.body is inner and waits_for_ctrl_c(outline.program, outer)

@@ -12,6 +12,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.harmless import harm_in
+from refactorer.idioms.shapes import waits_for_ctrl_c
 from refactorer.idioms.taint import reaches
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.optimizers import Roles
@@ -158,5 +159,4 @@ def is_guarded(outline: Outline) -> bool:
 
 
 def _catches(outline: Outline, node: cst.Try | cst.TryStar) -> bool:
-    caught = [outline.program.qualified_name(handler.type) for handler in node.handlers]
-    return node.finalbody is not None or any(name != "builtins.KeyboardInterrupt" for name in caught)
+    return node.finalbody is not None or not waits_for_ctrl_c(outline.program, node)

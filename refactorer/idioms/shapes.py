@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.outline.held import held_by
 from refactorer.outline.optimizers import Held
@@ -46,3 +47,8 @@ def statement(code: str) -> cst.SimpleStatementLine:
     line = cst.parse_statement(code)
     assert isinstance(line, cst.SimpleStatementLine)
     return line
+
+
+def waits_for_ctrl_c(program: Program, node: cst.Try | cst.TryStar) -> bool:
+    """Whether a `try` catches nothing but Ctrl-C."""
+    return all(program.qualified_name(handler.type) == "builtins.KeyboardInterrupt" for handler in node.handlers)

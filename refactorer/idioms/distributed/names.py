@@ -12,14 +12,13 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.idioms.distributed.branches import are_exclusive
+from refactorer.outline.anchors import loops_around
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import unmoved
 
 if TYPE_CHECKING:
     from refactorer.idioms.distributed.entry import Entry
     from refactorer.idioms.distributed.wrapper import Wrapper, Wrapping
-
-_LOOPS = (cst.For, cst.While)
 
 
 def other_names(outline: Outline, entry: Entry, wrappings: Sequence[Wrapping]) -> frozenset[Variable]:
@@ -103,7 +102,7 @@ def _names_it(outline: Outline, entry: Entry, wrappings: Sequence[Wrapping], inn
     program = outline.program
     value = program.bound_to(seen.node)
     statement = program.parent.get(program.parent.get(seen.node))  # type: ignore[arg-type]
-    if seen.node not in program.order or seen.scope.function is not entry.scope or _is_in_a_loop(outline, seen.node):
+    if seen.node not in program.order or seen.scope.function is not entry.scope or loops_around(program, seen.node):
         return False
     if not isinstance(statement, cst.Assign) or len(statement.targets) != 1:
         return False
@@ -135,15 +134,6 @@ def _is_ahead(outline: Outline, entry: Entry, wrappings: Sequence[Wrapping], see
 
 def _wraps(outline: Outline, wrappings: Sequence[Wrapping], seen: Occurrence) -> bool:
     return any(outline.program.contains(made.line, seen.node) for made in wrappings)
-
-
-def _is_in_a_loop(outline: Outline, node: cst.CSTNode) -> bool:
-    for outer in outline.program.ancestors(node):
-        if isinstance(outer, _LOOPS):
-            return True
-        if isinstance(outer, cst.FunctionDef):
-            return False
-    return False
 
 
 def _only_moves(outline: Outline, seen: Occurrence) -> bool:

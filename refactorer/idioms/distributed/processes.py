@@ -7,8 +7,10 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 
+GROUP_MAKERS = ("torch.distributed.init_process_group", "torch.distributed.distributed_c10d.init_process_group")
+"""What makes the group of the processes, by all the names that torch gives it."""
 _MAKERS = (
-    "torch.distributed.init_process_group", "torch.distributed.distributed_c10d.init_process_group",
+    *GROUP_MAKERS,
     "torch.multiprocessing.spawn", "torch.multiprocessing.spawn.spawn", "torch.multiprocessing.start_processes",
 )  # fmt: skip
 _LEFT_ALONE = """

@@ -9,12 +9,12 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
 from refactorer.idioms.distributed.handed import given
+from refactorer.idioms.distributed.processes import GROUP_MAKERS
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.outline import Outline
 from refactorer.outline.shapes_of_values import tuple_element
 
 _GET_RANK = ("torch.distributed.get_rank", "torch.distributed.distributed_c10d.get_rank")
-_MAKE_GROUP = ("torch.distributed.init_process_group", "torch.distributed.distributed_c10d.init_process_group")
 
 
 def ask_trainer(outline: Outline) -> None:
@@ -78,7 +78,7 @@ def _asks_group(program: Program, node: cst.BaseExpression) -> bool:
 
 def _rank_of_group(program: Program) -> Variable | None:
     """The variable whose value is the number of the process in the only group that the file makes."""
-    calls = [call for call in program.calls if program.qualified_name(call.func) in _MAKE_GROUP]
+    calls = [call for call in program.calls if program.qualified_name(call.func) in GROUP_MAKERS]
     ranks = [arg.value for call in calls for arg in call.args if arg.keyword and arg.keyword.value == "rank"]
     if len(calls) != 1 or len(ranks) != 1:
         return None

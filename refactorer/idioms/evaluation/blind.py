@@ -14,7 +14,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.evaluation.parts import NO_GRAD
+from refactorer.idioms.evaluation.parts import is_no_grad
 from refactorer.idioms.shapes import only_call
 from refactorer.outline.arguments import matched
 from refactorer.outline.blocks import block_lines
@@ -89,9 +89,3 @@ def may_switch_back(program: Program, lines: Iterable[cst.CSTNode]) -> bool:
 
 
 _TRAINING = ("train", "training", "apply", "modules", "children", "named_modules")
-
-
-def is_no_grad(program: Program, node: cst.BaseExpression) -> bool:
-    """Whether an expression is `torch.no_grad()` or the like, or what a decorator names of it."""
-    func = node.func if isinstance(node, cst.Call) and not node.args else node
-    return program.qualified_name(func) in NO_GRAD

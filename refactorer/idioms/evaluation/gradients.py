@@ -134,7 +134,7 @@ class _Escapes:
             return self._calls(line.test) and all(self._line(x, silent) for x in (*line.body.body, *rest))
         if isinstance(line, cst.Else):
             return all(self._line(part, silent) for part in line.body.body)
-        if isinstance(line, cst.With) and len(line.items) == 1 and is_no_grad(self.outline, line.items[0].item):
+        if isinstance(line, cst.With) and len(line.items) == 1 and is_no_grad(self.program, line.items[0].item):
             return all(self._line(part, True) for part in line.body.body)
         return False
 

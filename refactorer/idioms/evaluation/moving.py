@@ -189,7 +189,7 @@ def _move_loop(outline: Outline, found: Evaluation, stage: Stage, keeps_gradient
     elif not found.silent:
         edits: dict[cst.CSTNode, Edit] = {}
         for line in outline.hooks[stage.step]:
-            if isinstance(line, cst.With) and len(line.items) == 1 and is_no_grad(outline, line.items[0].item):
+            if isinstance(line, cst.With) and len(line.items) == 1 and is_no_grad(outline.program, line.items[0].item):
                 first, *rest = block_lines(line.body)
                 edits[line] = [with_comments(first, comments_of(line)), *rest]
         outline.edit(stage.step, edits)
@@ -231,7 +231,7 @@ def _without_guard(outline: Outline, line: cst.CSTNode) -> list[cst.CSTNode]:
 def _is_plain_guard(outline: Outline, item: cst.BaseExpression) -> bool:
     """Whether a guard is `no_grad`: what inference mode computes is not the same in a step with gradients."""
     func = item.func if isinstance(item, cst.Call) else item
-    return is_no_grad(outline, item) and (outline.program.qualified_name(func) or "").endswith("no_grad")
+    return is_no_grad(outline.program, item) and (outline.program.qualified_name(func) or "").endswith("no_grad")
 
 
 def _with_gradients(outline: Outline, lines: list[cst.CSTNode]) -> list[cst.CSTNode]:
@@ -248,7 +248,7 @@ def _keep_comments(outline: Outline, found: Evaluation, stage: Stage, end: Seque
     """Comments on the evaluation's function, call, `with` and loop go above the step or to the end of a hook."""
     around = [n for n in outline.program.ancestors(found.loop) if isinstance(n, cst.With)]
     outer = (outline.site.epoch_loop, outline.site.driver.node)
-    wrapper = [n for n in around[:1] if is_no_grad(outline, n.items[0].item)] if around else []
+    wrapper = [n for n in around[:1] if is_no_grad(outline.program, n.items[0].item)] if around else []
     wrapper = [n for n in wrapper if not any(outline.program.contains(n, part) for part in outer)]
     above: list[cst.EmptyLine] = []
     for node in dict.fromkeys((found.line, found.function, *wrapper, found.loop)):

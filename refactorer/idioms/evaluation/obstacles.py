@@ -67,7 +67,7 @@ def _function_obstacle(outline: Outline, found: Evaluation) -> str | None:
     program, function = outline.program, found.function
     assert function is not None
     uses, writes = program.variables[function.name].reads, program.variables[function.name].writes
-    others = any(not is_no_grad(outline, d.decorator) for d in function.decorators)
+    others = any(not is_no_grad(outline.program, d.decorator) for d in function.decorators)
     call = program.parent.get(uses[0].node) if len(uses) == 1 else None
     if others or len(writes) != 1 or not isinstance(call, cst.Call) or call.func is not uses[0].node:
         return f"{function.name.value}() {USED_ELSEWHERE}"

@@ -16,11 +16,11 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.emit.edits import Edit, apply
-from refactorer.idioms.evaluation.blind import is_no_grad
 from refactorer.idioms.evaluation.copies import candidates, renewed
+from refactorer.idioms.evaluation.parts import is_no_grad
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import loop_jumps, returns, suspensions
-from refactorer.outline.site import Site
+from refactorer.outline.site import Site, makes_bar
 
 
 def with_opened_bars(program: Program, site: Site) -> Iterator[tuple[cst.Module, dict[str, cst.FunctionDef]]]:
@@ -46,11 +46,10 @@ def _blocks(program: Program, function: cst.FunctionDef) -> Iterator[cst.With]:
 def _is_bar(program: Program, block: cst.With) -> bool:
     """Whether a block is a progress bar with a loop over it, and nothing leaves it."""
     item = block.items[0]
-    made = item.item.func if isinstance(item.item, cst.Call) else None
     name = item.asname.name if item.asname is not None else None
     if len(block.items) > 1 or not isinstance(name, cst.Name):
         return False
-    if not (program.qualified_name(made) or "").startswith("tqdm."):
+    if not isinstance(item.item, cst.Call) or not makes_bar(program, item.item):
         return False
     lines = block_lines(block.body)
     left = loop_jumps(lines) or returns(lines) or suspensions(lines)

@@ -121,7 +121,7 @@ def _is_quiet(outline: Outline, loop: cst.For) -> bool:
         if isinstance(outer, (cst.IndentedBlock, cst.Module)) and is_switched(list(outer.body[: _place(outer, inner)])):
             return True
         if isinstance(outer, cst.FunctionDef):
-            return any(is_no_grad(outline, decorator.decorator) for decorator in outer.decorators)
+            return any(is_no_grad(outline.program, decorator.decorator) for decorator in outer.decorators)
         inner = outer
     return False
 
@@ -129,7 +129,7 @@ def _is_quiet(outline: Outline, loop: cst.For) -> bool:
 def _is_no_grad(outline: Outline, node: cst.BaseExpression) -> bool:
     """Whether a block runs without gradients: `torch.set_grad_enabled(False)` says so too."""
     if not isinstance(node, cst.Call) or len(node.args) != 1:
-        return is_no_grad(outline, node)
+        return is_no_grad(outline.program, node)
     off = isinstance(node.args[0].value, cst.Name) and node.args[0].value.value == "False"
     return off and (outline.program.qualified_name(node.func) or "").endswith(".set_grad_enabled")
 
@@ -161,7 +161,9 @@ def _around(outline: Outline, loop: cst.For) -> str | None:
     for outer in outline.program.ancestors(loop):
         if isinstance(outer, cst.FunctionDef) or outer in own:
             return None
-        silent = isinstance(outer, cst.With) and len(outer.items) == 1 and is_no_grad(outline, outer.items[0].item)
+        silent = (
+            isinstance(outer, cst.With) and len(outer.items) == 1 and is_no_grad(outline.program, outer.items[0].item)
+        )
         for kinds, reason in _AROUND:
             if isinstance(outer, kinds) and not silent:
                 return reason

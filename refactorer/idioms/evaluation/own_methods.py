@@ -16,7 +16,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.evaluation.blind import is_no_grad
+from refactorer.idioms.evaluation.parts import is_no_grad
 from refactorer.outline.blocks import is_docstring
 from refactorer.outline.classes import class_of_method, is_private
 

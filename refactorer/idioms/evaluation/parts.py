@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.idioms.progress.bars import Bar, made_in_header, source_in, without_enumerate
 from refactorer.idioms.shapes import method_calls, only_call
@@ -87,7 +88,7 @@ def take_apart(
         for call in walk(line):
             function = outline.program.function(call.func) if isinstance(call, cst.Call) else None
             if function is not None and function not in outline.consumed:
-                guards = [d.decorator for d in function.decorators if is_no_grad(outline, d.decorator)]
+                guards = [d.decorator for d in function.decorators if is_no_grad(outline.program, d.decorator)]
                 found = _parts(outline, roles, list(function.body.body), guards[0] if guards else None, switched)
                 if found is not None:
                     found.function = function
@@ -113,7 +114,7 @@ def _parts(
                 before, after = body[:i], body[i + 1 :]
                 quiet = [*before, *after] if guard is not None else []
                 return Evaluation(line, before, line, after, quiet, guard is not None, guard)
-        if isinstance(line, cst.With) and len(line.items) == 1 and is_no_grad(outline, line.items[0].item):
+        if isinstance(line, cst.With) and len(line.items) == 1 and is_no_grad(outline.program, line.items[0].item):
             inner = list(line.body.body)
             loops = [part for part in inner if isinstance(part, cst.For) and evaluates(outline, roles, part)]
             if loops:
@@ -125,10 +126,10 @@ def _parts(
     return None
 
 
-def is_no_grad(outline: Outline, node: cst.CSTNode) -> bool:
+def is_no_grad(program: Program, node: cst.CSTNode) -> bool:
     """Whether an expression is `torch.no_grad()` or the like, or what a decorator names of it."""
     func = node.func if isinstance(node, cst.Call) and not node.args else node
-    return outline.program.qualified_name(func) in NO_GRAD
+    return program.qualified_name(func) in NO_GRAD
 
 
 def is_switched(lines: Sequence[cst.CSTNode]) -> bool:
@@ -144,7 +145,7 @@ def is_switched(lines: Sequence[cst.CSTNode]) -> bool:
 def silences(outline: Outline, loop: cst.For) -> bool:
     """Whether the loop itself does without gradients around the forward pass."""
     inner = [line for line in loop.body.body if isinstance(line, cst.With) and len(line.items) == 1]
-    return any(is_no_grad(outline, line.items[0].item) for line in inner)
+    return any(is_no_grad(outline.program, line.items[0].item) for line in inner)
 
 
 def evaluates(outline: Outline, roles: Roles, loop: cst.For) -> bool:

@@ -19,9 +19,8 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
-from refactorer.idioms.evaluation.blind import is_no_grad
 from refactorer.idioms.evaluation.copies import places, renewed
-from refactorer.idioms.evaluation.parts import is_switched, likeness
+from refactorer.idioms.evaluation.parts import is_no_grad, is_switched, likeness
 from refactorer.idioms.shapes import only_call
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.batches import ROUND

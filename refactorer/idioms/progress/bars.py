@@ -24,7 +24,7 @@ _LOOKS = {
 }  # fmt: skip
 _STREAMS = ("sys.stdout", "sys.stderr")
 NOTHING = cst.Name("None")
-WRITING = {"set_description", "set_description_str", "set_postfix", "set_postfix_str", "refresh"}
+_WRITING = {"set_description", "set_description_str", "set_postfix", "set_postfix_str", "refresh"}
 
 
 @dataclass(frozen=True)
@@ -272,10 +272,16 @@ def _use(outline: Outline, bar: Bar, node: cst.CSTNode, behind: Sequence[cst.CST
         return "it is handed on"
     if not isinstance(parent, cst.Attribute) or parent.value is not node:
         return "it is used in other ways"
-    alone = isinstance(call, cst.Call) and call.func is parent and isinstance(program.parent.get(call), cst.Expr)
-    if parent.attr.value not in WRITING or not alone:
-        return f"its {parent.attr.value} is used"
-    return None
+    return None if is_written_on(program, node) else f"its {parent.attr.value} is used"
+
+
+def is_written_on(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a use of a bar is `bar.set_postfix(...)` or the like, on its own: the Trainer's bar does that too."""
+    method = program.parent.get(node)
+    if not isinstance(method, cst.Attribute) or method.value is not node or method.attr.value not in _WRITING:
+        return False
+    call = program.parent.get(method)
+    return isinstance(call, cst.Call) and call.func is method and isinstance(program.parent.get(call), cst.Expr)
 
 
 def is_closing(line: cst.CSTNode, node: cst.CSTNode) -> bool:

@@ -11,7 +11,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.progress.bars import WRITING, Bar, Obstacle, is_bar, is_closing, looks_of
+from refactorer.idioms.progress.bars import Bar, Obstacle, is_bar, is_closing, is_written_on, looks_of
 from refactorer.idioms.progress.effects import is_simple
 from refactorer.idioms.progress.taking import described, rename, said, switch_on, without
 from refactorer.idioms.shapes import method_line
@@ -56,7 +56,11 @@ def _find(outline: Outline) -> _Updated | Obstacle | None:
 def _bar_made_in(outline: Outline, line: cst.CSTNode) -> cst.Call | None:
     """The call in `bar = tqdm(total=n)`."""
     small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
-    if not isinstance(small, cst.Assign) or len(small.targets) != 1 or small.targets[0].target not in _names(outline):
+    if (
+        not isinstance(small, cst.Assign)
+        or len(small.targets) != 1
+        or small.targets[0].target not in outline.program.variables
+    ):
         return None
     call = small.value
     if not isinstance(call, cst.Call) or not is_bar(outline.program, call):
@@ -65,15 +69,11 @@ def _bar_made_in(outline: Outline, line: cst.CSTNode) -> cst.Call | None:
     return call if "total" in given and "iterable" not in given else None
 
 
-def _names(outline: Outline) -> dict[cst.CSTNode, Variable]:
-    return outline.program.variables
-
-
 def _with_uses(outline: Outline, found: _Updated, variable: Variable) -> _Updated | Obstacle:
     """Finds everything that is done with the bar, which has to be all that the Trainer's bar can do too."""
     bar, step, behind = found.bar, outline.hooks[STEP], outline.hooks[EPOCH_END]
     places = [*outline.hooks[EPOCH_START], *step, *behind]
-    nodes = [node for node in walk(*places) if _names(outline).get(node) is variable]
+    nodes = [node for node in walk(*places) if outline.program.variables.get(node) is variable]
     if {id(node) for node in nodes} != {id(seen.node) for seen in variable.occurrences}:
         return Obstacle(bar.call, "it is used elsewhere too")
     bar.closing = [line for line in behind if any(is_closing(line, node) for node in nodes)]
@@ -82,7 +82,7 @@ def _with_uses(outline: Outline, found: _Updated, variable: Variable) -> _Update
         return Obstacle(bar.call, "it is not moved on once for each batch")
     gone = {id(node) for node in walk(*found.updates, *bar.closing)}
     for node in nodes:
-        if id(node) not in gone and outline.program.access(node) == "read" and not _is_written_on(outline, node):
+        if id(node) not in gone and outline.program.access(node) == "read" and not is_written_on(outline.program, node):
             return Obstacle(node if node in outline.program.order else bar.call, "it is used in other ways")
     bar.uses = list(nodes)
     return found
@@ -92,12 +92,3 @@ def _moves_on(outline: Outline, line: cst.CSTNode, variable: Variable) -> bool:
     """Whether a line is `bar.update(n)`, and works out nothing else."""
     call = method_line(outline, line, variable, "update")
     return call is not None and all(not arg.star and is_simple(outline.program, arg.value) for arg in call.args)
-
-
-def _is_written_on(outline: Outline, node: cst.CSTNode) -> bool:
-    parent = outline.program.parent
-    method = parent.get(node)
-    if not isinstance(method, cst.Attribute) or method.value is not node or method.attr.value not in WRITING:
-        return False
-    call = parent.get(method)
-    return isinstance(call, cst.Call) and call.func is method and isinstance(parent.get(call), cst.Expr)
