@@ -1,18 +1,19 @@
-"""Whether two lines of a function run together: whatever runs the second has run the first, once."""
+"""Whether a line of a function belongs to the training alone: whatever trains has run it, once."""
 
 from __future__ import annotations
 
 import libcst as cst
 
-from refactorer.idioms.device.conditions import is_main_guard
+from refactorer.idioms.progress.effects import is_simple
 from refactorer.idioms.shapes import waits_for_ctrl_c
 from refactorer.outline.outline import Outline
 
 
 def runs_beside(outline: Outline, line: cst.CSTNode) -> bool:
-    """Whether a line in front of the training is always followed by it, unless something fails in between.
+    """Whether a line in front of the training is followed by it, unless something fails in between or nothing trains.
 
-    The training may stand deeper: in a `with`, under `if __name__ == "__main__":` or in a `try` that waits for Ctrl-C.
+    The training may stand deeper: in a `with`, in a `try` that waits for Ctrl-C, or under conditions that only ask for
+    values, such as `if __name__ == "__main__":` or `if args.train:`.
     """
     program, loop = outline.program, outline.site.epoch_loop
     block = program.parent[line]
@@ -30,5 +31,7 @@ def _goes_on_inside(outline: Outline, outer: cst.CSTNode, inner: cst.CSTNode) ->
     if isinstance(outer, cst.With):
         return outer.asynchronous is None
     if isinstance(outer, cst.If):
-        return outer.body is inner and is_main_guard(outer)
+        return is_simple(outline.program, outer.test)
+    if isinstance(outer, cst.Else):
+        return isinstance(outline.program.parent[outer], cst.If)
     return isinstance(outer, cst.Try) and outer.body is inner and waits_for_ctrl_c(outline.program, outer)

@@ -9,17 +9,11 @@ import libcst as cst
 
 from refactorer.analysis.walk import holds
 from refactorer.idioms.closures import may_fail_to_step
-from refactorer.outline.arguments import is_constant
+from refactorer.idioms.shapes import negated
 from refactorer.outline.blocks import block_lines, separated
 from refactorer.outline.comments import footer_of, with_comments
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, Outline
-
-_EQUALITIES = (cst.Equal, cst.NotEqual)
-_OPPOSITES: dict[type[cst.BaseCompOp], type[cst.BaseCompOp]] = {
-    cst.Is: cst.IsNot, cst.IsNot: cst.Is, cst.In: cst.NotIn, cst.NotIn: cst.In,
-    cst.Equal: cst.NotEqual, cst.NotEqual: cst.Equal,
-}  # fmt: skip
 
 
 def without_checks(outline: Outline, roles: Roles) -> tuple[list[cst.CSTNode], list[cst.EmptyLine]]:
@@ -82,23 +76,10 @@ def _left_otherwise(line: cst.If) -> cst.If:
     if not (others and _jumps(others[-1])):
         others.append(cst.SimpleStatementLine([cst.Continue()]))
     block = cst.IndentedBlock(others, header=header)  # type: ignore[arg-type]
-    return cst.If(_negated(line.test), block, leading_lines=line.leading_lines)
+    return cst.If(negated(line.test), block, leading_lines=line.leading_lines)
 
 
 def _jumps(line: cst.CSTNode) -> bool:
     """Whether a line surely leaves the body of the loop."""
     jumps = (cst.Continue, cst.Break, cst.Return, cst.Raise)
     return isinstance(line, cst.SimpleStatementLine) and isinstance(line.body[-1], jumps)
-
-
-def _negated(test: cst.BaseExpression) -> cst.BaseExpression:
-    """The opposite of a condition, where there is one that means the same for any objects, NaN among them."""
-    if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
-        return test.expression
-    if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
-        opposite = _OPPOSITES.get(type(test.comparisons[0].operator))
-        if opposite is not None and (opposite not in _EQUALITIES or is_constant(test.comparisons[0].comparator)):
-            return test.with_changes(comparisons=[test.comparisons[0].with_changes(operator=opposite())])
-    atom = isinstance(test, (cst.Name, cst.Attribute, cst.Call, cst.Subscript, cst.Comparison)) or test.lpar
-    held = test if atom else test.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
-    return cst.UnaryOperation(cst.Not(), held)

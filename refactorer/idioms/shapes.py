@@ -6,9 +6,16 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.outline.arguments import is_constant
 from refactorer.outline.held import held_by
 from refactorer.outline.optimizers import Held
 from refactorer.outline.outline import Outline
+
+_EQUALITIES = (cst.Equal, cst.NotEqual)
+_OPPOSITES: dict[type[cst.BaseCompOp], type[cst.BaseCompOp]] = {
+    cst.Is: cst.IsNot, cst.IsNot: cst.Is, cst.In: cst.NotIn, cst.NotIn: cst.In,
+    cst.Equal: cst.NotEqual, cst.NotEqual: cst.Equal,
+}  # fmt: skip
 
 
 def only_call(line: cst.CSTNode) -> cst.Call | None:
@@ -52,3 +59,16 @@ def statement(code: str) -> cst.SimpleStatementLine:
 def waits_for_ctrl_c(program: Program, node: cst.Try | cst.TryStar) -> bool:
     """Whether a `try` catches nothing but Ctrl-C."""
     return all(program.qualified_name(handler.type) == "builtins.KeyboardInterrupt" for handler in node.handlers)
+
+
+def negated(test: cst.BaseExpression) -> cst.BaseExpression:
+    """The opposite of a condition, where there is one that means the same for any objects, NaN among them."""
+    if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+        return test.expression
+    if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
+        opposite = _OPPOSITES.get(type(test.comparisons[0].operator))
+        if opposite is not None and (opposite not in _EQUALITIES or is_constant(test.comparisons[0].comparator)):
+            return test.with_changes(comparisons=[test.comparisons[0].with_changes(operator=opposite())])
+    atom = isinstance(test, (cst.Name, cst.Attribute, cst.Call, cst.Subscript, cst.Comparison)) or test.lpar
+    held = test if atom else test.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+    return cst.UnaryOperation(cst.Not(), held)

@@ -9,6 +9,7 @@ from typing import Any
 import libcst as cst
 
 from refactorer.analysis.deferred import deferred
+from refactorer.analysis.parsed_arguments import is_setting
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
@@ -149,7 +150,7 @@ def is_stable(program: Program, node: cst.CSTNode) -> bool:
             part,
             (cst.Name, *CONSTANTS, cst.BinaryOperation, cst.BaseBinaryOp, cst.UnaryOperation, cst.BaseUnaryOp),
         )
-        or (isinstance(part, cst.Attribute) and _is_settings(program, part))
+        or (isinstance(part, cst.Attribute) and is_setting(program, part))
         for part in walk(node)
     )  # fmt: skip
 
@@ -169,19 +170,6 @@ def _is_number(program: Program, variable: Variable) -> bool:
         if not isinstance(program.bound_to(seen.node), cst.BaseNumber):
             return False
     return bool(variable.writes)
-
-
-def _is_settings(program: Program, node: cst.Attribute) -> bool:
-    """Whether an attribute is that of parsed arguments, and is assigned nowhere in the file."""
-    value = program.assigned_value(program.variables.get(node.value))
-    parsed = isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute)
-    if not parsed or value.func.attr.value != "parse_args":  # type: ignore[union-attr]
-        return False
-    return not any(
-        other.attr.value == node.attr.value
-        and isinstance(program.parent.get(other), (cst.AssignTarget, cst.AugAssign, cst.AnnAssign))
-        for other in program.find(cst.Attribute)
-    )  # fmt: skip
 
 
 def values_given(program: Program, parameter: cst.Param) -> list[cst.BaseExpression] | None:

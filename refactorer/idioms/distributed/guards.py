@@ -8,6 +8,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.distributed.settled import is_settled
 from refactorer.idioms.distributed.wrapper import PROCESSES, Wrapper
+from refactorer.idioms.shapes import negated
 from refactorer.outline.outline import Outline
 
 
@@ -70,7 +71,7 @@ class Guard:
         names = {id(node): variable for node, variable in self.outline.uses(self.test)}
         copied = self.test.visit(_Copied(self.outline, names))
         assert isinstance(copied, cst.BaseExpression)
-        return copied if self.sense else _negated(copied)
+        return copied if self.sense else negated(copied)
 
 
 class _Copied(cst.CSTTransformer):
@@ -81,12 +82,6 @@ class _Copied(cst.CSTTransformer):
     def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:
         variable = self.names.get(id(original_node))
         return self.outline.new_name(variable) if variable is not None else updated_node
-
-
-def _negated(test: cst.BaseExpression) -> cst.BaseExpression:
-    inner = isinstance(test, (cst.Name, cst.Attribute)) or test.lpar
-    held = test if inner else test.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
-    return cst.UnaryOperation(cst.Not(), held)
 
 
 def _test(outline: Outline, found: Wrapper) -> tuple[cst.BaseExpression | None, bool]:

@@ -6,12 +6,8 @@ import libcst as cst
 
 from refactorer.idioms.progress.bars import Bar
 from refactorer.idioms.progress.effects import is_simple
+from refactorer.idioms.shapes import negated
 from refactorer.outline.outline import Outline
-
-#: Of comparisons that are exact opposites, whatever is compared.
-_OPPOSITES: dict[type[cst.BaseCompOp], type[cst.BaseCompOp]] = {
-    cst.NotEqual: cst.Equal, cst.NotIn: cst.In, cst.In: cst.NotIn, cst.IsNot: cst.Is, cst.Is: cst.IsNot,
-}  # fmt: skip
 
 
 def switch_obstacle(outline: Outline, bar: Bar, given: cst.BaseExpression | None) -> str | None:
@@ -27,21 +23,6 @@ def switch_obstacle(outline: Outline, bar: Bar, given: cst.BaseExpression | None
     if bar.disabled is not None and _code(bar.disabled) == "True":
         return None
     return "another one is disabled otherwise" if given is not None and _code(given) != wanted else None
-
-
-def negated(node: cst.BaseExpression) -> cst.BaseExpression:
-    """The opposite of a condition, as one writes it."""
-    if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
-        return node.expression
-    comparison = node if isinstance(node, cst.Comparison) and len(node.comparisons) == 1 else None
-    opposite = _OPPOSITES.get(type(comparison.comparisons[0].operator)) if comparison is not None else None
-    if comparison is not None and opposite is not None:
-        other = comparison.comparisons[0].with_changes(operator=opposite())
-        return comparison.with_changes(comparisons=[other])
-    value = node
-    if isinstance(node, cst.BooleanOperation) and not node.lpar:
-        value = node.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
-    return cst.UnaryOperation(cst.Not(), value)
 
 
 def _is_known_in_front(outline: Outline, node: cst.BaseExpression) -> bool:

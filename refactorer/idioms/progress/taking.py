@@ -9,7 +9,8 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.progress.bars import Bar, Obstacle, bar_around
 from refactorer.idioms.progress.parameters import Entered, lent_to
-from refactorer.idioms.progress.switches import negated, switch_obstacle
+from refactorer.idioms.progress.switches import switch_obstacle
+from refactorer.idioms.shapes import negated
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.comments import comments_inside, comments_of, with_comments
 from refactorer.outline.outline import Outline

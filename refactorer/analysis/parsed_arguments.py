@@ -1,0 +1,61 @@
+"""Settings: attributes of parsed arguments, which keep the values that the command line gave them."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+
+_STORES = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Del, cst.AsName, cst.For, cst.CompFor)
+_LOOKING = ("items", "keys", "values", "get", "copy")
+_READERS = {f"builtins.{name}" for name in ("print", "dict", "str", "repr", "len", "list", "sorted", "tuple")} | {
+    "json.dumps", "json.dump", "pprint.pprint", "yaml.dump", "wandb.init",
+}  # fmt: skip
+
+
+def is_setting(program: Program, node: cst.Attribute) -> bool:
+    """Whether an attribute is that of parsed arguments, and nothing in the file sets one of that name."""
+    value = program.assigned_value(program.variables.get(node.value))
+    parsed = isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute)
+    if not parsed or value.func.attr.value != "parse_args":  # type: ignore[union-attr]
+        return False
+    name = node.attr.value
+    for other in program.find(cst.Attribute):
+        if other.attr.value == name and _is_stored(program, other):
+            return False
+        if other.attr.value == "__dict__" and not _only_looks(program, other):
+            return False
+    return not any(_sets_by_name(program, call, name) for call in program.calls)
+
+
+def _is_stored(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a node is assigned to, alone or among others, or deleted."""
+    parent = program.parent.get(node)
+    while isinstance(parent, (cst.Element, cst.StarredElement, cst.Tuple, cst.List)):
+        node, parent = parent, program.parent.get(parent)
+    stored = isinstance(parent, _STORES)
+    return stored and not (isinstance(parent, (cst.For, cst.CompFor)) and parent.target is not node)
+
+
+def _sets_by_name(program: Program, call: cst.Call, name: str) -> bool:
+    """Whether a call may set an attribute by its name: `setattr(args, name, value)`, `vars(args).update(...)`."""
+    called = program.qualified_name(call.func)
+    if called == "builtins.vars":
+        return bool(call.args) and not _only_looks(program, call)
+    if called not in ("builtins.setattr", "builtins.delattr"):
+        return False
+    named = call.args[1].value if len(call.args) > 1 else None
+    return not isinstance(named, cst.SimpleString) or named.raw_value == name
+
+
+def _only_looks(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a dictionary of attributes is only read in the expression around it."""
+    parent = program.parent.get(node)
+    if isinstance(parent, cst.Attribute):
+        return parent.attr.value in _LOOKING
+    if isinstance(parent, cst.Subscript):
+        return not _is_stored(program, parent)
+    if isinstance(parent, cst.Arg):
+        call = program.parent.get(parent)
+        return parent.star == "**" or (isinstance(call, cst.Call) and program.qualified_name(call.func) in _READERS)
+    return isinstance(parent, (cst.For, cst.CompFor, cst.FormattedStringExpression, cst.ComparisonTarget))
