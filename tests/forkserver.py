@@ -24,6 +24,7 @@ import sys
 import time
 import traceback
 import types
+import weakref
 import zlib
 from typing import Any
 
@@ -169,6 +170,8 @@ def serve() -> None:
     except ImportError:
         print("forkserver: no runtime to import yet", file=sys.stderr)
     gc.collect(), gc.freeze()  # the children copy fewer pages
+    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
+        finalizer.atexit = False  # what torch takes apart at its end costs more than most scripts do
     replies.write(json.dumps({"status": "ready"}) + "\n")
     for line in sys.stdin:
         replies.write(json.dumps({"status": run_forked(json.loads(line))}) + "\n")
