@@ -121,7 +121,7 @@ class _Conversion:
         return candidates(program, begun=self.text is not self.original)
 
     def _parsed(self) -> Program:
-        return Program(cst.parse_module(self.text))
+        return Program(cst.parse_module(self.text), self.text)
 
     def _every_training(self, first: Program) -> Result:
         program = first
@@ -171,7 +171,7 @@ class _Conversion:
                     raise
                 first = first or refusal
             # A view that is given up has left new names in the program; the next one starts afresh.
-            self.program = Program(program.module)
+            self.program = Program(program.module, program.text)
             sites = self._candidates(self.program)
 
     def _convert_tested_behind(self, program: Program, site: Site) -> bool:
@@ -239,7 +239,7 @@ class _Conversion:
             return program, *convert_site(program, sites[index], self.options, None, copies)
         except Split as split:
             undivided = split.message
-        again = Program(program.module)
+        again = Program(program.module, program.text)
         return again, *convert_site(again, self._candidates(again)[index], self.options, undivided, copies)
 
     def _accept(
@@ -287,7 +287,7 @@ class _Conversion:
     def _position(self, program: Program, node: cst.CSTNode, text: str) -> tuple[int, int]:
         """Where a node of a text stood in the original; (0, 0) for lines that an earlier training has changed."""
         line, column = program.position(node)
-        if node in program.order and program.module.code == self.prepared:
+        if self.prepared and node in program.order and program.module.code == self.prepared:
             line = self._unprepared(program, node, line, text)
         if text is self.original or not line:
             return line, column

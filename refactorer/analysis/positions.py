@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
 from refactorer.analysis.walk import STATEMENTS, child_fields, is_kind
 
-_NEWLINE = re.compile(r"\r\n?|\n")
 Place = tuple[int, int]
 
 
 class Positions:
     """The positions in one module, worked out statement by statement.
 
-    `parent` maps the nodes of the module to the nodes around them. The lines and columns are those of LibCST's
-    PositionProvider, which is slow for a whole file.
+    `parent` maps the nodes of the module to the nodes around them; `statements` are those that Python's own parser
+    calls so, outer ones first. It says on which line of the text each begins. The lines and columns are those of
+    LibCST's PositionProvider, which is slow for a whole file.
     """
 
-    def __init__(self, module: cst.Module, parent: Mapping[cst.CSTNode, cst.CSTNode]) -> None:
-        self._module, self._parent = module, parent
-        self._index: dict[cst.CSTNode, int] = {node: at for at, node in enumerate(module.body)}
-        self._starts = [sum(map(self._lines, module.header))]
-        self._known: dict[cst.CSTNode, dict[cst.CSTNode, Place]] = {}
+    def __init__(
+        self,
+        module: cst.Module,
+        parent: Mapping[cst.CSTNode, cst.CSTNode],
+        statements: Sequence[cst.CSTNode],
+        text: str,
+    ) -> None:
+        self._module, self._parent, self._statements, self._text = module, parent, statements, text
+        self._known: dict[tuple[cst.CSTNode, bool], dict[cst.CSTNode, Place]] = {}
 
     def of(self, node: cst.CSTNode) -> Place:
         """1-based line and column; (0, 0) for a node that is in no statement of the module."""
@@ -35,47 +40,82 @@ class Positions:
         while statement in self._parent and not is_kind(type(statement), STATEMENTS):
             statement = self._parent[statement]
         # A few names, such as those of attributes and keywords, are not among the nodes that have a parent.
-        return self._found_in([statement] if statement in self._parent else self._module.body, node)
+        known = [statement] if statement in self._parent else self._module.body
+        found = (places[node] for one in known for places in self._within(one) if node in places)
+        return next(found, (0, 0))
 
-    def _found_in(self, statements: Sequence[cst.CSTNode], node: cst.CSTNode) -> Place:
-        return next((places[node] for places in map(self._within, statements) if node in places), (0, 0))
+    def _within(self, statement: cst.CSTNode) -> Iterator[dict[cst.CSTNode, Place]]:
+        """The positions of what is in a statement: at first in its header alone, which most diagnostics point at."""
+        if self._lines is None:
+            yield self._places(self._module, statement, 0)
+            return
+        header = _without_body(statement)
+        for shown in (statement,) if header is None else (header, statement):
+            yield self._places(shown, statement, self._lines[statement])
 
-    def _within(self, statement: cst.CSTNode) -> dict[cst.CSTNode, Place]:
-        """The positions of everything in a statement: those that it has in a file without the lines above it."""
-        if statement not in self._known:
-            top, above = self._alone(statement)
-            newline, indent = self._module.default_newline, self._module.default_indent
-            alone = cst.Module([top], default_indent=indent, default_newline=newline)  # type: ignore[list-item]
-            ranges = MetadataWrapper(alone, unsafe_skip_copy=True).resolve(PositionProvider)
-            self._known[statement] = {
-                at: (where.start.line + above, where.start.column + 1) for at, where in ranges.items()
-            }
-        return self._known[statement]
+    def _places(self, shown: cst.CSTNode, statement: cst.CSTNode, line: int) -> dict[cst.CSTNode, Place]:
+        """The positions in what is shown of a statement that begins on a line; 0 if the whole file is shown."""
+        key = (statement, shown is statement)
+        if key not in self._known:
+            module = self._alone(statement, shown) if line else self._module
+            ranges = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
+            above = line - ranges[shown].start.line if line else 0
+            places = {at: (where.start.line + above, where.start.column + 1) for at, where in ranges.items()}
+            places[statement] = places[shown] if line else places[statement]
+            self._known[key] = places
+        return self._known[key]
 
-    def _alone(self, statement: cst.CSTNode) -> tuple[cst.CSTNode, int]:
-        """The statement of the top level around a statement without the lines beside it; how many of them are above."""
-        at = top = statement
-        above = 0
-        while at not in self._index:
+    def _alone(self, statement: cst.CSTNode, shown: cst.CSTNode) -> cst.Module:
+        """What is shown of a statement with all that is around it, but without the lines beside it."""
+        at, top = statement, shown
+        while self._parent[at] is not self._module:
             around = self._parent[at]
             if isinstance(around, cst.IndentedBlock):
-                before = around.body[: list(around.body).index(at)]  # type: ignore[arg-type]
-                above += sum(map(self._lines, before))
                 top = around.with_changes(body=[top])
             else:
                 top = _with_child(around, at, top)
             at = around
-        return top, above + self._start(self._index[at])
+        newline, indent = self._module.default_newline, self._module.default_indent
+        return cst.Module([top], default_indent=indent, default_newline=newline)  # type: ignore[list-item]
 
-    def _start(self, index: int) -> int:
-        """How many lines there are above a statement of the top level and the comments that belong to it."""
-        while len(self._starts) <= index:
-            before = self._module.body[len(self._starts) - 1]
-            self._starts.append(self._starts[-1] + self._lines(before))
-        return self._starts[index]
+    @cached_property
+    def _lines(self) -> dict[cst.CSTNode, int] | None:
+        """The line that each statement begins on; None where Python's parser cannot say: the syntax may be newer."""
+        try:
+            lines = _first_lines(ast.parse(self._text))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+        if len(self._statements) != len(lines):
+            return None
+        found: dict[cst.CSTNode, int] = {}
+        for statement, line in zip(self._statements, lines):
+            found[statement] = line
+            found.setdefault(self._parent[statement], line)
+        return found
 
-    def _lines(self, node: cst.CSTNode) -> int:
-        return len(_NEWLINE.findall(self._module.code_for_node(node)))
+
+def _first_lines(tree: ast.AST) -> list[int]:
+    """The lines on which the statements of a file begin, outer ones first."""
+    lines: list[int] = []
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.stmt):
+            lines.append(node.lineno)
+        inner = [part for part in ast.iter_child_nodes(node) if isinstance(part, _HOLDERS)]
+        stack += reversed(inner)
+    return lines
+
+
+_HOLDERS = (ast.stmt, ast.ExceptHandler, ast.match_case)
+
+
+def _without_body(statement: cst.CSTNode) -> cst.CSTNode | None:
+    """A compound statement with nothing but its header; None for others."""
+    if not isinstance(statement, (cst.If, cst.For, cst.While, cst.With, cst.FunctionDef, cst.ClassDef)):
+        return None
+    others = {} if isinstance(statement, (cst.With, cst.FunctionDef, cst.ClassDef)) else {"orelse": None}
+    return statement.with_changes(body=cst.SimpleStatementSuite([cst.Pass()]), **others)
 
 
 def _with_child(node: cst.CSTNode, old: cst.CSTNode, new: cst.CSTNode) -> cst.CSTNode:

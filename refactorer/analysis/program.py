@@ -15,10 +15,10 @@ from refactorer.analysis.walk import STATEMENTS, Kind, Node, children, find, is_
 
 
 class Program:
-    """The facts about one parsed file. Nodes are compared by identity."""
+    """The facts about one parsed file, and its text where that is known. Nodes are compared by identity."""
 
-    def __init__(self, module: cst.Module) -> None:
-        self.module = module
+    def __init__(self, module: cst.Module, text: str | None = None) -> None:
+        self.module, self.text = module, text
         self.parent: dict[cst.CSTNode, cst.CSTNode] = {}
         self.order: dict[cst.CSTNode, int] = {}
         self.last: dict[cst.CSTNode, int] = {}
@@ -68,7 +68,9 @@ class Program:
     def position(self, node: cst.CSTNode) -> tuple[int, int]:
         """1-based line and column; only diagnostics need it, so it is computed on first use."""
         if self._positions is None:
-            self._positions = Positions(self.module, self.parent)
+            statements = self.find((cst.BaseSmallStatement, cst.BaseCompoundStatement))
+            text = self.module.code if self.text is None else self.text
+            self._positions = Positions(self.module, self.parent, statements, text)
         return self._positions.of(node)
 
     def find(self, kind: Kind[Node], node: cst.CSTNode | None = None) -> list[Node]:

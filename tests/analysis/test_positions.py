@@ -76,3 +76,11 @@ def test_new_nodes_have_no_position() -> None:
     program = Program(cst.parse_module("x = 1\n"))
     assert program.position(cst.Name("x")) == (0, 0)
     assert program.position(cst.parse_statement("x = 1")) == (0, 0)
+
+
+def test_positions_without_the_help_of_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(text: str) -> None:
+        raise SyntaxError("newer than this Python")
+
+    monkeypatch.setattr("refactorer.analysis.positions.ast.parse", fails)
+    assert disagreements(cst.parse_module(LAYOUTS["try"] + LAYOUTS["decorators"])) == []
