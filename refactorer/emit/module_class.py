@@ -20,6 +20,7 @@ from refactorer.outline.held import held_by
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles, is_stepped
 from refactorer.outline.outline import BATCH_END, BEFORE_STEP, STEP, TEST_STEP, VALIDATION_STEP, ZERO_GRAD, Outline
+from refactorer.outline.torch_names import unmoved
 
 _ORDER = (
     "epochs", "on_train_epoch_start", "train_dataloader", "training_step", "optimizer_zero_grad",
@@ -127,7 +128,7 @@ class ClassWriter:
         """Keeps the parentheses of the name and adds those that an operation needs where the name stood."""
         assert isinstance(new, cst.BaseExpression)
         compound = isinstance(new, (cst.BinaryOperation, cst.UnaryOperation))
-        if compound and not new.lpar and not isinstance(self.program.parent.get(node), _ATOMS):
+        if compound and not (new.lpar or node.lpar) and not isinstance(self.program.parent.get(node), _ATOMS):
             new = new.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
         if node.lpar:
             new = new.with_changes(lpar=[*node.lpar, *new.lpar], rpar=[*new.rpar, *node.rpar])
@@ -171,6 +172,7 @@ class ClassWriter:
             for name in names_in(small.targets[0].target)
             if (variable := self.outline.variable(name)) is not None
         }
+        edits[small.value] = unmoved(small.value)
         return apply(line, edits).with_changes(leading_lines=lines_above(line)[1])
 
     def _helper(self, name: str) -> cst.FunctionDef:
