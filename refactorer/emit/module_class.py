@@ -12,6 +12,7 @@ from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.emit.layout import WIDTH, deeper, folded
+from refactorer.emit.sums import added_up
 from refactorer.idioms.configure import Configuration
 from refactorer.outline.blocks import is_docstring
 from refactorer.outline.classes import class_around, is_private
@@ -91,7 +92,11 @@ class ClassWriter:
                 edits[node] = self._fitting(node, placed)
                 continue
             new = self._home(hook, node, self.outline.bindings.canonical(raw))
-            if new is not None:
+            parent = self.program.parent.get(node)
+            total = added_up(parent, node, new) if new is not None else None
+            if total is not None and parent is not None:
+                edits[parent] = total
+            elif new is not None:
                 edits[node] = self._fitting(node, new)
         return edits
 

@@ -1,8 +1,8 @@
-"""Lines in front of the training that its constructor takes over: losses of torch, and containers that start empty.
+"""Lines in front of the training that its constructor takes over: losses of torch, and plain values (`history = []`).
 
 `criterion = nn.CrossEntropyLoss()` needs no argument where nobody but the training has the name. Such a loss holds no
 parameters and no state and draws no random numbers, so it cannot be seen when it is made, and to move it does nothing.
-A container is made anew for each training, as before, since its line and the training run together.
+A list is made anew for each training, as before, since its line and the training run together.
 """
 
 from __future__ import annotations
@@ -65,17 +65,13 @@ def _line_of(
     if program.order[line] < outline.reflection or not runs_beside(outline, line):
         return None
     assert isinstance(line, cst.SimpleStatementLine)
-    return line if _is_empty(small.value) or _is_stateless(outline, homes, small.value) else None
+    return line if is_plain(small.value) or _is_stateless(outline, homes, small.value) else None
 
 
 def _goes(outline: Outline, node: cst.CSTNode, edits: Mapping[cst.CSTNode, Edit]) -> bool:
     """Whether an edit takes the statement of a node away."""
     found = [edits.get(outer, outer) for outer in outline.program.ancestors(node)]
     return any(edit is None or isinstance(edit, Removed) for edit in found)
-
-
-def _is_empty(value: cst.BaseExpression) -> bool:
-    return isinstance(value, (cst.List, cst.Dict)) and not value.elements
 
 
 def _is_stateless(outline: Outline, homes: Homes, value: cst.BaseExpression) -> bool:

@@ -1,4 +1,4 @@
-"""Losses and empty containers that only the training uses are made in the constructor; all others are handed to it."""
+"""Losses and plain values that only the training uses are made in the constructor; all others are handed to it."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_container_that_only_the_training_fills_is_made_in_the_constructor() -
 @pytest.mark.parametrize(
     ("first", "last"),
     [
-        ("losses = [1]", "pass"),
+        ("losses = [len(loader)]", "pass"),
         ("losses = list()", "pass"),
         ("losses = []\n    every.append(losses)", "pass"),
         ("losses = []", "return losses"),
@@ -121,6 +121,38 @@ def test_a_container_that_only_the_training_fills_is_made_in_the_constructor() -
 def test_a_container_that_others_see_is_handed_over(first: str, last: str) -> None:
     after = converted(RECORDED.format(first + "\n") + f"    {last}\n")
     assert "def __init__(self, model, losses):" in after
+
+
+GUARDED = """def main(loader):
+    best = {start}
+    try:
+        for epoch in range(3):
+            for x, y in loader:
+                optimizer.zero_grad()
+                loss = (model(x) - y).square().mean()
+                loss.backward()
+                optimizer.step()
+            if best is None or loss < best:
+                best = loss.item()
+    except {error}:
+        print("stopped"{shown})
+"""
+
+
+@pytest.mark.parametrize("start", ["None", "1e9", "float('inf')"])
+def test_what_the_training_starts_from_goes_into_the_constructor_past_a_try(start: str) -> None:
+    after = converted(GUARDED.format(start=start, error="KeyboardInterrupt", shown=""))
+    assert f"        self.best = {start}\n" in after
+    assert f"best = {start}\n    try" not in after
+
+
+@pytest.mark.parametrize(
+    ("start", "error", "shown"),
+    [("None", "KeyboardInterrupt", ", best"), ("None", "RuntimeError", ""), ("len(loader)", "KeyboardInterrupt", "")],
+)
+def test_it_stays_where_the_training_may_not_follow_or_others_see_it(start: str, error: str, shown: str) -> None:
+    after = converted(GUARDED.format(start=start, error=error, shown=shown))
+    assert f"    best = {start}\n    try" in after
 
 
 def test_the_losses_of_torch_hold_no_tensors() -> None:
