@@ -41,14 +41,22 @@ class Liveness:
         self.outline, self.moved = outline, moved
         self.program, self.site = outline.program, outline.site
         self.module_scope = self.program.scope[self.program.module]
+        self._flows_of_lines: dict[cst.CSTNode, Flow] = {}
 
     def _ordered(self) -> list[tuple[str, list[cst.CSTNode]]]:
         order = [*self.outline.methods, EPOCHS, EPOCH_START, TRAIN_DATA, *HOOK_ORDER[1:]]
         return [(hook, self.outline.hooks[hook]) for hook in order if hook in self.outline.hooks]
 
     def _flow(self, body: Iterable[cst.CSTNode]) -> Flow:
-        raw = flow_of(self.program, body)
-        return Flow(self._seen(raw.early), self._seen(raw.sure), self._seen(raw.may), raw.ends)
+        """The summary of lines, seen through parameters line by line: one may read what another writes as its own."""
+        total = NOTHING
+        for line in body:
+            if line not in self._flows_of_lines:
+                raw = flow_of(self.program, [line])
+                seen = Flow(self._seen(raw.early), self._seen(raw.sure), self._seen(raw.may), raw.ends)
+                self._flows_of_lines[line] = seen
+            total = total.then(self._flows_of_lines[line])
+        return total
 
     def _seen(self, variables: Iterable[Variable]) -> frozenset[Variable]:
         found: set[Variable] = set()
