@@ -168,11 +168,33 @@ def passes_errors_on(program: Program, node: cst.With) -> bool:
 def _loop(program: Program, node: cst.For | cst.While) -> Flow:
     body = _body(program, node.body)
     if isinstance(node, cst.For):
-        once = _targets(program, node.target).then(body)
-        whole = _expression(program, node.iter).then(once.maybe())
+        target = _targets(program, node.target)
+        once = target.then(body)
+        sure = target.then(_before_jumps(program, node)).sure if _has_first_round(program, node.iter) else frozenset()
+        whole = _expression(program, node.iter).then(Flow(once.early, sure, once.may))
     else:
         whole = _expression(program, node.test).then(body.maybe())
     return whole.then(_body(program, node.orelse.body)) if node.orelse else whole
+
+
+def _has_first_round(program: Program, node: cst.BaseExpression) -> bool:
+    """Whether a loop over an expression runs at least once: over `range(5)`, or what is written out."""
+    if isinstance(node, (cst.List, cst.Tuple)):
+        return any(isinstance(element, cst.Element) for element in node.elements)
+    if not isinstance(node, cst.Call) or program.qualified_name(node.func) != "builtins.range":
+        return False
+    ends = [arg.value.evaluated_value for arg in node.args if isinstance(arg.value, cst.Integer) and not arg.star]
+    return len(ends) == len(node.args) and 1 <= len(ends) <= 2 and ends[-1] > (ends[0] if len(ends) == 2 else 0)
+
+
+def _before_jumps(program: Program, loop: cst.For) -> Flow:
+    """The lines of a loop that every first round runs: those in front of any `break` or `continue`."""
+    lines: list[cst.CSTNode] = []
+    for line in loop.body.body:
+        if any(isinstance(inner, (cst.Break, cst.Continue)) for inner in walk(line)):
+            break
+        lines.append(line)
+    return flow_of(program, lines)
 
 
 def _try(program: Program, node: cst.Try | cst.TryStar) -> Flow:

@@ -12,6 +12,7 @@ from refactorer.emit.layout import with_aligned
 from refactorer.emit.lightning_lines import for_lightning
 from refactorer.emit.module_class import ClassWriter
 from refactorer.emit.new_names import Names, choose_names
+from refactorer.emit.own_lines import take_over
 from refactorer.emit.targets import LIGHTNING, RUNTIME, Target
 from refactorer.emit.unused_imports import without_unused
 from refactorer.idioms.configure import Configuration
@@ -33,11 +34,11 @@ def assemble(
     """The whole file with the training replaced."""
     program = outline.program
     names = choose_names(outline, roles, target)
+    moves = unmoved(outline, roles, configuration, homes)
+    take_over(outline, homes, configuration.moved, moves)
     writer = ClassWriter(outline, roles, configuration, homes)
-    edits: dict[cst.CSTNode, Edit] = {
-        line: Removed(lines_above(line)[0]) for line in (*configuration.moved, *homes.initial.values())
-    }
-    edits.update(unmoved(outline, roles, configuration, homes))
+    taken = (*configuration.moved, *homes.initial.values())
+    edits: dict[cst.CSTNode, Edit] = {**moves, **{line: Removed(lines_above(line)[0]) for line in taken}}
     edits.update(outline.driver_edits)
     written = writer.write(names.module, names.base)
     if target is LIGHTNING:

@@ -12,6 +12,7 @@ from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.emit.layout import WIDTH, deeper, folded
+from refactorer.emit.sums import added_up
 from refactorer.idioms.configure import Configuration
 from refactorer.outline.blocks import is_docstring
 from refactorer.outline.classes import class_around, is_private
@@ -20,6 +21,7 @@ from refactorer.outline.held import held_by
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles, is_stepped
 from refactorer.outline.outline import BATCH_END, BEFORE_STEP, STEP, TEST_STEP, VALIDATION_STEP, ZERO_GRAD, Outline
+from refactorer.outline.torch_names import unmoved
 
 _ORDER = (
     "epochs", "on_train_epoch_start", "train_dataloader", "training_step", "optimizer_zero_grad",
@@ -90,7 +92,11 @@ class ClassWriter:
                 edits[node] = self._fitting(node, placed)
                 continue
             new = self._home(hook, node, self.outline.bindings.canonical(raw))
-            if new is not None:
+            parent = self.program.parent.get(node)
+            total = added_up(parent, node, new) if new is not None else None
+            if total is not None and parent is not None:
+                edits[parent] = total
+            elif new is not None:
                 edits[node] = self._fitting(node, new)
         return edits
 
@@ -127,7 +133,7 @@ class ClassWriter:
         """Keeps the parentheses of the name and adds those that an operation needs where the name stood."""
         assert isinstance(new, cst.BaseExpression)
         compound = isinstance(new, (cst.BinaryOperation, cst.UnaryOperation))
-        if compound and not new.lpar and not isinstance(self.program.parent.get(node), _ATOMS):
+        if compound and not (new.lpar or node.lpar) and not isinstance(self.program.parent.get(node), _ATOMS):
             new = new.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
         if node.lpar:
             new = new.with_changes(lpar=[*node.lpar, *new.lpar], rpar=[*new.rpar, *node.rpar])
@@ -171,6 +177,7 @@ class ClassWriter:
             for name in names_in(small.targets[0].target)
             if (variable := self.outline.variable(name)) is not None
         }
+        edits[small.value] = unmoved(small.value)
         return apply(line, edits).with_changes(leading_lines=lines_above(line)[1])
 
     def _helper(self, name: str) -> cst.FunctionDef:

@@ -62,7 +62,13 @@ def _plain_range(outline: Outline, node: cst.BaseExpression) -> tuple[cst.BaseEx
 
 
 def _countable(node: cst.BaseExpression) -> bool:
-    """A number, a name or an attribute; anything else keeps the script's own `range`."""
-    while isinstance(node, cst.Attribute):
+    """A number, a name, an attribute or a setting (`config["epochs"]`); all else keeps the script's own `range`."""
+    while isinstance(node, cst.Attribute) or (isinstance(node, cst.Subscript) and _is_setting(node)):
         node = node.value
     return isinstance(node, (cst.Integer, cst.Name))
+
+
+def _is_setting(node: cst.Subscript) -> bool:
+    """Whether something is taken from a dictionary by a name that is written out."""
+    index = node.slice[0].slice if len(node.slice) == 1 else None
+    return isinstance(index, cst.Index) and isinstance(index.value, cst.SimpleString)

@@ -41,14 +41,22 @@ class Liveness:
         self.outline, self.moved = outline, moved
         self.program, self.site = outline.program, outline.site
         self.module_scope = self.program.scope[self.program.module]
+        self._flows_of_lines: dict[cst.CSTNode, Flow] = {}
 
     def _ordered(self) -> list[tuple[str, list[cst.CSTNode]]]:
         order = [*self.outline.methods, EPOCHS, EPOCH_START, TRAIN_DATA, *HOOK_ORDER[1:]]
         return [(hook, self.outline.hooks[hook]) for hook in order if hook in self.outline.hooks]
 
     def _flow(self, body: Iterable[cst.CSTNode]) -> Flow:
-        raw = flow_of(self.program, body)
-        return Flow(self._seen(raw.early), self._seen(raw.sure), self._seen(raw.may), raw.ends)
+        """The summary of lines, seen through parameters line by line: one may read what another writes as its own."""
+        total = NOTHING
+        for line in body:
+            if line not in self._flows_of_lines:
+                raw = flow_of(self.program, [line])
+                seen = Flow(self._seen(raw.early), self._seen(raw.sure), self._seen(raw.may), raw.ends)
+                self._flows_of_lines[line] = seen
+            total = total.then(self._flows_of_lines[line])
+        return total
 
     def _seen(self, variables: Iterable[Variable]) -> frozenset[Variable]:
         found: set[Variable] = set()
@@ -150,7 +158,7 @@ class Liveness:
         written = self._seen(v for _, v in self.program.used([loop.target]))
         return Flow(frozenset(), written, written)
 
-    def _inside(self, node: cst.CSTNode) -> bool:
+    def is_inside(self, node: cst.CSTNode) -> bool:
         """Whether a node of the original text belongs to the training."""
         if node not in self.program.order:
             return True
@@ -163,17 +171,17 @@ class Liveness:
     def _shared(self, variable: Variable) -> bool:
         """Whether code that stays where it is sees what the training writes: other functions, or other callers."""
         if variable.owner is self.module_scope and self.site.driver is not self.module_scope:
-            reads = [seen for seen in variable.reads if not self._inside(seen.node)]
+            reads = [seen for seen in variable.reads if not self.is_inside(seen.node)]
             elsewhere = [seen for seen in variable.writes if seen.scope.function is not variable.owner]
-            return bool(reads) or any(not self._inside(seen.node) for seen in elsewhere)
+            return bool(reads) or any(not self.is_inside(seen.node) for seen in elsewhere)
         if self._is_lent(variable):
             allowed = (variable.owner, self.site.driver)
-            others = [seen for seen in variable.occurrences if not self._inside(seen.node)]
+            others = [seen for seen in variable.occurrences if not self.is_inside(seen.node)]
             assert variable.owner is not None
             guarded = any(isinstance(node, (cst.Try, cst.TryStar)) for node in walk(variable.owner.node))
             return guarded or any(seen.scope.function not in allowed for seen in others)
         return any(
-            seen.scope.function is not variable.owner and not self._inside(seen.node)
+            seen.scope.function is not variable.owner and not self.is_inside(seen.node)
             for seen in variable.occurrences
         )  # fmt: skip
 

@@ -79,14 +79,14 @@ class Placing(Supplying):
         kinds = (cst.FunctionDef, cst.ClassDef, cst.ImportAlias)
         parents = [self.program.parent.get(seen.node) for seen in variable.writes]
         named = all(isinstance(p, (*kinds, cst.Attribute)) for p in parents) and bool(parents)
-        inside = any(self._inside(seen.node) for seen in variable.writes)
+        inside = any(self.is_inside(seen.node) for seen in variable.writes)
         return named and variable.owner is self.module_scope and not inside
 
     def _is_inner(self, variable: Variable) -> bool:
         assert variable.owner is not None
         node = variable.owner.node
         consumed = node in self.outline.consumed
-        return not consumed and node is not self.site.driver.node and self._inside(node)
+        return not consumed and node is not self.site.driver.node and self.is_inside(node)
 
     def _is_object(self, variable: Variable) -> bool:
         """Models and criteria are given to the module; plain values, and what functions bind again, stay globals."""
@@ -155,7 +155,7 @@ class Placing(Supplying):
         self._require_plain(variable)
         stage = next((word for word, stage in _STAGES.items() if all(hook in stage for hook in hooks)), "")
         self._attribute(variable, stage)
-        outside = [seen for seen in variable.writes if not self._inside(seen.node)]
+        outside = [seen for seen in variable.writes if not self.is_inside(seen.node)]
         before = [seen for seen in outside if seen.order < self.program.order[self.site.epoch_loop]]
         if out:
             self.homes.read_after.append(variable)
@@ -170,7 +170,7 @@ class Placing(Supplying):
         """Whether the variable of a later run, or of the code behind the training, is still the same one."""
         loop = self.site.epoch_loop
         around = loops_around(self.program, loop) and variable.owner is self.site.driver
-        later = (seen.order for seen in variable.writes if not self._inside(seen.node))
+        later = (seen.order for seen in variable.writes if not self.is_inside(seen.node))
         return bool(around) or any(order > self.program.order[loop] for order in later)
 
     def _require_assignable(self, variable: Variable) -> None:
@@ -182,7 +182,7 @@ class Placing(Supplying):
                 plain = not isinstance(parent, cst.ExceptHandler)
             else:
                 plain = not isinstance(parent, _NOT_TARGETS)
-            if self._inside(seen.node) and seen.order >= 0 and not plain:
+            if self.is_inside(seen.node) and seen.order >= 0 and not plain:
                 raise Refusal("R403", seen.node, f"{variable.name} outlives a step but is bound in a special way",
                               "bind it with a plain assignment")  # fmt: skip
 
@@ -191,7 +191,7 @@ class Placing(Supplying):
         bound = [seen for seen in variable.writes if seen.order >= 0 and seen.access != "update"]
         kinds = {makes_module(self.program, seen) for seen in bound}
         if len(kinds) > 1:
-            at = next((s.node for s in variable.writes if self._inside(s.node)), self.site.batch_loop)
+            at = next((s.node for s in variable.writes if self.is_inside(s.node)), self.site.batch_loop)
             raise Refusal("R206", at, f"{variable.name} holds a module or parameter and then something else",
                           "use two variables")  # fmt: skip
 
@@ -210,7 +210,7 @@ class Placing(Supplying):
         if self.program.order[line] < self.outline.reflection:
             return None
         end = self.program.last[self.site.epoch_loop]
-        between = [s for s in variable.occurrences if not self._inside(s.node) and 0 <= s.order < end]
+        between = [s for s in variable.occurrences if not self.is_inside(s.node) and 0 <= s.order < end]
         return line if between == before and isinstance(line, cst.SimpleStatementLine) else None
 
     def _keep_lines_whole(self) -> None:

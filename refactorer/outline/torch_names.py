@@ -7,6 +7,8 @@ import libcst as cst
 _SCALERS = {f"torch.{place}.GradScaler" for place in ("cuda.amp", "amp", "cuda.amp.grad_scaler", "amp.grad_scaler")}
 _AVERAGED = "torch.optim.swa_utils.AveragedModel"
 _MOVES = ("to", "cuda", "cpu", "float", "double")
+_WITH_PARAMETERS = ("AdaptiveLogSoftmaxWithLoss", "LinearCrossEntropyLoss")
+_STATELESS = ("CosineSimilarity", "LogSoftmax", "PairwiseDistance", "ReLU", "Sigmoid", "Softmax", "Softplus", "Tanh")
 
 
 def names_module_class(name: str | None) -> bool:
@@ -14,6 +16,14 @@ def names_module_class(name: str | None) -> bool:
     if name is None:
         return False
     return name == _AVERAGED or (name.startswith("torch.nn.") and name.rsplit(".", 1)[1][:1].isupper())
+
+
+def names_stateless_class(name: str | None) -> bool:
+    """Whether a qualified name is that of a loss of torch, or of a function as a module: without any tensors."""
+    if name is None or not name.startswith("torch.nn."):
+        return False
+    own = name.rsplit(".", 1)[1]
+    return own in _STATELESS or (own.endswith("Loss") and own not in _WITH_PARAMETERS)
 
 
 def names_scheduler(name: str | None) -> bool:
