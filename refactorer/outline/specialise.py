@@ -20,6 +20,10 @@ _TRUE, _FALSE = cst.Name("True"), cst.Name("False")
 _SWITCH = ("torch.set_grad_enabled", "torch.autograd.set_grad_enabled")
 _WITH_GRADIENTS = ("torch.enable_grad", "torch.autograd.enable_grad")
 _JUMPS = (cst.Continue, cst.Break, cst.Return, cst.Raise)
+_NUMERIC = (
+    cst.Name, cst.BaseNumber, cst.BinaryOperation, cst.BaseBinaryOp, cst.Comparison, cst.ComparisonTarget,
+    cst.BaseCompOp,
+)  # fmt: skip
 _ATOMS = (cst.Name, cst.Attribute, cst.Call, cst.Subscript, cst.SimpleString, cst.BaseNumber)
 
 
@@ -176,8 +180,11 @@ class _Specialiser(cst.CSTTransformer):
         neutral = isinstance(updated_node.operator, cst.And)
         if left is not None:
             return _instead(updated_node, updated_node.right if left is neutral else updated_node.left)
-        if right is neutral and self._is_condition(original_node):
-            return _instead(updated_node, updated_node.left)
+        if right is not None and self._is_condition(original_node):
+            if right is neutral:
+                return _instead(updated_node, updated_node.left)
+            if all(isinstance(part, _NUMERIC) for part in walk(original_node.left)):
+                return _instead(updated_node, _TRUE if right else _FALSE)
         return updated_node
 
     def _truth(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> bool | None:
@@ -273,7 +280,8 @@ class _Specialiser(cst.CSTTransformer):
     def leave_SimpleStatementLine(
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
     ) -> cst.SimpleStatementLine:
-        if original_node in self.gone:
+        does_nothing = all(map(_is_decided, original_node.body, updated_node.body))
+        if original_node in self.gone or does_nothing:
             updated_node = updated_node.with_changes(body=[cst.Pass()])
             self.left.add(id(updated_node))
         return updated_node
@@ -299,6 +307,15 @@ class _Specialiser(cst.CSTTransformer):
             lines = [_pass()]
         footer = [*waiting, *updated_node.footer]
         return updated_node.with_changes(body=lines, footer=footer)
+
+
+def _is_decided(before: cst.BaseSmallStatement, after: cst.BaseSmallStatement) -> bool:
+    """Whether a statement has become one that does nothing: `model.train() if training else None`, or an `assert`."""
+    if isinstance(before, cst.Expr) and isinstance(after, cst.Expr):
+        return isinstance(before.value, (cst.IfExp, cst.BooleanOperation)) and isinstance(after.value, cst.Name)
+    if isinstance(before, cst.Assert) and isinstance(after, cst.Assert):
+        return _known(after.test) is True and _known(before.test) is None
+    return False
 
 
 def _is_only(line: cst.CSTNode, kind: type[cst.CSTNode]) -> bool:
@@ -353,7 +370,9 @@ def _taken(node: cst.If) -> list[cst.CSTNode] | None:
     if node.orelse is None:
         return []
     if isinstance(node.orelse, cst.Else):
-        return _opened(node.orelse, node.orelse.body)
+        blank = [line for line in node.leading_lines if line.comment is None]
+        above = [*blank, *(line for line in node.orelse.leading_lines if line.comment is not None)]
+        return _opened(node.orelse.with_changes(leading_lines=above), node.orelse.body)
     lines = _taken(node.orelse)
     return [_without_decided(node.orelse.with_changes(leading_lines=node.leading_lines))] if lines is None else lines
 
@@ -392,13 +411,15 @@ def _may_be_quiet(program: Program, node: cst.CSTNode) -> bool:
 
 def _may_be_run_quietly(program: Program, node: cst.CSTNode, seen: frozenset[cst.CSTNode] = frozenset()) -> bool:
     """Whether a call may be made without gradients, also by what calls the function that it stands in."""
-    if _may_be_quiet(program, node):
+    around = list(program.ancestors(node))
+    managers = [item.item for outer in around if isinstance(outer, cst.With) for item in outer.items]
+    if any(not isinstance(manager, cst.Call) for manager in managers) or _may_be_quiet(program, node):
         return True
-    for function in program.ancestors(node):
+    for function in around:
         if not isinstance(function, cst.FunctionDef) or function in seen:
             continue
-        names = [program.qualified_name(part) for d in function.decorators for part in walk(d)]
-        if any(name is not None and name.startswith("torch.") for name in names):
+        names = [program.qualified_name(d.decorator) for d in function.decorators]
+        if any(name is None or name.startswith("torch.") for name in names):
             return True
         if any(_may_be_run_quietly(program, use, seen | {function}) for use in uses_of(program, function)):
             return True

@@ -23,11 +23,13 @@ from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.dividing.deciding import Decision, decisions, learning
 from refactorer.idioms.dividing.learning import body_for, computes_gradients, keeps_its_names
-from refactorer.idioms.dividing.names import evaluating_name, free, training_name
+from refactorer.idioms.dividing.names import evaluating_name, free, is_of_result, training_name
 from refactorer.idioms.dividing.settled import assignments, settled
 from refactorer.idioms.evaluation.own_methods import is_method
 from refactorer.outline.anchors import loops_around, uses_of
 from refactorer.outline.arguments import is_constant
+from refactorer.outline.blocks import block_lines
+from refactorer.outline.known_values import UNKNOWN
 from refactorer.outline.phases import written_out
 from refactorer.outline.specialise import CannotSpecialise
 
@@ -54,7 +56,7 @@ def divided(program: Program) -> Divided | None:
     program = _in_phases(program)
     loops = False
     for _ in range(_MOST):
-        found = next((new for decision in decisions(program) for new in [_without(program, decision)] if new), None)
+        found = next((new for decision in decisions(program) for new in [_divide(program, decision)] if new), None)
         if found is None:
             break
         done, names, of, loop = found
@@ -73,7 +75,7 @@ def _in_phases(program: Program) -> Program:
     return other if decisions(other) else program
 
 
-def _without(program: Program, decision: Decision) -> tuple[cst.Module, list[str], str, bool] | None:
+def _divide(program: Program, decision: Decision) -> tuple[cst.Module, list[str], str, bool] | None:
     """The file with a function divided, the names of its parts, its own, and whether it has a loop; None if not."""
     function = decision.function
     edits: dict[cst.CSTNode, Edit] = {}
@@ -82,26 +84,30 @@ def _without(program: Program, decision: Decision) -> tuple[cst.Module, list[str
         bodies = {key: _body(program, decision, key) for key in decision.calls}
     except CannotSpecialise:
         return None
-    names = _names(program, decision, bodies)
-    for key in sorted(bodies, key=lambda key: not computes_gradients(program, bodies[key])):
+    learning = [key for key in bodies if computes_gradients(program, bodies[key])]
+    names = _names(program, decision, learning)
+    for key in (*learning, *(key for key in bodies if key not in learning)):
         needless = _needless(program, decision, key, bodies[key])
         part = function.with_changes(
             name=cst.Name(names[key]),
             params=_without_parameters(function.params, needless),
-            body=_block(function.body, bodies[key]),
+            body=_block(function.body, bodies[key]) if key is not UNKNOWN else function.body,
             leading_lines=_leading(program, function) if parts or decision.others else function.leading_lines,
         )
         if not keeps_its_names(function, part):
             return None
         parts.append(part)
         for call in decision.calls[key]:
-            edits[call] = _call(function, call, names[key], needless)
+            new = _call(function, call, names[key], needless)
+            if _comments(call) - _comments(new):
+                return None
+            edits[call] = new
     kept = [function] if decision.others else []
     if _comments(function) - sum((_comments(part) for part in (*kept, *parts)), Counter()):
         return None
     edits[function] = [*kept, *parts]
     done = _tidy(apply(program.module, edits), [*names.values()], assignments(program, function))
-    return done, [*names.values()], function.name.value, bool(program.find((cst.For, cst.While), function))
+    return done, [*names.values()], function.name.value, _has_loop(program, function)
 
 
 def _tidy(module: cst.Module, names: Sequence[str], before: set[tuple[str, str]]) -> cst.Module:
@@ -118,6 +124,8 @@ def _tidy(module: cst.Module, names: Sequence[str], before: set[tuple[str, str]]
 
 
 def _body(program: Program, decision: Decision, key: object) -> list[cst.CSTNode]:
+    if key is UNKNOWN:
+        return block_lines(decision.function.body)
     variable = program.variables[decision.parameter.name]
     return body_for(program, decision.function, {variable: decision.values[key]}, decision.calls[key])
 
@@ -140,24 +148,35 @@ def _comments(node: cst.CSTNode) -> Counter[str]:
     return Counter(dict.fromkeys(found, 1))
 
 
-def _names(program: Program, decision: Decision, bodies: dict[object, list[cst.CSTNode]]) -> dict[object, str]:
+def _names(program: Program, decision: Decision, learning: Sequence[object]) -> dict[object, str]:
     """A name for each part."""
     own = decision.function.name.value
     taken = {variable.name for variable in program.variables.values()}
     if is_method(program, decision.function):
         taken |= {node.attr.value for node in program.find(cst.Attribute)}
     taken -= set() if decision.others else {own}
-    code = cst.Module([]).code_for_node
     names: dict[object, str] = {}
-    for key, body in sorted(bodies.items(), key=lambda item: not computes_gradients(program, item[1])):
-        if computes_gradients(program, body):
-            wanted = training_name(own)
-        else:
-            calls = [" ".join(code(arg) for arg in call.args) for call in decision.calls[key]]
-            wanted = evaluating_name(own, key if isinstance(key, str) else "", calls)
-        names[key] = free(wanted, taken)
+    for key in (*learning, *(key for key in decision.calls if key not in learning)):
+        names[key] = free(_wanted(program, decision, key, learning), taken)
         taken.add(names[key])
     return names
+
+
+def _wanted(program: Program, decision: Decision, key: object, learning: Sequence[object]) -> str:
+    """What a part would be called if no other name of the file was the same."""
+    own, code = decision.function.name.value, cst.Module([]).code_for_node
+    if key is UNKNOWN and len(learning) > 1:
+        return own
+    if key in learning:
+        return training_name(own)
+    if is_of_result(own) and not _has_loop(program, decision.function):
+        return own
+    calls = [" ".join(code(arg) for arg in call.args) for call in decision.calls[key]]
+    return evaluating_name(own, key if isinstance(key, str) else "", calls)
+
+
+def _has_loop(program: Program, function: cst.FunctionDef) -> bool:
+    return bool(program.find((cst.For, cst.While), function))
 
 
 def _needless(program: Program, decision: Decision, key: object, body: list[cst.CSTNode]) -> list[cst.Param]:

@@ -13,7 +13,7 @@ from refactorer.outline.anchors import backward_calls, loops_around, uses_of
 from refactorer.outline.arguments import matched
 from refactorer.outline.control import suspensions
 from refactorer.outline.inline import values_given
-from refactorer.outline.known_values import PRESENT, Value, constant, value_of
+from refactorer.outline.known_values import PRESENT, UNKNOWN, Value, constant, value_of
 from refactorer.outline.torch_names import names_optimizer
 
 _REFLECTION = {"locals", "vars", "eval", "exec", "dir", "__class__", "super"}
@@ -21,7 +21,11 @@ _REFLECTION = {"locals", "vars", "eval", "exec", "dir", "__class__", "super"}
 
 @dataclass(frozen=True)
 class Decision:
-    """A function, the parameter that decides, and the calls for each of its values; `others` use it some other way."""
+    """A function, the parameter that decides, and the calls for each of its values.
+
+    Calls with a value that is not known have the key UNKNOWN, which has no value. `others` says that the function is
+    used in some other way than by these calls.
+    """
 
     function: cst.FunctionDef
     parameter: cst.Param
@@ -100,18 +104,15 @@ def _by(
     values: dict[object, Value] = {}
     for call in calls:
         value = _given(program, function, parameter, call)
-        if value is not None:
-            key = value_of(value)
-            grouped.setdefault(key, []).append(call)
-            values[key] = value
-    known = sum(map(len, grouped.values()))
-    others = known < uses
-    if not grouped or (others and is_method(program, function)) or all(value is PRESENT for value in values.values()):
+        key = value_of(value) if value is not None else UNKNOWN
+        grouped.setdefault(key, []).append(call)
+        values |= {key: value} if value is not None else {}
+    if all(value is PRESENT for value in values.values()):
         return None
     outcomes = {learns(program, function, {variable: value}) for value in values.values()}
-    if others:
+    if UNKNOWN in grouped or len(calls) < uses:
         outcomes.add(learns(program, function, {}))
-    return Decision(function, parameter, grouped, values, others) if outcomes == {True, False} else None
+    return Decision(function, parameter, grouped, values, len(calls) < uses) if outcomes == {True, False} else None
 
 
 def _given(program: Program, function: cst.FunctionDef, parameter: cst.Param, call: cst.Call) -> Value | None:

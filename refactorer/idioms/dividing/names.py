@@ -12,6 +12,7 @@ _EVALUATIONS = {
     "test": "test", "testing": "test",
     "eval": "evaluate", "evaluate": "evaluate", "evaluation": "evaluate",
 }  # fmt: skip
+_GENERAL = ("step", "epoch", "epochs", "iteration", "iter", "batch", "loop", "phase", "process", "one", "model")
 _EMPTY = ("or", "and", "run", "do", "perform")
 
 
@@ -33,6 +34,13 @@ def evaluating_name(name: str, value: str, calls: Iterable[str]) -> str:
     verb = _EVALUATIONS.get(value.lower())
     verb = verb or (own[0] if len(own) == 1 else seen.pop() if len(seen) == 1 else "evaluate")
     return name[: len(name) - len(bare)] + "_".join([verb, *_rest(words)])
+
+
+def is_of_result(name: str) -> bool:
+    """Whether a function is called after what it gives, as `loss_batch`, and not after what it does."""
+    return any(
+        word.lower() not in (*_GENERAL, *_EMPTY, *_TRAINING, *_EVALUATIONS) for word in name.strip("_").split("_")
+    )
 
 
 def free(wanted: str, taken: Collection[str]) -> str:
