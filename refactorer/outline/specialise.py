@@ -46,7 +46,10 @@ def specialise(
         CannotSpecialise: a value stands in a place where no constant can.
     """
     block = cst.IndentedBlock(list(lines))  # type: ignore[arg-type]
-    done = block.visit(_Specialiser(program, known, block, calls, gone))
+    try:
+        done = block.visit(_Specialiser(program, known, block, calls, gone))
+    except cst.CSTValidationError as error:  # brackets that a keyword without a space behind it needs
+        raise CannotSpecialise from error
     assert isinstance(done, cst.IndentedBlock)
     for node in walk(done):
         owner = node.value if isinstance(node, (cst.Attribute, cst.Subscript)) else None
@@ -218,10 +221,10 @@ class _Specialiser(cst.CSTTransformer):
         return updated_node.with_changes(func=updated_node.func.with_changes(attr=name), args=[])
 
     def _has_own_modes(self) -> bool:
-        """Whether a class of the file may mean something else by `train()` or `eval()`."""
+        """Whether a class of the file may mean something else by `train(False)` or `eval()`."""
         named = (node for node in self.program.find(cst.FunctionDef) if node.name.value in ("train", "eval"))
-        owners = (class_of_method(self.program, node) for node in named)
-        return any(owner is not None and owner.bases for owner in owners)
+        methods = (node for node in named if class_of_method(self.program, node) is not None)
+        return any(node.name.value == "eval" or len(node.params.params) != 1 for node in methods)
 
     # --- statements -----------------------------------------------------------------------------------------------
 

@@ -181,7 +181,8 @@ def _has_loop(program: Program, function: cst.FunctionDef) -> bool:
 
 def _needless(program: Program, decision: Decision, key: object, body: list[cst.CSTNode]) -> list[cst.Param]:
     """The parameters that a part reads no more, and whose arguments are plain names or constants."""
-    params = (*decision.function.params.params, *decision.function.params.kwonly_params)
+    own = is_method(program, decision.function)
+    params = (*decision.function.params.params[own:], *decision.function.params.kwonly_params)
     left = {node.value for node in walk(*body) if isinstance(node, cst.Name)}
     found = []
     for parameter in params:
