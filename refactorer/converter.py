@@ -13,6 +13,7 @@ from refactorer.analysis.program import Program
 from refactorer.diagnostics import Diagnostic
 from refactorer.emit.check import unbound_names
 from refactorer.idioms import progress
+from refactorer.idioms.dividing import divided
 from refactorer.idioms.evaluation.copies import is_left_over, with_copies
 from refactorer.idioms.evaluation.obstacles import OF_A_CLASS, USED_ELSEWHERE
 from refactorer.idioms.evaluation.opened_bars import with_opened_bars
@@ -31,7 +32,7 @@ from refactorer.source import syntax_problem
 
 _MOST_TRAININGS = 10_000
 _OWN_MODES = "self.automatic_modes = False"
-_LITERAL = {"N101", "N102", "N103"}
+_LITERAL = {"N101", "N103"}
 _BACKWARD = re.compile(r"\bbackward\s*\(")
 
 
@@ -84,6 +85,7 @@ class _Conversion:
     copies: dict[cst.CSTNode, cst.FunctionDef] = field(default_factory=dict)
     prepared: str = ""
     left_over: list[tuple[str, str]] = field(default_factory=list)
+    parts: dict[str, str] = field(default_factory=dict)
 
     def result(self) -> Result:
         self.text = self.original
@@ -98,7 +100,7 @@ class _Conversion:
             )  # fmt: skip
             return Failed(self.path, (where,))
         try:
-            return self._in_phases(program) or self._every_training(program)
+            return self._in_phases(program) or self._divided(program) or self._every_training(program)
         except RecursionError:
             deep = Diagnostic("E900", "the file is nested too deeply", "split the deepest expression", self.path)
             return Failed(self.path, (deep,))
@@ -110,15 +112,30 @@ class _Conversion:
             return None
         other = _Conversion(self.original, self.path, self.options, text)
         result = other._every_training(other._parsed())
-        if not isinstance(result, Converted) or "def validation_step(" not in result.after:
-            return None
-        if _LITERAL & {note.code for note in result.diagnostics}:
+        if not isinstance(result, Converted) or _LITERAL & {note.code for note in result.diagnostics}:
             return None
         self.seen = other.seen
         return result
 
+    def _divided(self, program: Program) -> Result | None:
+        """The result for the script with functions for training and others for evaluation, if it can be converted."""
+        done = divided(program)
+        if done is None:
+            return None
+        other = _Conversion(self.original, self.path, self.options, done.text, parts=done.parts)
+        result = other._every_training(other._parsed())
+        if not isinstance(result, Converted):
+            return None
+        if not done.loops:
+            plain = _Conversion(self.original, self.path, self.options, self.original)
+            before = plain._every_training(plain._parsed())
+            if isinstance(before, Converted) and _beauty(before) >= _beauty(result):
+                return None
+        self.seen = other.seen
+        return result
+
     def _candidates(self, program: Program) -> list[Site]:
-        return candidates(program, begun=self.text is not self.original)
+        return candidates(program, begun=bool(self.seen))
 
     def _parsed(self) -> Program:
         return Program(cst.parse_module(self.text), self.text)
@@ -298,7 +315,18 @@ class _Conversion:
         for block in difflib.SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
             if block.b <= line - 1 < block.b + block.size:
                 return line - block.b + block.a, column
-        return 0, 0
+        return self._of_part(program, node, after[line - 1 : line], before), column
+
+    def _of_part(self, program: Program, node: cst.CSTNode, lines: list[str], before: list[str]) -> int:
+        """The line of the original that a line of a part of a divided function was, or that of its function; else 0."""
+        around = [node, *program.ancestors(node)]
+        name = next((f.name.value for f in around if isinstance(f, cst.FunctionDef) and f.name.value in self.parts), "")
+        of = self.parts.get(name, "")
+        start = next((i for i, line in enumerate(before) if re.match(rf"\s*def {of}\b", line)), None) if of else None
+        if start is None:
+            return 0
+        same = [i for i, line in enumerate(before) if i > start and [line.strip()] == [part.strip() for part in lines]]
+        return (same or [start])[0] + 1
 
     def _unprepared(self, program: Program, node: cst.CSTNode, line: int, text: str) -> int:
         """The line of a text that a line was before an evaluation in it was prepared."""
@@ -316,6 +344,12 @@ def _renamed(message: str, originals: dict[str, cst.FunctionDef]) -> str:
     for name, function in originals.items():
         message = message.replace(name, function.name.value)
     return message
+
+
+def _beauty(result: Converted) -> tuple[bool, int]:
+    """How little of a result is literal."""
+    notes = [note.code for note in result.diagnostics]
+    return "def validation_step(" in result.after, -sum(notes.count(code) for code in (*_LITERAL, "N102", "N104"))
 
 
 def _same_line(before: str, after: str, line: int) -> int:

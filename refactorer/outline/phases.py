@@ -6,6 +6,8 @@ the caller to see; it does the same as the loop in any case.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import libcst as cst
 
 from refactorer.analysis.deferred import deferred
@@ -13,54 +15,84 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
-from refactorer.outline.anchors import backward_calls, loops_around
+from refactorer.outline.anchors import Loop, backward_calls, loops_around, only_call_of
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of, footer_of, with_comments
 from refactorer.outline.control import loop_jumps
+from refactorer.outline.known_values import Value, constant, value_of
 from refactorer.outline.specialise import CannotSpecialise, specialise
 
 
-def written_out(program: Program) -> str | None:
-    """The text of a file with its phases written out; None if it has none, or none that can be."""
+def written_out(
+    program: Program, loops: Iterable[Loop] | None = None, learns: Callable[[list[cst.CSTNode]], bool] | None = None
+) -> str | None:
+    """The text of a file with its phases written out; None if it has none, or none that can be.
+
+    `loops` are those that may go through phases: without them, those around the gradients. `learns` says of some lines
+    whether they compute gradients; without it, they do if they say `backward()`.
+    """
+    if loops is None:
+        loops = dict.fromkeys(loop for call in backward_calls(program) for loop in loops_around(program, call))
     edits: dict[cst.CSTNode, Edit] = {}
-    for loop in dict.fromkeys(loop for call in backward_calls(program) for loop in loops_around(program, call)):
-        lines = _written_out(program, loop) if isinstance(loop, cst.For) else None
+    for loop in loops:
+        lines = _written_out(program, loop, learns or _learns) if isinstance(loop, cst.For) else None
         if lines is not None:
             edits[loop] = lines
     return apply(program.module, edits).code if edits else None
 
 
-def _written_out(program: Program, loop: cst.For) -> list[cst.CSTNode] | None:
+def _written_out(
+    program: Program, loop: cst.For, learns: Callable[[list[cst.CSTNode]], bool]
+) -> list[cst.CSTNode] | None:
     """The copies of the body of a loop over phases."""
     variable = program.variables.get(loop.target)
     values = _phases(loop.iter)
-    if variable is None or not values or not loops_around(program, loop) or not _is_plain(program, loop, variable):
+    if variable is None or not values or not _is_in_epoch(program, loop) or not _is_plain(program, loop, variable):
         return None
     body = block_lines(loop.body)
     try:
-        copies = [specialise(program, body, variable, value) for value in values]
+        copies = [specialise(program, body, {variable: value}) for value in values]
     except CannotSpecialise:
         return None
-    learning = [copy for copy in copies if _learns(copy)]
+    learning = [copy for copy in copies if learns(copy)]
     if len(learning) != 1:
         return None
     if _clears_first(learning[0]) and not any(node.attr.value == "grad" for node in program.find(cst.Attribute)):
         copies = [copy if copy in learning else _without_clearing(copy) for copy in copies]
     above = [line for line in loop.leading_lines if line.comment is None][:1]
-    lines = [with_comments(copies[0][0], [*above, *comments_of(loop)]), *copies[0][1:]]
+    lines = [with_comments(_close(copies[0][0]), [*above, *comments_of(loop)]), *copies[0][1:]]
     for copy in copies[1:]:
-        lines += [with_comments(copy[0], [cst.EmptyLine(indent=False)]), *copy[1:]]
+        lines += [with_comments(_close(copy[0]), [cst.EmptyLine(indent=False)]), *copy[1:]]
     footer = footer_of(loop)
     return [*lines[:-1], with_comments(lines[-1], footer)] if footer else lines
 
 
-def _phases(iterable: cst.BaseExpression) -> list[cst.SimpleString] | None:
-    """The names in `['train', 'val']`."""
+def _close(line: cst.CSTNode) -> cst.CSTNode:
+    """A statement without the blank lines above it and its comments."""
+    above = list(getattr(line, "leading_lines", ()))
+    while above and above[0].comment is None:
+        above.pop(0)
+    return line.with_changes(leading_lines=above)
+
+
+def _is_in_epoch(program: Program, loop: cst.For) -> bool:
+    """Whether a loop is run again and again: by another one around it, or around the only call of its function."""
+    if loops_around(program, loop):
+        return True
+    function = program.enclosing_function(loop)
+    call = only_call_of(program, function) if function is not None else None
+    return call is not None and bool(loops_around(program, call))
+
+
+def _phases(iterable: cst.BaseExpression) -> list[Value] | None:
+    """The names in `['train', 'val']`, or `[True, False]`."""
     if not isinstance(iterable, (cst.List, cst.Tuple)) or len(iterable.elements) < 2:
         return None
-    found = [element.value for element in iterable.elements]
-    names = [value for value in found if isinstance(value, cst.SimpleString) and value.raw_value.isalnum()]
-    return names if len(names) == len(found) == len({name.raw_value for name in names}) else None
+    found = [constant(element.value) for element in iterable.elements]
+    plain = [value for value in found if isinstance(value, cst.SimpleString) and value.raw_value.isalnum()]
+    flags = [value for value in found if isinstance(value, cst.Name) and value.value != "None"]
+    distinct = len({value_of(value) for value in found if value is not None}) == len(found)
+    return [*plain, *flags] if distinct and len(found) in (len(plain), len(flags)) else None
 
 
 def _is_plain(program: Program, loop: cst.For, variable: Variable) -> bool:

@@ -1,77 +1,140 @@
-"""A copy of statements for one value of a variable: conditions on the value are decided, branches not taken go."""
+"""A copy of statements for known values of variables: conditions on them are decided, branches not taken go."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.outline.anchors import uses_of
 from refactorer.outline.blocks import block_lines
+from refactorer.outline.classes import class_of_method
 from refactorer.outline.comments import comments_of, footer_of, with_comments
+from refactorer.outline.known_values import PRESENT, UNKNOWN, Value, compared, truth, value_of, written
 
 _TRUE, _FALSE = cst.Name("True"), cst.Name("False")
 _SWITCH = ("torch.set_grad_enabled", "torch.autograd.set_grad_enabled")
+_WITH_GRADIENTS = ("torch.enable_grad", "torch.autograd.enable_grad")
+_JUMPS = (cst.Continue, cst.Break, cst.Return, cst.Raise)
+_NUMERIC = (
+    cst.Name, cst.BaseNumber, cst.BinaryOperation, cst.BaseBinaryOp, cst.Comparison, cst.ComparisonTarget,
+    cst.BaseCompOp,
+)  # fmt: skip
+_ATOMS = (cst.Name, cst.Attribute, cst.Call, cst.Subscript, cst.SimpleString, cst.BaseNumber)
 
 
 class CannotSpecialise(Exception):
-    """The variable is used in a way whose meaning for one value is not worked out."""
+    """A variable is used in a way whose meaning for one value is not worked out."""
 
 
 def specialise(
-    program: Program, lines: Sequence[cst.CSTNode], variable: Variable, value: cst.SimpleString
+    program: Program,
+    lines: Sequence[cst.CSTNode],
+    known: Mapping[Variable, Value],
+    calls: Sequence[cst.Call] = (),
+    gone: Collection[cst.CSTNode] = (),
 ) -> list[cst.CSTNode]:
-    """The lines for one value of a variable that they only read.
+    """The lines for known values of variables that they only read; `calls` are those that run them.
+
+    The lines in `gone`, which set such variables, are left out; their comments stay.
 
     Raises:
-        CannotSpecialise: the value stands in a place where no constant can.
+        CannotSpecialise: a value stands in a place where no constant can.
     """
-    block = cst.IndentedBlock([*lines, cst.SimpleStatementLine([cst.Pass()])])  # type: ignore[list-item]
-    done = block.visit(_Specialiser(program, variable, value))
+    block = cst.IndentedBlock(list(lines))  # type: ignore[arg-type]
+    try:
+        done = block.visit(_Specialiser(program, known, block, calls, gone))
+    except cst.CSTValidationError as error:  # brackets that a keyword without a space behind it needs
+        raise CannotSpecialise from error
     assert isinstance(done, cst.IndentedBlock)
-    return list(done.body[:-1])
+    for node in walk(done):
+        owner = node.value if isinstance(node, (cst.Attribute, cst.Subscript)) else None
+        if isinstance(owner, cst.Name) and owner.value in ("None", "True", "False"):
+            raise CannotSpecialise
+    return list(done.body)
+
+
+def specialised(program: Program, node: cst.BaseExpression, known: Mapping[Variable, Value]) -> cst.BaseExpression:
+    """An expression for known values of variables.
+
+    Raises:
+        CannotSpecialise: a value stands in a place where no constant can.
+    """
+    done = node.visit(_Specialiser(program, known, node))
+    return cast("cst.BaseExpression", done)
 
 
 class _Specialiser(cst.CSTTransformer):
-    def __init__(self, program: Program, variable: Variable, value: cst.SimpleString) -> None:
+    def __init__(
+        self,
+        program: Program,
+        known: Mapping[Variable, Value],
+        outer: cst.CSTNode,
+        calls: Sequence[cst.Call] = (),
+        gone: Collection[cst.CSTNode] = (),
+    ) -> None:
         super().__init__()
-        self.program, self.variable, self.value = program, variable, value
+        self.program, self.known, self.outer, self.calls, self.gone = program, known, outer, calls, gone
+        self.left: set[int] = set()
+        self.chosen: dict[cst.CSTNode, cst.BaseExpression] = {}
+        self.last: set[int] = set()
 
-    def _is_it(self, node: cst.CSTNode) -> bool:
-        return self.program.variables.get(node) is self.variable
+    def _value(self, node: cst.CSTNode) -> Value | None:
+        variable = self.program.variables.get(node)
+        return self.known.get(variable) if variable is not None else None
 
     # --- expressions ----------------------------------------------------------------------------------------------
 
     def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
-        if not self._is_it(original_node):
+        value = self._value(original_node)
+        if value is None or (value is PRESENT and not self._is_condition(original_node)):
             return updated_node
-        return self._quoted_for(original_node).with_changes(lpar=updated_node.lpar, rpar=updated_node.rpar)
+        if self._is_condition(original_node):
+            new: cst.BaseExpression = _TRUE if truth(value) else _FALSE
+        else:
+            new = self._quoted_for(original_node, value)
+        return new.with_changes(lpar=updated_node.lpar, rpar=updated_node.rpar)
 
-    def _quoted_for(self, node: cst.Name) -> cst.SimpleString:
+    def _quoted_for(self, node: cst.Name, value: Value) -> Value:
         """The value, in other quotes than the formatted string that the name stands in."""
         around = [outer for outer in self.program.ancestors(node) if isinstance(outer, cst.FormattedString)]
-        if not around or not any(string.quote in self.value.value for string in around):
-            return self.value
-        other = "'" if self.value.value.startswith('"') else '"'
+        if not isinstance(value, cst.SimpleString) or not any(string.quote in value.value for string in around):
+            return value
+        other = "'" if value.value.startswith('"') else '"'
         if any(other == string.quote for string in around):
             raise CannotSpecialise
-        return cst.SimpleString(f"{other}{self.value.raw_value}{other}")
+        return cst.SimpleString(f"{other}{value.raw_value}{other}")
 
     def leave_FormattedStringExpression(
         self, original_node: cst.FormattedStringExpression, updated_node: cst.FormattedStringExpression
     ) -> cst.BaseFormattedStringContent:
-        if not self._is_it(original_node.expression) or original_node.conversion is not None:
+        value = self._value(original_node.expression)
+        if value is None or value is PRESENT or original_node.conversion is not None:
             return updated_node
         spec = cst.Module([]).code_for_node(cst.FormattedString(list(original_node.format_spec or ())))[2:-1]
         if original_node.equal or "{" in spec:
             raise CannotSpecialise
-        text = str(self.value.evaluated_value)
         try:
-            return cst.FormattedStringText(format(text, spec))
-        except ValueError as error:
+            return cst.FormattedStringText(written(value, spec))
+        except (TypeError, ValueError) as error:
             raise CannotSpecialise from error
+
+    def leave_FormattedString(
+        self, original_node: cst.FormattedString, updated_node: cst.FormattedString
+    ) -> cst.BaseExpression:
+        """A string that shows nothing any more is a plain one."""
+        texts = [part.value for part in updated_node.parts if isinstance(part, cst.FormattedStringText)]
+        text = "".join(texts)
+        shown = any(isinstance(part, cst.FormattedStringExpression) for part in original_node.parts)
+        simple = updated_node.start.lower() in ("f'", 'f"') and not {"{", "}"} & set(text)
+        if len(texts) < len(updated_node.parts) or not shown or not simple:
+            return updated_node
+        string = cst.SimpleString(updated_node.quote + text + updated_node.quote)
+        return string.with_changes(lpar=updated_node.lpar, rpar=updated_node.rpar)
 
     def leave_Comparison(self, original_node: cst.Comparison, updated_node: cst.Comparison) -> cst.BaseExpression:
         decided = self._decided(original_node)
@@ -83,44 +146,53 @@ class _Specialiser(cst.CSTTransformer):
         if len(node.comparisons) != 1:
             return None
         other = node.comparisons[0]
-        left, right = (self._constant(part) for part in (node.left, other.comparator))
-        if isinstance(other.operator, (cst.In, cst.NotIn)) and isinstance(left, str):
-            among = self._constants(other.comparator)
-            return None if among is None else (left in among) is isinstance(other.operator, cst.In)
-        if isinstance(other.operator, (cst.Equal, cst.NotEqual)) and left is not None and right is not None:
-            return (left == right) is isinstance(other.operator, cst.Equal)
-        return None
+        left = self._meaning(node.left)
+        if isinstance(other.operator, (cst.In, cst.NotIn)):
+            among = self._meanings(other.comparator)
+            if left in (UNKNOWN, PRESENT) or among is None:
+                return None
+            return (left in among) is isinstance(other.operator, cst.In)
+        decided = compared(left, other.operator, self._meaning(other.comparator))
+        if decided is None and isinstance(other.operator, (cst.Is, cst.IsNot)) and isinstance(left, str):
+            raise CannotSpecialise
+        return decided
 
-    def _constant(self, node: cst.BaseExpression) -> str | None:
-        if self._is_it(node):
-            node = self.value
-        return str(node.evaluated_value) if isinstance(node, cst.SimpleString) else None
+    def _meaning(self, node: cst.BaseExpression) -> object:
+        return value_of(self._value(node) or node)
 
-    def _constants(self, node: cst.BaseExpression) -> list[str | None] | None:
+    def _meanings(self, node: cst.BaseExpression) -> list[object] | None:
         if not isinstance(node, (cst.List, cst.Tuple, cst.Set)):
             return None
-        found = [self._constant(element.value) for element in node.elements]
-        return None if None in found else found
+        found = [self._meaning(element.value) for element in node.elements]
+        return None if any(value in (UNKNOWN, PRESENT) for value in found) else found
 
     def leave_UnaryOperation(
         self, original_node: cst.UnaryOperation, updated_node: cst.UnaryOperation
     ) -> cst.BaseExpression:
-        known = _known(updated_node.expression)
+        known = self._truth(original_node.expression, updated_node.expression)
         if not isinstance(updated_node.operator, cst.Not) or known is None:
             return updated_node
-        return _FALSE if known else _TRUE
+        return (_FALSE if known else _TRUE).with_changes(lpar=updated_node.lpar, rpar=updated_node.rpar)
 
     def leave_BooleanOperation(
         self, original_node: cst.BooleanOperation, updated_node: cst.BooleanOperation
     ) -> cst.BaseExpression:
         """`True and x` is `x`; on the right a constant is only dropped where a condition is all that is asked for."""
-        left, right = _known(updated_node.left), _known(updated_node.right)
+        left = self._truth(original_node.left, updated_node.left)
+        right = self._truth(original_node.right, updated_node.right)
         neutral = isinstance(updated_node.operator, cst.And)
         if left is not None:
-            return updated_node.right if left is neutral else (_TRUE if left else _FALSE)
-        if right is neutral and self._is_condition(original_node):
-            return updated_node.left
+            return _instead(updated_node, updated_node.right if left is neutral else updated_node.left)
+        if right is not None and self._is_condition(original_node):
+            if right is neutral:
+                return _instead(updated_node, updated_node.left)
+            if all(isinstance(part, _NUMERIC) for part in walk(original_node.left)):
+                return _instead(updated_node, _TRUE if right else _FALSE)
         return updated_node
+
+    def _truth(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> bool | None:
+        value = self._value(original)
+        return truth(value) if value is not None else _known(updated)
 
     def _is_condition(self, node: cst.CSTNode) -> bool:
         parent = self.program.parent.get(node)
@@ -128,7 +200,31 @@ class _Specialiser(cst.CSTTransformer):
 
     def leave_IfExp(self, original_node: cst.IfExp, updated_node: cst.IfExp) -> cst.BaseExpression:
         known = _known(updated_node.test)
-        return updated_node if known is None else updated_node.body if known else updated_node.orelse
+        if known is None:
+            return updated_node
+        self.chosen[original_node] = original_node.body if known else original_node.orelse
+        new = updated_node.body if known else updated_node.orelse
+        parent = self.program.parent.get(original_node)
+        bare = isinstance(parent, (cst.Assign, cst.Arg, cst.Expr)) and isinstance(new, _ATOMS)
+        return new if bare and not _has_lines(new) else _instead(updated_node, new)
+
+    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
+        """`model.train(is_train)` is a switch to one of the modes."""
+        func, args = original_node.func, original_node.args
+        if not isinstance(func, cst.Attribute) or func.attr.value != "train" or len(args) != 1:
+            return updated_node
+        known = _known(updated_node.args[0].value)
+        asked = known is not None and _known(args[0].value) is None and args[0].star == "" and args[0].keyword is None
+        if not asked or self._has_own_modes() or not isinstance(updated_node.func, cst.Attribute):
+            return updated_node
+        name = updated_node.func.attr.with_changes(value="train" if known else "eval")
+        return updated_node.with_changes(func=updated_node.func.with_changes(attr=name), args=[])
+
+    def _has_own_modes(self) -> bool:
+        """Whether a class of the file may mean something else by `train(False)` or `eval()`."""
+        named = (node for node in self.program.find(cst.FunctionDef) if node.name.value in ("train", "eval"))
+        methods = (node for node in named if class_of_method(self.program, node) is not None)
+        return any(node.name.value == "eval" or len(node.params.params) != 1 for node in methods)
 
     # --- statements -----------------------------------------------------------------------------------------------
 
@@ -139,23 +235,41 @@ class _Specialiser(cst.CSTTransformer):
         if isinstance(parent, cst.If) and parent.orelse is original_node:
             return updated_node  # an `elif`, which the `if` decides
         lines = _taken(updated_node)
-        return _flat(lines) if lines is not None else _without_decided(updated_node)
+        if lines is None:
+            return _without_decided(updated_node)
+        if lines and _jumps(lines[-1]):
+            self.last.add(id(lines[-1]))
+        return _flat(lines)
 
     def leave_With(
         self, original_node: cst.With, updated_node: cst.With
     ) -> cst.With | cst.FlattenSentinel[cst.BaseStatement]:
-        call = original_node.items[0].item if len(original_node.items) == 1 else None
-        if not isinstance(call, cst.Call) or self.program.qualified_name(call.func) not in _SWITCH:
+        if len(original_node.items) != 1:
             return updated_node
+        item = original_node.items[0]
+        call = self.chosen.get(item.item, item.item)
+        name = self.program.qualified_name(call.func) if isinstance(call, cst.Call) else None
+        if call is not item.item and item.asname is None:
+            learning = name in _WITH_GRADIENTS and self._learns_anyway(original_node)
+            if learning or name == "contextlib.nullcontext":
+                return _flat(_opened(updated_node, updated_node.body))
+        if name not in _SWITCH:
+            return updated_node if call is item.item else _without_brackets(updated_node)
+        return self._switched(original_node, updated_node)
+
+    def _switched(
+        self, original_node: cst.With, updated_node: cst.With
+    ) -> cst.With | cst.FlattenSentinel[cst.BaseStatement]:
+        """`with torch.set_grad_enabled(...)` as what it comes to."""
         new = updated_node.items[0].item
         known = _known(new.args[0].value) if isinstance(new, cst.Call) and len(new.args) == 1 else None
-        if known is None or not isinstance(call.func, cst.Attribute):
+        if known is None or not isinstance(new, cst.Call) or not isinstance(new.func, cst.Attribute):
             return updated_node
         if known and self._learns_anyway(original_node):
             return _flat(_opened(updated_node, updated_node.body))
         if known:
             return updated_node
-        quiet = cst.Call(call.func.with_changes(attr=cst.Name("no_grad")))
+        quiet = cst.Call(new.func.with_changes(attr=cst.Name("no_grad")))
         return updated_node.with_changes(items=[updated_node.items[0].with_changes(item=quiet)])
 
     def _learns_anyway(self, node: cst.With) -> bool:
@@ -164,16 +278,77 @@ class _Specialiser(cst.CSTTransformer):
         for call in program.calls:
             if program.qualified_name(call.func) in _SWITCH and not isinstance(program.parent[call], cst.WithItem):
                 return False
-        outer = (
-            item.item for around in program.ancestors(node) if isinstance(around, cst.With) for item in around.items
-        )
-        names = [program.qualified_name(manager.func) for manager in outer if isinstance(manager, cst.Call)]
-        return not any(name is None or name.startswith("torch.") for name in names)
+        return not _may_be_quiet(program, node) and not any(_may_be_run_quietly(program, c) for c in self.calls)
+
+    def leave_SimpleStatementLine(
+        self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
+    ) -> cst.SimpleStatementLine:
+        does_nothing = all(map(_is_decided, original_node.body, updated_node.body))
+        if original_node in self.gone or does_nothing:
+            updated_node = updated_node.with_changes(body=[cst.Pass()])
+            self.left.add(id(updated_node))
+        return updated_node
 
     def leave_IndentedBlock(
         self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
     ) -> cst.IndentedBlock:
-        return updated_node if updated_node.body else updated_node.with_changes(body=[_pass()])
+        """What stands behind a jump that is surely made goes, and so does a `continue` at the end of a loop."""
+        lines: list[cst.CSTNode] = []
+        waiting: list[cst.EmptyLine] = []
+        for line in updated_node.body:
+            if id(line) in self.left:
+                waiting += comments_of(line)
+                continue
+            lines.append(with_comments(line, waiting) if waiting else line)
+            waiting = []
+            if id(line) in self.last:
+                in_loop = isinstance(self.program.parent.get(original_node), (cst.For, cst.While))
+                if in_loop and _is_only(line, cst.Continue) and not comments_of(lines[-1]):
+                    lines.pop()
+                break
+        if not lines and original_node is not self.outer:
+            lines = [_pass()]
+        footer = [*waiting, *updated_node.footer]
+        return updated_node.with_changes(body=lines, footer=footer)
+
+
+def _is_decided(before: cst.BaseSmallStatement, after: cst.BaseSmallStatement) -> bool:
+    """Whether a statement has become one that does nothing: `model.train() if training else None`, or an `assert`."""
+    if isinstance(before, cst.Expr) and isinstance(after, cst.Expr):
+        return isinstance(before.value, (cst.IfExp, cst.BooleanOperation)) and isinstance(after.value, cst.Name)
+    if isinstance(before, cst.Assert) and isinstance(after, cst.Assert):
+        return _known(after.test) is True and _known(before.test) is None
+    return False
+
+
+def _is_only(line: cst.CSTNode, kind: type[cst.CSTNode]) -> bool:
+    return isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 and isinstance(line.body[0], kind)
+
+
+def _jumps(line: cst.CSTNode) -> bool:
+    return isinstance(line, cst.SimpleStatementLine) and isinstance(line.body[-1], _JUMPS)
+
+
+def _instead(old: cst.BaseExpression, new: cst.BaseExpression) -> cst.BaseExpression:
+    """An expression in the place of another, in whose brackets it may have stood."""
+    if not old.lpar or new.lpar:
+        return new
+    return new.with_changes(lpar=old.lpar, rpar=old.rpar)
+
+
+def _has_lines(node: cst.CSTNode) -> bool:
+    return "\n" in cst.Module([]).code_for_node(node)
+
+
+def _without_brackets(node: cst.With) -> cst.With:
+    """`with (torch.no_grad()):` without the brackets that an expression needed."""
+    item = node.items[0].item
+    spaced = not isinstance(node.whitespace_after_with, cst.SimpleWhitespace) or node.whitespace_after_with.value
+    if not isinstance(item, cst.Call) or not spaced or _has_lines(node.items[0]):
+        return node
+    bare = node.items[0].with_changes(item=item.with_changes(lpar=[], rpar=[]))
+    default = cst.MaybeSentinel.DEFAULT
+    return node.with_changes(items=[bare], lpar=default, rpar=default)
 
 
 def _flat(lines: list[cst.CSTNode]) -> cst.FlattenSentinel[cst.BaseStatement]:
@@ -198,8 +373,11 @@ def _taken(node: cst.If) -> list[cst.CSTNode] | None:
     if node.orelse is None:
         return []
     if isinstance(node.orelse, cst.Else):
-        return _opened(node.orelse, node.orelse.body)
-    return _taken(node.orelse) or [_without_decided(node.orelse.with_changes(leading_lines=node.leading_lines))]
+        blank = [line for line in node.leading_lines if line.comment is None]
+        above = [*blank, *(line for line in node.orelse.leading_lines if line.comment is not None)]
+        return _opened(node.orelse.with_changes(leading_lines=above), node.orelse.body)
+    lines = _taken(node.orelse)
+    return [_without_decided(node.orelse.with_changes(leading_lines=node.leading_lines))] if lines is None else lines
 
 
 def _without_decided(node: cst.If) -> cst.If:
@@ -224,3 +402,28 @@ def _opened(node: cst.CSTNode, body: cst.BaseSuite) -> list[cst.CSTNode]:
         lines[0] = first.with_changes(leading_lines=[*above[:1], *kept])
     footer = footer_of(node)
     return lines if not footer else [*lines[:-1], with_comments(lines[-1], footer)]
+
+
+def _may_be_quiet(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a `with` block around a piece of code may switch gradients off."""
+    around = (outer for outer in program.ancestors(node) if isinstance(outer, cst.With))
+    managers = [item.item for outer in around for item in outer.items]
+    names = [program.qualified_name(manager.func) for manager in managers if isinstance(manager, cst.Call)]
+    return any(name is None or name.startswith("torch.") for name in names)
+
+
+def _may_be_run_quietly(program: Program, node: cst.CSTNode, seen: frozenset[cst.CSTNode] = frozenset()) -> bool:
+    """Whether a call may be made without gradients, also by what calls the function that it stands in."""
+    around = list(program.ancestors(node))
+    managers = [item.item for outer in around if isinstance(outer, cst.With) for item in outer.items]
+    if any(not isinstance(manager, cst.Call) for manager in managers) or _may_be_quiet(program, node):
+        return True
+    for function in around:
+        if not isinstance(function, cst.FunctionDef) or function in seen:
+            continue
+        names = [program.qualified_name(d.decorator) for d in function.decorators]
+        if any(name is None or name.startswith("torch.") for name in names):
+            return True
+        if any(_may_be_run_quietly(program, use, seen | {function}) for use in uses_of(program, function)):
+            return True
+    return False

@@ -373,3 +373,56 @@ WITH = ["losses.update(model(x).sum())", "kept.append(model(x).sum())", "print(m
 def test_numbers_for_meters_need_no_gradients(line: str, runner: Runner) -> None:
     after = converted(METERS.format(line=line), runner)
     assert "def validation_step" in after and ("enable_grad" in after) is (line in WITH)
+
+
+ASKED = """
+import torch
+from torch import nn
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+torch.manual_seed(0)
+x = torch.randn(24, 3)
+data = TensorDataset(x, (x.sum(1) > 0).long())
+held_out = DataLoader(data, 8)
+loaders = {'train': DataLoader(data, 4, shuffle=True), 'val': held_out}
+model = nn.Sequential(nn.Linear(3, 6), nn.Dropout(0.5), nn.Linear(6, 2))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def evaluate(loader):
+    model.eval()
+    total = 0
+    with torch.no_grad():
+        for x, y in loader:
+            total += F.cross_entropy(model(x), y).item()
+    return total
+
+
+def test(loader):
+    pass
+    model.eval()
+    total = 0
+    with torch.no_grad():
+        for x, y in loader:
+            total += F.cross_entropy(model(x), y).item()
+    return total
+
+
+for epoch in range(3):
+    model.train()
+    for x, y in loaders['train']:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+    print(evaluate(loaders['val']))
+print(test(held_out))
+"""
+
+
+def test_an_evaluation_that_is_asked_for_beside_a_test_with_its_own_modes(runner: Runner) -> None:
+    result = convert_text(ASKED)
+    assert isinstance(result, Converted) and "def val_dataloader(" in result.after and "def test_step(" in result.after
+    assert "self.automatic_modes = False" in result.after and "self.model.train()" in result.after
+    assert first_difference(runner.run(ASKED), runner.run(result.after)) is None

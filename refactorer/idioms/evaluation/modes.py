@@ -77,6 +77,8 @@ def _left_to_trainer(
     lines = _switches(outline, model, found)
     if is_free_of_modes(outline, model):
         return lines if _only_computes(outline, model, found) else None
+    if stage is not TEST and TEST.name in outline.own_modes:
+        return None  # the test needs the mode that the script left
     if found.midway:
         around = _switches_around(outline, roles, model, found)
         at_end = around is None and found.asks == EPOCH_END and _validates_in_eval_mode(outline, roles, model, found)
@@ -87,8 +89,6 @@ def _left_to_trainer(
         if not _used_later(outline, roles, model, found):
             return lines
         return [] if all(line in found.earlier for line in lines) else None  # the script's own `eval()` stays
-    if TEST.name in outline.own_modes:
-        return None  # the test needs the mode that the script left
     if _validates_in_eval_mode(outline, roles, model, found):
         return lines
     return _and_back(outline, model, found)
