@@ -25,6 +25,7 @@ from refactorer.outline.outline import Note
 from refactorer.outline.phases import written_out
 from refactorer.outline.refusal import LeftOver, Refusal, Split
 from refactorer.outline.site import Site, candidates
+from refactorer.outline.unbound import CAUGHT, asked_for
 from refactorer.pipeline import convert_site
 from refactorer.result import Converted, Failed, Refused, Result, Unchanged
 from refactorer.source import syntax_problem
@@ -98,7 +99,7 @@ class _Conversion:
             )  # fmt: skip
             return Failed(self.path, (where,))
         try:
-            return self._in_phases(program) or self._every_training(program)
+            return self._asking(program, self._in_phases(program) or self._every_training(program))
         except RecursionError:
             deep = Diagnostic("E900", "the file is nested too deeply", "split the deepest expression", self.path)
             return Failed(self.path, (deep,))
@@ -116,6 +117,18 @@ class _Conversion:
             return None
         self.seen = other.seen
         return result
+
+    def _asking(self, program: Program, result: Result) -> Result:
+        """The result, or that for the script with variables that are None instead of unbound, where that is needed."""
+        needed = isinstance(result, Refused) and any(found.message == CAUGHT for found in result.diagnostics)
+        text = asked_for(program) if needed else None
+        if text is None:
+            return result
+        other = _Conversion(self.original, self.path, self.options, text)
+        asking = other._parsed()
+        again = other._in_phases(asking) or other._every_training(asking)
+        self.seen = other.seen
+        return again
 
     def _candidates(self, program: Program) -> list[Site]:
         return candidates(program, begun=self.text is not self.original)
