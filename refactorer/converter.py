@@ -26,6 +26,7 @@ from refactorer.outline.outline import Note
 from refactorer.outline.phases import written_out
 from refactorer.outline.refusal import LeftOver, Refusal, Split
 from refactorer.outline.site import Site, candidates
+from refactorer.outline.unbound import CAUGHT, asked_for
 from refactorer.pipeline import convert_site
 from refactorer.result import Converted, Failed, Refused, Result, Unchanged
 from refactorer.source import syntax_problem
@@ -100,10 +101,13 @@ class _Conversion:
             )  # fmt: skip
             return Failed(self.path, (where,))
         try:
-            return self._in_phases(program) or self._divided(program) or self._every_training(program)
+            return self._asking(program, self._best(program))
         except RecursionError:
             deep = Diagnostic("E900", "the file is nested too deeply", "split the deepest expression", self.path)
             return Failed(self.path, (deep,))
+
+    def _best(self, program: Program) -> Result:
+        return self._in_phases(program) or self._divided(program) or self._every_training(program)
 
     def _in_phases(self, program: Program) -> Result | None:
         """The result for the script with its phases written out, if that has the structure that it is done for."""
@@ -133,6 +137,18 @@ class _Conversion:
                 return None
         self.seen = other.seen
         return result
+
+    def _asking(self, program: Program, result: Result) -> Result:
+        """The result, or that for the script with variables that are None instead of unbound, where that is needed."""
+        needed = isinstance(result, Refused) and any(found.message == CAUGHT for found in result.diagnostics)
+        text = asked_for(program) if needed else None
+        if text is None:
+            return result
+        other = _Conversion(self.original, self.path, self.options, text)
+        asking = other._parsed()
+        again = other._best(asking)
+        self.seen = other.seen
+        return again
 
     def _candidates(self, program: Program) -> list[Site]:
         return candidates(program, begun=bool(self.seen))

@@ -10,6 +10,7 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.looking import is_known_method, leaves_function
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.settings import same_settings
+from refactorer.idioms.shared_settings import sets_by_name, sets_for_all
 from refactorer.idioms.taint import tainted_by_training
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
@@ -31,6 +32,8 @@ def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, value: 
     stored = {node.attr.value for node in walk(value) if isinstance(node, cst.Attribute)}
     settings = read - whole
     watched |= same_settings(outline, settings, stored)
+    if sets_for_all(program, stored, line, loop):
+        return True
     for node in program.find((cst.Call, cst.AssignTarget, cst.AugAssign)):
         if not program.order[line] < program.order[node] < program.order[loop] or program.contains(line, node):
             continue
@@ -68,7 +71,7 @@ def _disturbs(
         for arg in call.args for node, variable in outline.uses(arg)
     )  # fmt: skip
     if name in ("builtins.vars", "builtins.setattr", "builtins.exec", "builtins.eval"):
-        return given
+        return given or sets_by_name(program, call, stored)
     if name.startswith(_REPLACING):
         return given
     if name.startswith(_LIBRARIES):

@@ -41,17 +41,22 @@ def _is_of_module(node: cst.CSTNode) -> bool:
     return isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "parameters"
 
 
-def _iterators(program: Program, node: cst.CSTNode, names: set[Variable]) -> Iterator[cst.CSTNode]:
-    """The parts of an expression that are, or may be, asked for their items later; `names` collects their variables."""
+def _iterators(program: Program, node: cst.CSTNode, names: set[Variable], moved: bool = True) -> Iterator[cst.CSTNode]:
+    """The parts of an expression that are, or may be, asked for their items later; `names` collects their variables.
+
+    An expression that is `moved` to the training is evaluated later itself, with the lists that it makes.
+    """
     if isinstance(node, cst.Call):
-        yield from _of_call(program, node, names)
+        yield from _of_call(program, node, names, moved)
     elif isinstance(node, cst.GeneratorExp):
         yield node
     elif isinstance(node, (cst.ListComp, cst.SetComp)):
-        yield from _iterators(program, node.elt, names)
+        yield from _iterators(program, node.elt, names, moved)
+        if moved:
+            yield from _iterators(program, node.for_in.iter, names)
     elif isinstance(node, cst.DictElement) and isinstance(node.key, cst.SimpleString):
         if node.key.raw_value == "params":
-            yield from _iterators(program, node.value, names)
+            yield from _iterators(program, node.value, names, moved)
     elif isinstance(node, cst.Name) and node in program.variables:
         variable = program.variables[node]
         new = variable not in names
@@ -59,24 +64,24 @@ def _iterators(program: Program, node: cst.CSTNode, names: set[Variable]) -> Ite
         made = [program.bound_to(write.node) for write in variable.writes] if new else []
         for expression in made:
             if expression is not None:
-                yield from _iterators(program, expression, names)
+                yield from _iterators(program, expression, names, moved=False)
     elif not isinstance(node, cst.Attribute):
         for child in children(node):
-            yield from _iterators(program, child, names)
+            yield from _iterators(program, child, names, moved)
 
 
-def _of_call(program: Program, call: cst.Call, names: set[Variable]) -> Iterator[cst.CSTNode]:
+def _of_call(program: Program, call: cst.Call, names: set[Variable], moved: bool) -> Iterator[cst.CSTNode]:
     name = program.qualified_name(call.func) or ""
     function = program.function(call.func)
     if program.variables.get(call.func) in names:
         return  # a function that calls itself
-    if name == "itertools.chain":
+    if name == "itertools.chain" or (moved and name.startswith(_AT_ONCE)):
         for arg in call.args:
-            yield from _iterators(program, arg.value, names)
+            yield from _iterators(program, arg.value, names, moved)
     elif function is not None and not suspensions(function.body.body):
         names.add(program.variables[function.name])
         given = [left.value for left in returns(function.body.body) if left.value is not None]
-        if any(True for value in given for _ in _iterators(program, value, names)):
+        if any(True for value in given for _ in _iterators(program, value, names, moved=False)):
             yield call
     elif not name.startswith(_AT_ONCE):
         yield call

@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.walk import children
+from refactorer.idioms.shared_settings import computes
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
@@ -30,6 +31,8 @@ def _is_simple(outline: Outline, roles: Roles, node: cst.CSTNode, line: cst.CSTN
         return False
     if isinstance(node, cst.Name):
         return not isinstance(program.definition(program.variables.get(node)), cst.FunctionDef)
+    if isinstance(node, cst.Attribute) and computes(program, node.attr.value):
+        return False
     if not isinstance(node, cst.Call):
         return all(_is_simple(outline, roles, child, line) for child in children(node))
     if program.qualified_name(node.func) in _CONTAINERS:

@@ -2,7 +2,7 @@
 
 A Trainer asks whether to stop behind an epoch. `for epoch in epochs: if stop: break; ...` does the same as
 `for epoch in epochs: ...; if stop: break` under `if not stop:`, where the condition only reads what is there in front
-of the loop, too. A setting that nothing changes is asked in front alone.
+of the loop, too, and may be asked once more. A setting that nothing changes is asked in front alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import apply
+from refactorer.idioms.asked_again import may_be_asked_again
 from refactorer.idioms.progress.effects import is_simple
 from refactorer.idioms.shapes import negated
 from refactorer.outline.blocks import block_lines
@@ -73,7 +74,7 @@ def _is_plain(program: Program, loop: cst.For, rest: list[cst.CSTNode]) -> bool:
 
 def _may_stand_in_front(program: Program, loop: cst.For, test: cst.BaseExpression) -> bool:
     """Whether a condition only reads variables that have a value even if there is no epoch."""
-    if not is_simple(program, test):
+    if not is_simple(program, test) or not may_be_asked_again(program, test):
         return False
     own = program.variables[loop.target]
     bound = _surely_bound(program, loop)

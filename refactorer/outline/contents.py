@@ -10,6 +10,7 @@ from refactorer.outline.classes import class_around, is_private
 from refactorer.outline.control import loop_jumps, suspensions
 from refactorer.outline.outline import EPOCH_START, Outline
 from refactorer.outline.refusal import PlainerView, Refusal
+from refactorer.outline.unbound import CAUGHT, catches, surely_bound
 
 REFLECTION = {"exec", "eval", "locals", "globals", "vars", "dir"}
 
@@ -39,11 +40,10 @@ def check_contents(outline: Outline) -> None:
             raise Refusal("R403", node, "a variable is declared nonlocal in the training",
                           "return values instead of nonlocal")  # fmt: skip
         _refuse_names_of_a_class(program, node)
-        if isinstance(node, cst.ExceptHandler) and node.type is not None:
-            caught = {program.qualified_name(part) for part in walk(node.type)}
-            if caught & {"builtins.NameError", "builtins.UnboundLocalError"}:
-                raise Refusal("R403", node, "the training catches NameError, so a variable may be unbound on purpose",
-                              "bind the variable to None in front of the training, and ask for that")  # fmt: skip
+        caught = isinstance(node, cst.ExceptHandler) and catches(program, node)
+        if caught and not surely_bound(program, node, outline.site.epoch_loop):
+            raise Refusal("R403", node, CAUGHT,
+                          "bind the variable to None in front of the training, and ask for that")  # fmt: skip
     first = loop_jumps(outline.hooks.get(EPOCH_START, []))
     if first:
         raise PlainerView(first[0], "the epoch is left or skipped before its batches")

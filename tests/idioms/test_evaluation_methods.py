@@ -117,6 +117,9 @@ EARLY = "        if self.best is not None and self.best > 1000:\n            ret
 ITSELF = "        if len(loader.dataset) == 3:\n            self.evaluate(loader)\n"
 MORE = "    @staticmethod(lambda f: lambda *a: f(*a) + 1).__func__\n"
 
+OPTIONS = (
+    "    def options(self, **given):\n        for name in given:\n            setattr(self, name, given[name])\n\n"
+)
 MOVED = {
     "as_it_is": SCRIPT,
     "the_loader_by_name": but("evaluate(self.val_loader)", "evaluate(loader=self.val_loader)"),
@@ -146,6 +149,9 @@ STAYS = {
     "set_for_the_object": but(MADE, MADE + "trainer.evaluate = lambda loader: 3\n"),
     "set_for_the_class": but(MADE, "Trainer.evaluate = lambda self, loader: 3\n" + MADE),
     "set_by_name": but(MADE, MADE + "setattr(trainer, 'evaluate', lambda loader: 3)\n"),
+    "set_by_a_name_worked_out": but(MADE, MADE + "setattr(trainer, 'eval' + 'uate', lambda loader: 3)\n"),
+    "set_by_any_name": but(TRAINED, OPTIONS + TRAINED),
+    "set_among_all": but(MADE, MADE + "trainer.__dict__.update(evaluate=lambda loader: 3)\n"),
     "set_with_others": but(MADE, MADE + "trainer.evaluate, a = (lambda loader: 3), 4\n"),
     "wrapped_in_the_class": but(TRAINED, COUNTED + TRAINED),
     "looked_up_otherwise": but(TRAINED, LOOKED_UP + TRAINED),
@@ -167,6 +173,13 @@ def test_it_becomes_a_loop_of_the_trainer(name: str, runner: Runner) -> None:
     result = convert_text(MOVED[name])
     assert isinstance(result, Converted) and "def validation_step(" in result.after
     assert first_difference(runner.run(MOVED[name]), runner.run(result.after)) is None
+
+
+@pytest.mark.parametrize("other", ["args = ArgumentParser().parse_args([])\n", "args = Namespace()\n"])
+def test_settings_may_have_any_name(other: str) -> None:
+    lines = f"from argparse import ArgumentParser, Namespace\n{other}for k in 'ab':\n    setattr(args, k, 1)\n"
+    result = convert_text(but(MADE, lines + MADE))
+    assert isinstance(result, Converted) and "def validation_step(" in result.after
 
 
 @pytest.mark.parametrize("name", STAYS)

@@ -114,6 +114,15 @@ def test_an_iterator_over_a_module_is_emptied_once(between: str, runner: Runner)
     assert "return self.optimizer" in _checked("model.parameters()", between, runner)
 
 
+@pytest.mark.parametrize("params", ["list(params)", "[*params]", "[p for p in params]", "[{'params': tuple(params)}]"])
+def test_a_list_of_an_iterator_is_made_where_the_script_makes_it(params: str) -> None:
+    text = SCRIPT.replace("optim.SGD(params", f"optim.SGD({params}").replace("PARAMS", "iter(model.parameters())")
+    for between, expected in (("print(len(list(params)))", "return self.optimizer"), ("", "return optim.SGD(")):
+        result = convert(text.replace("BETWEEN", between))
+        assert isinstance(result, Converted)
+        assert expected in result.after or "[p for" in params  # a comprehension is made by the script in any case
+
+
 FREEZES = """
 class Frozen(nn.Sequential):
     def train(self, mode=True):

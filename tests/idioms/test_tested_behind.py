@@ -85,6 +85,32 @@ IN_EVERY_EPOCH = {
 }
 
 
+METER = "\nclass Meter:\n    asked = 0\n\n    {}\n        self.asked += 1\n        return self.asked > 99\n\n"
+FULL = "@property\n    def full(self):"
+
+
+def metered(first: str, method: str) -> str:
+    return script(first, METER.format(method), before="m = Meter()", behind="print(m.asked)")
+
+
+ASKED_ONCE = {
+    "an item of a list": script("if plan[bad]: break", before="plan = []", epochs="range(0)"),
+    "an item of a dictionary": script("if plan['stop']: break", before="plan = {}", epochs="range(0)"),
+    "None": script("if last > 9: break", before="last = None", epochs="range(0)", within="last = 1"),
+    "None by default": script("if bad > most: break", epochs="range(0)").replace("limit=2", "most=None"),
+    "a division": script("if 1 / bad > 3: break", epochs="range(0)"),
+    "an object": metered("if m: break", "def __bool__(self):"),
+    "a comparison": metered("if m > 2: break", "def __gt__(self, other):"),
+    "a property": metered("if m.full: break", FULL),
+}
+
+
+@pytest.mark.parametrize("name", ASKED_ONCE)
+def test_it_is_not_asked_once_more(name: str) -> None:
+    result = convert_text(ASKED_ONCE[name])
+    assert isinstance(result, Converted) and "N103" in {note.code for note in result.diagnostics}
+
+
 @pytest.mark.parametrize("name", BEHIND)
 def test_it_is_asked_in_front_and_behind(name: str, runner: Runner) -> None:
     text, guard = BEHIND[name]

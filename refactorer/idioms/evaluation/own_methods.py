@@ -114,4 +114,33 @@ def _may_be_another(program: Program, owner: cst.ClassDef, method: cst.FunctionD
     uses = ((node, program.parent.get(node)) for node in program.find(cst.Attribute) if node.attr.value == name)
     handed = any(not isinstance(call, cst.Call) or call.func is not node for node, call in uses)
     named = any(string.raw_value == name for string in program.find(cst.SimpleString))
+    named = named or _may_be_set(program, owner)
     return bool(inherits or handed or bound or looks_up or named or owner.decorators or owner.keywords)
+
+
+def _may_be_set(program: Program, owner: cst.ClassDef) -> bool:
+    """Whether anything may set an attribute of an object of a class by a name that is not written out."""
+    for call in program.calls:
+        name = call.args[1].value if len(call.args) > 1 else None
+        by_name = program.qualified_name(call.func) == "builtins.setattr" and not isinstance(name, cst.SimpleString)
+        if by_name and _may_be_of(program, call.args[0].value if call.args else None, owner):
+            return True
+    held = (node.value for node in program.find(cst.Attribute) if node.attr.value == "__dict__")
+    return any(_may_be_of(program, node, owner) for node in held)
+
+
+def _may_be_of(program: Program, node: cst.BaseExpression | None, owner: cst.ClassDef) -> bool:
+    """Whether an expression may be an object of a class: not if something else makes it, or it is another's `self`."""
+    variable = program.variables.get(node) if isinstance(node, cst.Name) else None
+    definition = program.definition(variable)
+    method = program.enclosing_function(definition) if isinstance(definition, cst.Param) else None
+    around = class_of_method(program, method) if method is not None else None
+    if method is not None and around is not None and _object_of(program, method) is variable:
+        return around is owner
+    made = program.assigned_value(variable)
+    if not isinstance(made, cst.Call):
+        return True
+    if isinstance(made.func, cst.Attribute) and made.func.attr.value == "parse_args":
+        return False
+    known = program.definition(program.variables.get(made.func))
+    return known is owner or not (isinstance(known, cst.ClassDef) or program.qualified_name(made.func) is not None)
