@@ -209,9 +209,8 @@ def _is_of_round(outline: Outline, loop: cst.For, call: cst.Call) -> bool:
 
 
 def _goes_through_batch(outline: Outline, loop: cst.For, bound: set[Variable]) -> bool:
-    """Whether a loop goes through parts of what a round has, or counts: `zip(inputs, targets)`, `range(10)`."""
-    counts = isinstance(loop.iter, cst.Call) and outline.program.qualified_name(loop.iter.func) == "builtins.range"
-    return counts or any(variable in bound for _, variable in outline.uses(loop.iter))
+    """Whether a loop goes through parts of what a round has: `zip(inputs, targets)`."""
+    return any(variable in bound for _, variable in outline.uses(loop.iter))
 
 
 def is_loader(outline: Outline, node: cst.BaseExpression) -> bool:
