@@ -101,6 +101,17 @@ TRAINED = {
     ),
 }
 STAYS = {
+    "a loader for each task": but(
+        (BODY, "    for part in [loader]:\n        for a, b in part:\n            " + SUMS),
+    ),
+    "loaders by name": but(
+        (BODY, "    for name in loaders:\n        for a, b in loaders[name]:\n            " + SUMS),
+        ("kept = []", "kept = []\nloaders = {'a': val_loader, 'b': train_loader}"),
+    ),
+    "loaders in a list": but(
+        (BODY, "    for data in loaders:\n        for a, b in data:\n            " + SUMS),
+        ("kept = []", "kept = []\nloaders = [val_loader, train_loader]"),
+    ),
     "gradients by chance": but((BODY, SILENT.replace("False", "len(kept) > 9"))),
     "in training mode": but((EVAL, "    total = 0\n"), (CALL, f"    net.train(True)\n{CALL}")),
     "as the epoch says": but((EVAL, "    total = 0\n"), (CALL, f"    net.train(epoch > 1)\n{CALL}")),

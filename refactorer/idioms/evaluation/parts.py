@@ -11,6 +11,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.device.aliases import root_of
 from refactorer.idioms.evaluation.windows import is_windows
 from refactorer.idioms.progress.bars import Bar, made_in_header, source_in, without_enumerate
 from refactorer.idioms.shapes import method_calls, only_call
@@ -23,6 +24,7 @@ from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, TEST_HOOKS, VALIDATION_HOOKS, Outline
 
 _WORDS = (("val", "dev"), ("test", "eval"))
+_PARTING = ("split", "chunk", "unbind")
 _SWITCHED = ("torch.set_grad_enabled", "torch.autograd.set_grad_enabled")
 NO_GRAD = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
 
@@ -209,8 +211,16 @@ def _is_of_round(outline: Outline, loop: cst.For, call: cst.Call) -> bool:
 
 
 def _goes_through_batch(outline: Outline, loop: cst.For, bound: set[Variable]) -> bool:
-    """Whether a loop goes through parts of what a round has: `zip(inputs, targets)`."""
-    return any(variable in bound for _, variable in outline.uses(loop.iter))
+    """Whether a loop goes through parts of what a round has: `zip(inputs, targets)`, `x.split(8)`."""
+    call = without_enumerate(outline.program, loop.iter)
+    if not isinstance(call, cst.Call):
+        return False
+    parts = [arg.value for arg in call.args]
+    if isinstance(call.func, cst.Attribute) and call.func.attr.value in _PARTING:
+        parts = [call.func.value]
+    elif outline.program.qualified_name(call.func) != "builtins.zip":
+        return False
+    return all(outline.variable(root_of(outline, part)) in bound for part in parts)
 
 
 def is_loader(outline: Outline, node: cst.BaseExpression) -> bool:
