@@ -204,8 +204,8 @@ def _is_of_round(outline: Outline, loop: cst.For, call: cst.Call) -> bool:
     """Whether a call belongs to the rounds of a loop: no loop between the two goes through other data."""
     around = loops_around(outline.program, call)
     inner = around[around.index(loop) + 1 :] if loop in around else None
-    if inner is None:
-        return False
+    if not inner:
+        return inner is not None
     bound = {variable for node, variable in outline.uses(loop.target, loop.body) if outline.is_write(node)}
     return all(isinstance(one, cst.For) and _goes_through_batch(outline, one, bound) for one in inner)
 
