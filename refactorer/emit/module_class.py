@@ -205,6 +205,8 @@ class ClassWriter:
         if hook == STEP:
             body = self._without_last_name(body)
         edits = self.name_edits(hook, body)
+        # lines of the driver that a test takes with it are removed there: these are copies, also where nothing changes
+        edits.update({line: line.with_changes() for line in self.outline.dropped})
         block = apply(cst.IndentedBlock(body), edits)  # type: ignore[arg-type]
         lines: list[cst.CSTNode] = list(block.body)
         stepped = self._stepped_in(body)

@@ -44,7 +44,7 @@ def is_round(loop: Loop) -> bool:
 
 
 def source_of(program: Program, loop: cst.For) -> BatchSource:
-    """Takes `enumerate` off the iterable of a loop over batches."""
+    """Takes `enumerate` and `iter` off the iterable of a loop over batches: `for` asks for an iterator itself."""
     if is_round(loop):
         return BatchSource(loop, loop.iter, None)
     return source_over(program, loop, loop.iter)
@@ -52,6 +52,16 @@ def source_of(program: Program, loop: cst.For) -> BatchSource:
 
 def source_over(program: Program, loop: cst.For, call: cst.BaseExpression) -> BatchSource:
     """The same for a loop that iterates over something else than its header says."""
+    source = _counted(program, loop, call)
+    iterable = source.iterable
+    asks = isinstance(iterable, cst.Call) and program.qualified_name(iterable.func) == "builtins.iter"
+    if asks and len(iterable.args) == 1 and not iterable.args[0].star:  # type: ignore[union-attr]
+        source.iterable = iterable.args[0].value  # type: ignore[union-attr]
+    return source
+
+
+def _counted(program: Program, loop: cst.For, call: cst.BaseExpression) -> BatchSource:
+    """What a loop goes through, without the `enumerate` that counts it."""
     pair = loop.target
     if (
         isinstance(call, cst.Call)

@@ -76,7 +76,7 @@ def enter(
         if (own or lent) and isinstance(value, cst.Name) and value in program.variables:
             bindings.alias[variable] = program.variables[value]
         elif own and (
-            (is_stable(program, value) and not _ends_a_format(program, variable, value))
+            (is_stable(program, value) and _reads_well(program, variable, value))
             or (keeps is not None and keeps(value))
         ):
             bindings.expression[variable] = value
@@ -96,6 +96,22 @@ def enter(
         closing = [] if kept else comments_of(last)
         body = [*body[:-1], last.with_changes(body=kept)] if kept else body[:-1]
     return Entered((*prelude, *body), returned, closing, tuple(prelude))
+
+
+def _reads_well(program: Program, variable: Variable, value: cst.CSTNode) -> bool:
+    """Whether Python takes an argument in all places of a parameter: it warns of `10 is not None`."""
+    literal = isinstance(value, (cst.BaseNumber, cst.BaseString, cst.UnaryOperation))
+    if literal and any(_is_identified(program, seen.node) for seen in variable.reads):
+        return False
+    return not _ends_a_format(program, variable, value)
+
+
+def _is_identified(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a name is compared by `is`."""
+    parent = program.parent.get(node)
+    around = program.parent.get(parent) if isinstance(parent, cst.ComparisonTarget) else parent
+    targets = around.comparisons if isinstance(around, cst.Comparison) else ()
+    return any(isinstance(target.operator, (cst.Is, cst.IsNot)) for target in targets)
 
 
 def _ends_a_format(program: Program, variable: Variable, value: cst.CSTNode) -> bool:

@@ -10,6 +10,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
+from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import returns
 from refactorer.outline.inline import values_given
 from refactorer.outline.liveness import Liveness
@@ -240,6 +241,17 @@ def makes_module(program: Program, seen: Occurrence) -> bool:
     own = program.definition(program.variables.get(value.func))
     known = isinstance(own, cst.ClassDef) and is_module_class(program, own)
     return known or names_module_class(program.qualified_name(value.func))
+
+
+def only_switches(program: Program, seen: Occurrence) -> bool:
+    """Whether a write gives a network back to its own name: `net = net.eval()`, with the `eval` of torch."""
+    value = program.bound_to(seen.node)
+    func = value.func if isinstance(value, cst.Call) else None
+    if not isinstance(func, cst.Attribute) or func.attr.value not in ("train", "eval"):
+        return False
+    named = (function for function in program.find(cst.FunctionDef) if function.name.value == func.attr.value)
+    own = any(class_of_method(program, function) is not None for function in named)
+    return not own and program.variables.get(func.value) is program.variables.get(seen.node)
 
 
 def is_module_class(program: Program, node: cst.ClassDef) -> bool:

@@ -81,7 +81,9 @@ def test_without_eval_the_mode_must_not_matter(model: str, own: bool) -> None:
     assert ("self.automatic_modes = False" in after) == own
 
 
-@pytest.mark.parametrize("line", ["total = 0", "total, n = 0, 0", "start = time.time()", "model.eval()"])
+@pytest.mark.parametrize(
+    "line", ["total = 0", "total, n = 0, 0", "start = time.time()", "model.eval()", "meter.reset()"]
+)
 def test_lines_that_get_ready_go_with_it(line: str) -> None:
     body = f"total = n = start = 0\n{line}\n" + INLINE.replace("    total = 0\n", "    total = 0; n = 0\n")
     after = converted(body).after
@@ -158,3 +160,17 @@ def test_loops_that_count_alike_share_it() -> None:
     result = convert_text(text.replace("    optimizer.zero_grad()", "    print(i); optimizer.zero_grad()", 1))
     assert isinstance(result, Converted), result.diagnostics
     assert result.after.count("self.print(batch_idx)") == 2
+
+
+def test_a_line_that_stays_as_it_is_goes_with_it_too() -> None:
+    """A variable of the module that a function reads as well keeps its name; so its line does not change."""
+    shown = "hits = 5\ndef report():\n    print(hits)\n"
+    text = SCRIPT.format(body=INLINE.replace("total", "hits") + "report()\n", model=MODED)
+    result = convert_text(text.replace("loader = [", f"{shown}loader = [", 1))
+    assert isinstance(result, Converted)
+    assert "    def on_test_epoch_start(self):\n        global hits\n        hits = 0\n" in result.after
+    again = convert_text(text.replace("loader = [", f"{shown}loader = [", 1).replace("    hits = 0\n", "").replace(
+        "model.eval()\n", "model.eval()\nhits = 0\n"
+    ))  # fmt: skip
+    assert isinstance(again, Converted)
+    assert "    def on_test_epoch_start(self):\n        global hits\n        hits = 0\n" in again.after

@@ -32,6 +32,26 @@ def evaluate(model, loader):
             total += len(b)
     model.train()
     return correct / total
+def evaluate_on(model, size):
+    model.eval()
+    print('making', torch.rand(1))
+    loader = DataLoader(TensorDataset(x, y), size, shuffle=True)
+    total = torch.rand(1).item()
+    for a, b in loader:
+        total += F.cross_entropy(model(a), b).item()
+    model.train()
+    return total
+def bind(size):
+    global made
+    made = DataLoader(TensorDataset(x, y), size)
+def evaluate_bound(model):
+    model.eval()
+    bind(4)
+    total = 0
+    for a, b in made:
+        total += F.cross_entropy(model(a), b).item()
+    model.train()
+    return total
 """
 LOOP = """
 for epoch in range(2):
@@ -100,6 +120,9 @@ model.train()
     "modes that are seen in between": sometimes(EVALUATION.replace("print(", "print(model(x[:6]).sum(), ")),
     "ends the epoch": sometimes(EVALUATION + "if total < 2.2:\n    break\n") + "print('on', i)\n",
     "leaves its loop": sometimes(EVALUATION.replace(".item()\n", ".item()\n        break\n", 1)),
+    "a loader made for it": sometimes("val_loader = DataLoader(TensorDataset(x, y), 3 + i)" + EVALUATION),
+    "a loader that a function binds": sometimes("bind(3 + i)\n" + EVALUATION.replace("val_loader", "made")),
+    "a function makes its loader": TRAIN + under("if i % 2", "best = evaluate_on(model, 3 + i)\n") + "print(best)\n",
     "with gradients": sometimes("""
 model.eval()
 for a, b in val_loader:
@@ -115,8 +138,8 @@ KEEPS = {
         BACKWARD + under("if i % 2 == 1", EVALUATION.replace(", loss.item()", "") + "optimizer.step()"),
         SPLIT,
     ),
-    "a loader made for it": (
-        sometimes("val_loader = DataLoader(TensorDataset(x, y), 3 + i)" + EVALUATION),
+    "a loader that its function has bound": (
+        TRAIN + under("if i % 2 == 1", "print(evaluate_bound(model))\n"),
         "its loader is made right in front of it",
     ),
     "looks at gradients": (sometimes(EVALUATION + "print(model[0].weight.grad.sum())"), SPLIT),

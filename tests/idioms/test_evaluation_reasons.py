@@ -11,7 +11,7 @@ SCRIPT = """
 import torch
 from torch import nn, optim
 from torch.utils.data import DataLoader
-from measures import evaluate, report
+from measures import count, evaluate, report, shuffled
 {functions}
 model = nn.Linear(2, 1)
 optimizer = optim.SGD(model.parameters(), lr=0.1)
@@ -28,7 +28,7 @@ WINDOWS = """
 def test(data):
     model.eval()
     total = 0
-    for i in range(0, len(data) - 1, 4):
+    for i in range(0, count(data), 4):
         total += model(data[i:i + 4]).sum().item()
     return total
 """
@@ -64,15 +64,20 @@ REASONS = {
     "windows": (WINDOWS, "    print(test(points))", "it fetches its batches by itself"),
     "next": (BY_HAND, "    test(3)", "it fetches its batches by itself"),
     "another file": ("", "    print(evaluate(model, val_loader))", "evaluate() stands in another file"),
-    "a method that nobody calls": (OTHERS, "    print(epoch)", "nothing in this file calls test()"),
-    "a switch inside the loop": (
-        "",
-        "for x, y in val_loader:\n    model = model.eval()\n    print(model(x))",
-        "it switches the model inside the loop",
+    "a method of another file": (
+        "import metrics",
+        "    print(metrics.eval_all(model, val_loader))",
+        "eval_all() stands in another file",
     ),
+    "a module of measures": (
+        "import evaluating",
+        "    print(evaluating.compute(model, val_loader))",
+        "compute() stands in another file",
+    ),
+    "a method that nobody calls": (OTHERS, "    print(epoch)", "nothing in this file calls test()"),
     "made by a call": (
         "",
-        "    model.eval()\n    for x, y in iter(val_loader):\n        print(model(x).sum().item())",
+        "    model.eval()\n    for x, y in shuffled(val_loader):\n        print(model(x).sum().item())",
         "it iterates over the result of a call",
     ),
 }

@@ -19,7 +19,7 @@ from refactorer.idioms.evaluation.obstacles import obstacle
 from refactorer.idioms.evaluation.overlooked import overlooked
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, is_switched, likeness, take_apart
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import EPOCH_END, Outline
+from refactorer.outline.outline import EPOCH_END, STEP, Outline
 from refactorer.outline.refusal import Refusal
 
 Failed = tuple[Evaluation, str, str]
@@ -74,7 +74,8 @@ def _validation(outline: Outline, roles: Roles) -> list[Failed]:
 
 def _asked(outline: Outline, roles: Roles, failed: list[Failed]) -> list[Failed]:
     """Has a hook ask for an evaluation; returns what failed, with the evaluations that failed before."""
-    for found in midway(outline, roles):
+    places = list(midway(outline, roles))
+    for found in sorted(places, key=lambda one: (one.asks != STEP, _rank(outline, one))):
         reason = midway_obstacle(outline, roles, found) or _reason(outline, roles, found)
         if reason is None:
             move(outline, roles, found, VALIDATION)

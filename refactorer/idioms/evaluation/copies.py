@@ -35,7 +35,7 @@ def candidates(program: Program, site: Site, changed: Collection[cst.CSTNode]) -
     """
     if site.moves_evaluations:
         epoch, step, behind = (list(_calls(program, site, found, changed)) for found in places(program, site))
-        epoch = sorted(epoch, key=lambda call: likeness(*call.args))
+        epoch, step = (sorted(calls, key=lambda call: likeness(*call.args)) for calls in (epoch, step))
         calls = [*(epoch or step)[:1], *behind[:1]]
         for some in [calls, *([call] for call in calls if len(calls) > 1)]:
             if some and (not changed or any(called_function(program, call) in changed for call in some)):

@@ -11,7 +11,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.parts import Evaluation, entered
-from refactorer.idioms.shapes import mode_line
+from refactorer.idioms.shapes import mode_line, only_call
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
@@ -39,6 +39,9 @@ def take_in(outline: Outline, roles: Roles, found: Evaluation) -> None:
 def _gets_ready(outline: Outline, roles: Roles, line: cst.CSTNode) -> bool:
     if any(mode_line(outline, line, model, "eval") for model in roles.models):
         return True
+    call = only_call(line)
+    if call is not None and isinstance(call.func, cst.Attribute) and call.func.attr.value == "reset":
+        return isinstance(call.func.value, cst.Name) and not call.args
     small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
     if not isinstance(small, cst.Assign) or not all(names_in(target.target) for target in small.targets):
         return False

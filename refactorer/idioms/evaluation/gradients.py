@@ -22,6 +22,7 @@ from refactorer.outline.anchors import Loop
 from refactorer.outline.optimizers import Roles, assigned_class
 from refactorer.outline.outline import Outline
 
+_GUARD = "enable_grad"
 _CLEAN = "item detach tolist size dim numel nelement eq ne gt ge lt le argmax argmin long int bool byte"
 _CLEAN_METHODS = frozenset(_CLEAN.split())
 _METERS = ("update", "add", "append", "add_scalar")
@@ -46,17 +47,22 @@ def gradients_obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str
             return "the script switches gradients on and off for itself"
     if any(call for call in method_calls(outline, "backward") if program.contains(found.loop, call)):
         return "it computes gradients"
-    if found.silent or not needs_gradients(outline, roles, found) or name_of_torch(outline) is not None:
+    if found.silent or not needs_gradients(outline, roles, found) or guard_with_gradients(outline) is not None:
         return None
     return "it runs with gradients"
 
 
-def name_of_torch(outline: Outline) -> str | None:
-    """What the file calls torch."""
+def guard_with_gradients(outline: Outline) -> tuple[str, str | None] | None:
+    """The call that switches gradients on, by a name of the file for torch, or with an import of its own."""
     program = outline.program
     names = [node.value for node, full in program.imports.items() if full == "torch" and isinstance(node, cst.Name)]
     taken = {v.name for v in program.variables.values() if v.owner is not program.scope[program.module]}
-    return next((name for name in names if name not in taken), None)
+    found = next((name for name in names if name not in taken), None)
+    if found is not None:
+        return f"{found}.enable_grad()", None
+    if any(variable.name == _GUARD for variable in program.variables.values()):
+        return None
+    return f"{_GUARD}()", f"from torch import {_GUARD}"
 
 
 def needs_gradients(outline: Outline, roles: Roles, found: Evaluation) -> bool:

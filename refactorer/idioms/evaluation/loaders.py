@@ -35,7 +35,7 @@ def apart(
         return [], list(lines)
     end = len(lines) - writes[::-1].index(True)
     front = list(lines[:end])
-    waits = [line for line in front if _can_wait(outline, roles, found, line, front)]
+    waits = [line for line in front if _can_wait(outline, roles, found, line, [*front, iterable])]
     return [line for line in front if line not in waits], [*waits, *lines[end:]]
 
 

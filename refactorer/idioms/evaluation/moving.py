@@ -8,7 +8,7 @@ import libcst as cst
 
 from refactorer.emit.edits import Edit
 from refactorer.idioms import progress
-from refactorer.idioms.evaluation.gradients import name_of_torch, needs_gradients
+from refactorer.idioms.evaluation.gradients import guard_with_gradients, needs_gradients
 from refactorer.idioms.evaluation.loaders import apart
 from refactorer.idioms.evaluation.modes import Switches, leave_to_trainer, train_line
 from refactorer.idioms.evaluation.one_step import join
@@ -83,7 +83,7 @@ def _move_lines(outline: Outline, roles: Roles, found: Evaluation, stage: Stage)
     earlier, later = (found.earlier, found.later) if ends else ((), ())
     if found.bar is not None:
         earlier, before, after, later = _without_bar(outline, found, stage, [earlier, before, after, later])
-    if found.asks == EPOCH_END:
+    if found.midway:
         made, before = apart(outline, roles, found, before)
         if made:
             outline.hooks[VALIDATION_DATA] = without_gradients(outline, roles, found, made)
@@ -237,11 +237,14 @@ def _is_plain_guard(outline: Outline, item: cst.BaseExpression) -> bool:
 def _with_gradients(outline: Outline, lines: list[cst.CSTNode]) -> list[cst.CSTNode]:
     if not lines:
         return []
-    guard = cst.parse_expression(f"{name_of_torch(outline)}.enable_grad()")
+    found = guard_with_gradients(outline)
+    assert found is not None
+    guard, needed = found
+    outline.imports += [needed] if needed is not None else []
     first, *rest = lines
     above = list(getattr(first, "leading_lines", ()))
     block = cst.IndentedBlock([first.with_changes(leading_lines=()) if above else first, *rest])  # type: ignore[list-item]
-    return [cst.With([cst.WithItem(guard)], block, leading_lines=above)]
+    return [cst.With([cst.WithItem(cst.parse_expression(guard))], block, leading_lines=above)]
 
 
 def _keep_comments(outline: Outline, found: Evaluation, stage: Stage, end: Sequence[cst.CSTNode]) -> None:

@@ -11,6 +11,7 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms import progress
 from refactorer.idioms.evaluation.gradients import gradients_obstacle
 from refactorer.idioms.evaluation.parts import Evaluation, call_of, entered, is_no_grad
+from refactorer.idioms.evaluation.windows import CHANGED, is_windows, may_change
 from refactorer.idioms.progress.bars import without_enumerate
 from refactorer.idioms.progress.effects import is_place
 from refactorer.idioms.progress.parameters import lent_to
@@ -92,21 +93,20 @@ def _check_contents(outline: Outline, found: Evaluation) -> None:
 def _data_obstacle(outline: Outline, found: Evaluation, prelude: Sequence[cst.CSTNode]) -> str | None:
     """The loader is looked up in front of the start of the evaluation: nothing there may change what it is.
 
-    Where the end of an epoch asks for the evaluation, the lines that make the loader run when it is looked up.
+    Where a hook asks for the evaluation, the lines that make the loader run when it is looked up.
     """
     iterable = found.source(outline).iterable
     assert iterable is not None
     used = {variable for _, variable in outline.uses(iterable)}
-    at_end = found.asks == EPOCH_END
-    earlier = () if at_end else outline.hooks[STEP] if found.midway else found.earlier
+    earlier = () if found.midway else found.earlier
     lines = [
         line for line in (*earlier, *prelude, *found.before) if not isinstance(line, (cst.FunctionDef, cst.ClassDef))
     ]
     lines = [line for line in lines if found.bar is None or line is not found.bar.line]
     written = {v for n, v in outline.uses(*lines) if outline.is_write(n)}
-    if (used & written and not at_end) or _made_by_calls(lines, used):
+    if (used & written and not found.midway) or _made_by_calls(lines, used):
         return MADE
-    if at_end and any(_is_bar(outline, variable) for variable in used):
+    if found.midway and any(_is_bar(outline, variable) for variable in used):
         return "its progress bar is made in front of it"
     if any(_is_inner(outline, found, variable) for variable in used - written):
         return "its loader is known to the function alone"
@@ -119,7 +119,20 @@ def _data_obstacle(outline: Outline, found: Evaluation, prelude: Sequence[cst.CS
             return "its loader is an attribute that may be set anew"
     if any(isinstance(node, cst.Subscript) for node in walk(iterable)) and _sets_items(outline, used):
         return "its loader is an item that may be set anew"
-    return None
+    return _window_obstacle(outline, found, iterable, lines) if is_windows(outline.program, iterable) else None
+
+
+def _window_obstacle(
+    outline: Outline, found: Evaluation, iterable: cst.BaseExpression, lines: Sequence[cst.CSTNode]
+) -> str | None:
+    """Lines that bind what a range is made of go in front of it; those behind them may not change it."""
+    used = {variable for _, variable in outline.uses(iterable)}
+    last = max((i for i, line in enumerate(lines) if _binds(outline, line, used)), default=-1)
+    return CHANGED if may_change(outline, iterable, lines[last + 1 :], found.function) else None
+
+
+def _binds(outline: Outline, line: cst.CSTNode, variables: set[Variable]) -> bool:
+    return any(outline.is_write(node) and variable in variables for node, variable in outline.uses(line))
 
 
 def _is_bar(outline: Outline, variable: Variable) -> bool:

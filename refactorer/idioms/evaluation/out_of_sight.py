@@ -24,19 +24,20 @@ def out_of_sight(outline: Outline, roles: Roles) -> Iterator[tuple[cst.CSTNode, 
     models = switched | {model.name for model in roles.models}
     seen: set[str] = set()
     for call in program.calls:
-        name = _imported(program, call)
+        origin = _imported(program, call)
+        name = origin.rsplit(".", 1)[-1] if origin is not None else None
         beside = program.contains(program.parent[site.epoch_loop], call)
         if name is None or name in seen or not beside:
             continue
         given = [code(arg.value) for arg in call.args]
         data = any("loader" in one.lower() for one in given)
-        if set(given) & models and data and any(word in name.lower() for word in _WORDS):
+        if set(given) & models and data and any(word in (origin or "").lower() for word in _WORDS):
             seen.add(name)
             yield call, f"{name}() stands in another file"
 
 
 def _imported(program: Program, call: cst.Call) -> str | None:
-    """The name of the function that a call runs, if another file of the script's has it."""
+    """The dotted name of the function that a call runs, if another file of the script's has it."""
     func = call.func
     origin = program.qualified_name(func)
     if origin is None or origin.split(".")[0] in _LIBRARIES or program.function(func) is not None:
@@ -45,4 +46,4 @@ def _imported(program: Program, call: cst.Call) -> str | None:
         isinstance(node, cst.Name) and program.definition(program.variables.get(node)) is not None
         for node in walk(func)
     )
-    return origin.rsplit(".", 1)[-1] if known else None
+    return origin if known else None

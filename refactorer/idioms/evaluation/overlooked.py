@@ -11,7 +11,7 @@ from refactorer.analysis.walk import holds, walk
 from refactorer.idioms.evaluation.obstacles import OF_A_CLASS
 from refactorer.idioms.evaluation.out_of_sight import out_of_sight
 from refactorer.idioms.evaluation.own_methods import called_function
-from refactorer.idioms.evaluation.parts import is_loader, is_no_grad, is_switched, runs_model, silences
+from refactorer.idioms.evaluation.parts import is_loader, is_no_grad, is_switched, runs_model, silences, switches_itself
 from refactorer.idioms.shapes import method_calls
 from refactorer.outline.anchors import holds_converted, loops_around, uses_of
 from refactorer.outline.batches import source_of
@@ -112,36 +112,17 @@ def _is_made(iterable: cst.BaseExpression) -> bool:
 
 def _is_quiet(outline: Outline, loop: cst.For) -> bool:
     """Whether the script runs a loop without gradients, or behind an `eval()` of its own function."""
-    if silences(outline, loop) or _switches_itself(loop):
+    if silences(outline, loop) or switches_itself(loop):
         return True
     inner: cst.CSTNode = loop
     for outer in outline.program.ancestors(loop):
-        if isinstance(outer, cst.With) and any(_is_no_grad(outline, item.item) for item in outer.items):
+        if isinstance(outer, cst.With) and any(is_no_grad(outline.program, item.item) for item in outer.items):
             return True
         if isinstance(outer, (cst.IndentedBlock, cst.Module)) and is_switched(list(outer.body[: _place(outer, inner)])):
             return True
         if isinstance(outer, cst.FunctionDef):
             return any(is_no_grad(outline.program, decorator.decorator) for decorator in outer.decorators)
         inner = outer
-    return False
-
-
-def _is_no_grad(outline: Outline, node: cst.BaseExpression) -> bool:
-    """Whether a block runs without gradients: `torch.set_grad_enabled(False)` says so too."""
-    if not isinstance(node, cst.Call) or len(node.args) != 1:
-        return is_no_grad(outline.program, node)
-    off = isinstance(node.args[0].value, cst.Name) and node.args[0].value.value == "False"
-    return off and (outline.program.qualified_name(node.func) or "").endswith(".set_grad_enabled")
-
-
-def _switches_itself(loop: cst.For) -> bool:
-    """Whether a line of the loop is `model.eval()`, or `model = model.eval()`."""
-    for line in loop.body.body:
-        small = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
-        call = small.value if isinstance(small, (cst.Expr, cst.Assign)) else None
-        named = isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute) and not call.args
-        if named and call.func.attr.value == "eval":  # type: ignore[union-attr]
-            return True
     return False
 
 
@@ -175,7 +156,7 @@ def _unreached(outline: Outline, loop: cst.For) -> str:
     program, site = outline.program, outline.site
     function = program.enclosing_function(loop)
     if function is None or function is site.driver.node:
-        return "it switches the model inside the loop" if _switches_itself(loop) else "it runs outside the training"
+        return "it runs outside the training"
     name = function.name.value
     if function in outline.methods.values():
         return f"{name}() becomes a method of the module"

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.device.aliases import root_of
+from refactorer.idioms.evaluation.windows import is_windows
 from refactorer.idioms.progress.bars import Bar, made_in_header, source_in, without_enumerate
 from refactorer.idioms.shapes import method_calls, only_call
 from refactorer.outline.anchors import loops_around
@@ -21,6 +24,8 @@ from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, TEST_HOOKS, VALIDATION_HOOKS, Outline
 
 _WORDS = (("val", "dev"), ("test", "eval"))
+_PARTING = ("split", "chunk", "unbind")
+_SWITCHED = ("torch.set_grad_enabled", "torch.autograd.set_grad_enabled")
 NO_GRAD = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
 
 
@@ -110,7 +115,7 @@ def _parts(
     for i, line in enumerate(body):
         if isinstance(line, cst.For) and evaluates(outline, roles, line):
             quietly = guard is not None or switched or is_switched(body[:i])
-            if quietly or silences(outline, line):
+            if quietly or silences(outline, line) or switches_itself(line):
                 before, after = body[:i], body[i + 1 :]
                 quiet = [*before, *after] if guard is not None else []
                 return Evaluation(line, before, line, after, quiet, guard is not None, guard)
@@ -128,6 +133,8 @@ def _parts(
 
 def is_no_grad(program: Program, node: cst.CSTNode) -> bool:
     """Whether an expression is `torch.no_grad()` or the like, or what a decorator names of it."""
+    if isinstance(node, cst.Call) and _is_false(node) and isinstance(program.parent.get(node), cst.WithItem):
+        return program.qualified_name(node.func) in _SWITCHED
     func = node.func if isinstance(node, cst.Call) and not node.args else node
     return program.qualified_name(func) in NO_GRAD
 
@@ -135,11 +142,30 @@ def is_no_grad(program: Program, node: cst.CSTNode) -> bool:
 def is_switched(lines: Sequence[cst.CSTNode]) -> bool:
     """Whether the last switch of a mode in some statements is an `eval()`."""
     for line in reversed(lines):
-        call = only_call(line)
+        call = only_call(line) or _bound_again(line)
         name = call.func.attr.value if call is not None and isinstance(call.func, cst.Attribute) else ""
-        if name in ("train", "eval"):
-            return name == "eval"
+        if call is not None and name in ("train", "eval"):
+            return name == "eval" or _is_false(call)
     return False
+
+
+def _is_false(call: cst.Call) -> bool:
+    """Whether a call has `False` as its only argument: `train(False)` is `eval()`."""
+    value = call.args[0].value if len(call.args) == 1 and not call.args[0].star else None
+    return isinstance(value, cst.Name) and value.value == "False"
+
+
+def switches_itself(loop: cst.For) -> bool:
+    """Whether a line of the loop is `model.eval()`, or `model = model.eval()`."""
+    calls = [only_call(line) or _bound_again(line) for line in loop.body.body]
+    named = [call for call in calls if call is not None and isinstance(call.func, cst.Attribute) and not call.args]
+    return any(call.func.attr.value == "eval" for call in named)  # type: ignore[attr-defined]
+
+
+def _bound_again(line: cst.CSTNode) -> cst.Call | None:
+    """The call of a line `net = net.eval()`."""
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+    return small.value if isinstance(small, cst.Assign) and isinstance(small.value, cst.Call) else None
 
 
 def silences(outline: Outline, loop: cst.For) -> bool:
@@ -151,7 +177,9 @@ def silences(outline: Outline, loop: cst.For) -> bool:
 def evaluates(outline: Outline, roles: Roles, loop: cst.For) -> bool:
     """Whether a loop looks like one that runs a model on what a loader yields."""
     iterable = source_of(outline.program, loop).iterable
-    if iterable is None or loop.asynchronous is not None or not (is_round(loop) or is_loader(outline, iterable)):
+    if iterable is None or loop.asynchronous is not None:
+        return False
+    if not (is_round(loop) or is_loader(outline, iterable) or is_windows(outline.program, iterable)):
         return False
     return runs_model(outline, roles, loop)
 
@@ -167,9 +195,32 @@ def runs_model(outline: Outline, roles: Roles, loop: cst.For) -> bool:
             run = {name, name.rsplit(".", 1)[0]}
             if outline.program.function(call.func) is not None:
                 run |= {code(arg.value).strip() for arg in call.args}
-            if run & models and loops_around(outline.program, call)[-1:] == (loop,):
+            if run & models and _is_of_round(outline, loop, call):
                 return True
     return False
+
+
+def _is_of_round(outline: Outline, loop: cst.For, call: cst.Call) -> bool:
+    """Whether a call belongs to the rounds of a loop: no loop between the two goes through other data."""
+    around = loops_around(outline.program, call)
+    inner = around[around.index(loop) + 1 :] if loop in around else None
+    if not inner:
+        return inner is not None
+    bound = {variable for node, variable in outline.uses(loop.target, loop.body) if outline.is_write(node)}
+    return all(isinstance(one, cst.For) and _goes_through_batch(outline, one, bound) for one in inner)
+
+
+def _goes_through_batch(outline: Outline, loop: cst.For, bound: set[Variable]) -> bool:
+    """Whether a loop goes through parts of what a round has: `zip(inputs, targets)`, `x.split(8)`."""
+    call = without_enumerate(outline.program, loop.iter)
+    if not isinstance(call, cst.Call):
+        return False
+    parts = [arg.value for arg in call.args]
+    if isinstance(call.func, cst.Attribute) and call.func.attr.value in _PARTING:
+        parts = [call.func.value]
+    elif outline.program.qualified_name(call.func) != "builtins.zip":
+        return False
+    return all(outline.variable(root_of(outline, part)) in bound for part in parts)
 
 
 def is_loader(outline: Outline, node: cst.BaseExpression) -> bool:
@@ -181,6 +232,8 @@ def is_loader(outline: Outline, node: cst.BaseExpression) -> bool:
         bar = (outline.program.qualified_name(node.func) or "").startswith("tqdm.")
         plain = all(_is_plain_argument(arg) for arg in node.args[1:])
         first = node.args[0] if node.args else None
+        if bar and plain and first is not None and not first.keyword and isinstance(first.value, cst.Call):
+            return is_loader(outline, without_enumerate(outline.program, first.value))
         return bar and plain and first is not None and not first.keyword and is_loader(outline, first.value)
     while isinstance(node, cst.Attribute) or _is_constant_item(node):
         node = node.value  # type: ignore[attr-defined]
