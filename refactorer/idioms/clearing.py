@@ -51,6 +51,13 @@ def lines_for_hook(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> l
     return found if first or _only_clears(outline.program) else []
 
 
+def says_who_clears(outline: Outline) -> str:
+    """What a module says whose Trainer clears no gradients."""
+    program = outline.program
+    named = any(node.attr.value in ("zero_grad", "grad") for node in program.find(cst.Attribute))
+    return "The script clears the gradients itself." if named else "Nothing clears the gradients: they add up."
+
+
 def _method(call: cst.Call) -> str:
     return call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
 

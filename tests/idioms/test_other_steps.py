@@ -66,6 +66,14 @@ APART = {
     "in a function": HEAD + function("main(n, optimizer)", "optimizer.step()\n" + loop() + ONCE)
     + "main(1, optimizer)\n",
 }  # fmt: skip
+ADDED = {
+    "a batch that is left, and another optimizer that adds to its gradients": HEAD + SECOND
+    + loop("if i == 2: continue") + LATE.replace("optimizer.", "second."),
+    "an end of the epoch, and another optimizer that adds to its gradients": HEAD + SECOND
+    + loop(then="if i == 2: break") + LATE.replace("optimizer.", "second."),
+    "an exception, and another optimizer that adds to its gradients": HEAD + SECOND
+    + caught(loop(then="if epoch and i == 1: raise ValueError")) + LATE.replace("optimizer.", "second."),
+}  # fmt: skip
 BETWEEN = {
     "a function": HEAD + "def again():\n    optimizer.step()\n" + loop("again()"),
     "a lambda": HEAD + "again = lambda: optimizer.step()\n" + loop("again()"),
@@ -76,12 +84,6 @@ BETWEEN = {
     + loop("if i == 2: continue") + LATE,
     "an exception, and gradients that are added to those of the last": HEAD
     + caught(loop(then="if epoch and i == 1: raise ValueError")) + LATE,
-    "a batch that is left, and another optimizer that adds to its gradients": HEAD + SECOND
-    + loop("if i == 2: continue") + LATE.replace("optimizer.", "second."),
-    "an end of the epoch, and another optimizer that adds to its gradients": HEAD + SECOND
-    + loop(then="if i == 2: break") + LATE.replace("optimizer.", "second."),
-    "an exception, and another optimizer that adds to its gradients": HEAD + SECOND
-    + caught(loop(then="if epoch and i == 1: raise ValueError")) + LATE.replace("optimizer.", "second."),
     "another step in the training": HEAD + loop("optimizer.step()"),
     "the training itself, once more": HEAD
     + function("main(n, optimizer)", loop("if n and i: main(0, optimizer)")) + "main(1, optimizer)\n",
@@ -99,12 +101,17 @@ def test_steps_apart_from_the_training(text: str, runner: Runner) -> None:
     _compare(text, runner, automatic=True)
 
 
+@pytest.mark.parametrize("text", ADDED.values(), ids=ADDED)
+def test_gradients_that_another_training_finds(text: str, runner: Runner) -> None:
+    assert "The script clears the gradients itself." in _compare(text, runner, automatic=True)
+
+
 @pytest.mark.parametrize("text", BETWEEN.values(), ids=BETWEEN)
 def test_steps_that_may_run_during_the_training(text: str, runner: Runner) -> None:
     _compare(text, runner, automatic=False)
 
 
-def _compare(text: str, runner: Runner, automatic: bool) -> None:
+def _compare(text: str, runner: Runner, automatic: bool) -> str:
     result = convert_text(text)
     assert isinstance(result, Converted), result.diagnostics
     first = result.after.split("class Lit")[1]
@@ -112,3 +119,4 @@ def _compare(text: str, runner: Runner, automatic: bool) -> None:
     before = runner.run(text)
     assert not before.status, before.error
     assert first_difference(before, runner.run(result.after)) is None
+    return result.after
