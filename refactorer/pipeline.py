@@ -26,6 +26,7 @@ from refactorer.idioms.evaluation.moving import keep_gradients, keep_modes
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Stage
 from refactorer.idioms.jumps import leave_epoch, on_lines
 from refactorer.idioms.opaque import with_opaque
+from refactorer.idioms.renewed import is_made_in_front, with_renewed
 from refactorer.lightning import check
 from refactorer.lightning.plan import Plan
 from refactorer.options import Options
@@ -66,7 +67,7 @@ def convert_site(
         precision.apply(outline, undivided)
     roles = find_roles(outline)
     if undivided is None and options.applies("N101") and options.target != "lightning":
-        roles = with_opaque(outline, roles)
+        roles = with_renewed(outline, with_opaque(outline, roles))
     configuration = _apply_idioms(outline, roles, options, undivided, copies)
     outline.returning = stop_instead(outline)
     _leave_epoch(outline)
@@ -142,7 +143,9 @@ def _hand_over_optimizers(
         if roles.held.base not in homes.arguments:
             homes.arguments.append(roles.held.base)
             homes.attribute_for(roles.held.base)
-    for variable in (*roles.optimizers, *configuration.stepped):
+    renewed = roles.renewed if roles.renewed is not None and is_made_in_front(outline, roles) else None
+    handed = (*roles.optimizers, *([renewed] if renewed is not None else []), *configuration.stepped)
+    for variable in handed:
         if not configuration.moved and variable not in homes.arguments:
             homes.arguments.append(variable)
             homes.attribute_for(variable)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.loops.utilities import _block_parallel_sync_behavior
 from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor
 
+from runtime import hooks
 from runtime.outputs import are_wanted, loss_of, outputs_of, refuse_skipping
 
 LAST_WINDOWS = ("step", "drop", "carry")
@@ -25,6 +27,27 @@ def check(batches: Any, last_window: str) -> int:
     if not isinstance(batches, (int, float)) or batches != int(batches) or batches < 1:
         raise ValueError(f"Trainer(accumulate_grad_batches={batches!r}): must be a whole number of at least 1")
     return int(batches)
+
+
+def refuse_own_clearing(trainer: Any) -> None:
+    """Gradients cannot be accumulated in a step that clears them for every batch.
+
+    Raises:
+        MisconfigurationException: the module's ``optimizer_zero_grad`` leaves that to the script's own lines.
+    """
+    module = trainer.lightning_module
+    hook = hooks.module_hook(module, "optimizer_zero_grad")
+    if trainer.accumulate_grad_batches != 1 and module.automatic_optimization and _does_nothing(hook):
+        raise MisconfigurationException(
+            f"Trainer(accumulate_grad_batches={trainer.accumulate_grad_batches}) needs gradients that the Trainer"
+            f" clears, but optimizer_zero_grad of {type(module).__name__} does nothing. Take it out, and the lines of"
+            " the module that clear gradients."
+        )
+
+
+def _does_nothing(hook: Any) -> bool:
+    code = getattr(hook, "__code__", None)
+    return code is not None and not code.co_names and all(c is None or isinstance(c, str) for c in code.co_consts)
 
 
 class AccumulatingStep:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class BatchLoop:
     """Iterates as ``for batch in loader`` does: one ``iter``, no look-ahead, until StopIteration.
 
-    Everything that does not change during a fit is looked up once, here.
+    Everything that does not change during a fit is looked up once, here; the step anew when a hook of the epoch has set
+    ``trainer.optimizers``.
 
     Attributes:
         stop: Set to end the epoch after the current batch.
@@ -36,8 +37,7 @@ class BatchLoop:
         self.skipped = False
         self.counted = True
         self._transfer = transfer_function(trainer)
-        self._step = make_step(trainer)
-        self._windows = self._step if isinstance(self._step, AccumulatingStep) else None
+        self._make_step()
         self._on_start = hooks.resolve(trainer, "on_train_batch_start")
         self._ends_of_callbacks = BatchEnds(trainer)
         self._on_end = hooks.resolve(trainer, "on_train_batch_end", instead=self._ends_of_callbacks.hooks)
@@ -48,6 +48,11 @@ class BatchLoop:
         configs = [config for config in trainer.lr_scheduler_configs if config.interval == "step"]
         self._schedules = automatic and any(not config.reduce_on_plateau for config in configs)
         self._watches = automatic and any(config.reduce_on_plateau for config in configs)
+
+    def _make_step(self) -> None:
+        self._optimizers = list(self.trainer.optimizers)
+        self._step = make_step(self.trainer)
+        self._windows = self._step if isinstance(self._step, AccumulatingStep) else None
 
     def reset(self) -> None:
         """Begin an epoch."""
@@ -74,6 +79,8 @@ class BatchLoop:
             self.complete = True
             self.loop.batch_progress.is_last_batch = True
             return
+        if [*map(id, self._optimizers)] != [*map(id, self.trainer.optimizers)]:
+            self._make_step()
         limit = limit_of(passed, self.trainer.limit_train_batches, RunningStage.TRAINING)
         if self.loop.batch_progress.current.ready and not passed.restored:
             # resumed within the epoch: as in Lightning, as many batches are fetched as are missing

@@ -17,6 +17,7 @@ from pytorch_lightning.loops.utilities import _is_max_limit_reached
 from pytorch_lightning.trainer.states import RunningStage
 
 from runtime import held, hooks, reasons, resuming, sharing
+from runtime.accumulation import refuse_own_clearing
 from runtime.batches import BatchLoop
 from runtime.data import Passed, limit_of, request, whole
 from runtime.epochs import Epochs
@@ -114,6 +115,7 @@ class FitLoop(_FitLoop):
 
     def run(self) -> None:
         """Train for all epochs."""
+        refuse_own_clearing(self.trainer)
         reason = self.lean_loop_reason()
         if reason is not None:
             _explain("Lightning's own loop trains: %s", reason)

@@ -12,8 +12,8 @@ from torch.optim import Optimizer
 class ScriptsOptimizer:
     """Whatever a script clears and steps like an optimizer, with all that Lightning asks of one.
 
-    ``zero_grad()`` and ``step()`` are called as the script calls them, without arguments; anything else is looked up
-    in the object itself.
+    ``zero_grad()`` and ``step()`` are called as the script calls them, the latter without arguments; anything else is
+    looked up in the object itself.
     """
 
     def __init__(self, optimizer: Any) -> None:
@@ -43,9 +43,9 @@ class ScriptsOptimizer:
         if hasattr(self.scripts, "load_state_dict"):
             self.scripts.load_state_dict(state)
 
-    def zero_grad(self, *_: Any, **__: Any) -> None:
+    def zero_grad(self, *args: Any, **kwargs: Any) -> None:
         """Clear the gradients as the script does."""
-        self.scripts.zero_grad()
+        self.scripts.zero_grad(*args, **kwargs)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Compute the gradients first where Lightning's own loop leaves that to the optimizer, then step."""

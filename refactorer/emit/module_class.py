@@ -245,8 +245,6 @@ class ClassWriter:
 
     def _stepped_in(self, body: list[cst.CSTNode]) -> set[str]:
         """The names of the optimizers that a hook steps or clears by itself."""
-        if self.outline.automatic:
-            return set()
         found = {
             variable.name for node, variable in self.outline.uses(*body)
             if variable in self.roles.optimizers and is_stepped(self.program, node)
@@ -278,9 +276,17 @@ class ClassWriter:
             return False
         return self.homes.local_name.get((hook, variable), target.value) == small.value.value
 
+    def _configure_first(self, optimizer: Variable) -> cst.FunctionDef:
+        """`configure_optimizers` where the epochs make optimizers: the one that there is when the training begins."""
+        held = optimizer in self.homes.arguments
+        text = f"return self.{self.homes.attribute[optimizer]}" if held else "return None  # the epochs make them"
+        return _method("configure_optimizers", "self", [cst.parse_statement(text)])
+
     def _configure(self) -> cst.FunctionDef | None:
         """`configure_optimizers`; nothing where the script's own objects do all the optimization."""
         stepped = self.configuration.stepped
+        if self.roles.renewed is not None:
+            return self._configure_first(self.roles.renewed)
         if not self.roles.optimizers and not self.homes.optimizers:
             return None
         lines: list[cst.CSTNode] = []

@@ -12,8 +12,9 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.emit.edits import Edit, Removed
+from refactorer.idioms import renewed
 from refactorer.idioms.behind_step import Places, find_places, move
-from refactorer.idioms.clearing import clearing_lines, lines_for_hook
+from refactorer.idioms.clearing import clearing_lines, clears_each_batch, lines_for_hook, says_who_clears
 from refactorer.idioms.closures import may_fail_to_step
 from refactorer.idioms.gradients import (
     added_to_elsewhere,
@@ -25,10 +26,12 @@ from refactorer.idioms.gradients import (
 )
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.opened import opened, without_checks
+from refactorer.idioms.readers import seen_alike
 from refactorer.idioms.remarks import remove
 from refactorer.idioms.schedulers import is_step_line
 from refactorer.idioms.sensitive import Obstacle, is_guarded
 from refactorer.idioms.shapes import method_calls, method_line, only_call
+from refactorer.idioms.why_manual import why_no_optimizer, why_not_once
 from refactorer.outline.anchors import is_of_loss
 from refactorer.outline.comments import lines_above
 from refactorer.outline.control import loop_jumps, returns
@@ -42,6 +45,7 @@ class Calls:
     """Indices of the calls in the body of the step: those that clear gradients, backward and step; and the loss.
 
     `by_hook` says that the module clears the gradients by lines of the script, since the optimizer may hold others.
+    `in_place` says that whatever clears them stays where it is, if anything does, and the Trainer clears nothing.
     """
 
     zeros: list[int]
@@ -49,6 +53,7 @@ class Calls:
     step: int
     loss: cst.BaseExpression
     by_hook: bool = False
+    in_place: bool = False
 
 
 def apply(outline: Outline, roles: Roles, instead: str | None = None, lean: bool = True) -> None:
@@ -71,7 +76,10 @@ def apply(outline: Outline, roles: Roles, instead: str | None = None, lean: bool
         keep_manual(outline)
     else:
         _automatic(outline, *found)
-        outline.plain_steps = may_fail_to_step(outline, roles)
+        if roles.renewed is not None:
+            renewed.hand_over(outline, roles)
+        else:
+            outline.plain_steps = may_fail_to_step(outline, roles)
 
 
 def _found(outline: Outline, roles: Roles, lean: bool) -> tuple[Calls, Places] | Obstacle:
@@ -95,9 +103,22 @@ def _found(outline: Outline, roles: Roles, lean: bool) -> tuple[Calls, Places] |
 
 
 def detect(outline: Outline, roles: Roles, lean: bool = True) -> tuple[Calls, Places] | Obstacle:
-    """Where the calls stand and the lines around them go, or the first condition that fails."""
+    """Where the calls stand and the lines around them go, or the first condition that fails.
+
+    A script that clears gradients in every batch, in a way of its own, reads better as it is.
+    """
+    found = _detect(outline, roles, lean)
+    if isinstance(found, Obstacle) and lean and not (outline.accumulates or clears_each_batch(outline)):
+        again = _detect(outline, roles, lean, in_place=True)
+        return found if isinstance(again, Obstacle) else again
+    return found
+
+
+def _detect(
+    outline: Outline, roles: Roles, lean: bool, in_place: bool = False
+) -> tuple[Calls, Places] | Obstacle:  # fmt: skip
     body = outline.hooks[STEP]
-    calls = _calls(outline, roles, body, lean)
+    calls = _calls(outline, roles, body, lean, in_place)
     if isinstance(calls, Obstacle):
         return calls
     zeros, backward, step = calls.zeros, calls.backward, calls.step
@@ -108,10 +129,18 @@ def detect(outline: Outline, roles: Roles, lean: bool = True) -> tuple[Calls, Pl
     head = [line for i, line in enumerate(body[:backward]) if i not in zeros]
     middle = [line for i, line in enumerate(body[:step]) if i > backward and i not in zeros]
     tail = [line for i, line in enumerate(body) if i > step and i not in zeros]
+    if calls.in_place and gradient_reader(outline) is not None:
+        left = loop_jumps(middle)
+        return Obstacle(left[0], "the batch may be left between backward and step") if left else (
+            calls, Places(between=middle, behind=tail)
+        )  # fmt: skip
     places = find_places(outline, roles, head, middle, tail, calls.loss)
-    if isinstance(places, Obstacle):
-        return places
-    reader = gradient_reader(outline, [*places.between, *places.behind, *steps_of_own_classes(outline)])
+    if isinstance(places, Obstacle) or calls.in_place:
+        return places if isinstance(places, Obstacle) else (calls, places)
+    reader = _reader(outline, body, calls, places, lean)
+    if reader is not None and not loop_jumps(middle):
+        places = Places(between=middle, behind=tail)
+        reader = _reader(outline, body, calls, places, lean)
     if reader is not None:
         return Obstacle(reader, "the script reads gradients itself")
     if late and not all(is_step_line(outline, roles, line) for line in places.behind):
@@ -119,36 +148,51 @@ def detect(outline: Outline, roles: Roles, lean: bool = True) -> tuple[Calls, Pl
     return calls, places
 
 
-def _calls(outline: Outline, roles: Roles, body: list[cst.CSTNode], lean: bool) -> Calls | Obstacle:
+def _reader(
+    outline: Outline, body: list[cst.CSTNode], calls: Calls, places: Places, lean: bool
+) -> cst.CSTNode | None:  # fmt: skip
+    """The first place that reads gradients when the Trainer might have cleared them, or not yet.
+
+    Lightning alone clears them when a training begins, and when a validation does.
+    """
+    first = calls.zeros == [*range(len(calls.zeros))]
+    lines = [*(body[: calls.backward] if first else []), *places.between, *places.behind]
+    early = lean and max(calls.zeros) < calls.step and not loop_jumps(body[: calls.step])
+    return gradient_reader(outline, [*seen_alike(outline, lines, beside=early), *steps_of_own_classes(outline)])
+
+
+def _calls(
+    outline: Outline, roles: Roles, body: list[cst.CSTNode], lean: bool, in_place: bool
+) -> Calls | Obstacle:  # fmt: skip
     """The calls of a step that has each of them, and nothing that hides another."""
     loop = outline.site.batch_loop
     scaled = _scaled_by_apex(outline)
     if scaled is not None:
         return Obstacle(scaled, "scale_loss() of apex stands around backward(), and only the script can call it")
     if roles.stepping is None:
-        several = f"{len(roles.optimizers)} optimizers step in it"
-        return Obstacle(loop, several if roles.optimizers else "no variable holds an optimizer that steps in it")
-    zeros = clearing_lines(outline, roles, body)
-    by_hook = not zeros and lean and not outline.accumulates
-    zeros = lines_for_hook(outline, roles, body) if by_hook else zeros
+        return Obstacle(loop, why_no_optimizer(outline, roles))
+    zeros = clearing_lines(outline, roles, body) if not in_place else []
+    by_hook = in_place or (not zeros and lean and not outline.accumulates)
+    zeros = lines_for_hook(outline, roles, body) if by_hook and not in_place else zeros
     made = [method_line(outline, line, roles.stepping, "step") for line in body]
     steps = [i for i, call in enumerate(made) if call is not None and not call.args]
     backwards = [i for i, line in enumerate(body) if _plain_backward(line) is not None]
-    left = returns(body[: steps[0] + 1] if steps else body)
+    if len(outline.site.backwards) != 1 or len(backwards) != 1 or len(steps) != 1 or not (zeros or in_place):
+        return why_not_once(outline, bool(backwards), bool(steps))
+    left = returns(body[: steps[0] + 1])
     if left:
         return Obstacle(left[0], "`return` leaves the training from inside a step")
-    if len(outline.site.backwards) != 1 or len(backwards) != 1 or len(steps) != 1 or not zeros:
-        return Obstacle(loop, "zero_grad, backward and step do not stand once each, directly in the loop")
     ours = [*outline.cleared, *(body[i] for i in (*zeros, *steps))]
-    others = [c for method in ("step", "zero_grad") for c in _calls_elsewhere(outline, roles.stepping, method, ours)]
-    kept = max(zeros) < steps[0] and not loop_jumps(body[: steps[0]]) and not is_guarded(outline)
+    methods = ("step",) if in_place else ("step", "zero_grad")
+    others = [c for method in methods for c in _calls_elsewhere(outline, roles.stepping, method, ours)]
+    kept = max(zeros, default=-1) < steps[0] and not loop_jumps(body[: steps[0]]) and not is_guarded(outline)
     if others and not (lean and kept and all(_is_apart(outline, roles.stepping, call) for call in others)):
         return Obstacle(loop, "the optimizer is stepped or cleared in more than one place")
     if runs_inside_itself(outline):
         return Obstacle(loop, "the training may begin again inside itself")
     call = _plain_backward(body[backwards[0]])
     assert call is not None and isinstance(call.func, cst.Attribute)
-    return Calls(zeros, backwards[0], steps[0], call.func.value, by_hook)
+    return Calls(zeros, backwards[0], steps[0], call.func.value, by_hook, in_place)
 
 
 def _scaled_by_apex(outline: Outline) -> cst.With | None:
@@ -166,7 +210,9 @@ def _scaled_by_apex(outline: Outline) -> cst.With | None:
 def _order(outline: Outline, body: list[cst.CSTNode], calls: Calls, late: list[int]) -> Obstacle | None:
     """Whether the gradients are cleared where it means the same as in front of each backward pass."""
     backward, step = calls.backward, calls.step
-    if not backward < step or any(backward < zero < step for zero in calls.zeros):
+    if not backward < step:
+        return Obstacle(body[step], "step() stands in front of backward()")
+    if any(backward < zero < step for zero in calls.zeros):
         return Obstacle(body[calls.zeros[0]], "zero_grad does not stand before backward or after step")
     early = len(late) < len(calls.zeros)
     leaves = bool(loop_jumps(body[:step])) or is_guarded(outline)
@@ -235,6 +281,9 @@ def _automatic(outline: Outline, calls: Calls, places: Places) -> None:
 
 def _clear_in_hook(outline: Outline, lines: list[cst.CSTNode]) -> dict[cst.CSTNode, Edit]:
     """Puts the script's own clearing of gradients into a hook; returns the edits that take it out of the step."""
+    if not lines:
+        outline.hooks[ZERO_GRAD] = [cst.parse_statement(f'"""{says_who_clears(outline)}"""\n')]
+        return {}
     apart = [lines_above(line) for line in lines]
     outline.hooks[ZERO_GRAD] = [line.with_changes(leading_lines=own) for line, (_, own) in zip(lines, apart)]
     return {line: Removed(above) for line, (above, _) in zip(lines, apart)}

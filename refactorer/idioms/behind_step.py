@@ -14,6 +14,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.closures import may_need_closure
 from refactorer.idioms.gradients import hooked, is_clipping
+from refactorer.idioms.harmless import calls_elsewhere
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.schedulers import is_step_line
 from refactorer.idioms.sensitive import Obstacle, is_guarded, sensitive_code
@@ -49,7 +50,7 @@ def find_places(
     def is_sensitive(lines: list[cst.CSTNode]) -> bool:
         return bool(lines) and _sensitive(outline, roles, lines, head, loss, tainted) is not None
 
-    if is_sensitive(rest):
+    if is_sensitive(rest) or calls_elsewhere(outline, rest):
         return Places(between=middle, behind=tail)
     if roles.opaque or may_need_closure(outline, roles) or returns(tail):
         return Places(rest, clipping, tail)

@@ -16,7 +16,7 @@ from refactorer.idioms.shapes import method_line, only_call
 from refactorer.outline.anchors import loops_around
 from refactorer.outline.held import held_by, is_known_optimizer, keeps_object
 from refactorer.outline.optimizers import Roles, is_surely_bound
-from refactorer.outline.outline import Outline
+from refactorer.outline.outline import STEP, Outline
 from refactorer.outline.torch_names import unmoved
 
 _BOOLEANS = ("True", "False")
@@ -26,8 +26,11 @@ _CLEARING = ("zero_grad", "zero_", "detach_", "parameters", "values", "super")
 
 def clearing_lines(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> list[int]:
     """Indices of the lines that together clear what `optimizer.zero_grad()` clears; none if that is not certain."""
-    own = [i for i, line in enumerate(body) if _is_plain(method_line(outline, line, roles.stepping, "zero_grad"))]
+    calls = [method_line(outline, line, roles.stepping, "zero_grad") for line in body]
+    own = [i for i, call in enumerate(calls) if _is_plain(call)]
     if roles.opaque or roles.held is not None:
+        if any(call is not None and call.args for call in calls):
+            return []  # which mean what its class says, and the Trainer gives none
         return own if _only_clears(outline.program) or own == [0] else []
     networks = _networks(outline, roles)
     found = {i: v for i, line in enumerate(body) if (v := _cleared(outline, line)) in networks}
@@ -49,6 +52,19 @@ def lines_for_hook(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> l
         return []
     first = found == list(range(len(found)))
     return found if first or _only_clears(outline.program) else []
+
+
+def clears_each_batch(outline: Outline) -> bool:
+    """Whether a line of its own clears gradients in every batch."""
+    calls = map(only_call, outline.hooks[STEP])
+    return any(call is not None and _method(call) == "zero_grad" for call in calls)
+
+
+def says_who_clears(outline: Outline) -> str:
+    """What a module says whose Trainer clears no gradients."""
+    program = outline.program
+    named = any(node.attr.value in ("zero_grad", "grad") for node in program.find(cst.Attribute))
+    return "The script clears the gradients itself." if named else "Nothing clears the gradients: they add up."
 
 
 def _method(call: cst.Call) -> str:

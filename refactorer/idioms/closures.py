@@ -15,6 +15,7 @@ from refactorer.outline.held import values_of
 from refactorer.outline.inline import values_given
 from refactorer.outline.optimizers import Held, Roles, is_surely_bound
 from refactorer.outline.outline import Outline
+from refactorer.outline.reach import called_function
 from refactorer.outline.shapes_of_values import tuple_element
 
 _DEPTH = 6
@@ -56,7 +57,7 @@ def _may_value(program: Program, value: cst.BaseExpression | None, depth: int) -
         return any(_may_value(program, part, depth) for part in (value.body, value.orelse))
     if not isinstance(value, cst.Call):
         return True
-    function = program.function(value.func)
+    function = called_function(program, value)
     if function is not None:
         results = [found.value for found in returns(function.body.body)]
         return may_reach_end(function.body) or any(_may_value(program, result, depth + 1) for result in results)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import libcst as cst
 
 from refactorer.analysis.walk import walk
+from refactorer.idioms.readers import reads_of_gradients
 from refactorer.idioms.shapes import only_call
 from refactorer.outline.anchors import backward_calls, holds_converted, loops_around, uses_of
 from refactorer.outline.blocks import block_lines
@@ -17,10 +18,9 @@ from refactorer.outline.torch_names import names_optimizer
 
 def gradient_reader(outline: Outline, aside: Sequence[cst.CSTNode] = ()) -> cst.CSTNode | None:
     """The first place where the script reads gradients itself, some statements aside."""
-    for node in outline.program.find(cst.Attribute):
-        if node.attr.value != "grad" or outline.program.qualified_name(node) == "torch.autograd.grad":
-            continue
-        if not any(outline.program.contains(line, node) for line in aside if line in outline.program.order):
+    lines = [line for line in aside if line in outline.program.order]
+    for node in reads_of_gradients(outline.program):
+        if not any(outline.program.contains(line, node) for line in lines):
             return node
     return None
 

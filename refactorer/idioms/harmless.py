@@ -6,6 +6,8 @@ does not leave the loop by itself. Whatever is not on the lists here is taken to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
@@ -97,6 +99,21 @@ def _call(outline: Outline, node: cst.Call, tainted: set[Variable]) -> cst.CSTNo
         return None if node.func.attr.value in _METHODS else node
     imported = bool(name) and not name.startswith(("torch.", "numpy.", "random.", "builtins.", "sys.", "os."))
     return None if imported and _takes_plain_values(outline, node) else node
+
+
+def calls_elsewhere(outline: Outline, lines: Sequence[cst.CSTNode], seen: tuple[cst.CSTNode, ...] = ()) -> bool:
+    """Whether lines call functions of other files, which may do anything with the gradients that they find."""
+    for node in walk(*lines):
+        if not isinstance(node, cst.Call):
+            continue
+        method = _own_method(outline, node.func) if isinstance(node.func, cst.Attribute) else None
+        own = outline.program.function(node.func) or method
+        name = outline.program.qualified_name(node.func)
+        if own is None and name and name not in _FUNCTIONS and not name.startswith(_MODULES):
+            return True
+        if own is not None and own not in seen and calls_elsewhere(outline, own.body.body, (*seen, own)):
+            return True
+    return False
 
 
 def _is_harmless_function(outline: Outline, function: cst.FunctionDef, tainted: set[Variable], method: bool) -> bool:

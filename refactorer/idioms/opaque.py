@@ -48,12 +48,13 @@ def _with_optimizer(outline: Outline, roles: Roles) -> Roles:
 
 
 def _stepping_alone(outline: Outline, roles: Roles) -> list[Variable | Held]:
-    """What steps in a training that clears gradients by other objects; of several, those that are called optimizers."""
-    if not lines_for_hook(outline, roles, outline.hooks[STEP]):
-        return []
+    """What steps in a training that clears gradients by other objects; of several, those that are called optimizers.
+
+    These alone count where nothing clears gradients that is known to.
+    """
     steps = _called(outline, "step")
     named = [owner for owner in steps if "opt" in (owner.attribute if isinstance(owner, Held) else owner.name).lower()]
-    return steps if len(steps) == 1 else named
+    return steps if len(steps) == 1 and lines_for_hook(outline, roles, outline.hooks[STEP]) else named
 
 
 def _switched(outline: Outline) -> tuple[Variable, ...]:

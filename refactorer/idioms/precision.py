@@ -14,6 +14,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
+from refactorer.idioms import precision_choice as choice
 from refactorer.idioms.accumulation.fixed import fixed
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.idioms.shapes import method_calls, method_line, only_call
@@ -44,6 +45,9 @@ def apply(outline: Outline, undivided: str | None) -> None:
     """Takes the calls of the scaler out of the step, or says in a note why they stay."""
     scale = _scaling_call(outline)
     if scale is None:
+        chosen = choice.detect(outline) if undivided is None else None
+        if chosen is not None:
+            choice.take(outline, chosen)
         return
     found = Obstacle(scale, undivided) if undivided is not None else detect(outline, scale)
     if isinstance(found, Obstacle):
@@ -74,6 +78,8 @@ def require_automatic(outline: Outline, roles: Roles) -> None:
     node = outline.site.batch_loop
     if roles.opaque or roles.held is not None:
         raise Split(node, "the class of the optimizer is not known")
+    if roles.renewed is not None:
+        raise Split(node, "the optimizer is made anew between epochs")
     if not outline.automatic:
         reasons = [message.split(": ", 1)[1] for code, _, message, _ in outline.notes if code in _REASONS]
         raise Split(node, reasons[0] if reasons else "the step is not one that the Trainer can make")

@@ -19,6 +19,8 @@ def tainted_by_training(outline: Outline, roles: Roles) -> set[Variable]:
     tainted = set(roles.objects)
     if roles.held is not None:
         tainted.add(roles.held.base)
+    if roles.renewed is not None:
+        tainted.add(roles.renewed)
     tainted |= _given_parameters(outline, roles)
     if outline.scaler is not None:
         tainted.add(outline.scaler)

@@ -15,6 +15,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.classes import class_around, is_private
+from refactorer.outline.constructed import in_constructor, in_method_of_constructor, is_left_alone
 from refactorer.outline.optimizers import Held, is_module_class, is_stepped
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import names_module_class, names_optimizer, unmoved
@@ -65,12 +66,17 @@ def is_known_optimizer(program: Program, held: Held) -> bool:
 
 
 def keeps_object(outline: Outline, held: Held) -> bool:
-    """Whether an attribute means one object while the training runs, whatever that is."""
-    made = _Made(outline.program)
+    """Whether an attribute means one object while the training runs, whatever that is.
+
+    What this file never sets, a constructor out of sight has set.
+    """
+    program, made = outline.program, _Made(outline.program)
     places = [place for place in made.places.get(held.attribute, []) if not _is_before_training(outline, place)]
-    if held.attribute not in made.values or held.attribute in made.of_classes or _reflects(outline.program):
+    if held.attribute in made.of_classes or _reflects(program):
         return False
-    return all(_in_constructor(outline.program, place) for place in places)
+    if held.attribute not in made.values:
+        return is_left_alone(outline, held.base)
+    return all(in_constructor(program, place) or in_method_of_constructor(outline, place) for place in places)
 
 
 def _is_before_training(outline: Outline, place: cst.CSTNode) -> bool:
@@ -78,13 +84,6 @@ def _is_before_training(outline: Outline, place: cst.CSTNode) -> bool:
     program, loop = outline.program, outline.site.epoch_loop
     same = program.enclosing_function(place) is program.enclosing_function(loop)
     return same and program.order[place] < program.order[loop]
-
-
-def _in_constructor(program: Program, place: cst.CSTNode) -> bool:
-    """Whether a place is on a line of a constructor, under no condition."""
-    function = program.enclosing_function(place)
-    inside = function is not None and function.name.value == "__init__"
-    return inside and program.parent[program.statement(place)] is function.body  # type: ignore[union-attr]
 
 
 def _reflects(program: Program) -> bool:
@@ -184,7 +183,7 @@ class _Made:
     def once(self, held: Held) -> bool:
         """Whether an attribute is set in constructors only, before the training."""
         places = self.places.get(held.attribute, [])
-        inside = all(_in_constructor(self.program, place) for place in places)
+        inside = all(in_constructor(self.program, place) for place in places)
         return bool(places) and inside and held.attribute not in self.of_classes
 
     def is_network(self, attribute: str) -> bool:
@@ -192,9 +191,9 @@ class _Made:
         return known or all(v is not None and self._makes_network(v) for v in self.values[attribute])
 
     def is_optimizer(self, attribute: str) -> bool:
-        return all(
-            isinstance(value, cst.Call) and names_optimizer(self.program.qualified_name(value.func))
-            for value in self.values[attribute]
+        values = self.values.get(attribute, [])
+        return bool(values) and all(
+            isinstance(value, cst.Call) and names_optimizer(self.program.qualified_name(value.func)) for value in values
         )
 
     def _makes_network(self, value: cst.CSTNode) -> bool:

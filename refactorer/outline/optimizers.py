@@ -15,7 +15,7 @@ from refactorer.outline.control import returns
 from refactorer.outline.inline import values_given
 from refactorer.outline.liveness import Liveness
 from refactorer.outline.outline import Outline
-from refactorer.outline.reach import bound_by_functions
+from refactorer.outline.reach import bound_by_functions, called_function
 from refactorer.outline.shapes_of_values import tuple_element
 from refactorer.outline.torch_names import names_module_class, names_optimizer, names_scaler, names_scheduler, unmoved
 
@@ -35,20 +35,22 @@ class Roles:
     `optimizers` are those that step in the training, in the order of their steps; `models` are those whose parameters
     they were given. Objects that the training replaces have no role: they are state like any other. `held` is the
     one optimizer of a training that only an object holds, `opaque` says that the class of the optimizer is out of
-    sight. `tentative` says that these roles are sound only if the Trainer makes the steps.
+    sight. `renewed` is the one optimizer of a training that makes it anew between epochs. `tentative` says that these
+    roles are sound only if the Trainer makes the steps.
     """
 
     optimizers: tuple[Variable, ...]
     models: tuple[Variable, ...]
     schedulers: tuple[Variable, ...]
     held: Held | None = None
+    renewed: Variable | None = None
     opaque: bool = False
     tentative: bool = False
 
     @property
     def stepping(self) -> Variable | Held | None:
         """What the training clears and steps, when it is just one object."""
-        return self.held or self.optimizer
+        return self.held or self.renewed or self.optimizer
 
     @property
     def optimizer(self) -> Variable | None:
@@ -163,7 +165,7 @@ def _makes_optimizer(program: Program, value: cst.BaseExpression, depth: int) ->
         return False
     if names_optimizer(program.qualified_name(value.func)):
         return True
-    maker = program.function(value.func)
+    maker = called_function(program, value)
     results = [found.value for found in returns(maker.body.body)] if maker is not None else []
     return bool(results) and all(r is not None and _makes_optimizer(program, r, depth + 1) for r in results)
 

@@ -47,6 +47,19 @@ def bound_by_functions(outline: Outline) -> set[Variable]:
     return {variable for variable in found if variable is not None}
 
 
+def called_function(program: Program, call: cst.Call) -> cst.FunctionDef | None:
+    """The function that a call runs: one that is named, or a method of the caller's own object.
+
+    A method counts where the file has no other class that defines one of its name.
+    """
+    function = program.function(call.func)
+    if function is not None or not isinstance(call.func, cst.Attribute):
+        return function
+    method = _own_method(program, call.func)
+    named = [n for n in program.find(cst.FunctionDef) if n.name.value == call.func.attr.value]
+    return method if len(named) == 1 and method is not None and not method.decorators else None
+
+
 def _own_method(program: Program, node: cst.Attribute) -> cst.FunctionDef | None:
     """The method that `self.method` means, where the class around it defines one."""
     method = program.enclosing_function(node)

@@ -155,7 +155,8 @@ LITERAL = {
                                        "would run for other batches"),
     "counted in front of the step": (script(DIVIDED + PLAIN.replace("optimizer.s", "steps += 1\n    optimizer.s")),
                                      "would run for other batches"),
-    "gradients are read": (script(DIVIDED + PLAIN + "\nprint(model[0].bias.grad is None)"), "reads gradients itself"),
+    "gradients are read": (script(DIVIDED + PLAIN + "\nprint(model[0].bias.grad is None)"),
+                           "the gradients are cleared"),
 }  # fmt: skip
 
 

@@ -63,8 +63,8 @@ BETWEEN = {
 MANUAL = [
     "loss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.zero_grad()\noptimizer.step()",
     "optimizer.zero_grad(set_to_none=False)\nloss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.step()",
-    "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nprint(model.weight.grad)\nloss.backward()\n"
-    "optimizer.step()",
+    "loss = (model(x) - y).pow(2).mean()\nprint(model.weight.grad)\nloss.backward()\noptimizer.step()\n"
+    "optimizer.zero_grad()",
     "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nloss.backward()\nif loss.item() < 0.5: continue\n"
     "optimizer.step()",
     "loss = (model(x) - y).pow(2).mean()\nloss.backward()\nif epoch:\n    optimizer.step()\n    optimizer.zero_grad()",

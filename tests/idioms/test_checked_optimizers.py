@@ -78,7 +78,7 @@ KEPT = {
     "an optimizer in some epochs": script(CHECKED).replace("optimizer, epoch)\n", SOMETIMES),
     "dropped in the training": script(CHECKED) + "    optimizer = None\n",
     "dropped by a function": script(CHECKED).replace("optimizer =", DROP) + "    drop()\n",
-    "an epoch without": script(CHECKED) + "    train(model, None, epoch)\n",
+    "an epoch without, perhaps": script(CHECKED) + "    train(model, None if epoch < 9 else optimizer, epoch)\n",
     "a class that says what it is": script(under("if optimizer:", CALLS), "Empty(model.parameters(), lr=0.1)"),
 }  # fmt: skip
 

@@ -97,9 +97,11 @@ AUTOMATIC = {
     + loop(first="net.zero_grad()"),
     "a batch that is left": loop(first="if i == 1: continue", then="net.zero_grad()"),
 }  # fmt: skip
+IN_PLACE = {
+    "under a condition": loop(first="if i: net.zero_grad()"),
+}
 MANUAL = {
     "more than its name says": LOUD + loop(then="own.zero_grad()"),
-    "under a condition": loop(first="if i: net.zero_grad()"),
     "behind the step": loop(behind="net.zero_grad()"),
     "one of several": "nets = [net, head]\n" + loop(first="nets[0].zero_grad()"),
     "another one for each batch": loop(first="one = (net, head)[i % 2]\none.zero_grad()"),
@@ -127,6 +129,13 @@ def test_the_hook_clears(body: str, runner: Runner) -> None:
     assert "automatic_optimization = False" not in after
 
 
+@pytest.mark.parametrize("body", IN_PLACE.values(), ids=IN_PLACE)
+def test_the_line_keeps_its_place(body: str, runner: Runner) -> None:
+    after = _compared(body, runner)
+    assert '        """The script clears the gradients itself."""\n' in after
+    assert "automatic_optimization = False" not in after
+
+
 @pytest.mark.parametrize("body", MANUAL.values(), ids=MANUAL)
 def test_the_line_stays_in_the_step(body: str, runner: Runner) -> None:
     after = _compared(body, runner)
@@ -137,7 +146,7 @@ def test_a_network_that_an_unseen_base_class_holds() -> None:
     lines = loop(first="self.net.zero_grad()").replace("net(x)", "self.net(x)")
     body = "from base import Base\nclass Fit(Base):\n    def __init__(self):\n        self.x = 1\n    def fit(self):\n"
     result = convert_text(HEAD + body + textwrap.indent(lines, "        ") + "Fit().fit()\n")
-    assert isinstance(result, Converted) and "def optimizer_zero_grad" not in result.after
+    assert isinstance(result, Converted) and "optimizer):\n        self.fit_.net.zero_grad()" in result.after
 
 
 def test_comments_go_with_the_line() -> None:

@@ -57,6 +57,7 @@ AUTOMATIC = {
     "clipped": (script(ZERO + SCALED + UNSCALE + CLIP + STEP), "on_before_optimizer_step"),
     "clipped on a condition": (script(ZERO + SCALED + under("epoch", UNSCALE + CLIP) + STEP),
                                "def on_before_optimizer_step(self, optimizer):\n        if self.current_epoch:"),
+    "never cleared": (script(SCALED + STEP), "Nothing clears the gradients: they add up."),
     "unscaled for nothing": (script(ZERO + SCALED + UNSCALE + STEP), "scaler=scaler)"),
     "the norm is printed": (script(ZERO + SCALED + UNSCALE + f"norm = {CLIP}" + "print(norm.item())\n" + STEP),
                             "on_before_optimizer_step"),
@@ -92,8 +93,7 @@ LITERAL = {
                            "unscale_() of scaler is called in more than one place"),
     "a scaler for each epoch": (script(under("i == 0", 'scaler = GradScaler("cpu")\n') + ZERO + SCALED + STEP),
                                 "is not made in front of the training"),
-    "never cleared": (script(SCALED + STEP), "zero_grad, backward and step do not stand once each"),
-    "stepped under another condition": (script(ZERO + SCALED + under("i != 3", STEP)), "do not stand once each"),
+    "stepped under another condition": (script(ZERO + SCALED + under("i != 3", STEP)), "stands under a condition"),
 }  # fmt: skip
 
 

@@ -195,3 +195,27 @@ def test_optimizers_that_evaluate_the_loss(optimizer: Any) -> None:
     trainer = runtime.Trainer(max_epochs=1, accumulate_grad_batches=2)
     trainer.fit(module, loaders()[0])
     assert trainer.lean_loop_reason == "accumulate_grad_batches=2 with steps that take a closure"
+
+
+class OwnClearing(Lit):
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        self.model.zero_grad()
+        return super().training_step(batch, batch_idx)
+
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Any) -> None:
+        """The script clears the gradients itself."""
+
+
+@pytest.mark.parametrize("more", [{}, {"profiler": "simple"}])
+def test_gradients_that_the_step_clears_are_not_accumulated(more: dict[str, Any]) -> None:
+    trainer = runtime.Trainer(max_epochs=1, accumulate_grad_batches=2, **more)
+    with pytest.raises(MisconfigurationException, match="optimizer_zero_grad of OwnClearing does nothing"):
+        trainer.fit(OwnClearing(Record(), mlp()), loaders()[0])
+
+
+def test_a_hook_that_clears_in_its_own_way_accumulates() -> None:
+    class Clearing(Lit):
+        def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Any) -> None:
+            self.model.zero_grad()
+
+    fit(Clearing(Record(), mlp()), loaders()[0], accumulate_grad_batches=2)

@@ -142,3 +142,50 @@ def test_a_checkpoint_keeps_the_state_of_the_scripts_optimizer(tmp_path: Any) ->
     saved = torch.load(tmp_path / "x.ckpt", weights_only=False)["optimizer_states"][0]
     assert saved["param_groups"][0]["lr"] == 0.1 and len(saved["state"]) == 6
     runtime.Trainer(max_epochs=4).fit(Kept(Record(), mlp()), loaders()[0], ckpt_path=tmp_path / "x.ckpt")
+
+
+class Renewed(Lit):
+    """Makes its optimizer anew for some epochs, and clears the gradients in its step."""
+
+    def on_train_epoch_start(self) -> None:
+        if self.current_epoch != 1:
+            made = self.record.watch(sgd(self.model.parameters()))
+            self.trainer.optimizers = [Wrapper(self.record, self.model.parameters()) if self.current_epoch else made]
+
+    def configure_optimizers(self) -> Any:
+        return None
+
+
+def loop_with_new_optimizers(record: Record) -> None:
+    model, (training, _) = mlp(), loaders()
+    optimizer: Any = None
+    for epoch in range(4):
+        if epoch != 1:
+            made = record.watch(sgd(model.parameters()))
+            optimizer = Wrapper(record, model.parameters()) if epoch else made
+        for batch in training:
+            train_step(record, model, optimizer, batch)
+
+
+def test_an_epoch_may_give_the_trainer_another_optimizer() -> None:
+    def run(record: Record) -> None:
+        fit(Renewed(record, mlp()), loaders()[0], max_epochs=4)
+
+    assert_same(loop_with_new_optimizers, run)
+
+
+def test_arguments_of_zero_grad_reach_the_scripts_optimizer() -> None:
+    given: list[Any] = []
+
+    class Own:
+        def zero_grad(self, *args: Any, **kwargs: Any) -> None:
+            given.append((args, kwargs))
+
+        def step(self) -> None:
+            pass
+
+    optimizer = ScriptsOptimizer(Own())
+    optimizer.zero_grad()
+    optimizer.zero_grad(False)
+    optimizer.zero_grad(set_to_none=False)
+    assert given == [((), {}), ((False,), {}), ((), {"set_to_none": False})]

@@ -1,0 +1,70 @@
+"""Where the file reads gradients, and which of these places see the same when the Trainer clears and steps.
+
+A place may look at them between `backward()` and `step()` and behind it, also in functions that only these lines call,
+and outside the training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.analysis.walk import children
+from refactorer.outline.anchors import uses_of
+from refactorer.outline.outline import Outline
+
+
+def reads_of_gradients(program: Program) -> list[cst.Attribute]:
+    """Every `x.grad` of a file."""
+    return [
+        node for node in program.find(cst.Attribute)
+        if node.attr.value in ("grad", "_grad") and program.qualified_name(node) != "torch.autograd.grad"
+    ]  # fmt: skip
+
+
+def seen_alike(outline: Outline, lines: Sequence[cst.CSTNode], beside: bool) -> list[cst.Attribute]:
+    """The reads of gradients that only these lines run, and with `beside` also lines of the driver around the loop.
+
+    Functions count where all that the file does with them is to call them on such lines, or in such functions.
+    """
+    places = [part for line in lines for part in parts_in_file(outline.program, line)]
+    return [node for node in reads_of_gradients(outline.program) if _is_alike(outline, node, places, beside, ())]
+
+
+def parts_in_file(program: Program, line: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """A line, or the parts of the file that it was made of where it is a copy (with other comments, say)."""
+    if line in program.order:
+        yield line
+    else:
+        for part in children(line):
+            yield from parts_in_file(program, part)
+
+
+def _is_alike(
+    outline: Outline, node: cst.CSTNode, places: list[cst.CSTNode], beside: bool, seen: tuple[cst.FunctionDef, ...]
+) -> bool:  # fmt: skip
+    program, loop = outline.program, outline.site.epoch_loop
+    if any(program.contains(place, node) for place in places):
+        return True
+    later = any(isinstance(outer, (cst.Lambda, cst.ClassDef)) for outer in program.ancestors(node))
+    if later or program.contains(loop, node):
+        return False
+    function = program.enclosing_function(node)
+    if function is None or function is program.enclosing_function(loop):
+        return beside
+    calls = _calls_only(program, function)
+    if not calls:
+        return beside and not uses_of(program, function)
+    return function in seen or all(_is_alike(outline, call, places, beside, (*seen, function)) for call in calls)
+
+
+def _calls_only(program: Program, function: cst.FunctionDef) -> list[cst.CSTNode]:
+    """The calls of a function by its name; none if it has other uses, or other names."""
+    if len(program.variables[function.name].writes) != 1 or function.decorators:
+        return []
+    uses = uses_of(program, function)
+    parents = [program.parent.get(use) for use in uses]
+    plain = all(isinstance(call, cst.Call) and call.func is use for call, use in zip(parents, uses))
+    return uses if plain else []

@@ -1,0 +1,72 @@
+"""Why a step keeps its own calls: what it does with gradients and optimizers instead of the Trainer's three calls."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.walk import walk
+from refactorer.idioms.sensitive import Obstacle
+from refactorer.idioms.shapes import method_calls
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import STEP, Outline
+
+
+def why_no_optimizer(outline: Outline, roles: Roles) -> str:
+    """The reason where no single optimizer is known to step."""
+    if roles.optimizers:
+        return f"{len(roles.optimizers)} optimizers step in it"
+    names = dict.fromkeys(_stepped(outline))
+    if len(names) > 1:
+        return f"{' and '.join(names)} step in it"
+    if names:
+        return f"{next(iter(names))} is not known to be one object for all steps"
+    inside = {id(node) for node in walk(*outline.hooks[STEP])}
+    if not all(id(call) in inside for call in outline.site.backwards):
+        return "backward() stands in a function that is not part of the step"
+    return "no optimizer steps in it: the script updates the parameters itself"
+
+
+def _stepped(outline: Outline) -> list[str]:
+    """The names of what the step calls `step()` of, without arguments, as an optimizer is called."""
+    calls = [
+        node.func.value for node in walk(*outline.hooks[STEP])
+        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "step"
+        and not node.args
+    ]  # fmt: skip
+    return [outline.program.module.code_for_node(call) for call in calls]
+
+
+_BLOCKS: tuple[tuple[type[cst.CSTNode], str], ...] = (
+    (cst.FunctionDef, "{} stands in a closure, which the optimizer calls"),
+    (cst.Try, "{} stands in a `try` block, which goes on behind an exception"),
+    (cst.TryStar, "{} stands in a `try` block, which goes on behind an exception"),
+    (cst.For, "{} stands in a loop of its own"), (cst.While, "{} stands in a loop of its own"),
+    (cst.If, "{} stands under a condition, with other code behind it"), (cst.With, "{} stands in a `with` block"),
+)  # fmt: skip
+
+
+def why_not_once(outline: Outline, backward: bool, step: bool) -> Obstacle:
+    """The reason where backward and step do not stand once each, directly in the loop."""
+    loop, backwards = outline.site.batch_loop, outline.site.backwards
+    if len(backwards) != 1:
+        return Obstacle(loop, f"there are {len(backwards)} calls of backward() in it")
+    if not backward:
+        return Obstacle(loop, _around(outline, backwards[0], "backward()"))
+    if not step:
+        calls = [call for call in method_calls(outline, "step") if call in outline.program.order]
+        steps = [call for call in calls if outline.program.contains(loop, call)]
+        return Obstacle(loop, _around(outline, steps[0], "step()") if steps else "step() stands in another function")
+    return Obstacle(loop, "zero_grad, backward and step do not stand once each, directly in the loop")
+
+
+def _around(outline: Outline, call: cst.Call, name: str) -> str:
+    own = call not in outline.program.order or outline.program.contains(outline.site.batch_loop, call)
+    for outer in outline.program.ancestors(call):
+        if outer is outline.site.batch_loop:
+            break
+        if isinstance(outer, cst.FunctionDef) and not own and outer not in outline.consumed:
+            return f"{name} stands in {outer.name.value}(), which is not part of the step"
+        for kind, reason in _BLOCKS:
+            if isinstance(outer, kind) and (own or kind is not cst.FunctionDef):
+                return reason.format(name)
+    return f"{name} does not stand on a line of its own, without arguments"
