@@ -28,7 +28,8 @@ from typing import Any
 
 from pyflakes import checker, messages
 
-from refactorer.idioms.remarks import says_no_more
+from refactorer.idioms import remarks
+from refactorer.idioms.device import remarks as remarks_on_moves
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "fixtures"
@@ -168,12 +169,14 @@ def lost_comments(before: str, after: str) -> Counter[str]:
             code = next((later for later in lines[number:] if not later.strip().startswith("#")), "")
         else:
             code, text = line, line[line.rindex("#") :] if "#" in line else ""
-        if text and _CALL.search(code) and says_no_more(text):
+        called = _CALL.search(code) and remarks.says_no_more(text)
+        if text and (called or (_MOVE.search(code) and remarks_on_moves.says_no_more(text))):
             told[text.rstrip()] += 1
     return comments(before) - comments(after) - told
 
 
 _CALL = re.compile(r"\.(zero_grad|backward|step)\(")
+_MOVE = re.compile(r"\.(to|cuda|cpu)\(")
 
 
 def read(path: pathlib.Path) -> str:

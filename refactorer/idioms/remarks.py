@@ -15,136 +15,20 @@ from refactorer.emit.edits import Edit, Removed
 from refactorer.outline.comments import comments_of, lines_above
 
 #: One of these makes a comment one on the calls, the others may stand around it: no word is about anything else.
-_CALLS = frozenset(
-    [
-        "adjust",
-        "backward",
-        "backwards",
-        "backprop",
-        "backpropagate",
-        "backpropagation",
-        "backpropagating",
-        "propagate",
-        "propagation",
-        "optimize",
-        "optimise",
-        "optimizer",
-        "optimiser",
-        "optimization",
-        "optimisation",
-        "optim",
-        "sgd",
-        "descend",
-        "descent",
-        "gradient",
-        "gradients",
-        "grad",
-        "grads",
-        "zero_grad",
-        "step",
-        "steps",
-        "update",
-        "updates",
-        "updating",
-        "zero",
-        "zeros",
-        "zeroing",
-        "反向传播",
-        "向后传播",
-        "梯度清零",
-    ]
-)
-_AROUND = frozenset(
-    [
-        "a",
-        "all",
-        "an",
-        "and",
-        "apply",
-        "applying",
-        "back",
-        "batch",
-        "before",
-        "after",
-        "by",
-        "calculate",
-        "calculated",
-        "calculates",
-        "calculating",
-        "clear",
-        "clearing",
-        "clears",
-        "compute",
-        "computed",
-        "computes",
-        "computing",
-        "current",
-        "do",
-        "each",
-        "every",
-        "existing",
-        "for",
-        "from",
-        "in",
-        "it",
-        "its",
-        "iteration",
-        "learning",
-        "loss",
-        "make",
-        "model",
-        "models",
-        "net",
-        "network",
-        "new",
-        "next",
-        "of",
-        "on",
-        "one",
-        "our",
-        "out",
-        "pass",
-        "parameter",
-        "parameters",
-        "params",
-        "perform",
-        "performing",
-        "performs",
-        "phase",
-        "previous",
-        "reset",
-        "resets",
-        "resetting",
-        "respect",
-        "run",
-        "running",
-        "set",
-        "single",
-        "stored",
-        "take",
-        "takes",
-        "taking",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "this",
-        "to",
-        "train",
-        "training",
-        "up",
-        "using",
-        "variables",
-        "w",
-        "we",
-        "weight",
-        "weights",
-        "with",
-        "wrt",
-        "your",
-    ]
-)
+_CALLS = """
+adjust backward backwards backprop backpropagate backpropagation backpropagating propagate propagation optimize
+optimise optimizer optimiser optimization optimisation optim sgd descend descent gradient gradients grad grads
+zero_grad step steps update updates updating zero zeros zeroing 反向传播 向后传播 梯度清零
+"""
+_AROUND = """
+a all an and apply applying back batch before after by calculate calculated calculates calculating clear clearing
+clears compute computed computes computing current do each every existing for from in it its iteration learning loss
+make model models net network new next of on one our out pass parameter parameters params perform performing
+performs phase previous reset resets resetting respect run running set single stored take takes taking that the
+their them then this to train training up using variables w we weight weights with wrt your
+"""
+_ABOUT_CALLS = frozenset(_CALLS.split())
+_KNOWN = _ABOUT_CALLS | frozenset(_AROUND.split())
 _NUMBER = re.compile(r"^\W*(step\s*)?\d+\s*[.):]\s*", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
 
@@ -158,7 +42,7 @@ def says_no_more(comment: str) -> bool:
         _WORD.findall(_NUMBER.sub("", comment.lower()).replace("w.r.t", "wrt").replace("back-prop", "backprop"))
     )
     words = {word for word in words if word.strip("_")}
-    return bool(words & _CALLS) and words <= _CALLS | _AROUND
+    return bool(words & _ABOUT_CALLS) and words <= _KNOWN
 
 
 def remove(

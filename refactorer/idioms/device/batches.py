@@ -22,6 +22,7 @@ from refactorer.idioms.device.conditions import condition_of
 from refactorer.idioms.device.lines import bare_texts, drop_idle, idle_lines, paired, text_of
 from refactorer.idioms.device.makers import gives_plain_batches, is_counted
 from refactorer.idioms.device.parts import Parts, is_none, is_none_test
+from refactorer.idioms.device.remarks import without_remarks
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
@@ -50,9 +51,9 @@ def stripped(outline: Outline, hook: str, source: BatchSource, choice: Choice) -
 
 
 def strip(outline: Outline, hook: str, edits: dict[cst.CSTNode, Edit]) -> None:
-    """Takes the moves out, and the lines that did nothing else."""
+    """Takes the moves out, and the lines and the comments that did and said nothing else."""
     before = idle_lines(outline.hooks[hook])
-    outline.edit(hook, edits)
+    outline.edit(hook, without_remarks(outline.hooks[hook], edits))
     drop_idle(outline, hook, before)
 
 

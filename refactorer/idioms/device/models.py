@@ -11,13 +11,15 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.scopes import Occurrence, Variable
-from refactorer.emit.edits import Edit
+from refactorer.emit.edits import Edit, Removed
 from refactorer.idioms.configure import Configuration
 from refactorer.idioms.device.choice import Choice, find_choice, target_of, types_in
 from refactorer.idioms.device.conditions import condition_of
 from refactorer.idioms.device.lines import text_of
+from refactorer.idioms.device.remarks import leaves_nothing
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
+from refactorer.outline.comments import lines_above
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles, is_module_class, makes_module
 from refactorer.outline.outline import Outline
@@ -195,13 +197,17 @@ def _edits(outline: Outline, taken: list[Move]) -> dict[cst.CSTNode, Edit]:
         if move.made is not None:
             edits[move.call] = move.made
         else:
-            edits[move.line] = None
+            edits[move.line] = Removed(lines_above(move.line)[0]) if leaves_nothing(move.line) else None
     for move in taken:
         block = outline.program.parent[move.line]
         branch = outline.program.parent.get(block)
         if not isinstance(branch, cst.If) or branch.orelse is not None:
             continue
-        if all(edits.get(line, line) is None for line in block_lines(branch.body)):
+        if all(_goes(edits.get(line, line)) for line in block_lines(branch.body)):
             inner = text_of(branch.with_changes(leading_lines=()))
             edits.update({line: line for line in block_lines(branch.body)} if "#" in inner else {branch: None})
     return edits
+
+
+def _goes(edit: Edit) -> bool:
+    return edit is None or isinstance(edit, Removed)
