@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
 
 import pytest
 
@@ -81,12 +80,6 @@ KEPT = {
     "an epoch without, perhaps": script(CHECKED) + "    train(model, None if epoch < 9 else optimizer, epoch)\n",
     "a class that says what it is": script(under("if optimizer:", CALLS), "Empty(model.parameters(), lr=0.1)"),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    with Runner() as runner:
-        yield runner
 
 
 @pytest.mark.parametrize("step", LEFT_OUT.values(), ids=LEFT_OUT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
 
 import pytest
 
@@ -86,12 +85,6 @@ STAYS = {
     "another class": choice(IS_SGD, last="optimizer = getattr(optim, 'Adamax')(model.parameters())\n"),
     "an error": choice(IS_SGD, last="raise ValueError(args.opt)\n"),
 }
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    with Runner() as runner:
-        yield runner
 
 
 @pytest.mark.parametrize("lines", MOVED.values(), ids=MOVED)

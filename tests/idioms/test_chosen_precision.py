@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -83,12 +82,6 @@ MANUAL = {
     "not updated": script(AT_END.replace("            scaler.update()\n", "")),
     "not of torch": script(made="from somewhere import scaler"),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    with Runner() as runner:
-        yield runner
 
 
 @pytest.mark.parametrize("amp", [0, 1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
 
 import pytest
 
@@ -114,12 +113,6 @@ MANUAL = {
     "an exception, and gradients that are added to those of the last": guarded(loop(
         first="if epoch and i: raise ValueError", then="net.zero_grad()")) + LATE,
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    with Runner() as runner:
-        yield runner
 
 
 @pytest.mark.parametrize("body", AUTOMATIC.values(), ids=AUTOMATIC)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
 
 import pytest
 
@@ -63,12 +62,6 @@ MANUAL = {
     "a loop": "while not seen or seen[-1] != (epoch, i):\n"
     + textwrap.indent(LOSS + STEP + "seen.append((epoch, i))\n", "    ") + "seen.append((epoch, i))\n",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    with Runner() as runner:
-        yield runner
 
 
 @pytest.mark.parametrize(("body", "line"), AUTOMATIC.values(), ids=AUTOMATIC)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from refactorer.converter import convert_text
@@ -177,12 +175,6 @@ def script(**parts: str) -> str:
             "epochs": "3", **parts,
         }
     )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    with Runner() as found:
-        yield found
 
 
 def converted(text: str, runner: Runner) -> str:

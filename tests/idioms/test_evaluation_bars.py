@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from refactorer.converter import convert_text
@@ -70,12 +68,6 @@ STAYS = {
     "the bar is looked at": {"behind": "print(bar.n)"},
     "two at once": {"opened": "with tqdm(batches) as bar, open('log.txt', 'w') as log"},
 }
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    with Runner() as found:
-        yield found
 
 
 def converted(parts: dict[str, str], runner: Runner) -> str:

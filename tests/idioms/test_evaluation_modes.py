@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from refactorer.converter import convert_text
@@ -76,12 +74,6 @@ RUNNER = "class Runner:\n    def train(self):\n        print('no layer')\n"
 def script(**parts: str) -> str:
     empty = dict.fromkeys(("of_net", "functions", "early", "front", "behind", "later", "after"), "")
     return SCRIPT.format(**{**empty, "optimizer": "torch.optim.SGD(model.parameters(), lr=0.1)", **parts})
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    with Runner() as made:
-        yield made
 
 
 def converted(text: str, runner: Runner) -> str:

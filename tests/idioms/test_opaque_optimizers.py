@@ -103,12 +103,6 @@ def converted(text: str) -> str:
     return result.after
 
 
-@pytest.fixture(scope="module")
-def runner() -> Runner:
-    with Runner() as made:
-        yield made  # type: ignore[misc]
-
-
 @pytest.mark.parametrize("maker", MAKERS.values(), ids=MAKERS)
 def test_the_trainer_steps_what_it_does_not_know(maker: str, runner: Runner) -> None:
     """Also what cannot be stepped so ends with the script's own exception, after the script's own lines."""

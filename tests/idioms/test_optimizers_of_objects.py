@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
 
 import pytest
 
@@ -140,12 +139,6 @@ MANUAL = {
     "set elsewhere": made(last="self.optimizer = optim.SGD(self.net.parameters(), lr=0.1)"),
     "made under a condition": made(maker="if self.lr:\n            " + MAKER),
 }
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    with Runner() as runner:
-        yield runner
 
 
 @pytest.mark.parametrize("text", AUTOMATIC.values(), ids=AUTOMATIC)

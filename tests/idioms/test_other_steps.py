@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
 
 import pytest
 
@@ -86,12 +85,6 @@ BETWEEN = {
     "the training itself, once more": HEAD
     + function("main(n, optimizer)", loop("if n and i: main(0, optimizer)")) + "main(1, optimizer)\n",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    with Runner() as runner:
-        yield runner
 
 
 @pytest.mark.parametrize("text", APART.values(), ids=APART)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from refactorer.converter import convert_text
@@ -100,12 +98,6 @@ ACCUMULATED = """
             optimizer.step()
             optimizer.zero_grad()
 """
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    with Runner() as runner:
-        yield runner
 
 
 @pytest.mark.parametrize("text", IN_HOOK.values(), ids=IN_HOOK)

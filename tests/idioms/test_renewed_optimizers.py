@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from refactorer.converter import convert_text
@@ -88,12 +86,6 @@ MANUAL = {
     "kept from before": script(front=FRONT, first=f"old = optimizer\n    {NEW}\n    optimizer = old"),
     "under a condition of the function": ENTERED.format(made="if epoch < 5: opt = optim.Adam(model.parameters())"),
 }
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    with Runner() as runner:
-        yield runner
 
 
 @pytest.mark.parametrize("text", AUTOMATIC.values(), ids=AUTOMATIC)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from refactorer.converter import convert_text
@@ -53,12 +51,6 @@ AGAIN = {
     "a method": "if epoch == 1: keeper.keep()",
     "a list of functions": "for then in [other_net]: then()",
 }
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    with Runner() as runner:
-        yield runner
 
 
 @pytest.mark.parametrize("first", AGAIN.values(), ids=AGAIN)

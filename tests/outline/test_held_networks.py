@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from refactorer.converter import convert_text
@@ -59,12 +57,6 @@ SETTING = [
     "[vars(self)][0]['model'] = nn.Linear(2, 1)",
     "for name in list(vars(self)): setattr(self, name, getattr(self, name))",
 ]
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    with Runner() as runner:
-        yield runner
 
 
 @pytest.mark.parametrize("line", LOOKING)

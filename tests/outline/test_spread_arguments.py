@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from refactorer.converter import convert_text
@@ -51,12 +49,6 @@ UNKNOWN = {
     "a tuple of a tuple": ("    return x, y", "    return *(x,), y"),
     "decorated": ("def sample", "@torch.no_grad()\ndef sample"),
 }
-
-
-@pytest.fixture(scope="module")
-def runner() -> Iterator[Runner]:
-    with Runner() as runner:
-        yield runner
 
 
 @pytest.mark.parametrize(("old", "new"), KNOWN.values(), ids=KNOWN)
