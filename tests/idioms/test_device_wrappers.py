@@ -13,6 +13,7 @@ UNWRAPPED = [
     ("x = Variable(x.float())\ny = Variable(y).view(-1, 1)", "x = x.float()\ny = y.view(-1, 1)"),
     ("x = Variable(x * 2 + 1).float()", "x = (x * 2 + 1).float()"),
     ("x = Variable(x * 2)", "x = x * 2"),
+    ("x = Variable(x, volatile=True)\ny = Variable(y, volatile=False)", ""),
     ("noise = Variable(torch.zeros(4, 2))\nx = x + noise", "noise = torch.zeros(4, 2)"),
     (
         "noise = Variable(torch.FloatTensor(4, 2).fill_(0.5))\nx = x + noise",
@@ -24,7 +25,7 @@ UNWRAPPED = [
 ]
 STAYING = [
     "x = Variable(x, requires_grad=True)",
-    "x = Variable(x, volatile=True)",  # says on stderr that this does nothing
+    "x = Variable(x, volatile=bool(print()))",
     "x = Variable(x * model.weight.sum())",  # cuts the gradient
     "w = Variable(model.weight)\nx = x * w.sum()",
     "h = Variable(model(x))\nx = torch.cat([h, h], 1)",

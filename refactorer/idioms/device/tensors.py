@@ -199,6 +199,11 @@ def is_wrapper(outline: Outline, node: cst.CSTNode) -> bool:
     return name in ("torch.autograd.Variable", "torch.autograd.variable.Variable")
 
 
+def _is_volatile(arg: cst.Arg) -> bool:
+    """Whether an argument is `volatile=True` or another word, which has had no effect since PyTorch 0.4."""
+    return arg.keyword is not None and arg.keyword.value == "volatile" and isinstance(arg.value, cst.Name)
+
+
 def wrapped(call: cst.Call) -> cst.BaseExpression | None:
     """The argument of a `Variable(x)` that does nothing else: not for one that shall require a gradient."""
     given: cst.BaseExpression | None = None
@@ -208,6 +213,6 @@ def wrapped(call: cst.Call) -> cst.BaseExpression | None:
             return None
         if (index == 0 and not keyword) or keyword == "data":
             given = arg.value
-        elif keyword not in ("requires_grad", "volatile") or not is_false(arg.value):
+        elif not (keyword == "requires_grad" and is_false(arg.value)) and not _is_volatile(arg):
             return None
     return given
