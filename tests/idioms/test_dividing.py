@@ -167,6 +167,9 @@ STAYS = {
     "a default that is made once": {"parameters": "loader, train=True, log=[]", "first": "log.append(1)\nprint(log)"},
     "names that are looked up": {"last": "print(sorted(locals()))"},
     "a generator": {"last": "yield train"},
+    "looked up among all names": {"end": "print('run_epoch' in globals())"},
+    "run by its name": {"end": "eval('run_' + 'epoch([7], False)')"},
+    "exported by its name": {"end": "__all__ = ['run_epoch']"},
     "any arguments": {"parameters": "loader, train=True, *others"},
     "unpacked": {"evaluating": "*(val_loader, False)"},
     "a variable that would be another": {"first": "if train:\n    start = 1\ntry:\n    print(start)\n"
@@ -219,6 +222,7 @@ def test_methods(name: str, below: str) -> None:
         ("run_epoch", ""),  # other files may call it
         ("run_epoch", "Runner().run_epoch([1], True)"),
         ("run_epoch", "getattr(Runner(), 'run_epoch')([1], True)"),
+        ("run_epoch", "print(dir(Runner()))"),
         (
             "run_epoch",
             "class Other(Runner):\n    def run_epoch(self, loader, train):\n        print('other')\nOther().fit()",
