@@ -97,10 +97,18 @@ def _can_be_copied(program: Program, function: cst.FunctionDef) -> bool:
 
 def _is_looked_up(program: Program, function: cst.FunctionDef) -> bool:
     """Whether the file may ask for a function by its name, which is gone when it is divided."""
-    if any(string.raw_value == function.name.value for string in program.find(cst.SimpleString)):
+    exported = "__all__" in {variable.name for variable in program.variables.values()}
+    asked_for = (string for string in program.find(cst.SimpleString) if string.raw_value == function.name.value)
+    if any(exported or _is_asked(program, string) for string in asked_for):
         return True
     asked = [(program.qualified_name(call.func), call.args) for call in program.calls]
     return any(name in _LOOKING or (name in _OWN_NAMES and not args) for name, args in asked)
+
+
+def _is_asked(program: Program, string: cst.SimpleString) -> bool:
+    """Whether a text is what a call looks for: `getattr(module, "run")`."""
+    call = program.parent.get(program.parent[string])
+    return isinstance(call, cst.Call) and program.qualified_name(call.func) in ("builtins.getattr", "builtins.hasattr")
 
 
 def _by(
