@@ -100,11 +100,21 @@ class _Conversion:
                 self.path, error.raw_line, error.raw_column + 1,
             )  # fmt: skip
             return Failed(self.path, (where,))
+        except cst.CSTValidationError as error:
+            return self._unspaced(error)
         try:
             return self._asking(program, self._best(program))
         except RecursionError:
             deep = Diagnostic("E900", "the file is nested too deeply", "split the deepest expression", self.path)
             return Failed(self.path, (deep,))
+        except cst.CSTValidationError as error:
+            return self._unspaced(error)
+
+    def _unspaced(self, error: cst.CSTValidationError) -> Failed:
+        """Python needs no space between `return` and a bracket, but the syntax trees of LibCST do in some cases."""
+        hint = "put spaces between keywords and the brackets and quotes beside them, as in `return (a if b else c)`"
+        message = f"LibCST cannot hold code of this file or what it becomes: {error}"
+        return Failed(self.path, (Diagnostic("E900", message.rstrip("."), hint, self.path),))
 
     def _best(self, program: Program) -> Result:
         return self._in_phases(program) or self._divided(program) or self._every_training(program)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from refactorer import convert
+from refactorer.converter import convert_text
 from refactorer.diagnostics import Severity
-from refactorer.result import Refused
+from refactorer.result import Converted, Refused
 from tests.fixtures_harness import FIXTURES, ROOT, read
 
 try:
@@ -72,3 +73,21 @@ def test_points_at_the_cause(name: str) -> None:
     first = next(d for d in refused(name).diagnostics if d.severity is Severity.REFUSAL)
     line = lines[first.line - 1]
     assert any(piece in line for piece in EXPECTED[name]["at"]), f"points at line {first.line}: {line}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "return(loss if training else 0)",
+        "return(loss) if training else(0)",
+        "return((loss)if(training)else(0))",
+        "return(loss)and(1)if(training)else(0)",
+    ],
+)
+def test_brackets_without_spaces_are_no_exception(line: str) -> None:
+    body = "    loss = training\n    if training:\n        loss.backward()\n"
+    calls = "for i in range(3):\n    step(True)\n    step(False)\n"
+    result = convert_text(f"def step(training):\n{body}    {line}\n\n\n{calls}")
+    codes = {diagnostic.code for diagnostic in result.diagnostics}
+    assert isinstance(result, Converted) or codes == {"E900"}
+    compile(getattr(result, "after", ""), "script", "exec")

@@ -31,10 +31,15 @@ def _fails_or_shows(program: Program, node: cst.CSTNode) -> bool:
         divides = isinstance(node.operator, _DIVISIONS) and not _is_number(node.right)
         return divides or _may_be_none(program, node.left) or _may_be_none(program, node.right)
     if isinstance(node, cst.Call):
-        return any(_may_be_none(program, arg.value) for arg in node.args)
+        return _may_fail(program, node) or any(_may_be_none(program, arg.value) for arg in node.args)
     if isinstance(node, cst.Comparison) and any(isinstance(part.operator, _ORDERS) for part in node.comparisons):
         return any(_may_be_none(program, part) for part in (node.left, *(part.comparator for part in node.comparisons)))
     return False
+
+
+def _may_fail(program: Program, call: cst.Call) -> bool:
+    """Whether a function does not take all values of one kind: `round` no NaN, `min` no empty list."""
+    return program.qualified_name(call.func) not in ("builtins.len", "builtins.str")
 
 
 def _values(program: Program, node: cst.CSTNode) -> list[cst.BaseExpression]:

@@ -153,9 +153,9 @@ def _reader(
 ) -> cst.CSTNode | None:  # fmt: skip
     """The first place that reads gradients when the Trainer might have cleared them, or not yet.
 
-    Lightning alone clears them when a training begins, and when a validation does.
+    Lightning alone clears them when a training begins, when a validation does, and just in front of `backward()`.
     """
-    first = calls.zeros == [*range(len(calls.zeros))]
+    first = lean and calls.zeros == [*range(len(calls.zeros))]
     lines = [*(body[: calls.backward] if first else []), *places.between, *places.behind]
     early = lean and max(calls.zeros) < calls.step and not loop_jumps(body[: calls.step])
     return gradient_reader(outline, [*seen_alike(outline, lines, beside=early), *steps_of_own_classes(outline)])

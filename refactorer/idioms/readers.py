@@ -15,16 +15,26 @@ from refactorer.analysis.walk import children
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.outline import Outline
 
+_NAMES = ("grad", "_grad")
+_LOOKING = ("builtins.getattr", "builtins.setattr", "builtins.delattr", "operator.attrgetter")
 
-def reads_of_gradients(program: Program) -> list[cst.Attribute]:
-    """Every `x.grad` of a file."""
-    return [
+
+def reads_of_gradients(program: Program) -> list[cst.CSTNode]:
+    """Every `x.grad` of a file, and the text in every `getattr(x, "grad")`."""
+    named = [node for node in program.find(cst.SimpleString) if node.raw_value in _NAMES and _is_given(program, node)]
+    return [*named, *(
         node for node in program.find(cst.Attribute)
-        if node.attr.value in ("grad", "_grad") and program.qualified_name(node) != "torch.autograd.grad"
-    ]  # fmt: skip
+        if node.attr.value in _NAMES and program.qualified_name(node) != "torch.autograd.grad"
+    )]  # fmt: skip
 
 
-def seen_alike(outline: Outline, lines: Sequence[cst.CSTNode], beside: bool) -> list[cst.Attribute]:
+def _is_given(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a text is an argument of a call that looks for an attribute."""
+    call = program.parent.get(program.parent[node])
+    return isinstance(call, cst.Call) and (program.qualified_name(call.func) or "") in _LOOKING
+
+
+def seen_alike(outline: Outline, lines: Sequence[cst.CSTNode], beside: bool) -> list[cst.CSTNode]:
     """The reads of gradients that only these lines run, and with `beside` also lines of the driver around the loop.
 
     Functions count where all that the file does with them is to call them on such lines, or in such functions.

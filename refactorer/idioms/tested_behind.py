@@ -10,7 +10,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.flow import NOTHING, flow_of
-from refactorer.analysis.parsed_arguments import is_setting
+from refactorer.analysis.parsed_arguments import is_only_read, is_setting
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
@@ -86,9 +86,9 @@ def _stays(variable: Variable) -> bool:
 
 
 def _is_settled(program: Program, test: cst.BaseExpression) -> bool:
-    """Whether a condition asks for settings alone, which are assigned nowhere."""
+    """Whether a condition asks for settings alone, which are assigned nowhere, not even by code out of sight."""
     asked = [part for part in walk(test) if isinstance(part, cst.Attribute)]
-    known = {part.value for part in asked if is_setting(program, part)}
+    known = {part.value for part in asked if is_setting(program, part) and is_only_read(program, part)}
     return bool(asked) and all(part.value in known for part in asked) and {n for n, _ in program.used([test])} <= known
 
 

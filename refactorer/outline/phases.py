@@ -22,6 +22,8 @@ from refactorer.outline.control import loop_jumps
 from refactorer.outline.known_values import Value, constant, value_of
 from refactorer.outline.specialise import CannotSpecialise, specialise
 
+_GRADIENTS = ("grad", "_grad")
+
 
 def written_out(
     program: Program, loops: Iterable[Loop] | None = None, learns: Callable[[list[cst.CSTNode]], bool] | None = None
@@ -57,7 +59,7 @@ def _written_out(
     learning = [copy for copy in copies if learns(copy)]
     if len(learning) != 1:
         return None
-    if _clears_first(learning[0]) and not any(node.attr.value == "grad" for node in program.find(cst.Attribute)):
+    if _clears_first(learning[0]) and _only_steps_see(program, loop, copies, learning[0]):
         copies = [copy if copy in learning else _without_clearing(copy) for copy in copies]
     above = [line for line in loop.leading_lines if line.comment is None][:1]
     lines = [with_comments(_close(copies[0][0]), [*above, *comments_of(loop)]), *copies[0][1:]]
@@ -120,6 +122,29 @@ def _clears_first(lines: list[cst.CSTNode]) -> bool:
             learns = next(i for i, line in enumerate(body) if _learns([line]))
             return cleared is not None and cleared < learns
     return False
+
+
+def _only_steps_see(
+    program: Program, loop: cst.For, copies: list[list[cst.CSTNode]], learning: list[cst.CSTNode]
+) -> bool:
+    """Whether nothing but the training steps can tell whether gradients are cleared in the other phases too."""
+    named = any(string.raw_value in _GRADIENTS for string in program.find(cst.SimpleString))
+    attributes = [node for node in program.find(cst.Attribute) if node.attr.value in (*_GRADIENTS, "zero_grad")]
+    kept = all(isinstance(call := program.parent.get(node), cst.Call) and call.func is node for node in attributes)
+    own = any(function.name.value == "zero_grad" for function in program.find(cst.FunctionDef))
+    if named or own or not kept:
+        return False
+    steps = [found for found in walk(*learning) if isinstance(found, cst.For) and _learns([found])]
+    beside = sum(_norms([node]) for node in program.calls if not program.contains(loop, node))
+    other = sum(_norms(walk(*copy)) for copy in copies if copy is not learning)
+    return not (beside or other) and _norms(walk(*learning)) == _norms(dict.fromkeys(walk(*steps)))
+
+
+def _norms(nodes: Iterable[cst.CSTNode]) -> int:
+    """How many of some nodes are calls that look at gradients, as `clip_grad_norm_` does."""
+    funcs = [node.func for node in nodes if isinstance(node, cst.Call)]
+    names = [func.attr if isinstance(func, cst.Attribute) else func for func in funcs]
+    return sum(isinstance(name, cst.Name) and "clip_grad" in name.value for name in names)
 
 
 def _is_clearing(line: cst.CSTNode) -> bool:

@@ -91,6 +91,7 @@ DIVIDED = {
     "an optimizer": OPTIMIZER,
     "an optimizer that counts as true": {**OPTIMIZER, "learns": "opt"},
     "a phase": PHASE,
+    "a text that is the same by chance": {"end": "print('run_epoch')"},
     "by name": {**PHASE, "evaluating": "phase='val', loader=val_loader"},
     "keywords only": {"parameters": "loader, *, train", "training": "train_loader, train=True"},
     "another value behind": {"parameters": "loader, train=True, size=3", "evaluating": "val_loader, False, 4",
@@ -167,6 +168,10 @@ STAYS = {
     "a default that is made once": {"parameters": "loader, train=True, log=[]", "first": "log.append(1)\nprint(log)"},
     "names that are looked up": {"last": "print(sorted(locals()))"},
     "a generator": {"last": "yield train"},
+    "looked up among all names": {"end": "print('run_epoch' in globals())"},
+    "run by its name": {"end": "eval('run_' + 'epoch([7], False)')"},
+    "asked for by its name": {"end": "import sys\nprint(hasattr(sys.modules[__name__], 'run_epoch'))"},
+    "exported by its name": {"end": "__all__ = ['run_epoch']"},
     "any arguments": {"parameters": "loader, train=True, *others"},
     "unpacked": {"evaluating": "*(val_loader, False)"},
     "a variable that would be another": {"first": "if train:\n    start = 1\ntry:\n    print(start)\n"
@@ -219,6 +224,7 @@ def test_methods(name: str, below: str) -> None:
         ("run_epoch", ""),  # other files may call it
         ("run_epoch", "Runner().run_epoch([1], True)"),
         ("run_epoch", "getattr(Runner(), 'run_epoch')([1], True)"),
+        ("run_epoch", "print(dir(Runner()))"),
         (
             "run_epoch",
             "class Other(Runner):\n    def run_epoch(self, loader, train):\n        print('other')\nOther().fit()",

@@ -136,6 +136,8 @@ MANUAL = {
     "an attribute of the class": based(kept="optimizer = None"),
     "made anew for each epoch": made(last="self.build()"),
     "made anew for a batch": made(line="if len(x) < 4: self.build()"),
+    "made anew by its name": made(last='getattr(self, "bui" + "ld")()'),
+    "made anew by a text": made(first="from operator import methodcaller", last='methodcaller("build")(self)'),
     "set elsewhere": made(last="self.optimizer = optim.SGD(self.net.parameters(), lr=0.1)"),
     "made under a condition": made(maker="if self.lr:\n            " + MAKER),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from refactorer.converter import convert_text
+from refactorer.options import Options
 from refactorer.result import Converted
 from tests.fixtures_harness import Runner, first_difference
 
@@ -67,6 +68,19 @@ def script(**parts: str) -> str:
     return SCRIPT.format(**{name: parts.get(name, "pass") for name in names})
 
 
+PLAIN = """
+import torch
+net = torch.nn.Linear(2, 1)
+data = torch.utils.data.DataLoader(torch.randn(9, 2), batch_size=3)
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+for epoch in range(2):
+    for x in data:
+        optimizer.zero_grad()
+        loss = net(x).sum()
+        print({look})
+        loss.backward()
+        optimizer.step()
+"""
 IN_HOOK = {
     "a function": script(between="sparse()"),
     "under a condition": script(between="if epoch:\n            sparse(0.1)"),
@@ -114,6 +128,16 @@ def test_behind_the_step(text: str, runner: Runner) -> None:
 @pytest.mark.parametrize("text", MANUAL.values(), ids=MANUAL)
 def test_anywhere_else_the_script_steps_itself(text: str, runner: Runner) -> None:
     _compared(text, runner, automatic=False)
+
+
+@pytest.mark.parametrize("look", ["net.weight.grad", "getattr(net.weight, 'grad')"])
+def test_lightning_clears_just_in_front_of_backward(look: str) -> None:
+    early = PLAIN.format(look=look)
+    made = [convert_text(early, options=Options(target=target)) for target in ("runtime", "lightning")]
+    assert [isinstance(result, Converted) and "automatic_optimization = False" in result.after for result in made] == [
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize(("every", "under"), [("", "sparse()"), ("sparse()", "pass")])

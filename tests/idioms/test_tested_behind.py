@@ -70,6 +70,10 @@ BEHIND = {
         script("if args.dry: break", within="setattr(args, 'dry', bad == 1)"), "if not args.dry:"),
     "a setting that changes in a dictionary": (
         script("if args.dry: break", within="vars(args).update(dry=bad == 1)"), "if not args.dry:"),
+    "a setting that is parsed again": (
+        script("if args.dry: break", within="if bad: parser.parse_args(['--dry'], args)"), "if not args.dry:"),
+    "a setting that its own method sets": (
+        script("if args.dry: break", within="args.__setattr__('dry', bad == 1)"), "if not args.dry:"),
 }  # fmt: skip
 IN_EVERY_EPOCH = {
     "another epoch": script("if epoch == 3: break"),
@@ -99,6 +103,13 @@ ASKED_ONCE = {
     "None": script("if last > 9: break", before="last = None", epochs="range(0)", within="last = 1"),
     "None by default": script("if bad > most: break", epochs="range(0)").replace("limit=2", "most=None"),
     "a division": script("if 1 / bad > 3: break", epochs="range(0)"),
+    "an empty list": script("if min(most) > 9: break", before="most = []", epochs="range(0)"),
+    "a number that cannot be rounded": script(
+        "if round(last) > 9: break", before="last = 1.0", within="last = float('nan') if epoch == 8 else total"
+    ),
+    "a format": script(
+        "if '{:d}'.format(last) == '9': break", before="last = 1", within="last = 0.5 if epoch == 8 else 2"
+    ),
     "an object": metered("if m: break", "def __bool__(self):"),
     "a comparison": metered("if m > 2: break", "def __gt__(self, other):"),
     "a property": metered("if m.full: break", FULL),

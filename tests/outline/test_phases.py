@@ -53,6 +53,9 @@ def done(text: str) -> str | None:
     return written_out(Program(cst.parse_module(text)))
 
 
+CLEARS = """
+    def zero_grad(self, *args):
+        seen.append('cleared')"""
 LEARNS = """
 for x in loaders[phase]:
     print(x, torch.is_grad_enabled())
@@ -121,8 +124,31 @@ def test_a_phase_that_is_used_behind_the_loop_stays() -> None:
 
 def test_a_phase_that_learns_nothing_clears_nothing() -> None:
     body = "for x in loaders[phase]:\n    model.zero_grad()\n    if phase == 'train':\n        loss.backward()"
-    after = done(phases(body))
+    after = done(phases(body).replace(CLEARS, ""))
     assert after is not None and after.count("zero_grad()") == 1
+    assert CLEARS in phases(body) and (done(phases(body)) or "").count("zero_grad()") == 2  # which tells it
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        "torch.nn.utils.clip_grad_norm_([], 1.0)",
+        "print(getattr(model, 'grad', 0))",
+        "model.zero_grad = print",
+    ],
+)
+def test_what_looks_at_gradients_behind_the_phases_sees_them_cleared(behind: str) -> None:
+    body = "for x in loaders[phase]:\n    model.zero_grad()\n    if phase == 'train':\n        loss.backward()"
+    text = phases(body).replace(CLEARS, "")
+    assert (done(f"{text}\n{behind}\n") or "").count("model.zero_grad()") == 2
+
+
+@pytest.mark.parametrize(("clipped", "left"), [("loss.backward()\n        ", 1), ("", 2)])
+def test_clipping_in_the_training_phase_sees_its_own_gradients(clipped: str, left: int) -> None:
+    body = "for x in loaders[phase]:\n    model.zero_grad()\n    if phase == 'train':\n        loss.backward()\n"
+    clip = "torch.nn.utils.clip_grad_norm_([], 1.0)"
+    body += f"        {clip}" if clipped else clip
+    assert (done(phases(body).replace(CLEARS, "")) or "").count("zero_grad()") == left
 
 
 @pytest.mark.parametrize(

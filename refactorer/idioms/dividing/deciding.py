@@ -16,6 +16,8 @@ from refactorer.outline.inline import values_given
 from refactorer.outline.known_values import PRESENT, UNKNOWN, Value, constant, value_of
 from refactorer.outline.torch_names import names_optimizer
 
+_OWN_NAMES = ("builtins.vars", "builtins.dir")
+_LOOKING = ("builtins.globals", "builtins.locals", "builtins.eval", "builtins.exec")
 _REFLECTION = {"locals", "vars", "eval", "exec", "dir", "__class__", "super"}
 
 
@@ -90,7 +92,23 @@ def _can_be_copied(program: Program, function: cst.FunctionDef) -> bool:
     same = all(
         p.default is None or isinstance(p.default, (cst.Name, cst.BaseNumber, cst.SimpleString)) for p in parameters
     )
-    return same and not names & _REFLECTION
+    return same and not names & _REFLECTION and not _is_looked_up(program, function)
+
+
+def _is_looked_up(program: Program, function: cst.FunctionDef) -> bool:
+    """Whether the file may ask for a function by its name, which is gone when it is divided."""
+    exported = "__all__" in {variable.name for variable in program.variables.values()}
+    asked_for = (string for string in program.find(cst.SimpleString) if string.raw_value == function.name.value)
+    if any(exported or _is_asked(program, string) for string in asked_for):
+        return True
+    asked = [(program.qualified_name(call.func), call.args) for call in program.calls]
+    return any(name in _LOOKING or (name in _OWN_NAMES and not args) for name, args in asked)
+
+
+def _is_asked(program: Program, string: cst.SimpleString) -> bool:
+    """Whether a text is what a call looks for: `getattr(module, "run")`."""
+    call = program.parent.get(program.parent[string])
+    return isinstance(call, cst.Call) and program.qualified_name(call.func) in ("builtins.getattr", "builtins.hasattr")
 
 
 def _by(

@@ -20,6 +20,8 @@ from refactorer.idioms.evaluation.parts import is_no_grad
 from refactorer.outline.blocks import is_docstring
 from refactorer.outline.classes import class_of_method, is_private
 
+_BY_NAME = ("builtins.getattr", "builtins.hasattr", "builtins.dir", "inspect.getmembers")
+
 
 def called_function(program: Program, call: cst.Call) -> cst.FunctionDef | None:
     """The function of the file that a call surely runs: one that is named, or a method of the caller's own object."""
@@ -63,7 +65,7 @@ def is_needless(program: Program, function: cst.FunctionDef) -> bool:
 
 
 def _asks_by_name(program: Program) -> bool:
-    return any(program.qualified_name(call.func) == "builtins.getattr" for call in program.calls)
+    return any(program.qualified_name(call.func) in _BY_NAME for call in program.calls)
 
 
 def _own_method(program: Program, call: cst.Call) -> cst.FunctionDef | None:
