@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, Removed

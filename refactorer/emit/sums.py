@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import libcst as cst
 
-
 _WITHOUT_PARENTHESES = (cst.BinaryOperation, cst.Arg, cst.Index, cst.Element, cst.FormattedStringExpression)
 
 
@@ -13,7 +12,7 @@ def added_up(
 ) -> cst.BaseExpression | None:
     """What `name + 2` or `name - 2` becomes where `new` is a sum with a whole number; None for anything else.
 
-    `around` is what the old sum stands in: its parentheses may be all that parts it from a word, as in `not(epoch - 1)`.
+    `around` is what the old sum stands in: its brackets may be all that parts it from a word, as in `not(epoch - 1)`.
     """
     if not isinstance(parent, cst.BinaryOperation) or parent.left is not name:
         return None
