@@ -174,7 +174,11 @@ def _loop(program: Program, node: cst.For | cst.While) -> Flow:
         whole = _expression(program, node.iter).then(Flow(once.early, sure, once.may))
     else:
         whole = _expression(program, node.test).then(body.maybe())
-    return whole.then(_body(program, node.orelse.body)) if node.orelse else whole
+    if node.orelse is None:
+        return whole
+    left = any(isinstance(inner, cst.Break) for inner in walk(node.body))
+    rest = _body(program, node.orelse.body)
+    return whole.then(rest.maybe() if left else rest)
 
 
 def _has_first_round(program: Program, node: cst.BaseExpression) -> bool:

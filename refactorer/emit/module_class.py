@@ -93,7 +93,8 @@ class ClassWriter:
                 continue
             new = self._home(hook, node, self.outline.bindings.canonical(raw))
             parent = self.program.parent.get(node)
-            total = added_up(parent, node, new) if new is not None else None
+            around = self.program.parent.get(parent) if parent is not None else None
+            total = added_up(parent, node, new, around) if new is not None else None
             if total is not None and parent is not None:
                 edits[parent] = total
             elif new is not None:

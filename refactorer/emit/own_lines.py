@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, Removed
@@ -21,6 +22,7 @@ from refactorer.outline.outline import Outline
 from refactorer.outline.placing import is_plain
 from refactorer.outline.torch_names import names_stateless_class, unmoved
 
+_BY_NAME = ("builtins.setattr", "builtins.vars")
 _SIMPLE = (cst.Name, cst.Attribute, cst.SimpleString, cst.Integer)
 
 
@@ -92,11 +94,20 @@ def _is_stateless(outline: Outline, homes: Homes, value: cst.BaseExpression) -> 
 def _is_replaced(outline: Outline, name: str) -> bool:
     """Whether the file may put another class in the place of one of torch."""
     program, own = outline.program, name.rsplit(".", 1)[1]
-    setting = [call for call in program.calls if program.qualified_name(call.func) == "builtins.setattr"]
+    setting = [call for call in program.calls if program.qualified_name(call.func) in _BY_NAME]
     if any((program.qualified_name(call.args[0].value) or "").startswith("torch") for call in setting if call.args):
         return True
+    if any(string.raw_value == own for call in setting for string in program.find(cst.SimpleString, call)):
+        return True
     named = [node for node in program.find(cst.Attribute) if node.attr.value == own]
-    return any(isinstance(program.parent.get(node), (cst.AssignTarget, cst.AnnAssign, cst.Element)) for node in named)
+    around = [parent for node in named for parent in (program.parent.get(node), *_attribute_around(program, node))]
+    return any(isinstance(parent, (cst.AssignTarget, cst.AnnAssign, cst.Element)) for parent in around)
+
+
+def _attribute_around(program: Program, node: cst.Attribute) -> list[cst.CSTNode | None]:
+    """What the attribute of an attribute stands in: `nn.MSELoss.forward = scaled`."""
+    parent = program.parent.get(node)
+    return [program.parent.get(parent)] if isinstance(parent, cst.Attribute) else []
 
 
 def _is_simple_move(node: cst.CSTNode) -> bool:

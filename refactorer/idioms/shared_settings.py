@@ -47,20 +47,21 @@ def computes(program: Program, attribute: str) -> bool:
         if class_of_method(program, function) is None:
             continue
         asked = function.name.value == attribute and bool(function.decorators)
-        if (asked or function.name.value in _LOOKING_UP) and not _only_looks_up(program, function):
+        if (asked or function.name.value in _LOOKING_UP) and not only_looks_up(program, function):
             return True
     return False
 
 
 _LOOKING_UP = ("__getattr__", "__getattribute__")
-_LOOKS = {"get", "format", "join", *_LOOKING_UP, "__getitem__"}
+_LOOKS = {"get", "format", "join", "size", "dim", "numel", *_LOOKING_UP, "__getitem__"}
 _DOING = {
     f"builtins.{name}" for name in ("print", "next", "setattr", "delattr", "exec", "eval", "input", "open", "iter")
 }
 _CHANGES = (cst.AugAssign, cst.Del, cst.Global, cst.Nonlocal, cst.NamedExpr, cst.Yield, cst.Await)
 
 
-def _only_looks_up(program: Program, function: cst.FunctionDef) -> bool:
+def only_looks_up(program: Program, function: cst.FunctionDef) -> bool:
+    """Whether a function does no more than to look something up, and to compute with numbers."""
     if any(program.find(kind, function.body) for kind in _CHANGES):
         return False
     targets = [node.target for node in program.find(cst.AssignTarget, function.body)]
@@ -73,4 +74,4 @@ def _is_look(program: Program, call: cst.Call) -> bool:
     name = program.qualified_name(call.func) or ""
     if name.startswith("builtins."):
         return name not in _DOING
-    return isinstance(call.func, cst.Attribute) and call.func.attr.value in _LOOKS
+    return name.startswith("math.") or (isinstance(call.func, cst.Attribute) and call.func.attr.value in _LOOKS)

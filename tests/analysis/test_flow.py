@@ -44,6 +44,8 @@ def names(variables: frozenset) -> set[str]:  # type: ignore[type-arg]
         ("for x in range(2, 5):\n    y = 1", set(), {"x", "y"}),
         ("for x in (1, 2):\n    y = x", set(), {"x", "y"}),
         ("for x in range(5):\n    if x:\n        break\n    y = 1\nw = x\nw = y", {"y"}, {"x", "w"}),
+        ("for x in range(5):\n    if x:\n        break\nelse:\n    y = 1\nw = y", {"y"}, {"x", "w"}),
+        ("for x in range(5):\n    z = 1\nelse:\n    y = 1\nw = y", set(), {"x", "y", "w", "z"}),
         ("for x in range(5):\n    y = 1\n    if x:\n        continue\n    z = 1", set(), {"x", "y"}),
         ("for x in range(5):\n    if x:\n        y = 1", set(), {"x"}),
         ("for x in range(5):\n    z = y\n    y = 1", {"y"}, {"x", "y", "z"}),

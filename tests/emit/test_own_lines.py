@@ -74,6 +74,9 @@ def test_its_comment_goes_along() -> None:
         "if how:\n    criterion = nn.MSELoss()\nelse:\n    criterion = nn.L1Loss()",
         "nn.MSELoss = Own\ncriterion = nn.MSELoss()",
         "setattr(nn, 'MSELoss', Own)\ncriterion = nn.MSELoss()",
+        "criterion = nn.MSELoss()\nlayers = nn\nsetattr(layers, 'MSELoss', Own)",
+        "criterion = nn.MSELoss()\nvars(nn)['MSELoss'] = Own",
+        "criterion = nn.MSELoss()\nnn.MSELoss.__init__ = None",
     ],
 )
 def test_others_are_handed_over(line: str) -> None:

@@ -35,6 +35,9 @@ def converted(epochs: str, shown: str) -> str:
         ("(epoch + 1) * 2", "(self.current_epoch + 2) * 2"),
         ("epoch - 1 + model.out_features", "self.current_epoch + model.out_features"),
         ("f'{epoch - 1:03d}'", "f'{self.current_epoch:03d}'"),
+        ("'x' if(epoch - 1)else'y'", "'x' if(self.current_epoch)else'y'"),
+        ("0 or(epoch - 1)", "0 or(self.current_epoch)"),
+        ("not(epoch-1)", "not(self.current_epoch)"),
         ("'%d' % (epoch)", "'%d' % (self.current_epoch + 1)"),
         # these stay as they are
         ("2 - epoch - 1", "2 - (self.current_epoch + 1) - 1"),

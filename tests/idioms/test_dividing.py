@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import textwrap
 
 import libcst as cst
 import pytest
@@ -190,6 +191,12 @@ STAYS = {
 @pytest.mark.parametrize("name", STAYS)
 def test_it_stays_in_one_piece(name: str) -> None:
     assert done(script(STAYS[name])) is None
+
+
+def test_one_that_sets_a_variable_of_a_function_around_it_stays() -> None:
+    above, part = script({"last": "nonlocal count"}).split("def run_epoch")
+    inner = textwrap.indent(f"count = 0\ndef run_epoch{part}", "    ")
+    assert done(f"{above}def main():\n{inner}") is None
 
 
 METHOD = """

@@ -418,3 +418,31 @@ def test_an_evaluation_that_is_asked_for_beside_a_test_with_its_own_modes(runner
     assert isinstance(result, Converted) and "def val_dataloader(" in result.after and "def test_step(" in result.after
     assert "self.automatic_modes = False" in result.after and "self.model.train()" in result.after
     assert first_difference(runner.run(ASKED), runner.run(result.after)) is None
+
+
+RETURNED = """
+import torch
+
+
+def fit(loaders, make):
+    model = make()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def run():
+        def one_epoch(best, optimizer):
+            for phase in ("train", "val"):
+                model.train(phase == "train")
+                for x, y in loaders[phase]:
+                    loss = (model(x) - y).square().mean()
+                    if phase == "train":
+                        loss.backward()
+                        optimizer.step()
+
+        for epoch in range(3):
+            best = one_epoch(best, optimizer)
+"""
+
+
+def test_lines_that_an_entered_function_adds_are_no_lines_of_the_file() -> None:
+    result = convert_text(RETURNED)
+    assert isinstance(result, Converted) and "def validation_step(" in result.after

@@ -106,6 +106,18 @@ KEPT = {
         in_model("shrink()"),
         (BATCHIFY, f"\n\ndef shrink():\n    val_data.resize_(val_data.size(0) - 3, 3)\n{BATCHIFY}"),
     ),
+    "a setting, by the name of a dictionary": but(
+        in_front("settings['bptt'] = 3 + epoch"), (BATCHIFY, f"\n\nsettings = vars(args)\n{BATCHIFY}")
+    ),
+    "a length that prints": but(
+        in_front("print('in front')"),
+        loop("data_source.size(0)", "5 * len(sizes)"),
+        (
+            BATCHIFY,
+            "\n\nclass Sizes:\n    def __len__(self):\n        print('asked')\n        return 3\n\n\n"
+            f"sizes = Sizes()\n{BATCHIFY}",
+        ),
+    ),
     "by the model, through another name": but(
         in_model("[x.resize_(x.size(0) - 3, 3) for x in KEPT]"),
         (BATCHIFY, f"\n\nKEPT = []\n\n\ndef keep(x):\n    KEPT.append(x)\n{BATCHIFY}"),

@@ -112,8 +112,14 @@ def _constants(program: Program, function: cst.FunctionDef, call: cst.Call) -> K
 
 
 def keeps_its_names(before: cst.FunctionDef, after: cst.FunctionDef) -> bool:
-    """Whether no name of a copy means a global that belonged to the function: the line that set it may be gone."""
-    return _globals(after) <= _globals(before)
+    """Whether no name of a copy means a global that belonged to the function: the line that set it may be gone.
+
+    A function that cannot be compiled alone, such as one with a `nonlocal` of another around it, is not divided.
+    """
+    try:
+        return _globals(after) <= _globals(before)
+    except SyntaxError:
+        return False
 
 
 def _globals(function: cst.FunctionDef) -> set[tuple[str, str]]:

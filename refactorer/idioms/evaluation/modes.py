@@ -23,6 +23,7 @@ from refactorer.idioms.evaluation.resetting import is_reset
 from refactorer.idioms.evaluation.shared import is_shared
 from refactorer.idioms.evaluation.uses import hands_on, is_harmless, pieces
 from refactorer.idioms.parts import parts_of_models
+from refactorer.idioms.readers import parts_in_file
 from refactorer.idioms.shapes import method_calls, mode_line
 from refactorer.idioms.taint import reaches
 from refactorer.outline.anchors import uses_of
@@ -230,7 +231,8 @@ def _validates_in_eval_mode(outline: Outline, roles: Roles, model: Variable, fou
         early = [*start[: trains[0]], *outline.lines(EPOCHS, TRAIN_DATA)]
         if any(uses_mode(outline, model, line) for line in (*early, *front)):
             return False
-    within = [*switches, *behind, *_only_called_in(outline, behind)]
+    seen = [part for line in (*switches, *behind) for part in parts_in_file(outline.program, line)]
+    within = [*seen, *_only_called_in(outline, seen)]
     if not all(any(outline.program.contains(part, call) for part in within) for call in _calls(outline, "eval")):
         return False
     return not _parts_used_later(outline, roles) and not _later_use(outline, roles, model, found, within)

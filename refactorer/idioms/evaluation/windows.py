@@ -16,7 +16,9 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.shared_settings import only_looks_up
 from refactorer.outline.arguments import matched
+from refactorer.outline.classes import class_of_method
 from refactorer.outline.outline import Outline
 
 CHANGED = "its windows may change right in front of it"
@@ -69,9 +71,38 @@ def may_change(
         return True
     if any(program.qualified_name(call.func) == "builtins.setattr" for call in program.calls):
         return True
+    if _has_names_for_attributes(program) or _runs_own_code(program, iterable):
+        return True
     known = (outline.site.driver.node, outline.site.function, function)
     unknown = any(not _is_known(outline, node) for node in walk(*run) if isinstance(node, cst.Call))
     return unknown and any(_is_given_away(outline, variable, known) for variable in _sized(outline, iterable))
+
+
+def _has_names_for_attributes(program: Program) -> bool:
+    """Whether the attributes of an object may be set as items of a dictionary: `settings = vars(args)`."""
+    held = [node for node in program.find(cst.Attribute) if node.attr.value == "__dict__"]
+    shown = [call for call in program.calls if program.qualified_name(call.func) == "builtins.vars"]
+    parents = [program.parent.get(node) for node in (*held, *shown)]
+    named = (cst.Assign, cst.AnnAssign, cst.NamedExpr, cst.Return, cst.Element, cst.DictElement, cst.Subscript)
+    return any(
+        isinstance(parent, named) or (isinstance(parent, cst.Attribute) and parent.attr.value in _CHANGING)
+        for parent in parents
+    )
+
+
+def _runs_own_code(program: Program, iterable: cst.BaseExpression) -> bool:
+    """Whether numbers of a range may come from methods of the file that do more than to look something up.
+
+    What they print or draw would come in front of the code that stands in front of the loop.
+    """
+    names = {"__getattr__", "__getattribute__"}
+    for node in walk(iterable):
+        names |= {node.attr.value} if isinstance(node, cst.Attribute) else set()
+        names |= {"__getitem__"} if isinstance(node, cst.Subscript) else set()
+        names |= {"__len__"} if isinstance(node, cst.Name) and program.qualified_name(node) == "builtins.len" else set()
+    functions = (function for function in program.find(cst.FunctionDef) if function.name.value in names)
+    own = (function for function in functions if class_of_method(program, function) is not None)
+    return any(not only_looks_up(program, function) for function in own)
 
 
 def _reached(program: Program, lines: Iterable[cst.CSTNode]) -> Iterator[cst.CSTNode]:
