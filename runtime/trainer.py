@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -303,8 +304,13 @@ def _listed(plugins: Any) -> list[Any]:
 
 
 def _limits(arguments: dict[str, Any], epochs: Epochs | None) -> dict[str, Any]:
-    """Translate the number of epochs to what Lightning's loop understands."""
+    """Translate the number of epochs to what Lightning's loop understands.
+
+    Raises:
+        TypeError: it is no whole number, in the words of ``range``.
+    """
     number = arguments["max_epochs"]
+    number = number if number is None else operator.index(number)
     unlimited = arguments["max_steps"] != -1 or arguments["max_time"] is not None
     if number is not None and number < 0:
         number = -1 if unlimited and number == -1 else 0

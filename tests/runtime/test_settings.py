@@ -301,3 +301,9 @@ def test_the_module_trains_in_the_group_of_the_script(group: None) -> None:
         module = Lit(record, mlp())
         runtime.Trainer(max_epochs=2, **arguments).fit(module, *loaders())
     assert joined.events == plain.events
+
+
+@pytest.mark.parametrize("number", [2.0, "2"])
+def test_epochs_are_counted_by_whole_numbers_as_range_does(number: object) -> None:
+    with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+        runtime.Trainer(max_epochs=number)  # type: ignore[arg-type]
