@@ -10,11 +10,11 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.outline.anchors import uses_of
-from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
-from refactorer.outline.comments import comments_of, footer_of, with_comments
+from refactorer.outline.comments import comments_of, with_comments
+from refactorer.outline.decided import opened, taken, without_decided, word_of
 from refactorer.outline.known_values import PRESENT, UNKNOWN, Value, compared, truth, value_of, written
+from refactorer.outline.quiet import may_be_quiet, may_be_run_quietly
 
 _TRUE, _FALSE = cst.Name("True"), cst.Name("False")
 _SWITCH = ("torch.set_grad_enabled", "torch.autograd.set_grad_enabled")
@@ -192,14 +192,14 @@ class _Specialiser(cst.CSTTransformer):
 
     def _truth(self, original: cst.BaseExpression, updated: cst.BaseExpression) -> bool | None:
         value = self._value(original)
-        return truth(value) if value is not None else _known(updated)
+        return truth(value) if value is not None else word_of(updated)
 
     def _is_condition(self, node: cst.CSTNode) -> bool:
         parent = self.program.parent.get(node)
         return isinstance(parent, (cst.If, cst.IfExp)) and parent.test is node
 
     def leave_IfExp(self, original_node: cst.IfExp, updated_node: cst.IfExp) -> cst.BaseExpression:
-        known = _known(updated_node.test)
+        known = word_of(updated_node.test)
         if known is None:
             return updated_node
         self.chosen[original_node] = original_node.body if known else original_node.orelse
@@ -213,8 +213,8 @@ class _Specialiser(cst.CSTTransformer):
         func, args = original_node.func, original_node.args
         if not isinstance(func, cst.Attribute) or func.attr.value != "train" or len(args) != 1:
             return updated_node
-        known = _known(updated_node.args[0].value)
-        asked = known is not None and _known(args[0].value) is None and args[0].star == "" and args[0].keyword is None
+        known = word_of(updated_node.args[0].value)
+        asked = known is not None and word_of(args[0].value) is None and args[0].star == "" and args[0].keyword is None
         if not asked or self._has_own_modes() or not isinstance(updated_node.func, cst.Attribute):
             return updated_node
         name = updated_node.func.attr.with_changes(value="train" if known else "eval")
@@ -234,9 +234,9 @@ class _Specialiser(cst.CSTTransformer):
         parent = self.program.parent.get(original_node)
         if isinstance(parent, cst.If) and parent.orelse is original_node:
             return updated_node  # an `elif`, which the `if` decides
-        lines = _taken(updated_node)
+        lines = taken(updated_node)
         if lines is None:
-            return _without_decided(updated_node)
+            return without_decided(updated_node)
         if lines and _jumps(lines[-1]):
             self.last.add(id(lines[-1]))
         return _flat(lines)
@@ -252,7 +252,7 @@ class _Specialiser(cst.CSTTransformer):
         if call is not item.item and item.asname is None:
             learning = name in _WITH_GRADIENTS and self._learns_anyway(original_node)
             if learning or name == "contextlib.nullcontext":
-                return _flat(_opened(updated_node, updated_node.body))
+                return _flat(opened(updated_node, updated_node.body))
         if name not in _SWITCH:
             return updated_node if call is item.item else _without_brackets(updated_node)
         return self._switched(original_node, updated_node)
@@ -262,11 +262,11 @@ class _Specialiser(cst.CSTTransformer):
     ) -> cst.With | cst.FlattenSentinel[cst.BaseStatement]:
         """`with torch.set_grad_enabled(...)` as what it comes to."""
         new = updated_node.items[0].item
-        known = _known(new.args[0].value) if isinstance(new, cst.Call) and len(new.args) == 1 else None
+        known = word_of(new.args[0].value) if isinstance(new, cst.Call) and len(new.args) == 1 else None
         if known is None or not isinstance(new, cst.Call) or not isinstance(new.func, cst.Attribute):
             return updated_node
         if known and self._learns_anyway(original_node):
-            return _flat(_opened(updated_node, updated_node.body))
+            return _flat(opened(updated_node, updated_node.body))
         if known:
             return updated_node
         quiet = cst.Call(new.func.with_changes(attr=cst.Name("no_grad")))
@@ -278,7 +278,7 @@ class _Specialiser(cst.CSTTransformer):
         for call in program.calls:
             if program.qualified_name(call.func) in _SWITCH and not isinstance(program.parent[call], cst.WithItem):
                 return False
-        return not _may_be_quiet(program, node) and not any(_may_be_run_quietly(program, c) for c in self.calls)
+        return not may_be_quiet(program, node) and not any(may_be_run_quietly(program, c) for c in self.calls)
 
     def leave_SimpleStatementLine(
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
@@ -317,7 +317,7 @@ def _is_decided(before: cst.BaseSmallStatement, after: cst.BaseSmallStatement) -
     if isinstance(before, cst.Expr) and isinstance(after, cst.Expr):
         return isinstance(before.value, (cst.IfExp, cst.BooleanOperation)) and isinstance(after.value, cst.Name)
     if isinstance(before, cst.Assert) and isinstance(after, cst.Assert):
-        return _known(after.test) is True and _known(before.test) is None
+        return word_of(after.test) is True and word_of(before.test) is None
     return False
 
 
@@ -355,75 +355,5 @@ def _flat(lines: list[cst.CSTNode]) -> cst.FlattenSentinel[cst.BaseStatement]:
     return cst.FlattenSentinel(cast("list[cst.BaseStatement]", lines))
 
 
-def _known(node: cst.BaseExpression) -> bool | None:
-    return {"True": True, "False": False}.get(node.value) if isinstance(node, cst.Name) else None
-
-
 def _pass() -> cst.SimpleStatementLine:
     return cst.SimpleStatementLine([cst.Pass()])
-
-
-def _taken(node: cst.If) -> list[cst.CSTNode] | None:
-    """The lines that a decided `if` comes to; None for one that is not decided."""
-    known = _known(node.test)
-    if known is None:
-        return None
-    if known:
-        return _opened(node, node.body)
-    if node.orelse is None:
-        return []
-    if isinstance(node.orelse, cst.Else):
-        blank = [line for line in node.leading_lines if line.comment is None]
-        above = [*blank, *(line for line in node.orelse.leading_lines if line.comment is not None)]
-        return _opened(node.orelse.with_changes(leading_lines=above), node.orelse.body)
-    lines = _taken(node.orelse)
-    return [_without_decided(node.orelse.with_changes(leading_lines=node.leading_lines))] if lines is None else lines
-
-
-def _without_decided(node: cst.If) -> cst.If:
-    """An `if` whose `elif` parts are only those that are not decided."""
-    orelse = node.orelse
-    if not isinstance(orelse, cst.If):
-        return node
-    lines = _taken(orelse)
-    if lines is None:
-        return node.with_changes(orelse=_without_decided(orelse))
-    new = cst.Else(cst.IndentedBlock(lines)) if lines else None  # type: ignore[arg-type]
-    return node.with_changes(orelse=new)
-
-
-def _opened(node: cst.CSTNode, body: cst.BaseSuite) -> list[cst.CSTNode]:
-    """The lines of a block without its header, whose comments and blank lines stay above them."""
-    lines = block_lines(body)
-    above = [line for line in getattr(node, "leading_lines", ()) if line.comment is None]
-    first = lines[0]
-    if isinstance(first, (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
-        kept = [*comments_of(node), *first.leading_lines]
-        lines[0] = first.with_changes(leading_lines=[*above[:1], *kept])
-    footer = footer_of(node)
-    return lines if not footer else [*lines[:-1], with_comments(lines[-1], footer)]
-
-
-def _may_be_quiet(program: Program, node: cst.CSTNode) -> bool:
-    """Whether a `with` block around a piece of code may switch gradients off."""
-    around = (outer for outer in program.ancestors(node) if isinstance(outer, cst.With))
-    managers = [item.item for outer in around for item in outer.items]
-    names = [program.qualified_name(manager.func) for manager in managers if isinstance(manager, cst.Call)]
-    return any(name is None or name.startswith("torch.") for name in names)
-
-
-def _may_be_run_quietly(program: Program, node: cst.CSTNode, seen: frozenset[cst.CSTNode] = frozenset()) -> bool:
-    """Whether a call may be made without gradients, also by what calls the function that it stands in."""
-    around = list(program.ancestors(node))
-    managers = [item.item for outer in around if isinstance(outer, cst.With) for item in outer.items]
-    if any(not isinstance(manager, cst.Call) for manager in managers) or _may_be_quiet(program, node):
-        return True
-    for function in around:
-        if not isinstance(function, cst.FunctionDef) or function in seen:
-            continue
-        names = [program.qualified_name(d.decorator) for d in function.decorators]
-        if any(name is None or name.startswith("torch.") for name in names):
-            return True
-        if any(_may_be_run_quietly(program, use, seen | {function}) for use in uses_of(program, function)):
-            return True
-    return False
