@@ -13,7 +13,6 @@ import io
 import json
 import os
 import runpy
-import socket
 import sys
 import traceback
 from pathlib import Path
@@ -22,6 +21,7 @@ import torch
 from lightning_utilities.core.rank_zero import rank_zero_only
 
 import runtime  # noqa: F401  (every fork has it then)
+from tests.ports import free_port
 
 RANKS = (0, 1)
 
@@ -30,16 +30,10 @@ def main() -> None:
     """Run every script, one after the other."""
     torch.set_num_threads(1)
     for folder in json.load(sys.stdin):
-        port = _free_port()
+        port = free_port()
         children = [_fork(Path(folder), rank, port) for rank in RANKS]
         for child in children:
             os.waitpid(child, 0)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _fork(folder: Path, rank: int, port: int) -> int:

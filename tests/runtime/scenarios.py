@@ -10,7 +10,6 @@ import io
 import os
 import pickle
 import signal
-import socket
 import sys
 import time
 import traceback
@@ -25,6 +24,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from tqdm import tqdm
 
 import runtime
+from tests.ports import free_port
 from tests.runtime.parity import bits
 from tests.runtime.scenario_modules import (
     Lit,
@@ -372,12 +372,6 @@ def wait(children: list[int]) -> list[int]:
             os.kill(child, 9)
             os.waitpid(child, 0)
     return [statuses.get(child, -9) for child in children]
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 def main(folder: str) -> None:

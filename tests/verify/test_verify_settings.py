@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from refactorer.verify import verify, watch
+from tests.ports import free_port
 from tests.verify.verify_harness import QUICK, defect, run_script, tiny
 
 EPOCHS = """\
@@ -67,14 +68,6 @@ def test_a_script_that_asks_for_input(text: str, tmp_path: Path) -> None:
 
 
 SERVER = "import http.server\nhttp.server.HTTPServer(('127.0.0.1', {port}), None).serve_forever()\n"
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def test_a_server_is_told_from_a_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
