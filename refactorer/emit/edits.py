@@ -25,6 +25,11 @@ Edits = Mapping[cst.CSTNode, Edit]
 Node = TypeVar("Node", bound=cst.CSTNode)
 
 
+def takes_away(edit: Edit) -> bool:
+    """Whether an edit leaves nothing of its statement."""
+    return edit is None or isinstance(edit, Removed)
+
+
 def apply(node: Node, edits: Edits) -> Node:
     """The tree with every edited node replaced: by a node, by several statements, or by nothing (None).
 

@@ -14,7 +14,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.emit.edits import Edit, Removed
+from refactorer.emit.edits import Edit, takes_away
 from refactorer.idioms.beside import runs_beside
 from refactorer.outline.homes import Homes
 from refactorer.outline.liveness import Liveness
@@ -73,7 +73,7 @@ def _line_of(
 def _goes(outline: Outline, node: cst.CSTNode, edits: Mapping[cst.CSTNode, Edit]) -> bool:
     """Whether an edit takes the statement of a node away."""
     found = [edits.get(outer, outer) for outer in outline.program.ancestors(node)]
-    return any(edit is None or isinstance(edit, Removed) for edit in found)
+    return any(takes_away(edit) for edit in found)
 
 
 def _is_stateless(outline: Outline, homes: Homes, value: cst.BaseExpression) -> bool:

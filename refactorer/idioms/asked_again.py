@@ -17,7 +17,7 @@ _ORDERS = (cst.LessThan, cst.LessThanEqual, cst.GreaterThan, cst.GreaterThanEqua
 
 def may_be_asked_again(program: Program, test: cst.BaseExpression) -> bool:
     """Whether a condition that reads names, numbers and texts can be asked at other times as well."""
-    return not any(_fails_or_shows(program, node) for node in (test, *walk(test)))
+    return not any(_fails_or_shows(program, node) for node in walk(test))
 
 
 def _fails_or_shows(program: Program, node: cst.CSTNode) -> bool:

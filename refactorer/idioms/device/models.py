@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.scopes import Occurrence, Variable
-from refactorer.emit.edits import Edit, Removed
+from refactorer.emit.edits import Edit, Removed, takes_away
 from refactorer.idioms.configure import Configuration
 from refactorer.idioms.device.choice import Choice, find_choice, target_of, types_in
 from refactorer.idioms.device.conditions import condition_of
@@ -203,11 +203,7 @@ def _edits(outline: Outline, taken: list[Move]) -> dict[cst.CSTNode, Edit]:
         branch = outline.program.parent.get(block)
         if not isinstance(branch, cst.If) or branch.orelse is not None:
             continue
-        if all(_goes(edits.get(line, line)) for line in block_lines(branch.body)):
+        if all(takes_away(edits.get(line, line)) for line in block_lines(branch.body)):
             inner = text_of(branch.with_changes(leading_lines=()))
             edits.update({line: line for line in block_lines(branch.body)} if "#" in inner else {branch: None})
     return edits
-
-
-def _goes(edit: Edit) -> bool:
-    return edit is None or isinstance(edit, Removed)

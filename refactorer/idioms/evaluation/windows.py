@@ -47,7 +47,7 @@ def is_windows(program: Program, iterable: cst.BaseExpression) -> bool:
 
 def _is_number(program: Program, node: cst.BaseExpression) -> bool:
     """Whether an expression is computed from numbers, attributes and sizes alone."""
-    parts = [part for part in (node, *walk(node)) if isinstance(part, (cst.BaseExpression, cst.Arg))]
+    parts = [part for part in walk(node) if isinstance(part, (cst.BaseExpression, cst.Arg))]
     calls = [part for part in parts if isinstance(part, cst.Call)]
     sized = all(_is_size(call) or program.qualified_name(call.func) in _BUILTINS for call in calls)
     return sized and all(isinstance(part, _PARTS) for part in parts)
