@@ -144,7 +144,8 @@ class _Conversion:
             plain = _Conversion(self.original, self.path, self.options, self.original)
             before = plain._every_training(plain._parsed())
             if isinstance(before, Converted) and _beauty(before) >= _beauty(result):
-                return None
+                self.seen = plain.seen
+                return before
         self.seen = other.seen
         return result
 
