@@ -78,6 +78,10 @@ def _of_call(program: Program, call: cst.Call, names: set[Variable], moved: bool
     if name == "itertools.chain" or (moved and name.startswith(_AT_ONCE)):
         for arg in call.args:
             yield from _iterators(program, arg.value, names, moved)
+    elif name == "builtins.dict" and all(arg.keyword is not None for arg in call.args):
+        for arg in call.args:
+            if arg.keyword is not None and arg.keyword.value == "params":
+                yield from _iterators(program, arg.value, names, moved)
     elif function is not None and not suspensions(function.body.body):
         names.add(program.variables[function.name])
         given = [left.value for left in returns(function.body.body) if left.value is not None]
@@ -94,15 +98,21 @@ def _is_used_between(outline: Outline, roles: Roles, variables: set[Variable], l
     for variable in variables:
         for seen in variable.reads:
             between = program.order[line] < seen.order < program.order[loop]
-            if (
-                not between
-                or _is_kept(outline, variable, seen.node)
-                or any(program.contains(m, seen.node) for m in made)
-            ):
+            if not between or _is_kept(outline, variable, seen.node) or _is_only_defined(outline, line, seen.node):
                 continue
-            if not any(program.contains(function, seen.node) for function in outline.consumed):
+            if not any(program.contains(part, seen.node) for part in (*made, *outline.consumed)):
                 return True
     return False
+
+
+def _is_only_defined(outline: Outline, line: cst.CSTNode, node: cst.CSTNode) -> bool:
+    """Whether code stands in a function that nothing names between a line and the training."""
+    program, loop = outline.program, outline.site.epoch_loop
+    function = program.enclosing_function(node)
+    if function is None or program.contains(function, loop):
+        return False
+    start, end = program.order[line], program.order[loop]
+    return not any(start < seen.order < end for seen in program.variables[function.name].reads)
 
 
 def _is_kept(outline: Outline, variable: Variable, node: cst.CSTNode) -> bool:

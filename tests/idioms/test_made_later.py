@@ -69,6 +69,7 @@ MOVED = [
     script("model.load_state_dict(model.state_dict())"),
 ]
 GROUPS = "optim.SGD([dict(params=model.layer.parameters(), lr=0.3), {'params': list(model.more.parameters())}], lr=0.1)"
+SUM_UP = "def sum_up():\n    return model(features).sum().item()\n"
 CHOSEN = "optim.SGD(filter(lambda p: p.requires_grad, model.parameters()), lr=0.1)"
 MADE = "optim.SGD(model.parameters(), lr=args.lr)"
 PART = "        self.layer = nn.Linear(width, classes)\n"
@@ -130,6 +131,11 @@ def test_it_is_made_by_the_script(text: str, runner: Runner) -> None:
         ("optim.SGD([p for p in model.parameters()], lr=0.1)", "", False),
         ("optim.SGD(sorted(model.parameters(), key=len), lr=0.1)", "", False),
         (GROUPS, "model.more = nn.Linear(2, 2)", False),
+        (CHOSEN, f"{SUM_UP}print('made')", True),
+        (CHOSEN, f"{SUM_UP}sum_up()", False),
+        (CHOSEN, f"{SUM_UP}print(*map(lambda f: f(), [sum_up]))", False),
+        (CHOSEN, f"{SUM_UP}def run():\n    print(sum_up())\nrun()", False),
+        ("optim.SGD([dict({'params': list(model.parameters())}, lr=0.3)], lr=0.1)", "", True),
     ],
 )
 def test_parameters_that_are_chosen(made: str, between: str, moved: bool, runner: Runner) -> None:
