@@ -12,3 +12,21 @@ def names_in(target: cst.CSTNode | None) -> list[cst.Name]:
     if isinstance(target, (cst.Tuple, cst.List)):
         return [name for element in target.elements for name in names_in(element.value)]
     return []
+
+
+def names_bound_by(statement: cst.CSTNode) -> list[cst.Name]:
+    """The names that an assignment binds: those of `a = b, c = 0, 1` are a, b and c; none of another statement."""
+    targets = statement.targets if isinstance(statement, cst.Assign) else ()
+    return [name for target in targets for name in names_in(target.target)]
+
+
+def binds_only_names(assign: cst.Assign) -> bool:
+    """Whether each target of an assignment is a name or a tuple of names, and no attribute or element."""
+    leaves = [leaf for target in assign.targets for leaf in _leaves(target.target)]
+    return all(isinstance(leaf, cst.Name) for leaf in leaves)
+
+
+def _leaves(target: cst.CSTNode) -> list[cst.CSTNode]:
+    if isinstance(target, (cst.Tuple, cst.List)):
+        return [leaf for element in target.elements for leaf in _leaves(element.value)]
+    return [target]

@@ -8,7 +8,7 @@ from typing import cast
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.analysis.targets import names_in
+from refactorer.analysis.targets import names_bound_by
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.emit.layout import WIDTH, deeper, folded
@@ -175,7 +175,7 @@ class ClassWriter:
         assert isinstance(small, cst.Assign)
         edits: dict[cst.CSTNode, Edit] = {
             name: cst.Attribute(cst.Name("self"), cst.Name(self.homes.attribute[variable]))
-            for name in names_in(small.targets[0].target)
+            for name in names_bound_by(small)
             if (variable := self.outline.variable(name)) is not None
         }
         edits[small.value] = unmoved(small.value)

@@ -7,7 +7,7 @@ from functools import cached_property
 import libcst as cst
 
 from refactorer.analysis.scopes import Occurrence, Scope, Variable
-from refactorer.analysis.targets import names_in
+from refactorer.analysis.targets import binds_only_names, names_bound_by
 from refactorer.analysis.walk import walk
 from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.anchors import loops_around
@@ -197,14 +197,14 @@ class Placing(Supplying):
                           "use two variables")  # fmt: skip
 
     def _plain_start(self, variable: Variable, before: list[Occurrence]) -> cst.SimpleStatementLine | None:
-        """The line `x = 0` in front of the training that can move into the constructor."""
+        """The line `x = 0` or `x = y = 0` in front of the training that can move into the constructor."""
         if len(before) != 1:
             return None
         line = self.program.statement(before[0].node)
         small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
-        if not isinstance(small, cst.Assign) or len(small.targets) != 1 or not is_plain(small.value):
+        if not isinstance(small, cst.Assign) or not is_plain(small.value) or not binds_only_names(small):
             return None
-        if len(assigned_pairs(small)) != len(names_in(small.targets[0].target)) or not assigned_pairs(small):
+        if len(assigned_pairs(small)) != len(names_bound_by(small)) or not assigned_pairs(small):
             return None
         if self.program.parent[line] is not self.program.parent[self.site.epoch_loop]:
             return None
@@ -217,7 +217,7 @@ class Placing(Supplying):
     def _keep_lines_whole(self) -> None:
         """The line `a, b = 0, 1` moves into the constructor if both move; else the script goes on binding them."""
         for line in dict.fromkeys(self.homes.initial.values()):
-            bound = {self.outline.variable(name) for part in line.body for name in names_in(part.targets[0].target)}  # type: ignore[attr-defined]
+            bound = {self.outline.variable(name) for part in line.body for name in names_bound_by(part)}
             own = [variable for variable, start in self.homes.initial.items() if start is line]
             if len(own) < len(bound):
                 for variable in own:
