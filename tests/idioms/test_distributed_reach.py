@@ -52,6 +52,17 @@ def given(value: str, used: str) -> Changes:
     )  # fmt: skip
 
 
+# the optimizer does not say whose parameters they are
+GROUPS: Changes = (
+    (WRAP, "    weights = [p for p in model.parameters() if p.dim() > 1]\n"
+     "    others = [p for p in model.parameters() if p.dim() < 2]\n" + WRAP
+     + "    groups = [dict(params=weights), dict(params=others, lr=args.lr / 2)]\n"
+     "    optimizer = torch.optim.SGD(groups, lr=args.lr, momentum=0.9)\n"),
+    (TRAIN, TRAIN.replace("device)", "device, optimizer)")),
+    ("model, device):", "model, device, optimizer):"),
+    ("    optimizer = torch.optim.SGD(model.parameters(), lr=args.lr, momentum=0.9)\n", ""),
+)  # fmt: skip
+
 # what is changed, and what the result says then
 GOES: dict[str, tuple[Changes, str]] = {
     "as_it_is": ((), "    ddp_model = model\n"),
@@ -77,11 +88,16 @@ GOES: dict[str, tuple[Changes, str]] = {
         "strategy='ddp')",
     ),
     "the_first_name_is_used": (((TRAIN, TRAIN + "    print(model)\n"),), "    print(model)\n"),
+    "settings_that_are_set": (
+        ((CRITERION, CRITERION + "    args.rank = rank\n"), (STEP, STEP + "            print(args.rank)\n")),
+        "strategy=",
+    ),
+    "parameters_by_groups": (GROUPS, "    ddp_model = model\n"),
     "settings_in_the_model": (((COUNT, COUNT + "    print(args)\n"), ("Net(4, 2)", "Net(args.width, 2)")), "strategy="),
 }  # fmt: skip
 STAYS: dict[str, tuple[Changes, str]] = {
-    "trained_twice": (((TRAIN, TRAIN + TRAIN),), "not the one model"),
-    "trained_in_a_loop": (((TRAIN, "    for _ in range(2):\n    " + TRAIN),), "not the one model"),
+    "trained_twice": (((TRAIN, TRAIN + TRAIN),), "several times"),
+    "trained_in_a_loop": (((TRAIN, "    for _ in range(2):\n    " + TRAIN),), "several times"),
     "handed_elsewhere": (((TRAIN, "    print(train)\n" + TRAIN),), "not the one model"),
     "under_a_condition": (
         ((WRAP, "    if world_size > 1:\n        model = DistributedDataParallel(model)\n"),
@@ -170,6 +186,9 @@ STAYS: dict[str, tuple[Changes, str]] = {
 }  # fmt: skip
 
 
+RUN = ("as_it_is", "called_by_a_helper", "in_autocast", "parameters_by_groups", "settings_that_are_set")
+
+
 def converted(*changes: tuple[str, str]) -> Converted:
     result = convert(changed(SCRIPT, *changes))
     assert isinstance(result, Converted), result.diagnostics
@@ -200,15 +219,24 @@ def test_an_annotation_names_what_is_handed_over() -> None:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     """What two processes of each script did, before and after."""
     both = {}
-    for name in ("as_it_is", "called_by_a_helper", "in_autocast"):
-        changes = (*GOES[name][0], *(GOES["module_by_another_name"][0] if name != "as_it_is" else ()))
+    for name in RUN:
+        more = GOES["module_by_another_name"][0] if name in ("called_by_a_helper", "in_autocast") else ()
+        changes = (*GOES[name][0], *more)
         both |= {name: changed(SCRIPT, *changes), f"{name} converted": converted(*changes).after}
     return run_in_processes(both, tmp_path_factory)
 
 
-@pytest.mark.parametrize("name", ["as_it_is", "called_by_a_helper", "in_autocast"])
+@pytest.mark.parametrize("name", RUN)
 def test_two_processes_do_the_same(name: str, runs: dict[str, list[dict[str, Any]]]) -> None:
     first, second = runs[name]
     assert len(first["losses"]) == 12 and first["losses"] != second["losses"]
     assert {"epoch0.pt", "epoch2.pt", "end0.pt", "end1.pt"} <= set(first["state"])
     assert runs[f"{name} converted"] == runs[name]
+
+
+def test_another_training_is_none_of_this_ones_business() -> None:
+    other = "def other(net):\n    net = DistributedDataParallel(net)\n    print(net)\n\n\ndef run("
+    alone = SCRIPT.replace(WRAP, "    ddp_model = model\n").replace(": DistributedDataParallel", "")
+    result = convert(changed(alone.replace("model.module", "model"), ("def run(", other)))
+    assert isinstance(result, Converted) and "net = DistributedDataParallel(net)" in result.after
+    assert "N107" not in [d.code for d in result.diagnostics]

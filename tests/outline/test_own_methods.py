@@ -54,7 +54,7 @@ def test_the_step_is_that_of_the_method() -> None:
 
 
 @pytest.mark.parametrize(
-    "old, new",
+    ("old", "new"),
     [
         (_FIT, 'setattr(trainer, "_run_batch", lambda x, y: 1.0)\n' + _FIT),
         (_FIT, 'name = "_run" + "_batch"\nsetattr(Trainer, name, lambda self, x, y: 1.0)\n' + _FIT),
@@ -63,7 +63,7 @@ def test_the_step_is_that_of_the_method() -> None:
         (_FIT, _FIT + 'print(getattr(trainer, "_run_batch"))\n'),
         (_STEP, _STEP + "        super().greet()\n"),
         (_STEP, _STEP + "        print(__class__)\n"),
-        ("    def train(", "    def __getattribute__(self, name):\n        return super().__getattribute__(name)\n\n    def train("),
+        ("    def train(", "    def __getattribute__(self, name):\n        return 1\n\n    def train("),
         ("model = torch", "class Sub(Trainer):\n    def _run_batch(self, x, y):\n        return 1.0\n\nmodel = torch"),
         ("    def _run_batch", "    @torch.enable_grad()\n    def _run_batch"),
     ],

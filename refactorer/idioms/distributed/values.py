@@ -43,7 +43,9 @@ def is_tensorless(outline: Outline, variable: Variable) -> bool:
         if seen.node in program.order and any(program.contains(part, seen.node) for part in parts)
     ]  # fmt: skip
     outer = [seen for seen in variable.writes if seen not in inside]
-    if not outer or any(makes_module(program, seen) for seen in inside) or _gets_attributes(program, variable):
+    if not outer or any(makes_module(program, seen) for seen in inside):
+        return False
+    if _gets_attributes(program, variable) and not _is_parsed(outline, variable, frozenset()):
         return False
     return all(_is_tensorless_write(outline, variable, seen) for seen in outer)
 
@@ -52,6 +54,23 @@ def _gets_attributes(program: Program, variable: Variable) -> bool:
     """Whether the script sets attributes of an object that a variable names."""
     held = [program.parent.get(seen.node) for seen in variable.reads]
     return any(isinstance(part, cst.Attribute) and isinstance(program.parent.get(part), _TARGETS) for part in held)
+
+
+def _is_parsed(outline: Outline, variable: Variable | None, asked: frozenset[Variable]) -> bool:
+    """Whether a variable surely holds parsed arguments: in them no module looks for tensors, whatever is set there."""
+    if variable is None or not variable.writes or variable in asked:
+        return False
+    for seen in variable.writes:
+        parent = outline.program.parent.get(seen.node)
+        handed = values_handed(outline.program, parent) if isinstance(parent, cst.Param) else None
+        for value in handed or [outline.program.bound_to(seen.node)]:
+            parsed = isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute)
+            if parsed and value.func.attr.value == "parse_args":  # type: ignore[union-attr]
+                continue
+            inner = outline.variable(value) if isinstance(value, cst.Name) else None
+            if not _is_parsed(outline, inner, asked | {variable}):
+                return False
+    return True
 
 
 def gives_numbers(outline: Outline, part: Variable, models: Iterable[Variable]) -> bool:
