@@ -92,6 +92,12 @@ GOES: dict[str, tuple[Changes, str]] = {
         ((CRITERION, CRITERION + "    args.rank = rank\n"), (STEP, STEP + "            print(args.rank)\n")),
         "strategy=",
     ),
+    # torch's wrapper does not average what was frozen when it was made
+    "thawed_later": (
+        ((WRAP, "    model.a.requires_grad_(False)\n" + WRAP),
+         ("        model.train()\n", "        model.train()\n        model.module.a.requires_grad_(epoch == 1)\n")),
+        "self.model.a.requires_grad_(self.current_epoch == 1)\n",
+    ),
     "parameters_by_groups": (GROUPS, "    ddp_model = model\n"),
     "settings_in_the_model": (((COUNT, COUNT + "    print(args)\n"), ("Net(4, 2)", "Net(args.width, 2)")), "strategy="),
 }  # fmt: skip
@@ -186,7 +192,7 @@ STAYS: dict[str, tuple[Changes, str]] = {
 }  # fmt: skip
 
 
-RUN = ("as_it_is", "called_by_a_helper", "in_autocast", "parameters_by_groups", "settings_that_are_set")
+RUN = ("as_it_is", "called_by_a_helper", "in_autocast", "parameters_by_groups", "settings_that_are_set", "thawed_later")
 
 
 def converted(*changes: tuple[str, str]) -> Converted:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.program import Program
+from refactorer.idioms.distributed.apart import PROCESSES
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.known_uses import of_the_uses
 from refactorer.idioms.distributed.names import kept_elsewhere
 from refactorer.idioms.distributed.others import other_tensors
 from refactorer.idioms.distributed.processes import unusual
 from refactorer.idioms.distributed.uses import Uses
-from refactorer.idioms.distributed.wrapper import PROCESSES, Wrapper, class_annotations
+from refactorer.idioms.distributed.wrapper import Wrapper, class_annotations
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline

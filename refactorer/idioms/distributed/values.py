@@ -60,17 +60,18 @@ def _is_parsed(outline: Outline, variable: Variable | None, asked: frozenset[Var
     """Whether a variable surely holds parsed arguments: in them no module looks for tensors, whatever is set there."""
     if variable is None or not variable.writes or variable in asked:
         return False
+    values: list[cst.BaseExpression | None] = []
     for seen in variable.writes:
         parent = outline.program.parent.get(seen.node)
         handed = values_handed(outline.program, parent) if isinstance(parent, cst.Param) else None
-        for value in handed or [outline.program.bound_to(seen.node)]:
-            parsed = isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute)
-            if parsed and value.func.attr.value == "parse_args":  # type: ignore[union-attr]
-                continue
-            inner = outline.variable(value) if isinstance(value, cst.Name) else None
-            if not _is_parsed(outline, inner, asked | {variable}):
-                return False
-    return True
+        values += handed or [outline.program.bound_to(seen.node)]
+    asked |= {variable}
+    return all(_parses(value) or _is_parsed(outline, outline.variable(value), asked) for value in values)
+
+
+def _parses(value: cst.BaseExpression | None) -> bool:
+    func = value.func if isinstance(value, cst.Call) else None
+    return isinstance(func, cst.Attribute) and func.attr.value == "parse_args"
 
 
 def gives_numbers(outline: Outline, part: Variable, models: Iterable[Variable]) -> bool:
