@@ -224,7 +224,7 @@ def test_an_annotation_names_what_is_handed_over() -> None:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     """What two processes of each script did, before and after."""
-    both = {}
+    both: dict[str, str] = {}
     for name in RUN:
         more = GOES["module_by_another_name"][0] if name in ("called_by_a_helper", "in_autocast") else ()
         changes = (*GOES[name][0], *more)
