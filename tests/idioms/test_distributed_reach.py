@@ -52,6 +52,20 @@ def given(value: str, used: str) -> Changes:
     )  # fmt: skip
 
 
+def unpacked(element: str) -> Changes:
+    """A model that is made of what the function gets in a tuple, and that is used by itself too."""
+    return (
+        ("def run(rank, world_size, args, data):\n",
+         "class Kinds(TensorDataset):\n    num_kinds = kinds = 2\n\n\n"
+         "def run(rank, world_size, args, data, sizes):\n    count, scale = sizes\n"),
+        ("    data = TensorDataset(", "    data = Kinds("), ("Net(4, 2)", "Net(4, count)"),
+        ("    if args.nprocs:\n", f"    sizes = ({element}, 1.0)\n    if args.nprocs:\n"),
+        ("args=(args.nprocs, args, data)", "args=(args.nprocs, args, data, sizes)"),
+        ('"WORLD_SIZE", 1)), args, data)', '"WORLD_SIZE", 1)), args, data, sizes)'),
+        (TRAIN, TRAIN + "    print(count)\n"),
+    )  # fmt: skip
+
+
 # the optimizer does not say whose parameters they are
 GROUPS: Changes = (
     (WRAP, "    weights = [p for p in model.parameters() if p.dim() > 1]\n"
@@ -98,6 +112,7 @@ GOES: dict[str, tuple[Changes, str]] = {
          ("        model.train()\n", "        model.train()\n        model.module.a.requires_grad_(epoch == 1)\n")),
         "self.model.a.requires_grad_(self.current_epoch == 1)\n",
     ),
+    "a_number_of_a_tuple": (unpacked("data.num_kinds"), "    print(count)\n"),
     "parameters_by_groups": (GROUPS, "    ddp_model = model\n"),
     "settings_in_the_model": (((COUNT, COUNT + "    print(args)\n"), ("Net(4, 2)", "Net(args.width, 2)")), "strategy="),
 }  # fmt: skip
@@ -184,6 +199,7 @@ STAYS: dict[str, tuple[Changes, str]] = {
         ((SMOOTHING, SMOOTHING + "\n    def use(self, net):\n        self.net = net\n\n    def none(self):\n"),),
         "criterion may be a module",
     ),
+    "something_of_a_tuple": (unpacked("data.kinds"), "count is a part of the model"),
     "a_part_of_the_model": (
         ((WRAP, "    part = nn.Linear(4, 2)\n    ddp_model = DistributedDataParallel(nn.Sequential(part))\n"),
          (TRAIN, TRAIN + "    print(part)\n")),
@@ -192,7 +208,15 @@ STAYS: dict[str, tuple[Changes, str]] = {
 }  # fmt: skip
 
 
-RUN = ("as_it_is", "called_by_a_helper", "in_autocast", "parameters_by_groups", "settings_that_are_set", "thawed_later")
+RUN = (
+    "as_it_is",
+    "called_by_a_helper",
+    "in_autocast",
+    "parameters_by_groups",
+    "settings_that_are_set",
+    "thawed_later",
+    "a_number_of_a_tuple",
+)
 
 
 def converted(*changes: tuple[str, str]) -> Converted:

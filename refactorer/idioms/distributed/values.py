@@ -7,7 +7,7 @@ could be reached from there is a network (`Data`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import libcst as cst
 
@@ -160,8 +160,9 @@ class Data:
             return False
         if isinstance(parent, cst.AugAssign):
             return self.is_data(parent.value)
-        value = _source(self.program, seen.node)
-        return value is not None and self.is_data(value)
+        values: Sequence[cst.BaseExpression | None] | None = _unpacked(self.program, seen.node)
+        values = [_source(self.program, seen.node)] if values is None else values
+        return all(value is not None and self.is_data(value) for value in values)
 
     def is_data(self, value: cst.CSTNode) -> bool:
         """Whether an expression gives data."""
@@ -172,6 +173,8 @@ class Data:
         if isinstance(value, cst.Attribute):
             if gives_settings(self.program.qualified_name(value) or ""):
                 return True  # `os.environ`, `sys.argv`
+            if value.attr.value.startswith("num_") and not self._is_set(value.attr.value):
+                return True  # how many of something a data set has
             return self.is_data(value.value) and not self._is_set(value.attr.value)
         parts = _parts(value)
         if parts is not None:
@@ -250,6 +253,29 @@ def _parts(value: cst.CSTNode) -> Iterable[cst.CSTNode] | None:
     if isinstance(value, (cst.ListComp, cst.SetComp, cst.GeneratorExp)):
         return [value.elt]
     return None
+
+
+def _unpacked(program: Program, name: cst.CSTNode) -> list[cst.BaseExpression] | None:
+    """What `a` gets in `a, b = pair`, if `pair` is a parameter that each call gives a tuple; None for anything else."""
+    element = program.parent.get(name)
+    target = program.parent.get(element) if isinstance(element, cst.Element) else None
+    assigned = program.parent.get(program.parent.get(target)) if isinstance(target, cst.Tuple) else None  # type: ignore[arg-type]
+    pair = program.variables.get(assigned.value) if isinstance(assigned, cst.Assign) else None
+    parameter = program.definition(pair) if pair is not None and len(pair.writes) == 1 else None
+    handed = values_handed(program, parameter) if isinstance(parameter, cst.Param) else None
+    if handed is None or not isinstance(target, cst.Tuple):
+        return None
+    shown = [program.assigned_value(program.variables.get(v)) if isinstance(v, cst.Name) else v for v in handed]
+    place = [part is element for part in target.elements].index(True)
+    found = []
+    for value in shown:
+        parts = value.elements if isinstance(value, cst.Tuple) else []
+        if len(parts) != len(target.elements) or any(
+            isinstance(e, cst.StarredElement) for e in [*parts, *target.elements]
+        ):
+            return None
+        found.append(parts[place].value)
+    return found
 
 
 def _source(program: Program, name: cst.CSTNode) -> cst.BaseExpression | None:
