@@ -7,7 +7,7 @@ could be reached from there is a network (`Data`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import libcst as cst
 
@@ -160,9 +160,11 @@ class Data:
             return False
         if isinstance(parent, cst.AugAssign):
             return self.is_data(parent.value)
-        values: Sequence[cst.BaseExpression | None] | None = _unpacked(self.program, seen.node)
-        values = [_source(self.program, seen.node)] if values is None else values
-        return all(value is not None and self.is_data(value) for value in values)
+        unpacked = _unpacked(self.program, seen.node)
+        if unpacked is not None:
+            return all(self.is_data(value) for value in unpacked)
+        source = _source(self.program, seen.node)
+        return source is not None and self.is_data(source)
 
     def is_data(self, value: cst.CSTNode) -> bool:
         """Whether an expression gives data."""
