@@ -199,6 +199,29 @@ STAYS: dict[str, tuple[Changes, str]] = {
         ((SMOOTHING, SMOOTHING + "\n    def use(self, net):\n        self.net = net\n\n    def none(self):\n"),),
         "criterion may be a module",
     ),
+    "a_part_with_a_name": (
+        (*GROUPS[1:], (GROUPS[0][0], GROUPS[0][1] + "    print(weights[0].sum())\n")),
+        "a part of the model is used between",
+    ),
+    "a_part_that_is_changed": (
+        (*GROUPS[1:], (GROUPS[0][0], GROUPS[0][1] + "    weights[0].data.mul_(1 + rank)\n")), "a part of the model",
+    ),
+    "a_part_in_a_list": (
+        ((WRAP, "    kept = []\n    for p in model.parameters():\n        kept.append(p)\n" + WRAP),
+         (TRAIN, "    print(kept[0].sum())\n" + TRAIN)),
+        "a part of the model is used between",
+    ),
+    "a_part_in_a_function": (
+        ((WRAP, "    first = model.a\n\n    def show():\n        print(first.weight)\n\n" + WRAP),
+         (TRAIN, "    show()\n" + TRAIN)),
+        "a part of the model",
+    ),
+    "a_part_that_is_handed_on": (
+        ((WRAP, "    first = next(model.parameters())\n" + WRAP), ("def train(rank, ", "def train(first, rank, "),
+         (TRAIN, TRAIN.replace("train(rank", "train(first, rank")),
+         ("    sampler = Dist", "    print(first.sum())\n    sampler = Dist")),
+        "a part of the model is used between",
+    ),
     "something_of_a_tuple": (unpacked("data.kinds"), "count is a part of the model"),
     "a_part_of_the_model": (
         ((WRAP, "    part = nn.Linear(4, 2)\n    ddp_model = DistributedDataParallel(nn.Sequential(part))\n"),
