@@ -15,6 +15,7 @@ from refactorer.outline.blocks import is_docstring
 from refactorer.outline.comments import comments_of, footer_of, with_comments
 from refactorer.outline.inline import enter
 from refactorer.outline.outline import STEP, Outline
+from refactorer.outline.own_method import is_own_method, names_its_class
 from refactorer.outline.refusal import Refusal
 from refactorer.outline.result_of_call import returned_statement
 
@@ -47,10 +48,17 @@ def _entrances(
             if function in left_alone or function in outline.consumed or function.asynchronous is not None:
                 continue
             call = only_call_of(outline.program, function)
-            if call is None or isinstance(call.func, cst.Attribute):
+            if call is None or not _is_known(outline, call, function):
                 continue
             if line in outline.program.order and outline.program.contains(line, call):
                 yield line, call, function
+
+
+def _is_known(outline: Outline, call: cst.Call, function: cst.FunctionDef) -> bool:
+    """Whether a call surely runs a function: by its name, or as a method of the object that trains."""
+    if not isinstance(call.func, cst.Attribute):
+        return True
+    return is_own_method(outline.program, call, function) and not names_its_class(outline.program, function)
 
 
 def _own_lines(nodes: list[cst.CSTNode]) -> Iterator[cst.SimpleStatementLine]:

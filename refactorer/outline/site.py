@@ -25,8 +25,8 @@ from refactorer.outline.anchors import (
     only_call_of,
     uses_of,
 )
-from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import suspensions
+from refactorer.outline.own_method import is_own_method
 from refactorer.outline.refusal import Refusal
 from refactorer.outline.renewal import starts_anew
 from refactorer.outline.torch_names import names_optimizer, names_scaler
@@ -260,7 +260,7 @@ class _Views:
         simple = isinstance(statement, cst.SimpleStatementLine)
         if not around or not simple or program.parent[statement] is not around[-1].body:
             return []
-        if isinstance(call.func, cst.Attribute) and not _is_own_method(program, call, function):
+        if isinstance(call.func, cst.Attribute) and not is_own_method(program, call, function):
             return []
         caller = program.enclosing_function(call)
         if caller is not None and (caller.asynchronous or suspensions(caller.body.body)):
@@ -276,21 +276,6 @@ def progress_bar(program: Program, loop: Loop) -> cst.With | None:
     item = wrapper.items[0]
     is_bar = isinstance(item.item, cst.Call) and makes_bar(program, item.item)
     return wrapper if is_bar and item.asname is not None and isinstance(item.asname.name, cst.Name) else None
-
-
-def _is_own_method(program: Program, call: cst.Call, function: cst.FunctionDef) -> bool:
-    """Whether `self.method()` stands in a method of the class that defines it, and nothing may override it."""
-    owner = class_of_method(program, function)
-    caller = program.enclosing_function(call)
-    if caller is None or class_of_method(program, caller) is not owner or function.decorators:
-        return False
-    receiver = call.func.value  # type: ignore[attr-defined]
-    first = caller.params.params[0].name if caller.params.params else None
-    same = program.variables.get(receiver) is not None and first is not None and not caller.decorators
-    if not same or program.variables[receiver] is not program.variables[first]:  # type: ignore[index]
-        return False
-    named = [n for n in walk(program.module) if isinstance(n, cst.FunctionDef) and n.name.value == function.name.value]
-    return len(named) == 1
 
 
 def _counts_epochs(program: Program, loop: Loop) -> bool:

@@ -264,6 +264,15 @@ def test_unused_parameters_have_a_strategy_of_their_own() -> None:
     assert "strategy='ddp_find_unused_parameters_true'" in text
 
 
+def test_what_the_script_adds_up_is_not_added_up_twice() -> None:
+    added = (
+        '        print("rank", rank, "test"',
+        '        right = torch.tensor(right)\n        dist.all_reduce(right)\n        print("rank", rank, "test"',
+    )
+    text = after(changed(SCRIPT, added, (STEP, STEP + "            print(model.no_sync)\n"), (TEST, "")))
+    assert "DDP(" in text and "validation_step" in text and "sum_across_ranks" not in text
+
+
 @pytest.mark.parametrize("name", SINGLE)
 def test_a_single_loop_is_a_training_too(name: str) -> None:
     text = after(SINGLE[name])

@@ -194,7 +194,7 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "in_a_function": (
         ((GUARD, "    model = wrap(model)\n"),
          ("def main", "def wrap(net):\n    net = DDP(net)\n    net.eval()\n    return net\n\ndef main")),
-        "not the one model",
+        "more than to return it",
     ),
     "used_in_the_branch": (((GUARD, GUARD + "        print(model.module.a)\n"),), "between"),
     "another_name_for_it": (((GUARD, GUARD + "        inner = model.module\n        print(inner.a)\n"),), "between"),

@@ -38,19 +38,19 @@ GOES: dict[str, tuple[Changes, tuple[str, ...]]] = {
     ),
 }
 WRAP_NET = "\ndef wrap():\n    return DDP(NET)\n\ndef main"
-NOT_THE_MODEL = "what it wraps is not the one model"
+MORE = "the function that wraps the model does more than to return it"
 STAYS: dict[str, tuple[Changes, str]] = {
-    "used_behind": (wrapping("net = DDP(net)\nprint(net.module.a.weight)\nreturn net"), NOT_THE_MODEL),
-    "two_returns": (wrapping("if rank > 5:\n    return net\nreturn DDP(net)"), NOT_THE_MODEL),
-    "under_a_condition": (wrapping("if rank < 5:\n    net = DDP(net)\nreturn net"), NOT_THE_MODEL),
-    "called_twice": (wrapping("return DDP(net)", "other = wrap(Net())\n    model = wrap(model)"), NOT_THE_MODEL),
+    "used_behind": (wrapping("net = DDP(net)\nprint(net.module.a.weight)\nreturn net"), MORE),
+    "two_returns": (wrapping("if rank > 5:\n    return net\nreturn DDP(net)"), MORE),
+    "under_a_condition": (wrapping("if rank < 5:\n    net = DDP(net)\nreturn net"), MORE),
+    "called_twice": (wrapping("return DDP(net)", "other = wrap(Net())\n    model = wrap(model)"), "elsewhere too"),
     "called_under_a_condition": (
         wrapping("return DDP(net)", "if rank < 5:\n        model = wrap(model)"), "under a condition",
     ),
     "called_in_a_loop": (
         wrapping("return DDP(net)", "for _ in range(1):\n        model = wrap(model)"), "not in front of the training",
     ),
-    "one_of_two": (wrapping("return DDP(net)", "model, k = wrap(model), 1"), NOT_THE_MODEL),
+    "one_of_two": (wrapping("return DDP(net)", "model, k = wrap(model), 1"), MORE),
     "a_model_of_the_file": (
         (("\ndef main", "\nNET = Net()\n" + WRAP_NET), (WRAP, "    model = wrap()\n")),
         "not made or named there",
@@ -67,7 +67,7 @@ STAYS: dict[str, tuple[Changes, str]] = {
     "decorated": (
         (("\ndef main", "\n@torch.no_grad()\ndef wrap(net):\n    return DDP(net)\n\ndef main"),
          (WRAP, f"{NET}    model = wrap(model)\n")),
-        NOT_THE_MODEL,
+        MORE,
     ),
 }  # fmt: skip
 

@@ -52,6 +52,31 @@ def given(value: str, used: str) -> Changes:
     )  # fmt: skip
 
 
+def unpacked(element: str) -> Changes:
+    """A model that is made of what the function gets in a tuple, and that is used by itself too."""
+    return (
+        ("def run(rank, world_size, args, data):\n",
+         "class Kinds(TensorDataset):\n    num_kinds = kinds = 2\n\n\n"
+         "def run(rank, world_size, args, data, sizes):\n    count, scale = sizes\n"),
+        ("    data = TensorDataset(", "    data = Kinds("), ("Net(4, 2)", "Net(4, count)"),
+        ("    if args.nprocs:\n", f"    sizes = ({element}, 1.0)\n    if args.nprocs:\n"),
+        ("args=(args.nprocs, args, data)", "args=(args.nprocs, args, data, sizes)"),
+        ('"WORLD_SIZE", 1)), args, data)', '"WORLD_SIZE", 1)), args, data, sizes)'),
+        (TRAIN, TRAIN + "    print(count)\n"),
+    )  # fmt: skip
+
+
+# the optimizer does not say whose parameters they are
+GROUPS: Changes = (
+    (WRAP, "    weights = [p for p in model.parameters() if p.dim() > 1]\n"
+     "    others = [p for p in model.parameters() if p.dim() < 2]\n" + WRAP
+     + "    groups = [dict(params=weights), dict(params=others, lr=args.lr / 2)]\n"
+     "    optimizer = torch.optim.SGD(groups, lr=args.lr, momentum=0.9)\n"),
+    (TRAIN, TRAIN.replace("device)", "device, optimizer)")),
+    ("model, device):", "model, device, optimizer):"),
+    ("    optimizer = torch.optim.SGD(model.parameters(), lr=args.lr, momentum=0.9)\n", ""),
+)  # fmt: skip
+
 # what is changed, and what the result says then
 GOES: dict[str, tuple[Changes, str]] = {
     "as_it_is": ((), "    ddp_model = model\n"),
@@ -77,11 +102,23 @@ GOES: dict[str, tuple[Changes, str]] = {
         "strategy='ddp')",
     ),
     "the_first_name_is_used": (((TRAIN, TRAIN + "    print(model)\n"),), "    print(model)\n"),
+    "settings_that_are_set": (
+        ((CRITERION, CRITERION + "    args.rank = rank\n"), (STEP, STEP + "            print(args.rank)\n")),
+        "strategy=",
+    ),
+    # torch's wrapper does not average what was frozen when it was made
+    "thawed_later": (
+        ((WRAP, "    model.a.requires_grad_(False)\n" + WRAP),
+         ("        model.train()\n", "        model.train()\n        model.module.a.requires_grad_(epoch == 1)\n")),
+        "self.model.a.requires_grad_(self.current_epoch == 1)\n",
+    ),
+    "a_number_of_a_tuple": (unpacked("data.num_kinds"), "    print(count)\n"),
+    "parameters_by_groups": (GROUPS, "    ddp_model = model\n"),
     "settings_in_the_model": (((COUNT, COUNT + "    print(args)\n"), ("Net(4, 2)", "Net(args.width, 2)")), "strategy="),
 }  # fmt: skip
 STAYS: dict[str, tuple[Changes, str]] = {
-    "trained_twice": (((TRAIN, TRAIN + TRAIN),), "not the one model"),
-    "trained_in_a_loop": (((TRAIN, "    for _ in range(2):\n    " + TRAIN),), "not the one model"),
+    "trained_twice": (((TRAIN, TRAIN + TRAIN),), "several times"),
+    "trained_in_a_loop": (((TRAIN, "    for _ in range(2):\n    " + TRAIN),), "several times"),
     "handed_elsewhere": (((TRAIN, "    print(train)\n" + TRAIN),), "not the one model"),
     "under_a_condition": (
         ((WRAP, "    if world_size > 1:\n        model = DistributedDataParallel(model)\n"),
@@ -162,12 +199,47 @@ STAYS: dict[str, tuple[Changes, str]] = {
         ((SMOOTHING, SMOOTHING + "\n    def use(self, net):\n        self.net = net\n\n    def none(self):\n"),),
         "criterion may be a module",
     ),
+    "a_part_with_a_name": (
+        (*GROUPS[1:], (GROUPS[0][0], GROUPS[0][1] + "    print(weights[0].sum())\n")),
+        "a part of the model is used between",
+    ),
+    "a_part_that_is_changed": (
+        (*GROUPS[1:], (GROUPS[0][0], GROUPS[0][1] + "    weights[0].data.mul_(1 + rank)\n")), "a part of the model",
+    ),
+    "a_part_in_a_list": (
+        ((WRAP, "    kept = []\n    for p in model.parameters():\n        kept.append(p)\n" + WRAP),
+         (TRAIN, "    print(kept[0].sum())\n" + TRAIN)),
+        "a part of the model is used between",
+    ),
+    "a_part_in_a_function": (
+        ((WRAP, "    first = model.a\n\n    def show():\n        print(first.weight)\n\n" + WRAP),
+         (TRAIN, "    show()\n" + TRAIN)),
+        "a part of the model",
+    ),
+    "a_part_that_is_handed_on": (
+        ((WRAP, "    first = next(model.parameters())\n" + WRAP), ("def train(rank, ", "def train(first, rank, "),
+         (TRAIN, TRAIN.replace("train(rank", "train(first, rank")),
+         ("    sampler = Dist", "    print(first.sum())\n    sampler = Dist")),
+        "a part of the model is used between",
+    ),
+    "something_of_a_tuple": (unpacked("data.kinds"), "count is a part of the model"),
     "a_part_of_the_model": (
         ((WRAP, "    part = nn.Linear(4, 2)\n    ddp_model = DistributedDataParallel(nn.Sequential(part))\n"),
          (TRAIN, TRAIN + "    print(part)\n")),
         "part is a part of the model",
     ),
 }  # fmt: skip
+
+
+RUN = (
+    "as_it_is",
+    "called_by_a_helper",
+    "in_autocast",
+    "parameters_by_groups",
+    "settings_that_are_set",
+    "thawed_later",
+    "a_number_of_a_tuple",
+)
 
 
 def converted(*changes: tuple[str, str]) -> Converted:
@@ -199,16 +271,25 @@ def test_an_annotation_names_what_is_handed_over() -> None:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     """What two processes of each script did, before and after."""
-    both = {}
-    for name in ("as_it_is", "called_by_a_helper", "in_autocast"):
-        changes = (*GOES[name][0], *(GOES["module_by_another_name"][0] if name != "as_it_is" else ()))
+    both: dict[str, str] = {}
+    for name in RUN:
+        more = GOES["module_by_another_name"][0] if name in ("called_by_a_helper", "in_autocast") else ()
+        changes = (*GOES[name][0], *more)
         both |= {name: changed(SCRIPT, *changes), f"{name} converted": converted(*changes).after}
     return run_in_processes(both, tmp_path_factory)
 
 
-@pytest.mark.parametrize("name", ["as_it_is", "called_by_a_helper", "in_autocast"])
+@pytest.mark.parametrize("name", RUN)
 def test_two_processes_do_the_same(name: str, runs: dict[str, list[dict[str, Any]]]) -> None:
     first, second = runs[name]
     assert len(first["losses"]) == 12 and first["losses"] != second["losses"]
     assert {"epoch0.pt", "epoch2.pt", "end0.pt", "end1.pt"} <= set(first["state"])
     assert runs[f"{name} converted"] == runs[name]
+
+
+def test_another_training_is_none_of_this_ones_business() -> None:
+    other = "def other(net):\n    net = DistributedDataParallel(net)\n    print(net)\n\n\ndef run("
+    alone = SCRIPT.replace(WRAP, "    ddp_model = model\n").replace(": DistributedDataParallel", "")
+    result = convert(changed(alone.replace("model.module", "model"), ("def run(", other)))
+    assert isinstance(result, Converted) and "net = DistributedDataParallel(net)" in result.after
+    assert "N107" not in [d.code for d in result.diagnostics]

@@ -42,5 +42,6 @@ def apply(outline: Outline, roles: Roles) -> None:
     else:
         assert isinstance(found, Obstacle)
         reason = found
+    outline.adds_up = outline.adds_up or bool(additions(outline.program))
     outline.note("N107", reason.node, f"DistributedDataParallel stays in the script: {reason.reason}",
                  "nothing to do; the literal form trains the same")  # fmt: skip

@@ -58,8 +58,10 @@ def arguments_of(program: Program, call: cst.Call) -> Arguments | Obstacle:
             settings.append(_on_one_line(arg))
         elif name == "device_ids" and isinstance(arg.value, cst.List) and len(arg.value.elements) != 1:
             return Obstacle(arg, "each process trains on several devices")
-        elif name not in _POSITIONS or _calls_own_code(program, arg.value):
+        elif name not in _POSITIONS:
             return Obstacle(arg, _UNKNOWN)
+        elif _calls_own_code(program, arg.value):
+            return Obstacle(arg, "one of its arguments runs code of the script")
     made = Arguments(wrapped, tuple(settings)) if wrapped is not None else None
     if made is None or (isinstance(made.strategy(), cst.Call) and _is_taken(program)):
         return Obstacle(call, _UNKNOWN)

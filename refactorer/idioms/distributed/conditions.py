@@ -11,13 +11,15 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.program import Program
+from refactorer.idioms.distributed.apart import PROCESSES
 from refactorer.idioms.distributed.guards import Guard
+from refactorer.idioms.distributed.kept_parts import looked_at_before
 from refactorer.idioms.distributed.known_uses import of_the_uses
 from refactorer.idioms.distributed.names import kept_elsewhere
 from refactorer.idioms.distributed.others import other_tensors
 from refactorer.idioms.distributed.processes import unusual
 from refactorer.idioms.distributed.uses import Uses
-from refactorer.idioms.distributed.wrapper import PROCESSES, Wrapper, class_annotations
+from refactorer.idioms.distributed.wrapper import Wrapper, class_annotations
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
@@ -30,6 +32,9 @@ def obstacle(outline: Outline, roles: Roles, found: Wrapper, guard: Guard, uses:
     kept = kept_elsewhere(outline, found)
     if kept is not None:
         return Obstacle(kept, "the wrapped model has another name, which it may not keep")
+    part = looked_at_before(outline, found)
+    if part is not None:
+        return Obstacle(part, "a part of the model is used between the wrapper and the training")
     by_the_script = _of_the_form(outline, roles, found) or _of_the_file(outline, found, guard)
     return by_the_script or other_tensors(outline, roles, found) or of_the_uses(outline, found, guard, uses)
 

@@ -43,6 +43,18 @@ def find_entry(outline: Outline, model: Variable | None, wrapper: cst.Call) -> E
     return Entry(scope, handed, call, driver)
 
 
+def handed_over(outline: Outline, wrapper: cst.Call) -> Variable | None:
+    """The parameter of the driver by which its only call hands it what a line binds to the wrapper."""
+    program, driver = outline.program, outline.site.driver
+    line, call = program.parent.get(wrapper), _only_call(program, driver)
+    bound = program.variables.get(line.targets[0].target) if isinstance(line, cst.Assign) else None
+    if bound is None or call is None or not isinstance(driver.node, cst.FunctionDef):
+        return None
+    handed = given(program, driver.node, call) or {}
+    found = [program.variables[p.name] for p, value in handed.items() if program.variables.get(value) is bound]
+    return found[0] if len(found) == 1 else None
+
+
 def _only_call(program: Program, driver: Scope) -> cst.Call | None:
     """The one call of a function of the file, if it is no method and no loop calls it again."""
     function = driver.node

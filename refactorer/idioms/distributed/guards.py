@@ -6,8 +6,9 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.distributed.apart import PROCESSES
 from refactorer.idioms.distributed.settled import is_settled
-from refactorer.idioms.distributed.wrapper import PROCESSES, Wrapper
+from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.idioms.shapes import negated
 from refactorer.outline.outline import Outline
 

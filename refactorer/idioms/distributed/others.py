@@ -38,7 +38,7 @@ def other_tensors(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | 
                 return Obstacle(node, f"{variable.name} may be a module too")
     for held in find_holdings(outline).networks:
         return Obstacle(found.call, f"{held.base.name}.{held.attribute} is a module too")
-    parted = replace(roles, models=tuple({found.model, found.entry.model}))
+    parted = replace(roles, models=tuple({found.model, found.entry.model, *found.others}))
     for part in parts_of_models(outline, parted):
         if gives_numbers(outline, part, parted.models):
             continue

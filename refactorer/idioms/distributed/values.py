@@ -43,7 +43,9 @@ def is_tensorless(outline: Outline, variable: Variable) -> bool:
         if seen.node in program.order and any(program.contains(part, seen.node) for part in parts)
     ]  # fmt: skip
     outer = [seen for seen in variable.writes if seen not in inside]
-    if not outer or any(makes_module(program, seen) for seen in inside) or _gets_attributes(program, variable):
+    if not outer or any(makes_module(program, seen) for seen in inside):
+        return False
+    if _gets_attributes(program, variable) and not _is_parsed(outline, variable, frozenset()):
         return False
     return all(_is_tensorless_write(outline, variable, seen) for seen in outer)
 
@@ -52,6 +54,24 @@ def _gets_attributes(program: Program, variable: Variable) -> bool:
     """Whether the script sets attributes of an object that a variable names."""
     held = [program.parent.get(seen.node) for seen in variable.reads]
     return any(isinstance(part, cst.Attribute) and isinstance(program.parent.get(part), _TARGETS) for part in held)
+
+
+def _is_parsed(outline: Outline, variable: Variable | None, asked: frozenset[Variable]) -> bool:
+    """Whether a variable surely holds parsed arguments: in them no module looks for tensors, whatever is set there."""
+    if variable is None or not variable.writes or variable in asked:
+        return False
+    values: list[cst.BaseExpression | None] = []
+    for seen in variable.writes:
+        parent = outline.program.parent.get(seen.node)
+        handed = values_handed(outline.program, parent) if isinstance(parent, cst.Param) else None
+        values += handed or [outline.program.bound_to(seen.node)]
+    asked |= {variable}
+    return all(_parses(value) or _is_parsed(outline, outline.variable(value), asked) for value in values)
+
+
+def _parses(value: cst.BaseExpression | None) -> bool:
+    func = value.func if isinstance(value, cst.Call) else None
+    return isinstance(func, cst.Attribute) and func.attr.value == "parse_args"
 
 
 def gives_numbers(outline: Outline, part: Variable, models: Iterable[Variable]) -> bool:
@@ -140,8 +160,11 @@ class Data:
             return False
         if isinstance(parent, cst.AugAssign):
             return self.is_data(parent.value)
-        value = _source(self.program, seen.node)
-        return value is not None and self.is_data(value)
+        unpacked = _unpacked(self.program, seen.node)
+        if unpacked is not None:
+            return all(self.is_data(value) for value in unpacked)
+        source = _source(self.program, seen.node)
+        return source is not None and self.is_data(source)
 
     def is_data(self, value: cst.CSTNode) -> bool:
         """Whether an expression gives data."""
@@ -152,6 +175,8 @@ class Data:
         if isinstance(value, cst.Attribute):
             if gives_settings(self.program.qualified_name(value) or ""):
                 return True  # `os.environ`, `sys.argv`
+            if value.attr.value.startswith("num_") and not self._is_set(value.attr.value):
+                return True  # how many of something a data set has
             return self.is_data(value.value) and not self._is_set(value.attr.value)
         parts = _parts(value)
         if parts is not None:
@@ -230,6 +255,29 @@ def _parts(value: cst.CSTNode) -> Iterable[cst.CSTNode] | None:
     if isinstance(value, (cst.ListComp, cst.SetComp, cst.GeneratorExp)):
         return [value.elt]
     return None
+
+
+def _unpacked(program: Program, name: cst.CSTNode) -> list[cst.BaseExpression] | None:
+    """What `a` gets in `a, b = pair`, if `pair` is a parameter that each call gives a tuple; None for anything else."""
+    element = program.parent.get(name)
+    target = program.parent.get(element) if isinstance(element, cst.Element) else None
+    assigned = program.parent.get(program.parent.get(target)) if isinstance(target, cst.Tuple) else None  # type: ignore[arg-type]
+    pair = program.variables.get(assigned.value) if isinstance(assigned, cst.Assign) else None
+    parameter = program.definition(pair) if pair is not None and len(pair.writes) == 1 else None
+    handed = values_handed(program, parameter) if isinstance(parameter, cst.Param) else None
+    if handed is None or not isinstance(target, cst.Tuple):
+        return None
+    shown = [program.assigned_value(program.variables.get(v)) if isinstance(v, cst.Name) else v for v in handed]
+    place = [part is element for part in target.elements].index(True)
+    found = []
+    for value in shown:
+        parts = value.elements if isinstance(value, cst.Tuple) else []
+        if len(parts) != len(target.elements) or any(
+            isinstance(e, cst.StarredElement) for e in [*parts, *target.elements]
+        ):
+            return None
+        found.append(parts[place].value)
+    return found
 
 
 def _source(program: Program, name: cst.CSTNode) -> cst.BaseExpression | None:

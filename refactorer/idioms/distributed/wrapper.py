@@ -8,17 +8,15 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.idioms.distributed.apart import PROCESSES, why_apart, wrappers_of
 from refactorer.idioms.distributed.arguments import arguments_of
 from refactorer.idioms.distributed.branches import are_exclusive
-from refactorer.idioms.distributed.entry import Entry, find_entry
+from refactorer.idioms.distributed.entry import Entry, find_entry, handed_over
 from refactorer.idioms.distributed.maker import Made, made_by
 from refactorer.idioms.distributed.names import other_names
-from refactorer.idioms.parts import WRAPPERS
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
-
-PROCESSES = tuple(name for name in WRAPPERS if name.endswith("DistributedDataParallel"))
 
 
 @dataclass(frozen=True)
@@ -70,20 +68,20 @@ class Wrapper:
 def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Obstacle | None:
     """The wrapper of the model in front of the training; None where the script has none."""
     program = outline.program
-    calls = [call for call in program.calls if program.qualified_name(call.func) in PROCESSES]
+    calls = wrappers_of(outline)
     if not calls:
         return None
     made = made_by(program, calls[0]) if len(calls) == 1 else None
     if made is not None:
         return _by_a_function(outline, roles, calls[0], made)
-    model = _of_the_driver(outline, calls[0]) or roles.model
+    model = _of_the_driver(outline, calls[0]) or roles.model or handed_over(outline, calls[0])
     entry = find_entry(outline, model, calls[0])
     if entry is None or model is None:
-        return Obstacle(calls[0], "what it wraps is not the one model that is trained")
+        return Obstacle(calls[0], why_apart(outline, roles))
     wrappings, places = [], []
     for call in calls:
         place = _place(outline, entry, program.statement(call))
-        wrapping = _taken_apart(outline, entry, call)
+        wrapping = _taken_apart(outline, roles, entry, call)
         if isinstance(wrapping, Obstacle):
             return wrapping
         if place is None:
@@ -102,15 +100,15 @@ def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Obstacle | None:
     if guard is not None and entry.whole is not None:
         return Obstacle(calls[0], "it is made under a condition, in another function than the training")
     others = other_names(outline, entry, wrappings)
-    if roles.model not in (model, *others):
-        return Obstacle(calls[0], "what it wraps is not the one model that is trained")
+    if roles.models and roles.model not in (model, *others):
+        return Obstacle(calls[0], why_apart(outline, roles))
     return Wrapper(model, tuple(wrappings), guard, entry, others)
 
 
 def _by_a_function(outline: Outline, roles: Roles, call: cst.Call, made: Made) -> Wrapper | Obstacle:
     model, driver = outline.variable(made.target), outline.site.driver
-    if model is None or model is not roles.model or model.owner is not driver:
-        return Obstacle(call, "what it wraps is not the one model that is trained")
+    if model is None or roles.models not in ((), (model,)) or model.owner is not driver:
+        return Obstacle(call, why_apart(outline, roles))
     entry = Entry(driver, model, outline.site.epoch_loop)
     if _place(outline, entry, made.statement) is not made.statement:
         return Obstacle(call, "it is made under a condition, or not in front of the training")
@@ -173,7 +171,7 @@ def _trains_again(program: Program, entry: Entry, place: cst.CSTNode) -> bool:
     return any(not program.contains(loop, place) for loop in loops)
 
 
-def _taken_apart(outline: Outline, entry: Entry, call: cst.Call) -> Wrapping | Obstacle:
+def _taken_apart(outline: Outline, roles: Roles, entry: Entry, call: cst.Call) -> Wrapping | Obstacle:
     program = outline.program
     line = program.statement(call)
     small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
@@ -181,7 +179,7 @@ def _taken_apart(outline: Outline, entry: Entry, call: cst.Call) -> Wrapping | O
         return Obstacle(call, "it is not made on a line of its own")
     model = outline.variable(small.targets[0].target)
     if len(small.targets) != 1 or model is not entry.model:
-        return Obstacle(call, "what it wraps is not the one model that is trained")
+        return Obstacle(call, why_apart(outline, roles))
     given = arguments_of(program, call)
     if isinstance(given, Obstacle):
         return given
