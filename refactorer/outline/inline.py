@@ -72,7 +72,9 @@ def enter(
     for parameter, value in given.items():
         variable = program.variables[parameter.name]
         own = len(variable.writes) == 1 and not changes(program, value, loop, function)
-        lent = at_once and len(variable.writes) == 1 and _is_lent(program, value, function)
+        lent = len(variable.writes) == 1 and _is_lent(program, value, function)
+        if _is_hidden(program, variable, value, bindings):
+            own = lent = False
         if (own or lent) and isinstance(value, cst.Name) and value in program.variables:
             bindings.alias[variable] = program.variables[value]
         elif own and (
@@ -137,6 +139,12 @@ def _taken_apart(program: Program, function: cst.FunctionDef, call: cst.Call) ->
         return []
     target = cst.Tuple([cst.Element(name) for name in names], lpar=[], rpar=[])
     return [cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(target)], value)])]
+
+
+def _is_hidden(program: Program, variable: Variable, value: cst.CSTNode, bindings: Bindings) -> bool:
+    """Whether nested code that reads a parameter has a variable of its own with a name from the argument."""
+    names = {bindings.canonical(used).name for _, used in program.used([value])}
+    return any(seen.scope.hides(name, [variable.owner]) for seen in variable.reads for name in names)
 
 
 def _is_lent(program: Program, value: cst.CSTNode, function: cst.FunctionDef) -> bool:
