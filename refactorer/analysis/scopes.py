@@ -78,7 +78,7 @@ class Scope:
             scope = scope.parent
         return None
 
-    def hides(self, name: str, outer: Container[Scope]) -> bool:
+    def hides(self, name: str, outer: Container[Scope | None]) -> bool:
         """Whether a name that means something in one of the outer scopes means something else in this one."""
         scope: Scope | None = self
         direct = True

@@ -144,7 +144,8 @@ def _taken_apart(program: Program, function: cst.FunctionDef, call: cst.Call) ->
 def _is_hidden(program: Program, variable: Variable, value: cst.CSTNode, bindings: Bindings) -> bool:
     """Whether nested code that reads a parameter has a variable of its own with a name from the argument."""
     names = {bindings.canonical(used).name for _, used in program.used([value])}
-    return any(seen.scope.hides(name, [variable.owner]) for seen in variable.reads for name in names)
+    outer = {variable.owner, program.scope[program.module]}
+    return any(seen.scope.hides(name, outer) for seen in variable.reads for name in names)
 
 
 def _is_lent(program: Program, value: cst.CSTNode, function: cst.FunctionDef) -> bool:
