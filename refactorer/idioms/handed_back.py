@@ -161,7 +161,8 @@ class _Merging:
             first = next((one for one in front if outline.mentions(own, one)), None)
             return first is None or own in _seen(outline, flow_of(self.program, [first]).early)
         outlives = any(outline.mentions(given, *outline.hooks[one]) for one in others)
-        return not outlives or sum(used is own for _, used in outline.uses(*front)) <= _FEW
+        outside = any(not self.program.contains(outline.site.epoch_loop, seen.node) for seen in _of_script(given))
+        return not (outlives or outside) or sum(used is own for _, used in outline.uses(*front)) <= _FEW
 
     def _before(self, hook: str, line: cst.CSTNode) -> list[tuple[str, list[cst.CSTNode]]]:
         """What runs in front of a line: hooks with their lines."""
