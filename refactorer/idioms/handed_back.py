@@ -90,7 +90,7 @@ def _with_elements(whole: cst.Tuple, kept: list[cst.BaseElement]) -> cst.BaseExp
     """A tuple with some of its elements; one of them alone."""
     if len(kept) == 1:
         return kept[0].value
-    last = kept[-1] if whole.lpar else kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
+    last = kept[-1].with_changes(comma=whole.elements[-1].comma)
     return whole.with_changes(elements=[*kept[:-1], last])
 
 

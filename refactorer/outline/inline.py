@@ -9,7 +9,7 @@ from typing import Any
 import libcst as cst
 
 from refactorer.analysis.deferred import deferred
-from refactorer.analysis.parsed_arguments import is_setting
+from refactorer.analysis.parsed_arguments import is_never_set, is_parsed
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
@@ -175,9 +175,24 @@ def is_stable(program: Program, node: cst.CSTNode) -> bool:
             part,
             (cst.Name, *CONSTANTS, cst.BinaryOperation, cst.BaseBinaryOp, cst.UnaryOperation, cst.BaseUnaryOp),
         )
-        or (isinstance(part, cst.Attribute) and is_setting(program, part))
+        or (isinstance(part, cst.Attribute) and _is_setting(program, part))
         for part in walk(node)
     )  # fmt: skip
+
+
+def _is_setting(program: Program, node: cst.Attribute) -> bool:
+    """Whether an attribute is a setting, also of arguments that each caller of a function hands to it."""
+    return _holds_settings(program, program.variables.get(node.value)) and is_never_set(program, node)
+
+
+def _holds_settings(program: Program, variable: Variable | None, seen: frozenset[Variable] = frozenset()) -> bool:
+    parameter = program.definition(variable)
+    if variable is None or not isinstance(parameter, cst.Param) or variable in seen:
+        return is_parsed(program, variable)
+    values = values_given(program, parameter)
+    return values is not None and all(
+        _holds_settings(program, program.variables.get(value), seen | {variable}) for value in values
+    )
 
 
 def _is_of_numbers(program: Program, node: cst.CSTNode) -> bool:
