@@ -18,6 +18,7 @@ from refactorer.idioms import (
     device,
     distributed,
     evaluation,
+    handed_back,
     precision,
     progress,
     whole_epoch,
@@ -124,6 +125,7 @@ def _apply_idioms(
     distributed.keep_prints(outline)
     if options.applies("N107") and options.target != "lightning":
         distributed.apply(outline, roles)
+    handed_back.apply(outline, roles, configuration)
     return configuration
 
 

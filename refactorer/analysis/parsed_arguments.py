@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
 
 _STORES = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Del, cst.AsName, cst.For, cst.CompFor)
 _LOOKING = ("items", "keys", "values", "get", "copy")
@@ -15,10 +16,32 @@ _READERS = {f"builtins.{name}" for name in ("print", "dict", "str", "repr", "len
 
 def is_setting(program: Program, node: cst.Attribute) -> bool:
     """Whether an attribute is that of parsed arguments, and nothing in the file sets one of that name."""
-    value = program.assigned_value(program.variables.get(node.value))
-    parsed = isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute)
-    if not parsed or value.func.attr.value != "parse_args":  # type: ignore[union-attr]
+    return _parses(program.assigned_value(program.variables.get(node.value))) and is_never_set(program, node)
+
+
+def is_parsed(program: Program, variable: Variable | None) -> bool:
+    """Whether a variable holds parsed arguments and nothing else, also where a function of the file parses them."""
+    value = program.assigned_value(variable)
+    function = program.function(value.func) if isinstance(value, cst.Call) else None
+    if function is None:
+        return _parses(value)
+    found = program.find(cst.Return, function.body)
+    last = function.body.body[-1]
+    if len(found) != 1 or not isinstance(last, cst.SimpleStatementLine) or last.body[-1] is not found[0]:
         return False
+    returned = found[0].value
+    named = program.variables.get(returned) if isinstance(returned, cst.Name) else None
+    return _parses(returned) or _parses(program.assigned_value(named))
+
+
+def _parses(value: cst.CSTNode | None) -> bool:
+    """Whether an expression is `parser.parse_args()`."""
+    func = value.func if isinstance(value, cst.Call) else None
+    return isinstance(func, cst.Attribute) and func.attr.value == "parse_args"
+
+
+def is_never_set(program: Program, node: cst.Attribute) -> bool:
+    """Whether nothing in the file sets an attribute of that name, of whatever object."""
     name = node.attr.value
     for other in program.find(cst.Attribute):
         if other.attr.value == name and _is_stored(program, other):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -76,6 +77,17 @@ class Scope:
                 first = False
             scope = scope.parent
         return None
+
+    def hides(self, name: str, outer: Container[Scope | None]) -> bool:
+        """Whether a name that means something in one of the outer scopes means something else in this one."""
+        scope: Scope | None = self
+        direct = True
+        while scope is not None and scope not in outer:
+            if name in scope.declared_global or (name in scope.variables and (direct or scope.kind != "class")):
+                return True
+            direct = direct and scope.kind == "comprehension"
+            scope = scope.parent
+        return False
 
     @property
     def root(self) -> Scope:

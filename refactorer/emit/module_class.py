@@ -13,6 +13,7 @@ from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.emit.layout import WIDTH, deeper, folded
 from refactorer.emit.sums import added_up
+from refactorer.emit.visible_names import check_visible
 from refactorer.idioms.configure import Configuration
 from refactorer.outline.blocks import is_docstring
 from refactorer.outline.classes import class_around, is_private
@@ -99,6 +100,7 @@ class ClassWriter:
                 edits[parent] = total
             elif new is not None:
                 edits[node] = self._fitting(node, new)
+        check_visible(self.outline, edits)
         return edits
 
     def _still_shared(self, node: cst.Nonlocal) -> cst.CSTNode | None:

@@ -9,7 +9,7 @@ from typing import Any
 import libcst as cst
 
 from refactorer.analysis.deferred import deferred
-from refactorer.analysis.parsed_arguments import is_setting
+from refactorer.analysis.parsed_arguments import is_never_set, is_parsed
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
@@ -72,7 +72,9 @@ def enter(
     for parameter, value in given.items():
         variable = program.variables[parameter.name]
         own = len(variable.writes) == 1 and not changes(program, value, loop, function)
-        lent = at_once and len(variable.writes) == 1 and _is_lent(program, value, function)
+        lent = len(variable.writes) == 1 and _is_lent(program, value, function)
+        if _is_hidden(program, variable, value, bindings):
+            own = lent = False
         if (own or lent) and isinstance(value, cst.Name) and value in program.variables:
             bindings.alias[variable] = program.variables[value]
         elif own and (
@@ -139,6 +141,13 @@ def _taken_apart(program: Program, function: cst.FunctionDef, call: cst.Call) ->
     return [cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(target)], value)])]
 
 
+def _is_hidden(program: Program, variable: Variable, value: cst.CSTNode, bindings: Bindings) -> bool:
+    """Whether nested code that reads a parameter has a variable of its own with a name from the argument."""
+    names = {bindings.canonical(used).name for _, used in program.used([value])}
+    outer = {variable.owner, program.scope[program.module]}
+    return any(seen.scope.hides(name, outer) for seen in variable.reads for name in names)
+
+
 def _is_lent(program: Program, value: cst.CSTNode, function: cst.FunctionDef) -> bool:
     """Whether a variable of the caller keeps its value while the function runs, and nothing keeps the parameter."""
     variable = program.variables.get(value)
@@ -166,9 +175,24 @@ def is_stable(program: Program, node: cst.CSTNode) -> bool:
             part,
             (cst.Name, *CONSTANTS, cst.BinaryOperation, cst.BaseBinaryOp, cst.UnaryOperation, cst.BaseUnaryOp),
         )
-        or (isinstance(part, cst.Attribute) and is_setting(program, part))
+        or (isinstance(part, cst.Attribute) and _is_setting(program, part))
         for part in walk(node)
     )  # fmt: skip
+
+
+def _is_setting(program: Program, node: cst.Attribute) -> bool:
+    """Whether an attribute is a setting, also of arguments that each caller of a function hands to it."""
+    return _holds_settings(program, program.variables.get(node.value)) and is_never_set(program, node)
+
+
+def _holds_settings(program: Program, variable: Variable | None, seen: frozenset[Variable] = frozenset()) -> bool:
+    parameter = program.definition(variable)
+    if variable is None or not isinstance(parameter, cst.Param) or variable in seen:
+        return is_parsed(program, variable)
+    values = values_given(program, parameter)
+    return values is not None and all(
+        _holds_settings(program, program.variables.get(value), seen | {variable}) for value in values
+    )
 
 
 def _is_of_numbers(program: Program, node: cst.CSTNode) -> bool:

@@ -55,7 +55,7 @@ def script(line: str, value: str) -> str:
         ("print(*train(loader))", "total, count", "self.print(*(self.total, self.count))"),
         ("left = 100 - train(loader)", "total - count", "left = 100 - (self.total - self.count)"),
         ("best = train(loader) > 3", "total / count", "best = self.total / self.count > 3"),
-        ("mean, n = train(loader)", "total, count", "mean, n = self.total, self.count"),
+        ("mean, n = train(loader)", "total / 2, count + 1", "mean, n = self.total / 2, self.count + 1"),
         ("told = f'{train(loader):.3f}'", "total / count", "told = f'{self.total / self.count:.3f}'"),
     ],
 )
