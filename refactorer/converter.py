@@ -17,6 +17,7 @@ from refactorer.idioms.dividing import divided
 from refactorer.idioms.evaluation.copies import is_left_over, with_copies
 from refactorer.idioms.evaluation.obstacles import OF_A_CLASS, USED_ELSEWHERE
 from refactorer.idioms.evaluation.opened_bars import with_opened_bars
+from refactorer.idioms.evaluation.opened_guards import with_opened_guards
 from refactorer.idioms.evaluation.rounds import with_rounds
 from refactorer.idioms.tested_behind import tested_behind
 from refactorer.lightning.traps import CODE as TRAP_CODE
@@ -269,6 +270,7 @@ class _Conversion:
         if self.options.target != "lightning":
             yield from with_rounds(program, site)
             yield from with_opened_bars(program, site) if self.options.applies(progress.CODE) else ()
+            yield from with_opened_guards(program, site)
         yield from with_copies(program, site)
 
     def _placed(

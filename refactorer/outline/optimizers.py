@@ -237,7 +237,11 @@ def _may_make_module(program: Program, value: cst.CSTNode | None, is_global: boo
 
 def makes_module(program: Program, seen: Occurrence) -> bool:
     """Whether a write gives a variable an object of a known module or parameter class."""
-    value = program.bound_to(seen.node)
+    return calls_module_class(program, program.bound_to(seen.node))
+
+
+def calls_module_class(program: Program, value: cst.CSTNode | None) -> bool:
+    """Whether a value is made by a call of a known module or parameter class."""
     if not isinstance(value, cst.Call):
         return False
     own = program.definition(program.variables.get(value.func))

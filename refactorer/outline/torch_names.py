@@ -6,7 +6,7 @@ import libcst as cst
 
 _SCALERS = {f"torch.{place}.GradScaler" for place in ("cuda.amp", "amp", "cuda.amp.grad_scaler", "amp.grad_scaler")}
 _AVERAGED = "torch.optim.swa_utils.AveragedModel"
-_MOVES = ("to", "cuda", "cpu", "float", "double")
+MOVES = ("to", "cuda", "cpu", "float", "double")
 _WITH_PARAMETERS = ("AdaptiveLogSoftmaxWithLoss", "LinearCrossEntropyLoss")
 _STATELESS = ("CosineSimilarity", "LogSoftmax", "PairwiseDistance", "ReLU", "Sigmoid", "Softmax", "Softplus", "Tanh")
 
@@ -48,7 +48,7 @@ def unmoved(value: cst.CSTNode, also: tuple[str, ...] = ()) -> cst.CSTNode:
     `also` are further methods that return the object that they are called on.
     """
     while isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute):
-        if value.func.attr.value not in (*_MOVES, *also):
+        if value.func.attr.value not in (*MOVES, *also):
             break
         value = value.func.value
     return value

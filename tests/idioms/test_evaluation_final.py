@@ -8,6 +8,7 @@ import pytest
 
 from refactorer.converter import convert_text
 from refactorer.result import Converted
+from tests.fixtures_harness import Runner, first_difference
 
 SCRIPT = """
 import time
@@ -174,3 +175,37 @@ def test_a_line_that_stays_as_it_is_goes_with_it_too() -> None:
     ))  # fmt: skip
     assert isinstance(again, Converted)
     assert "    def on_test_epoch_start(self):\n        global hits\n        hits = 0\n" in again.after
+
+
+AGAIN = """
+{name} = [(torch.zeros(2, 2), torch.ones(2, 1))] * 3
+model.eval()
+with torch.no_grad():
+    total = 0
+    for x, y in {name}:
+        total += (model(x) - y).abs().sum().item()
+    total /= {by}
+    print('error', total)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "by"), [("test_loader", 1), ("made_loader", "len(made_loader)"), ("test_loader", "len(test_loader)")]
+)
+def test_the_loader_may_be_made_behind_the_training(name: str, by: str, runner: Runner) -> None:
+    result = converted(AGAIN.format(name=name, by=by))
+    assert f"trainer.test(module, {name})" in result.after and not reasons(result)
+    assert first_difference(runner.run(result.before), runner.run(result.after)) is None, result.after
+
+
+@pytest.mark.parametrize("by", ["1", "len(loader)"])
+def test_a_loader_that_the_training_uses_too(by: str, runner: Runner) -> None:
+    result = converted(AGAIN.format(name="loader", by=by))
+    assert ("trainer.test(module, loader)" in result.after) is (by == "1")
+    assert first_difference(runner.run(result.before), runner.run(result.after)) is None, result.after
+
+
+def test_an_item_that_is_made_behind_the_training_stays(runner: Runner) -> None:
+    result = converted("loaders = {'test': test_loader}\n" + INLINE.replace("test_loader", "loaders['test']"))
+    assert "trainer.test" not in result.after
+    assert first_difference(runner.run(result.before), runner.run(result.after)) is None, result.after

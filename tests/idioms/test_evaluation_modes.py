@@ -32,7 +32,7 @@ torch.manual_seed(0)
 points = torch.randn(24, 3)
 data = TensorDataset(points, (points.sum(1) > 0).long())
 loader, held_out, others = DataLoader(data, 4, shuffle=True), DataLoader(data, 8), DataLoader(data, 6)
-model = Net()
+model = Net(){moved}
 optimizer = {optimizer}
 for epoch in range(3):
     {early}
@@ -72,7 +72,7 @@ RUNNER = "class Runner:\n    def train(self):\n        print('no layer')\n"
 
 
 def script(**parts: str) -> str:
-    empty = dict.fromkeys(("of_net", "functions", "early", "front", "behind", "later", "after"), "")
+    empty = dict.fromkeys(("moved", "of_net", "functions", "early", "front", "behind", "later", "after"), "")
     return SCRIPT.format(**{**empty, "optimizer": "torch.optim.SGD(model.parameters(), lr=0.1)", **parts})
 
 
@@ -83,7 +83,9 @@ def converted(text: str, runner: Runner) -> str:
     return result.after
 
 
+PARTS = "torch.optim.SGD([*model.hidden.parameters(), *model.out.parameters()], lr=0.1)"
 BY_THE_TRAINER = {
+    "an optimizer of parts of a model that is moved": {"moved": ".to('cpu')", "optimizer": PARTS},
     "a layer that reads its mode": {},
     "a look behind the switch": {"behind": LOOK},
     "a look behind the evaluation": {"later": LOOK},
@@ -109,6 +111,12 @@ BY_THE_TRAINER_BEHIND_TRAIN = {
     "a look behind the training, in a mode of its own": {"after": "model.eval()\n" + LOOK},
 }
 BY_THE_SCRIPT = {
+    "a part that is handed on": {"optimizer": "make(model.hidden)"},
+    "a layer that moves in its own way": {
+        "moved": ".to('cpu')",
+        "optimizer": PARTS,
+        "of_net": "    def to(self, device):\n        return super().to(device)\n",
+    },
     "a test that wakes the model in front of the switch": {"functions": AWAKE, "front": "test(others)"},
     "a test that looks before it switches": {
         "functions": TESTED.replace("    model.eval()\n", "") + "    model.eval()\n",

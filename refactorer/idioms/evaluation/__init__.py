@@ -48,6 +48,7 @@ def _test(outline: Outline, roles: Roles) -> list[Failed]:
         found = take_apart(outline, roles, lines, index, is_switched(lines[place + 1 : index]))
         if found is not None:
             found.earlier, found.later = lines[place + 1 : index], lines[index + 1 :]
+            found.final = True
             take_in(outline, roles, found)
             reason = _reason(outline, roles, found) or final_obstacle(outline, found)
             if reason is None:

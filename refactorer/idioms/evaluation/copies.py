@@ -52,14 +52,17 @@ def places(program: Program, site: Site) -> list[list[list[cst.CSTNode]]]:
 
 
 def renewed(
-    program: Program, calls: list[cst.Call], changed: Mapping[cst.CSTNode, Edit]
+    program: Program,
+    calls: list[cst.Call],
+    changed: Mapping[cst.CSTNode, Edit],
+    around: Mapping[cst.CSTNode, Edit] = {},
 ) -> tuple[cst.Module, dict[str, cst.FunctionDef]]:
     """The file with a function for each call under a new name, and what these are made of.
 
-    A function in `changed` that is called once is changed in its place; all others get copies, changed or not, and are
-    taken out if nothing else uses them.
+    `around` are edits of the code around the calls. A function in `changed` that is called once is changed where it is;
+    all others get copies, changed or not, and are taken out if nothing else uses them.
     """
-    edits: dict[cst.CSTNode, Edit] = {}
+    edits: dict[cst.CSTNode, Edit] = dict(around)
     copies: list[cst.FunctionDef] = []
     originals: dict[str, cst.FunctionDef] = {}
     replaced: set[cst.CSTNode] = set()
@@ -97,24 +100,26 @@ def _calls(
 ) -> Iterator[cst.Call]:
     """Calls of functions that evaluate and are changed or used more than once, in statements of their own."""
     for block, line in ((lines, line) for lines in found for line in lines):
-        if not isinstance(line, cst.SimpleStatementLine):
-            continue
-        for call in walk(line):
-            function = called_function(program, call) if isinstance(call, cst.Call) else None
-            if function is None or function in (site.function, *site.helpers):
-                continue
-            method = is_method(program, function)
-            top = (method or program.parent[function] is program.module) and function.asynchronous is None
-            uses = uses_of(program, function)
-            own = any(program.contains(function, use) for use in uses)
-            if (
-                top
-                and not own
-                and (method or len(uses) > 1 or function in changed)
-                and _evaluates(program, function, is_switched(block[: block.index(line)]))
-            ):
-                assert isinstance(call, cst.Call)
+        for call in evaluated_in(program, site, line, is_switched(block[: block.index(line)])):
+            function = called_function(program, call)
+            assert function is not None
+            if is_method(program, function) or len(uses_of(program, function)) > 1 or function in changed:
                 yield call
+
+
+def evaluated_in(program: Program, site: Site, line: cst.CSTNode, switched: bool) -> Iterator[cst.Call]:
+    """The calls in a statement of functions that evaluate, and can be copied."""
+    if not isinstance(line, cst.SimpleStatementLine):
+        return
+    for call in walk(line):
+        function = called_function(program, call) if isinstance(call, cst.Call) else None
+        if function is None or function in (site.function, *site.helpers):
+            continue
+        top = is_method(program, function) or program.parent[function] is program.module
+        own = any(program.contains(function, use) for use in uses_of(program, function))
+        if top and not own and function.asynchronous is None and _evaluates(program, function, switched):
+            assert isinstance(call, cst.Call)
+            yield call
 
 
 def _evaluates(program: Program, function: cst.FunctionDef, switched: bool) -> bool:

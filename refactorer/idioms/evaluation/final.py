@@ -76,8 +76,25 @@ def final_obstacle(outline: Outline, found: Evaluation) -> str | None:
 
 
 def _used(outline: Outline, found: Evaluation) -> list[Variable]:
+    """The variables of a test that the module has to know, other than the loader that the driver hands over."""
     lines = [*found.before, found.loop, *found.after, *([found.line] if found.function is not None else [])]
-    return [variable for _, variable in outline.uses(*lines) if variable.owner is not None]
+    loader = _own_loader(outline, found)
+    return [variable for _, variable in outline.uses(*lines) if variable.owner is not None and variable is not loader]
+
+
+def _own_loader(outline: Outline, found: Evaluation) -> Variable | None:
+    """The variable of the test's loader, if the test does not look at it beside the loop, or nothing else does."""
+    iterable = found.source(outline).iterable
+    loader = outline.variable(iterable) if isinstance(iterable, cst.Name) else None
+    places = (outline.site.driver, outline.program.scope[outline.program.module])
+    if loader is None or loader.owner not in places or any(seen.scope is not loader.owner for seen in loader.writes):
+        return None
+    beside = [node for node, v in outline.uses(*found.before, found.loop, *found.after) if v is loader]
+    if any(outline.is_write(node) for node in beside):
+        return None
+    hooks = [line for body in outline.hooks.values() for line in body]
+    trains = outline.variable(outline.train.iterable) is loader or outline.mentions(loader, *hooks)
+    return None if trains and len(beside) > 1 else loader
 
 
 def _is_made_behind(outline: Outline, found: Evaluation, variable: Variable) -> bool:

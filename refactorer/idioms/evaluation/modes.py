@@ -28,9 +28,15 @@ from refactorer.idioms.shapes import method_calls, mode_line
 from refactorer.idioms.taint import reaches
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.classes import class_around, class_of_method
-from refactorer.outline.optimizers import Roles, is_asked_for_parameters, is_module_class, makes_module, may_be_module
+from refactorer.outline.optimizers import (
+    Roles,
+    calls_module_class,
+    is_asked_for_parameters,
+    is_module_class,
+    may_be_module,
+)
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, EPOCHS, TRAIN_DATA, Outline
-from refactorer.outline.torch_names import unmoved
+from refactorer.outline.torch_names import MOVES, unmoved
 
 
 @dataclass(frozen=True)
@@ -153,7 +159,22 @@ def _is_network(program: Program, model: Variable) -> bool:
     own = [program.definition(program.variables.get(call.func)) for call in made if isinstance(call, cst.Call)]
     if any(isinstance(kind, cst.ClassDef) and not is_module_class(program, kind) for kind in own):
         return False
-    return is_asked_for_parameters(program, model) or all(makes_module(program, seen) for seen in model.writes)
+    if is_asked_for_parameters(program, model):
+        return True
+    moved = any(value is not bare for value, bare in zip(values, made, strict=False))
+    return (
+        len(made) == len(values)
+        and not (moved and _moves_in_its_own_way(program))
+        and all(calls_module_class(program, value) for value in made)
+    )
+
+
+def _moves_in_its_own_way(program: Program) -> bool:
+    """Whether a class of the file has a `to()` or the like, which may return another object."""
+    return any(
+        function.name.value in MOVES and class_of_method(program, function) is not None
+        for function in program.find(cst.FunctionDef)
+    )
 
 
 def _looks_at_modes(outline: Outline) -> bool:

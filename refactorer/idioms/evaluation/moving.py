@@ -22,7 +22,13 @@ from refactorer.idioms.evaluation.parts import (
     entered,
     is_no_grad,
 )
-from refactorer.idioms.evaluation.quiet import without_gradients
+from refactorer.idioms.evaluation.quiet import (
+    computes_beside,
+    is_indifferent,
+    names_of_others,
+    own_variables,
+    without_gradients,
+)
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.shapes import statement
 from refactorer.outline.batches import is_round
@@ -90,6 +96,7 @@ def _move_lines(outline: Outline, roles: Roles, found: Evaluation, stage: Stage)
     if not is_round(found.loop):
         before = without_gradients(outline, roles, found, before)
         after = without_gradients(outline, roles, found, after)
+    later = [part for line in later for part in _without_needless_guard(outline, roles, found, line)]
     _keep_comments(outline, found, stage, [*after, *later])
     if docstring is not None:
         outline.docstrings[stage.step] = docstring
@@ -149,7 +156,7 @@ def _entered_lines(outline: Outline, found: Evaluation, stage: Stage) -> tuple[l
     elif inside.closing:
         outline.footers.setdefault(stage.end, []).extend(inside.closing)
     if left is not None:
-        found.quiet += result if left in found.quiet else []
+        found.quiet += result if left in found.quiet and not computes_beside(outline, found) else []
         after[after.index(left) :] = [*_in_front(left), *result]
     else:
         after += result
@@ -216,9 +223,7 @@ def _without_guard(outline: Outline, line: cst.CSTNode) -> list[cst.CSTNode]:
     What the script itself has a name for may be a tensor, whose parts have gradients too.
     """
     if isinstance(line, cst.With) and len(line.items) == 1 and _is_plain_guard(outline, line.items[0].item):
-        first, *rest = block_lines(line.body)
-        above = [*line.leading_lines, *comments_of(line)[len(comment_lines(line.leading_lines)) :]]
-        return [with_comments(first, above), *rest] if not footer_of(line) else []
+        return _opened(line) if not footer_of(line) else []
     small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
     if not isinstance(small, cst.Assign) or not isinstance(small.value, cst.Name):
         return []
@@ -226,6 +231,25 @@ def _without_guard(outline: Outline, line: cst.CSTNode) -> list[cst.CSTNode]:
         return []
     targets = [target.target for target in small.targets]
     return [line] if all(isinstance(node, cst.Tuple) for node in targets) else []
+
+
+def _opened(block: cst.With) -> list[cst.CSTNode]:
+    """The lines of a block, with the comments on it above them."""
+    first, *rest = block_lines(block.body)
+    above = [*block.leading_lines, *comments_of(block)[len(comment_lines(block.leading_lines)) :]]
+    return [with_comments(first, above), *rest]
+
+
+def _without_needless_guard(
+    outline: Outline, roles: Roles, found: Evaluation, line: cst.CSTNode
+) -> list[cst.CSTNode]:  # fmt: skip
+    """The lines of a `no_grad` block behind an evaluation, if none of them can tell; else the line as it is."""
+    if not isinstance(line, cst.With) or len(line.items) > 1 or not _is_plain_guard(outline, line.items[0].item):
+        return [line]
+    own = own_variables(outline, found)
+    others = names_of_others(outline, roles, found, own)
+    needless = all(is_indifferent(outline, roles, part, own, others) for part in block_lines(line.body))
+    return _opened(line) if needless and not footer_of(line) else [line]
 
 
 def _is_plain_guard(outline: Outline, item: cst.BaseExpression) -> bool:

@@ -11,6 +11,7 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms import progress
 from refactorer.idioms.evaluation.gradients import gradients_obstacle
 from refactorer.idioms.evaluation.parts import Evaluation, call_of, entered, is_no_grad
+from refactorer.idioms.evaluation.quiet import computes_beside, hands_back
 from refactorer.idioms.evaluation.windows import CHANGED, is_windows, may_change
 from refactorer.idioms.progress.bars import without_enumerate
 from refactorer.idioms.progress.effects import is_place
@@ -46,6 +47,9 @@ def obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
     with entered(outline, found) as prelude:
         _find_bar(outline, found)
         _check_contents(outline, found)
+        mixed = any(line in found.quiet for line in found.after if returns([line]))
+        if mixed and computes_beside(outline, found) and not hands_back(outline, roles, found):
+            return "what it returns goes into a calculation with gradients"
         return _data_obstacle(outline, found, prelude) or gradients_obstacle(outline, roles, found)
 
 
@@ -93,12 +97,13 @@ def _check_contents(outline: Outline, found: Evaluation) -> None:
 def _data_obstacle(outline: Outline, found: Evaluation, prelude: Sequence[cst.CSTNode]) -> str | None:
     """The loader is looked up in front of the start of the evaluation: nothing there may change what it is.
 
-    Where a hook asks for the evaluation, the lines that make the loader run when it is looked up.
+    Where a hook asks for the evaluation, the lines that make the loader run when it is looked up; behind the training,
+    those of the driver run before.
     """
     iterable = found.source(outline).iterable
     assert iterable is not None
     used = {variable for _, variable in outline.uses(iterable)}
-    earlier = () if found.midway else found.earlier
+    earlier = () if found.midway or found.final else found.earlier
     lines = [
         line for line in (*earlier, *prelude, *found.before) if not isinstance(line, (cst.FunctionDef, cst.ClassDef))
     ]

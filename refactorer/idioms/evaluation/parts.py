@@ -15,7 +15,8 @@ from refactorer.idioms.device.aliases import root_of
 from refactorer.idioms.evaluation.windows import is_windows
 from refactorer.idioms.progress.bars import Bar, made_in_header, source_in, without_enumerate
 from refactorer.idioms.shapes import method_calls, only_call
-from refactorer.outline.anchors import loops_around
+from refactorer.outline.anchors import loops_around, uses_of
+from refactorer.outline.arguments import matched
 from refactorer.outline.batches import BatchSource, is_round, source_of
 from refactorer.outline.classes import class_around
 from refactorer.outline.held import held_by, keeps_object
@@ -58,8 +59,9 @@ class Evaluation:
     `quiet` are the statements of `before` and `after` that the script runs without gradients, `silent` says that it
     runs the loop so, and `guard` is the `no_grad()` that sees to it. `function` holds the loop; `line` calls it.
     `taken` are the lines of `before` that have been taken out of the code around it. `midway` says that the code around
-    it, in the hook `asks`, asks the Trainer for it. `bar` is a progress bar around what the loop iterates over, if the
-    Trainer can draw it. `wanted` says that the code around the call uses what the function returns.
+    it, in the hook `asks`, asks the Trainer for it, `final` that it stands behind the training. `bar` is a progress bar
+    around what the loop iterates over, if the Trainer can draw it. `wanted` says that the code around the call uses
+    what the function returns.
     """
 
     line: cst.CSTNode
@@ -74,6 +76,7 @@ class Evaluation:
     later: Sequence[cst.CSTNode] = ()
     taken: Sequence[cst.CSTNode] = ()
     midway: bool = False
+    final: bool = False
     asks: str = STEP
     bar: Bar | None = None
     wanted: bool = False
@@ -142,7 +145,7 @@ def is_no_grad(program: Program, node: cst.CSTNode) -> bool:
 def is_switched(lines: Sequence[cst.CSTNode]) -> bool:
     """Whether the last switch of a mode in some statements is an `eval()`."""
     for line in reversed(lines):
-        call = only_call(line) or _bound_again(line)
+        call = only_call(line) or bound_again(line)
         name = call.func.attr.value if call is not None and isinstance(call.func, cst.Attribute) else ""
         if call is not None and name in ("train", "eval"):
             return name == "eval" or _is_false(call)
@@ -157,12 +160,12 @@ def _is_false(call: cst.Call) -> bool:
 
 def switches_itself(loop: cst.For) -> bool:
     """Whether a line of the loop is `model.eval()`, or `model = model.eval()`."""
-    calls = [only_call(line) or _bound_again(line) for line in loop.body.body]
+    calls = [only_call(line) or bound_again(line) for line in loop.body.body]
     named = [call for call in calls if call is not None and isinstance(call.func, cst.Attribute) and not call.args]
     return any(call.func.attr.value == "eval" for call in named)  # type: ignore[attr-defined]
 
 
-def _bound_again(line: cst.CSTNode) -> cst.Call | None:
+def bound_again(line: cst.CSTNode) -> cst.Call | None:
     """The call of a line `net = net.eval()`."""
     small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
     return small.value if isinstance(small, cst.Assign) and isinstance(small.value, cst.Call) else None
@@ -189,6 +192,7 @@ def runs_model(outline: Outline, roles: Roles, loop: cst.For) -> bool:
     code = cst.Module([]).code_for_node
     switched = [call.func.value for mode in ("train", "eval") for call in method_calls(outline, mode)]  # type: ignore[attr-defined]
     models = {model.name for model in roles.models} | {code(node).strip() for node in switched}
+    models |= _other_names(outline.program, loop, models)
     for call in walk(loop.body):
         if isinstance(call, cst.Call) and not isinstance(call.func, cst.Call):
             name = code(call.func).strip()
@@ -198,6 +202,17 @@ def runs_model(outline: Outline, roles: Roles, loop: cst.For) -> bool:
             if run & models and _is_of_round(outline, loop, call):
                 return True
     return False
+
+
+def _other_names(program: Program, loop: cst.For, models: set[str]) -> set[str]:
+    """The parameters of the function around a loop that its callers give one of some models."""
+    function = program.enclosing_function(loop)
+    calls = [program.parent.get(use) for use in uses_of(program, function)] if function is not None else []
+    given = [matched(function.params, call.args) or {} for call in calls if function and isinstance(call, cst.Call)]
+    code = cst.Module([]).code_for_node
+    return {
+        param.name.value for one in given for param, value in one.items() if value and code(value).strip() in models
+    }
 
 
 def _is_of_round(outline: Outline, loop: cst.For, call: cst.Call) -> bool:

@@ -3,41 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import groupby
 
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.evaluation.other_names import computes, names_bound, other_names
-from refactorer.idioms.evaluation.parts import Evaluation
+from refactorer.idioms.device.aliases import root_of
+from refactorer.idioms.evaluation.other_names import (
+    COMPUTING_FUNCTIONS,
+    COMPUTING_METHODS,
+    computes,
+    names_bound,
+    other_names,
+)
+from refactorer.idioms.evaluation.parts import Evaluation, bound_again, call_of
 from refactorer.idioms.plain import is_plain
-from refactorer.idioms.shapes import mode_line
+from refactorer.idioms.shapes import mode_line, only_call
 from refactorer.outline.blocks import is_docstring
+from refactorer.outline.classes import class_of_method
+from refactorer.outline.control import returns
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_START, STEP, TEST_HOOKS, VALIDATION_HOOKS, Outline
 
-_READING = "item format append join strip tolist size numel detach cpu time perf_counter write flush info"
-_METHODS = frozenset(_READING.split())
+_READING = """
+item format append join strip tolist size numel detach cpu time perf_counter write flush info numpy keys values items
+"""
+_METHODS = frozenset([*_READING.split(), *COMPUTING_METHODS])
 _NUMBERS = ("builtins.float", "builtins.int")
-_FUNCTIONS = ("builtins.", "time.", "math.", "datetime.", "os.path.")
+_FUNCTIONS = ("builtins.", "time.", "math.", "datetime.", "os.path.", "torch.manual_seed", *COMPUTING_FUNCTIONS)
 
 
 def without_gradients(
     outline: Outline, roles: Roles, found: Evaluation, lines: Iterable[cst.CSTNode]
 ) -> list[cst.CSTNode]:
-    """The statements, those under a `no_grad` of their own that need one."""
-    result: list[cst.CSTNode] = []
-    held: list[cst.CSTNode] = []
+    """The statements, with a `no_grad` around those that need one and what stands between them."""
     own = own_variables(outline, found)
     others = names_of_others(outline, roles, found, own)
-    for line in lines:
-        if line in found.quiet and not is_indifferent(outline, roles, line, own, others):
-            held.append(line)
-            continue
-        result += _guarded(found, held)
-        held = []
-        result.append(line)
-    return [*result, *_guarded(found, held)]
+    result: list[cst.CSTNode] = []
+    for is_quiet, run in groupby(lines, key=lambda line: line in found.quiet):
+        part = list(run)
+        needs = [is_quiet and not is_indifferent(outline, roles, line, own, others) for line in part]
+        first = needs.index(True) if any(needs) else len(part)
+        last = len(part) - needs[::-1].index(True) if any(needs) else len(part)
+        result += [*part[:first], *_guarded(found, part[first:last]), *part[last:]]
+    return result
 
 
 def own_variables(outline: Outline, found: Evaluation) -> set[Variable]:
@@ -58,6 +68,26 @@ def names_of_others(outline: Outline, roles: Roles, found: Evaluation, own: set[
     return other_names(outline, lines, [*found.quiet, found.loop], known)
 
 
+def computes_beside(outline: Outline, found: Evaluation) -> bool:
+    """Whether the statement that calls the function computes more than this does: `score = evaluate() * scale`."""
+    call = call_of(outline, found)
+    inside = {id(node) for node in walk(call)}
+    beside = [node for node in walk(found.line) if id(node) not in inside]
+    small = found.line.body if isinstance(found.line, cst.SimpleStatementLine) else ()
+    calls = [node for node in beside if isinstance(node, cst.Call)]
+    said = all(outline.program.qualified_name(node.func) == "builtins.print" for node in calls)
+    kinds = (cst.BinaryOperation, cst.UnaryOperation, cst.AugAssign, cst.Comparison, cst.BaseComp, cst.Lambda)
+    return len(small) > 1 or not said or any(isinstance(node, kinds) for node in beside)
+
+
+def hands_back(outline: Outline, roles: Roles, found: Evaluation) -> bool:
+    """Whether what the function returns is the same with gradients as without."""
+    left = [line for line in found.after if returns([line])]
+    own = own_variables(outline, found)
+    others = names_of_others(outline, roles, found, own)
+    return all(is_indifferent(outline, roles, line, own, others) for line in left)
+
+
 def _guarded(found: Evaluation, lines: list[cst.CSTNode]) -> list[cst.CSTNode]:
     if not lines:
         return []
@@ -72,21 +102,20 @@ def is_indifferent(
     """Whether a statement cannot tell whether gradients are on; `others` may need some."""
     if is_docstring(line) or any(mode_line(outline, line, roles.model, mode) for mode in ("eval", "train")):
         return True
-    if _is_renaming(line):
+    if _is_renaming(line) or _switches(outline, line):
         return True
     for node in walk(line):
         if isinstance(node, (cst.FunctionDef, cst.Lambda)):
             return False
         if isinstance(node, cst.Call):
             full = outline.program.qualified_name(node.func)
-            method = isinstance(node.func, cst.Attribute) and node.func.attr.value in _METHODS
-            if not (method and full is None) and not (full or "").startswith(_FUNCTIONS):
+            if not (full is None and _is_known_method(outline, node)) and not (full or "").startswith(_FUNCTIONS):
                 return False
     trained = _trained(outline)
     made = others if computes(outline.program, line) else ()
     bound = names_bound(line)
     for node, variable in outline.uses(line):
-        if _is_asked_for_number(outline, node):
+        if _is_asked_for_number(outline, node) or _is_asked_for_length(outline, node):
             continue
         known = variable.owner is None or variable in own or is_plain(outline, variable)
         if variable in roles.models or not known or variable in trained:
@@ -94,6 +123,26 @@ def is_indifferent(
         if variable in made and node not in bound:
             return False
     return True
+
+
+def _is_known_method(outline: Outline, call: cst.Call) -> bool:
+    """Whether a call runs a method that reads or computes, and that no class of the file has another one of."""
+    name = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+    return name in _METHODS and not _is_method_of_file(outline, name)
+
+
+def _is_method_of_file(outline: Outline, name: str) -> bool:
+    methods = (function for function in outline.program.find(cst.FunctionDef) if function.name.value == name)
+    return any(class_of_method(outline.program, function) is not None for function in methods)
+
+
+def _switches(outline: Outline, line: cst.CSTNode) -> bool:
+    """Whether a line is `encoder.eval()` or `net = net.train()`, which no class of the file has in its own way."""
+    call = only_call(line) or bound_again(line)
+    name = call.func.attr.value if call is not None and isinstance(call.func, cst.Attribute) else ""
+    if call is None or call.args or name not in ("train", "eval") or not isinstance(root_of(outline, call), cst.Name):
+        return False
+    return not _is_method_of_file(outline, name)
 
 
 def _is_renaming(line: cst.CSTNode) -> bool:
@@ -123,6 +172,15 @@ def _is_asked_for_number(outline: Outline, node: cst.CSTNode) -> bool:
         if not (around.attr.value == "data" or (called and around.attr.value in ("detach", "cpu"))) or call is None:
             return False
         node = call if called else around
+
+
+def _is_asked_for_length(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a name only occurs to be asked for the size of its data: `len(loader)`, `len(loader.dataset)`."""
+    around = outline.program.parent.get(node)
+    if isinstance(around, cst.Attribute) and around.attr.value in ("dataset", "sampler"):
+        around = outline.program.parent.get(around)
+    call = outline.program.parent.get(around) if isinstance(around, cst.Arg) else None
+    return isinstance(call, cst.Call) and outline.program.qualified_name(call.func) == "builtins.len"
 
 
 def _trained(outline: Outline) -> set[Variable]:

@@ -32,7 +32,7 @@ def hands_on(outline: Outline, node: cst.CSTNode, optimizers: Sequence[Variable]
     if outline.is_write(node):
         return False
     if isinstance(parent, cst.Attribute):
-        return parent.attr.value not in _KNOWN_USES
+        return parent.attr.value not in _KNOWN_USES and not _asks_part_for_parameters(outline, parent)
     call = outline.program.parent.get(parent) if isinstance(parent, cst.Arg) else None
     if isinstance(parent, cst.Call) and parent.func is node:
         return False  # it is run
@@ -40,6 +40,14 @@ def hands_on(outline: Outline, node: cst.CSTNode, optimizers: Sequence[Variable]
     bound = _bound_to(outline, call)
     again = name in WRAPPERS and bound is not None and bound is outline.variable(node)
     return name != "builtins.print" and not again and (bound is None or bound not in optimizers)
+
+
+def _asks_part_for_parameters(outline: Outline, part: cst.Attribute) -> bool:
+    """Whether a part of a model is named to be asked for its parameters: `net.head.parameters()`."""
+    around = outline.program.parent.get(part)
+    while isinstance(around, cst.Attribute):
+        part, around = around, outline.program.parent.get(around)
+    return isinstance(around, cst.Call) and part.attr.value in ("parameters", "named_parameters")
 
 
 def _bound_to(outline: Outline, call: cst.CSTNode | None) -> Variable | None:

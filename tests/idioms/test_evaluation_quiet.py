@@ -1,0 +1,117 @@
+"""What an evaluation does beside its loop: it needs no `no_grad` of its own where gradients make no difference."""
+
+from __future__ import annotations
+
+import pytest
+
+from refactorer.converter import convert_text
+from refactorer.result import Converted
+from tests.fixtures_harness import Runner, first_difference
+
+SCRIPT = """
+import numpy as np
+import torch
+from torch import nn
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+torch.manual_seed(0)
+points = torch.randn(26, 3)
+data = TensorDataset(points, (points.sum(1) > 0).long())
+loader, held_out = DataLoader(data, 4, shuffle=True), DataLoader(data, 8)
+
+
+class Kept:
+    def __init__(self, net):
+        self.net = net
+
+    def mean(self):
+        return self.net.weight.sum()
+
+
+def put(where, what):
+    where.append(what.weight)
+
+
+model = nn.Linear(3, 2)
+helper = nn.Linear(2, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+{decorator}
+def evaluate():
+    model.eval()
+    with torch.no_grad():
+        kept, losses, outputs = [], [], []
+        {front}
+        for x, y in held_out:
+            output = model(x)
+            losses.append(F.cross_entropy(output, y).item())
+            outputs.append(output)
+            {inside}
+        {behind}
+    return found
+
+
+for epoch in range(2):
+    model.train()
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+    {call}
+    print(epoch, found)
+print(torch.rand(1).item())
+"""
+EMPTY = {"decorator": "", "front": "pass", "inside": "pass", "behind": "found = 1", "call": "found = evaluate()"}
+BARE = {
+    "the size of the data": {"behind": "found = sum(losses) / len(held_out.dataset)"},
+    "the number of batches": {"behind": "found = sum(losses) / len(held_out)"},
+    "numpy": {"behind": "found = np.mean(losses)"},
+    "joined outputs": {"behind": "found = torch.cat(outputs).sum()"},
+    "another network is switched": {"front": "helper.eval()", "behind": "found = losses[0]"},
+    "seeds": {"behind": "torch.manual_seed(3)\n        found = 1"},
+}
+HELD = {
+    "a list of parameters": {"inside": "kept.append(model.weight)", "behind": "found = sum(kept)"},
+    "added to a list": {"inside": "kept += [model.weight]", "behind": "found = kept[0] * 2"},
+    "put into a list": {"inside": "put(kept, model)", "behind": "found = kept[0] * 2"},
+    "an item": {"front": "kept = {}", "inside": "kept['w'] = model.weight", "behind": "found = kept['w'] * 2"},
+    "taken from the network": {"front": "kept = list(model.parameters())", "behind": "found = kept[0].sum()"},
+    "joined parameters": {"inside": "kept.append(model.bias)", "behind": "found = torch.cat(kept)"},
+    "an object of the file": {"front": "kept = Kept(model)", "behind": "found = kept.mean()"},
+}
+BESIDE = {
+    "the caller computes": {"call": "found = evaluate() * model.weight.sum()"},
+    "the caller hands it to a function": {"call": "found = torch.mul(evaluate(), model.weight)"},
+}
+
+
+def converted(parts: dict[str, str], runner: Runner) -> str:
+    text = SCRIPT.format(**{**EMPTY, **parts})
+    result = convert_text(text)
+    assert isinstance(result, Converted), result
+    before = runner.run(text)
+    assert before.status == 0, before.error
+    assert first_difference(before, runner.run(result.after)) is None, result.after
+    return result.after
+
+
+@pytest.mark.parametrize("parts", BARE.values(), ids=BARE)
+def test_it_stands_without_a_guard(parts: dict[str, str], runner: Runner) -> None:
+    after = converted(parts, runner)
+    assert "def validation_step(" in after and "no_grad" not in after
+
+
+@pytest.mark.parametrize("parts", HELD.values(), ids=HELD)
+def test_what_holds_parameters_keeps_the_guard(parts: dict[str, str], runner: Runner) -> None:
+    assert "no_grad" in converted(parts, runner)
+
+
+@pytest.mark.parametrize("decorator", ["@torch.no_grad()", ""])
+@pytest.mark.parametrize("parts", BESIDE.values(), ids=BESIDE)
+def test_the_statement_around_the_call_runs_with_gradients(
+    parts: dict[str, str], decorator: str, runner: Runner
+) -> None:
+    converted({**parts, "decorator": decorator, "behind": "found = losses[0] * torch.ones(1)"}, runner)
