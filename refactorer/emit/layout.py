@@ -1,4 +1,4 @@
-"""The layout of what is written: continuation lines under their brackets, docstrings at their depth, no line too long.
+"""The layout of what is written: continuation lines under their brackets, docstrings at their depth.
 
 Names grow when they become attributes. A line that was aligned with the bracket above it stays aligned with it.
 """
@@ -14,9 +14,6 @@ import libcst as cst
 from libcst.metadata import MetadataWrapper, WhitespaceInclusivePositionProvider
 
 from refactorer.emit.edits import Edit, apply
-
-#: Columns that a written line may take before it is folded.
-WIDTH = 120
 
 
 @dataclass(frozen=True)
@@ -135,24 +132,3 @@ def deeper(docstring: cst.CSTNode, indent: str) -> cst.CSTNode:
     first, *rest = text.value.split("\n")
     moved = "\n".join([first, *(indent + line if line.strip() else line for line in rest)])
     return docstring.with_changes(body=[cst.Expr(text.with_changes(value=moved))])
-
-
-def folded(code: str, room: int = WIDTH) -> str:
-    """A header or a call on one line, broken behind commas so that its lines take no more room, under its bracket."""
-    start = code.index("(") + 1
-    if len(code) <= room:
-        return code
-    first, *rest = _parts(code[start:])
-    lines = [code[:start] + first]
-    for part in rest:
-        if len((lines[-1] + part).rstrip()) > room:
-            lines.append(" " * start)
-        lines[-1] += part
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _parts(items: str) -> Iterator[str]:
-    """Names between commas, each with its comma and the space behind it."""
-    *parts, last = items.split(", ")
-    yield from (part + ", " for part in parts)
-    yield last

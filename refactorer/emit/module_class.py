@@ -11,7 +11,8 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
-from refactorer.emit.layout import WIDTH, deeper, folded
+from refactorer.emit.layout import deeper
+from refactorer.emit.long_lines import WIDTH, broken
 from refactorer.emit.sums import added_up
 from refactorer.idioms.configure import Configuration
 from refactorer.outline.blocks import is_docstring
@@ -339,7 +340,7 @@ def _spelled_out(node: cst.FormattedStringExpression) -> list[cst.CSTNode]:
 
 
 def _method(name: str, parameters: str, lines: Sequence[cst.CSTNode]) -> cst.FunctionDef:
-    parsed = cst.parse_statement(folded(f"def {name}({parameters}):", WIDTH - 4) + "\n    pass\n")
+    parsed = cst.parse_statement(broken(f"def {name}({parameters}):", WIDTH - 4) + "\n    pass\n")
     assert isinstance(parsed, cst.FunctionDef)
     body = list(lines) or [cst.parse_statement("pass")]
     body[0] = body[0].with_changes(leading_lines=_comments(body[0]))

@@ -1,4 +1,4 @@
-"""The layout of what is written: continuation lines, docstrings and long lines."""
+"""The layout of what is written: continuation lines, docstrings and lines of many arguments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import textwrap
 import pytest
 
 from refactorer import convert
-from refactorer.emit.layout import folded
 from refactorer.result import Converted
 
 SCRIPT = """\
@@ -75,19 +74,6 @@ def test_a_docstring_goes_as_deep_as_its_method() -> None:
     result = convert(SCRIPT.format(line="        print(i)"))
     assert isinstance(result, Converted)
     assert '        """Trains for an epoch.\n\n          All of the data.\n        """\n' in result.after
-
-
-@pytest.mark.parametrize(
-    ("code", "room", "lines"),
-    [
-        ("f(a, b)", 7, ["f(a, b)"]),
-        ("f(a, b)", 6, ["f(a,", "  b)"]),
-        ("def f(aa, bb, cc):", 13, ["def f(aa, bb,", "      cc):"]),
-        ("x = f(a_long_name, b)", 5, ["x = f(a_long_name,", "      b)"]),
-    ],
-)
-def test_a_long_call_is_folded_under_its_bracket(code: str, room: int, lines: list[str]) -> None:
-    assert folded(code, room).splitlines() == lines
 
 
 def test_a_module_with_many_arguments_is_made_on_lines_of_its_own() -> None:
