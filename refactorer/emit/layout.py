@@ -1,4 +1,4 @@
-"""The layout of what is written: continuation lines under their brackets, docstrings at their depth.
+"""The layout of what is written: continuation lines under their brackets, docstrings at their depth, no gaps.
 
 Names grow when they become attributes. A line that was aligned with the bracket above it stays aligned with it.
 """
@@ -9,11 +9,14 @@ import io
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, WhitespaceInclusivePositionProvider
 
-from refactorer.emit.edits import Edit, apply
+from refactorer.analysis.program import Program
+from refactorer.analysis.walk import walk
+from refactorer.emit.edits import Edit, Node, apply
 
 
 @dataclass(frozen=True)
@@ -132,3 +135,40 @@ def deeper(docstring: cst.CSTNode, indent: str) -> cst.CSTNode:
     first, *rest = text.value.split("\n")
     moved = "\n".join([first, *(indent + line if line.strip() else line for line in rest)])
     return docstring.with_changes(body=[cst.Expr(text.with_changes(value=moved))])
+
+
+def without_gaps(written: cst.ClassDef, program: Program) -> cst.ClassDef:
+    """The class without blank lines right behind headers that the script does not have there.
+
+    They stood in front of what is under a new `with` now, and go in front of that, or behind a line that is gone.
+    """
+    own = {id(_gap(block)) for block in program.find(cst.IndentedBlock)}
+    edits: dict[cst.CSTNode, Edit] = {}
+    for outer in walk(written):
+        for position, inner in enumerate(outer.body if isinstance(outer, cst.IndentedBlock) else ()):
+            block = getattr(inner, "body", None)
+            gap = _gap(block)
+            if not isinstance(block, cst.IndentedBlock) or gap is None or id(gap) in own:
+                continue
+            edits[block.body[0]] = without_gap(block.body[0])
+            if isinstance(inner, cst.With) and position and not inner.leading_lines:
+                edits[inner] = inner.with_changes(leading_lines=[gap])
+    return apply(written, edits)
+
+
+def without_gap(line: Node) -> Node:
+    """A statement without the blank lines above its comments."""
+    return line.with_changes(leading_lines=without_blank_start(getattr(line, "leading_lines", ())))
+
+
+def _gap(block: object) -> cst.EmptyLine | None:
+    """The blank line that a block begins with."""
+    if not isinstance(block, cst.IndentedBlock):
+        return None
+    lines = getattr(block.body[0], "leading_lines", ())
+    return lines[0] if lines and lines[0].comment is None else None
+
+
+def without_blank_start(lines: Iterable[cst.EmptyLine]) -> list[cst.EmptyLine]:
+    """The lines above a statement, from the first comment on."""
+    return list(dropwhile(lambda line: line.comment is None, lines))
