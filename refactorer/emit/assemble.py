@@ -8,6 +8,7 @@ import libcst as cst
 
 from refactorer.emit.driver_lines import bind_first, training_lines
 from refactorer.emit.edits import Edit, Removed, apply
+from refactorer.emit.headings import worth_keeping
 from refactorer.emit.layout import with_aligned, without_gaps
 from refactorer.emit.lightning_lines import for_lightning
 from refactorer.emit.module_class import ClassWriter
@@ -122,7 +123,7 @@ def _with_comments(outline: Outline, written: cst.ClassDef) -> cst.ClassDef:
     body = []
     for method in written.body.body:
         assert isinstance(method, cst.FunctionDef)
-        above = outline.above.get(method.name.value, [])
+        above = worth_keeping(outline.above.get(method.name.value, []), method.name.value)
         footer = outline.footers.get(method.name.value, [])
         if footer:
             method = method.with_changes(body=method.body.with_changes(footer=footer))
