@@ -44,7 +44,7 @@ def broken(text: str, width: int, style: Style = Style(), kept: Collection[str] 
     for statement in statements(text):
         for number, end in statement.ends.items():
             row = rows[number - 1]
-            if end > width and row.strip() not in kept:
+            if end > width and number in statement.starts and row.strip() not in kept:
                 rows[number - 1] = "\n".join(_LongRow(statement, number, row, width, style).broken())
     return "\n".join(rows)
 

@@ -44,7 +44,10 @@ class Bracket:
 
 @dataclass
 class Statement:
-    """The brackets of a statement or a header, where each row begins and in which of them, and where its code ends."""
+    """The brackets of a statement or a header, where each row begins and in which of them, and where its code ends.
+
+    A row that begins within a string has no start.
+    """
 
     is_header: bool = False
     brackets: list[Bracket] = field(default_factory=list)
@@ -84,7 +87,8 @@ def _statement(tokens: list[tokenize.TokenInfo]) -> Statement:
             stack[-1].items.append(place)
         if text in _CLOSING:
             stack.pop().closed = place
-        found.starts.setdefault(place.row, (place.column, stack[-1] if stack else None))
+        if place.row not in found.ends:
+            found.starts[place.row] = (place.column, stack[-1] if stack else None)
         found.ends[token.end[0]] = token.end[1]
         if bound and (text, len(stack)) == bound[-1]:
             bound.pop()

@@ -43,6 +43,8 @@ AS_IT_WAS = {
     "no item would be short enough": ("show(first, a_long_name)", 14),
     "what follows would no longer be aligned": ("show(a, max(b,\n            c))", 13),
     "the bracket ends in time": ("show(a, b) + first + second", 20),
+    "behind a string of several rows": ('show("""\n""", first, second)', 14),
+    "the end of a string": ('show("""\nfirst, second""")', 12),
     "in a string of several rows": ('"""\nshow(first, second)\n"""', 14),
 }
 
