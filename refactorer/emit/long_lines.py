@@ -80,11 +80,12 @@ class _LongRow:
                     return min(fitting, key=self._price)
         return [self.text]
 
-    def _price(self, rows: Sequence[str]) -> tuple[bool, int, bool]:
-        """Items far to the right are the worst, then many rows of items, then what is not the style of the script."""
+    def _price(self, rows: Sequence[str]) -> tuple[bool, int, int, bool]:
+        """Items far to the right are the worst, then many rows, long ones, and what is not the script's style."""
         hangs = rows[0].endswith(("(", "[", "{"))
         far = len(rows[1]) - len(rows[1].lstrip()) > WIDTH // 2
-        return far, len(rows) - (hangs and self.style.closes_apart), hangs != self.style.hanging
+        over = max(0, max(map(len, rows)) - WIDTH)
+        return far, len(rows) - (hangs and self.style.closes_apart), over, hangs != self.style.hanging
 
     def _reaches_too_far(self, bracket: Bracket) -> bool:
         """Whether a bracket with several items begins in the columns that there are, and ends behind them."""
