@@ -12,6 +12,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.diagnostics import Diagnostic
 from refactorer.emit.check import unbound_names
+from refactorer.emit.long_lines import shortened
 from refactorer.idioms import progress
 from refactorer.idioms.dividing import divided
 from refactorer.idioms.evaluation.copies import is_left_over, with_copies
@@ -193,7 +194,7 @@ class _Conversion:
         if unknown:
             message = f"the result did not pass the final check ({', '.join(unknown)})"
             return Refused(self.path, (Diagnostic("R900", message, "please report this script", self.path),))
-        return Converted(self.path, self.original, self.text, tuple(self.notes))
+        return Converted(self.path, self.original, shortened(self.original, self.text), tuple(self.notes))
 
     def _convert_first(self, program: Program, sites: list[Site]) -> None:
         """Converts the first training in the first view of it that can be placed.

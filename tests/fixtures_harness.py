@@ -28,8 +28,10 @@ from typing import Any
 
 from pyflakes import checker, messages
 
+from refactorer.emit import headings
 from refactorer.idioms import remarks
 from refactorer.idioms.device import remarks as remarks_on_moves
+from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "fixtures"
@@ -170,12 +172,15 @@ def lost_comments(before: str, after: str) -> Counter[str]:
         else:
             code, text = line, line[line.rindex("#") :] if "#" in line else ""
         called = _CALL.search(code) and remarks.says_no_more(text)
-        if text and (called or (_MOVE.search(code) and remarks_on_moves.says_no_more(text))):
+        stepped = _HEADER.search(code) and any(headings.says_no_more(text, step) for step in _STEPS)
+        if text and (called or stepped or (_MOVE.search(code) and remarks_on_moves.says_no_more(text))):
             told[text.rstrip()] += 1
     return comments(before) - comments(after) - told
 
 
 _CALL = re.compile(r"\.(zero_grad|backward|step)\(")
+_HEADER = re.compile(r"^\s*(for|while|def|with)\b|\w\(|^\s*@")
+_STEPS = (STEP, VALIDATION_STEP, TEST_STEP)
 _MOVE = re.compile(r"\.(to|cuda|cpu)\(")
 
 

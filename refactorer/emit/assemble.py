@@ -8,7 +8,8 @@ import libcst as cst
 
 from refactorer.emit.driver_lines import bind_first, training_lines
 from refactorer.emit.edits import Edit, Removed, apply
-from refactorer.emit.layout import with_aligned
+from refactorer.emit.headings import worth_keeping
+from refactorer.emit.layout import with_aligned, without_gaps
 from refactorer.emit.lightning_lines import for_lightning
 from refactorer.emit.module_class import ClassWriter
 from refactorer.emit.new_names import Names, choose_names
@@ -43,7 +44,7 @@ def assemble(
     written = writer.write(names.module, names.base)
     if target is LIGHTNING:
         written = for_lightning(written, not roles.optimizers and not homes.optimizers)
-    written = _with_comments(outline, written)
+    written = without_gaps(_with_comments(outline, written), program)
     edits.update(dict.fromkeys(outline.consumed))
     edits.update(_place_class(outline, written))
     loop_lines = training_lines(outline, roles, homes, epochs, names, edits, target)
@@ -122,7 +123,7 @@ def _with_comments(outline: Outline, written: cst.ClassDef) -> cst.ClassDef:
     body = []
     for method in written.body.body:
         assert isinstance(method, cst.FunctionDef)
-        above = outline.above.get(method.name.value, [])
+        above = worth_keeping(outline.above.get(method.name.value, []), method.name.value)
         footer = outline.footers.get(method.name.value, [])
         if footer:
             method = method.with_changes(body=method.body.with_changes(footer=footer))

@@ -7,8 +7,8 @@ import libcst as cst
 from refactorer.analysis.flow import passes_errors_on
 from refactorer.analysis.scopes import Variable
 from refactorer.emit.edits import Edit, Removed, apply
-from refactorer.emit.layout import WIDTH, folded
 from refactorer.emit.lightning_lines import trainer_line
+from refactorer.emit.long_lines import WIDTH, broken
 from refactorer.emit.new_names import Names
 from refactorer.emit.targets import LIGHTNING, RUNTIME, Target
 from refactorer.outline.batches import is_round
@@ -63,7 +63,7 @@ def training_lines(
     needed = needed or _width(outline, line) > WIDTH
     if value is None:
         value, needed = cst.parse_expression(f"{names.instance}.{EPOCHS}()"), True
-    trainer = _trainer(outline, names, epochs.argument, value, device_of(outline, roles), target)
+    trainer = _folded(outline, _trainer(outline, names, epochs.argument, value, device_of(outline, roles), target))
     module = _folded(outline, _assign(names.instance, made))
     first = [module, trainer] if epochs.value is None else [trainer, module]
     lines: list[cst.CSTNode] = list(first) if needed else [trainer]
@@ -93,10 +93,10 @@ def _width(outline: Outline, line: cst.SimpleStatementLine) -> int:
 
 
 def _folded(outline: Outline, line: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
-    """A call with names for arguments, on several lines if one is too long."""
+    """A new line, broken if it is too long."""
     code = cst.Module([line]).code.rstrip()
     room = WIDTH - (_width(outline, line) - len(code))
-    parsed = cst.parse_statement(folded(code, room))
+    parsed = cst.parse_statement(broken(code, room))
     assert isinstance(parsed, cst.SimpleStatementLine)
     return parsed
 

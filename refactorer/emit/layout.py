@@ -1,4 +1,4 @@
-"""The layout of what is written: continuation lines under their brackets, docstrings at their depth, no line too long.
+"""The layout of what is written: continuation lines under their brackets, docstrings at their depth, no gaps.
 
 Names grow when they become attributes. A line that was aligned with the bracket above it stays aligned with it.
 """
@@ -9,14 +9,14 @@ import io
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, WhitespaceInclusivePositionProvider
 
-from refactorer.emit.edits import Edit, apply
-
-#: Columns that a written line may take before it is folded.
-WIDTH = 120
+from refactorer.analysis.program import Program
+from refactorer.analysis.walk import walk
+from refactorer.emit.edits import Edit, Node, apply
 
 
 @dataclass(frozen=True)
@@ -137,22 +137,38 @@ def deeper(docstring: cst.CSTNode, indent: str) -> cst.CSTNode:
     return docstring.with_changes(body=[cst.Expr(text.with_changes(value=moved))])
 
 
-def folded(code: str, room: int = WIDTH) -> str:
-    """A header or a call on one line, broken behind commas so that its lines take no more room, under its bracket."""
-    start = code.index("(") + 1
-    if len(code) <= room:
-        return code
-    first, *rest = _parts(code[start:])
-    lines = [code[:start] + first]
-    for part in rest:
-        if len((lines[-1] + part).rstrip()) > room:
-            lines.append(" " * start)
-        lines[-1] += part
-    return "\n".join(line.rstrip() for line in lines)
+def without_gaps(written: cst.ClassDef, program: Program) -> cst.ClassDef:
+    """The class without blank lines right behind headers that the script does not have there.
+
+    They stood in front of what is under a new `with` now, and go in front of that, or behind a line that is gone.
+    """
+    own = {id(_gap(block)) for block in program.find(cst.IndentedBlock)}
+    edits: dict[cst.CSTNode, Edit] = {}
+    for outer in walk(written):
+        for position, inner in enumerate(outer.body if isinstance(outer, cst.IndentedBlock) else ()):
+            block = getattr(inner, "body", None)
+            gap = _gap(block)
+            if not isinstance(block, cst.IndentedBlock) or gap is None or id(gap) in own:
+                continue
+            edits[block.body[0]] = without_gap(block.body[0])
+            if isinstance(inner, cst.With) and position and not inner.leading_lines:
+                edits[inner] = inner.with_changes(leading_lines=[gap])
+    return apply(written, edits)
 
 
-def _parts(items: str) -> Iterator[str]:
-    """Names between commas, each with its comma and the space behind it."""
-    *parts, last = items.split(", ")
-    yield from (part + ", " for part in parts)
-    yield last
+def without_gap(line: Node) -> Node:
+    """A statement without the blank lines above its comments."""
+    return line.with_changes(leading_lines=without_blank_start(getattr(line, "leading_lines", ())))
+
+
+def _gap(block: object) -> cst.EmptyLine | None:
+    """The blank line that a block begins with."""
+    if not isinstance(block, cst.IndentedBlock):
+        return None
+    lines = getattr(block.body[0], "leading_lines", ())
+    return lines[0] if lines and lines[0].comment is None else None
+
+
+def without_blank_start(lines: Iterable[cst.EmptyLine]) -> list[cst.EmptyLine]:
+    """The lines above a statement, from the first comment on."""
+    return list(dropwhile(lambda line: line.comment is None, lines))

@@ -10,6 +10,8 @@ import libcst as cst
 import libcst.matchers as m
 
 from refactorer.analysis.program import Program
+from refactorer.analysis.walk import walk
+from refactorer.emit.edits import Edit, apply
 from refactorer.outline.outline import Outline
 
 #: Where Lightning's defaults would write files or print.
@@ -66,7 +68,7 @@ def device_names(outline: Outline, device: cst.BaseExpression) -> list[cst.Simpl
 
 def for_lightning(written: cst.ClassDef, steps_by_itself: bool) -> cst.ClassDef:
     """The class with Lightning's own way to stop; `steps_by_itself` says that the script does all the optimization."""
-    written = written.visit(_Stops())  # type: ignore[assignment]
+    written = apply(written, _stops(written))
     if not steps_by_itself:
         return written
     parsed = cst.parse_statement("def configure_optimizers(self):\n    return None\n")
@@ -74,9 +76,8 @@ def for_lightning(written: cst.ClassDef, steps_by_itself: bool) -> cst.ClassDef:
     return written.with_changes(body=written.body.with_changes(body=[*written.body.body, method]))
 
 
-class _Stops(cst.CSTTransformer):
-    def leave_Expr(self, original_node: cst.Expr, updated_node: cst.Expr) -> cst.BaseSmallStatement:
-        if not m.matches(updated_node, _STOP):
-            return updated_node
-        target = cst.AssignTarget(cst.parse_expression("self.trainer.should_stop"))  # type: ignore[arg-type]
-        return cst.Assign([target], cst.Name("True"), semicolon=updated_node.semicolon)
+def _stops(written: cst.ClassDef) -> dict[cst.CSTNode, Edit]:
+    """Lightning's own way to stop, where the module stops the training."""
+    target = cst.AssignTarget(cst.parse_expression("self.trainer.should_stop"))  # type: ignore[arg-type]
+    found = [node for node in walk(written) if isinstance(node, cst.Expr) and m.matches(node, _STOP)]
+    return {node: cst.Assign([target], cst.Name("True"), semicolon=node.semicolon) for node in found}

@@ -11,7 +11,8 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_bound_by
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
-from refactorer.emit.layout import WIDTH, deeper, folded
+from refactorer.emit.layout import deeper, without_blank_start, without_gap
+from refactorer.emit.long_lines import WIDTH, broken
 from refactorer.emit.sums import added_up
 from refactorer.emit.visible_names import check_visible
 from refactorer.idioms.configure import Configuration
@@ -21,7 +22,16 @@ from refactorer.outline.comments import comment_lines, lines_above
 from refactorer.outline.held import held_by
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles, is_stepped
-from refactorer.outline.outline import BATCH_END, BEFORE_STEP, STEP, TEST_STEP, VALIDATION_STEP, ZERO_GRAD, Outline
+from refactorer.outline.outline import (
+    BATCH_END,
+    BEFORE_STEP,
+    STEP,
+    TEST_STEP,
+    VALIDATION_DATA,
+    VALIDATION_STEP,
+    ZERO_GRAD,
+    Outline,
+)
 from refactorer.outline.torch_names import unmoved
 
 _ORDER = (
@@ -192,7 +202,7 @@ class ClassWriter:
             params = params.with_changes(posonly_params=[first, *params.posonly_params])
         else:
             params = params.with_changes(params=[first, *params.params])
-        lead = _comments(function)
+        lead = without_blank_start(function.leading_lines)
         written = self._hook(name)
         return function.with_changes(
             name=cst.Name(name), params=params, leading_lines=lead, body=written.body.with_changes(
@@ -205,7 +215,7 @@ class ClassWriter:
         body = list(self.outline.hooks[hook])
         if hook in self.homes.batch_name:
             body = [line for line in body if not self._names_itself(hook, line)]
-        if hook == STEP:
+        if hook in (STEP, VALIDATION_DATA):
             body = self._without_last_name(body)
         edits = self.name_edits(hook, body)
         # lines of the driver that a test takes with it are removed there: these are copies, also where nothing changes
@@ -216,6 +226,7 @@ class ClassWriter:
         if stepped:
             lines.insert(0, self._own_optimizers(stepped))
         if self.homes.global_names.get(hook):
+            lines[:1] = map(without_gap, lines[:1])
             lines.insert(0, cst.parse_statement("global " + ", ".join(sorted(self.homes.global_names[hook]))))
         if hook in self.outline.docstrings:
             lines.insert(0, self._docstring(self.outline.docstrings[hook]))
@@ -232,7 +243,7 @@ class ClassWriter:
         return deeper(line, self.program.module.default_indent * max(0, 2 - depth))
 
     def _without_last_name(self, body: list[cst.CSTNode]) -> list[cst.CSTNode]:
-        """`return criterion(output, target)` for a loss that gets a name only to be returned in the next line."""
+        """`return criterion(output, target)` for a value that gets a name only to be returned in the next line."""
         if len(body) < 2 or not all(isinstance(line, cst.SimpleStatementLine) for line in body[-2:]):
             return body
         line, last = (cast(cst.SimpleStatementLine, line) for line in body[-2:])
@@ -312,17 +323,19 @@ class ClassWriter:
             result = f"[{', '.join(made)}], [{', '.join(schedulers)}]"
         elif len(made) > 1:
             result = f"[{result}]"
-        returned = _returned(lines[0]) if len(lines) == 1 else None
-        body = [returned] if returned is not None else [*lines, cst.parse_statement(f"return {result}")]
+        returned = _returned(lines[-1], result) if lines else None
+        body = [*lines[:-1], returned] if returned is not None else [*lines, cst.parse_statement(f"return {result}")]
         return _method("configure_optimizers", "self", body)
 
 
-def _returned(line: cst.CSTNode) -> cst.CSTNode | None:
-    """`return SGD(...)` for the line `optimizer = SGD(...)`; None for a call over several lines, which are aligned."""
-    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
-    if not isinstance(small, cst.Assign) or "\n" in cst.Module([]).code_for_node(small):
+def _returned(line: cst.CSTNode, name: str) -> cst.CSTNode | None:
+    """`return SGD(...)` for the line `optimizer = SGD(...)`, where that is the name to return."""
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+    if not isinstance(small, cst.Assign) or len(small.targets) > 1:
         return None
-    return line.with_changes(body=[cst.Return(small.value)])
+    target = small.targets[0].target
+    wanted = isinstance(target, cst.Name) and target.value == name
+    return line.with_changes(body=[cst.Return(small.value)]) if wanted else None
 
 
 def _none_first(name: str, line: cst.CSTNode) -> list[cst.CSTNode]:
@@ -341,19 +354,11 @@ def _spelled_out(node: cst.FormattedStringExpression) -> list[cst.CSTNode]:
 
 
 def _method(name: str, parameters: str, lines: Sequence[cst.CSTNode]) -> cst.FunctionDef:
-    parsed = cst.parse_statement(folded(f"def {name}({parameters}):", WIDTH - 4) + "\n    pass\n")
+    parsed = cst.parse_statement(broken(f"def {name}({parameters}):", WIDTH - 4) + "\n    pass\n")
     assert isinstance(parsed, cst.FunctionDef)
     body = list(lines) or [cst.parse_statement("pass")]
-    body[0] = body[0].with_changes(leading_lines=_comments(body[0]))
+    body[0] = without_gap(body[0])
     return parsed.with_changes(body=cst.IndentedBlock(body))  # type: ignore[arg-type]
-
-
-def _comments(line: cst.CSTNode) -> list[cst.EmptyLine]:
-    """The leading lines from the first comment on."""
-    lines = list(getattr(line, "leading_lines", ()))
-    while lines and lines[0].comment is None:
-        lines.pop(0)
-    return lines
 
 
 def _space_above(method: cst.FunctionDef) -> cst.FunctionDef:

@@ -1,4 +1,4 @@
-"""The layout of what is written: continuation lines, docstrings and long lines."""
+"""The layout of what is written: continuation lines, docstrings and lines of many arguments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import textwrap
 import pytest
 
 from refactorer import convert
-from refactorer.emit.layout import folded
 from refactorer.result import Converted
 
 SCRIPT = """\
@@ -77,19 +76,6 @@ def test_a_docstring_goes_as_deep_as_its_method() -> None:
     assert '        """Trains for an epoch.\n\n          All of the data.\n        """\n' in result.after
 
 
-@pytest.mark.parametrize(
-    ("code", "room", "lines"),
-    [
-        ("f(a, b)", 7, ["f(a, b)"]),
-        ("f(a, b)", 6, ["f(a,", "  b)"]),
-        ("def f(aa, bb, cc):", 13, ["def f(aa, bb,", "      cc):"]),
-        ("x = f(a_long_name, b)", 5, ["x = f(a_long_name,", "      b)"]),
-    ],
-)
-def test_a_long_call_is_folded_under_its_bracket(code: str, room: int, lines: list[str]) -> None:
-    assert folded(code, room).splitlines() == lines
-
-
 def test_a_module_with_many_arguments_is_made_on_lines_of_its_own() -> None:
     names = [f"an_argument_with_a_name_{i}" for i in range(9)]
     assigned = "".join(f"    {name} = torch.ones(1)\n" for name in names)
@@ -104,3 +90,70 @@ def test_a_module_with_many_arguments_is_made_on_lines_of_its_own() -> None:
     assert isinstance(result, Converted)
     assert "    trainer.fit(module, loader)\n" in result.after
     assert max(len(line) for line in result.after.splitlines() if "square" not in line) <= 120
+
+
+def _converted(text: str) -> str:
+    result = convert(text)
+    assert isinstance(result, Converted)
+    return result.after
+
+
+EVALUATED = SCRIPT.format(line="        print(i)").replace(
+    "    train(epoch, loader)\n",
+    """\
+    train(epoch, loader)
+    with torch.no_grad():
+        total = 0
+        for x, y in loader:
+            total += (model(x) - y).square().mean().item()
+
+        mean = torch.tensor(total) / torch.ones(1) * model.weight.mean()
+
+        print(mean)
+""",
+)
+
+
+def test_a_new_header_has_no_gap_behind_it() -> None:
+    after = _converted(EVALUATED)
+    assert "\n\n        with torch.no_grad():\n            mean = torch.tensor" in after
+    assert ":\n\n            " not in after
+
+
+@pytest.mark.parametrize("body", ["if i:\n\n            print(i)", "if i:\n\n            # why\n            print(i)"])
+def test_gaps_of_the_script_stay(body: str) -> None:
+    written = body.replace("i:", "batch_idx:").replace("print(i)", "self.print(batch_idx)")
+    assert f"        {written}\n" in _converted(SCRIPT.format(line=f"        {body}"))
+
+
+def test_the_gap_of_a_line_that_goes_closes() -> None:
+    body = "if i:\n            model.to('cpu')\n\n            print(i)"
+    assert "if batch_idx:\n            self.model" in _converted(SCRIPT.format(line=f"        {body}"))
+
+
+MADE = "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n"
+RETURNED = {
+    "aligned": (
+        "optimizer = torch.optim.SGD(model.parameters(),\n                            lr=0.1)\n",
+        "        return torch.optim.SGD(self.model.parameters(),\n                               lr=0.1)\n",
+    ),
+    "hanging, with comments": (
+        "# made\noptimizer = torch.optim.SGD(\n    model.parameters(),  # all\n    lr=0.1)  # fast\n",
+        "        # made\n        return torch.optim.SGD(\n            self.model.parameters(),  # all\n"
+        "            lr=0.1)  # fast\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("made", "returned"), [*RETURNED.values()], ids=[*RETURNED])
+def test_an_optimizer_is_returned_without_a_name(made: str, returned: str) -> None:
+    after = _converted(SCRIPT.format(line="        print(i)").replace(MADE, made))
+    assert f"    def configure_optimizers(self):\n{returned}" in after
+
+
+def test_an_optimizer_that_a_scheduler_needs_keeps_its_name() -> None:
+    scheduler = "scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)\n"
+    text = SCRIPT.format(line="        print(i)").replace(MADE, MADE + scheduler)
+    after = _converted(text + "    scheduler.step()\n")
+    assert "        optimizer = torch.optim.SGD(" in after
+    assert "        return [optimizer], [scheduler]\n" in after
