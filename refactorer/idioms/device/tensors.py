@@ -18,7 +18,7 @@ MOVING = {"cuda", "to", "cpu"}
 _DRAWING = {"zero_", "normal_", "uniform_", "random_", "exponential_"}  # given numbers alone
 _FILLING = {*_DRAWING, "fill_", "bernoulli_"}
 _STORING = {"copy_", "add_", "sub_", "mul_", "div_", "scatter_", "masked_fill_", "fill_", "bernoulli_"}
-_FACTORIES = {
+FACTORIES = {
     "zeros", "ones", "full", "empty", "eye", "arange", "linspace", "rand", "randn", "randint", "randperm", "tensor",
     "zeros_like", "ones_like", "rand_like", "randn_like", "full_like", "empty_like", "from_numpy",
 }  # fmt: skip
@@ -68,7 +68,7 @@ class Gradients:
         if self._is_wrapper(call):
             return True
         name = self.program.qualified_name(call.func) or ""
-        if name.startswith("torch.") and name[len("torch.") :] in _FACTORIES:
+        if name.startswith("torch.") and name[len("torch.") :] in FACTORIES:
             return True
         if name.startswith("torch.") and name[len("torch.") :] in _PASSING:
             return all(self.free(arg.value) or self._is_number(arg.value) for arg in call.args)
@@ -92,7 +92,7 @@ class Gradients:
         if not isinstance(node, cst.Call):
             return False
         name = self.program.qualified_name(node.func) or ""
-        if name.startswith("torch.") and name[len("torch.") :] in _FACTORIES - {"from_numpy"}:
+        if name.startswith("torch.") and name[len("torch.") :] in FACTORIES - {"from_numpy"}:
             return True
         if self.makes_typed_tensor(node.func):
             return len(node.args) != 1 or not self.free(node.args[0].value)
