@@ -93,7 +93,8 @@ def _branch(outline: Outline, roles: Roles, branch: cst.If) -> dict[cst.CSTNode,
     if not moves or bare_texts(_done(lines, bare)) != bare_texts(others):
         return {}
     done = _done(lines, {moved: _following(moved) for moved in moves})
-    done[0] = with_comments(done[0], comments_of(branch))
+    beside = [comment for comment in comments_of(branch) if comment not in branch.leading_lines]
+    done[0] = with_comments(done[0], [*branch.leading_lines, *beside])
     return {branch: done}
 
 
