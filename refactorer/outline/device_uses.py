@@ -9,6 +9,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
 from refactorer.outline.arguments import matched
 
 _QUIET = ("torch.no_grad", "torch.enable_grad", "torch.inference_mode")
@@ -25,10 +26,21 @@ def only_places(program: Program, node: cst.CSTNode, seen: frozenset[Variable] =
     keyword = arg.keyword.value if arg.keyword is not None else ""
     if isinstance(call.func, cst.Attribute) and name is None:
         method = call.func.attr.value
-        return method == "to" or (keyword == "device" and method.startswith("new_"))
+        moves = method == "to" and moves_plainly(program, seen)
+        return moves or (keyword == "device" and method.startswith("new_"))
     if name is not None and name.startswith("torch."):
         return keyword in _PLACES or name == "torch.device"
     return _is_handed_on(program, call, arg, seen)
+
+
+def moves_plainly(program: Program, seen: frozenset[Variable] = frozenset()) -> bool:
+    """Whether no class of the file has a `to()` of its own that does more with a device than to hand it on."""
+    own = [function for function in program.find(cst.FunctionDef) if function.name.value == "to"]
+    parameters = [
+        part for function in own for part in walk(function.params)
+        if isinstance(part, cst.Param) and part not in function.params.params[:1]
+    ]  # fmt: skip
+    return all(_only_hands_on(program, program.variables[part.name], seen) for part in parameters)
 
 
 def _is_handed_on(program: Program, call: cst.Call, arg: cst.Arg, seen: frozenset[Variable]) -> bool:
@@ -39,12 +51,14 @@ def _is_handed_on(program: Program, call: cst.Call, arg: cst.Arg, seen: frozense
     parameter = next((param for param, value in given.items() if value is arg.value), None)
     if parameter is None:
         return False
-    variable = program.variables[parameter.name]
+    return _only_hands_on(program, program.variables[parameter.name], seen)
+
+
+def _only_hands_on(program: Program, variable: Variable, seen: frozenset[Variable]) -> bool:
     if variable in seen:
         return True
-    return len(variable.writes) == 1 and all(
-        only_places(program, read.node, seen | {variable}) for read in variable.reads
-    )
+    places = (only_places(program, read.node, seen | {variable}) for read in variable.reads)
+    return len(variable.writes) == 1 and all(places)
 
 
 def _keeps_arguments(program: Program, decorator: cst.Decorator) -> bool:

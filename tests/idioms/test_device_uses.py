@@ -114,3 +114,25 @@ def test_a_function_that_looks_at_the_device_is_given_that_of_the_script(
     assert "self.device_)" in text
     assert "torch.rand(2, device=self.device) + torch.zeros(2).to(self.device)" in step_of(text)
     assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+OWN = """
+class Part:
+    def to(self, device):
+        {line}
+        return self
+
+def measured(model, device):
+    return Part().to(device) is not None
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "own"),
+    [("print(device != 'cpu')", True), ("self.shift = torch.ones(1).to(device)", False), ("device = 1", True)],
+)
+def test_a_class_may_look_at_the_device_when_it_is_moved(line: str, own: bool, runner: Runner) -> None:
+    before = _script(OWN.format(line=line))
+    text, _ = converted(before)
+    assert ("self.device_)" in text) == own
+    assert first_difference(runner.run(before), runner.run(text)) is None
