@@ -11,6 +11,7 @@ from refactorer.analysis.targets import binds_only_names, names_bound_by
 from refactorer.analysis.walk import walk
 from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.anchors import loops_around
+from refactorer.outline.device_uses import only_places
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import assigned_class, is_asked_for_parameters, makes_module, only_switches
 from refactorer.outline.outline import (
@@ -225,19 +226,8 @@ class Placing(Supplying):
                     self.homes.arguments.append(variable)
 
     def _only_moves(self, variable: Variable) -> bool:
-        for _, body in self._ordered():
-            for node, used in self.outline.uses(*body):
-                parent = self.program.parent.get(node)
-                if used is not variable:
-                    continue
-                call = self.program.parent.get(parent) if isinstance(parent, cst.Arg) else None
-                if not isinstance(call, cst.Call) or not isinstance(parent, cst.Arg):
-                    return False
-                keyword = parent.keyword.value if parent.keyword else ""
-                moves = isinstance(call.func, cst.Attribute) and call.func.attr.value == "to"
-                if keyword != "device" and not moves:
-                    return False
-        return True
+        uses = (use for _, body in self._ordered() for use in self.outline.uses(*body))
+        return all(only_places(self.program, node) for node, used in uses if used is variable)
 
     # --- names ----------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ def apply(outline: Outline, roles: Roles) -> None:
     if choice is not None:
         outline.device = _named(outline, choice) or choice.expression
     _strip(outline, choice)
-    if choice is not None and (choice.is_cuda or choice.target[0] == "setting") and roles.models:
+    if choice is not None:
         follow(outline, roles, choice)
 
 

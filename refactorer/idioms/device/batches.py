@@ -23,6 +23,7 @@ from refactorer.idioms.device.lines import bare_texts, drop_idle, idle_lines, pa
 from refactorer.idioms.device.makers import gives_plain_batches, is_counted
 from refactorer.idioms.device.parts import Parts, is_none, is_none_test
 from refactorer.idioms.device.remarks import without_remarks
+from refactorer.idioms.device.spread import is_spread
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
@@ -254,10 +255,12 @@ class _Stripping(Parts):
             if self.outline.variable(node) in self.raw:
                 raise Obstacle(node, f"{node.value} is used before it is moved, or is not moved")
             return
+        spread = isinstance(node, cst.Call) and is_spread(self.outline, node)
         for child in children(node):
-            if not (isinstance(node, cst.Attribute) and child is node.attr) and not (
+            named = (isinstance(node, cst.Attribute) and child is node.attr) or (
                 isinstance(node, cst.Arg) and child is node.keyword
-            ):
+            )
+            if not named and not (spread and isinstance(child, cst.Arg) and self.is_part(child.value)):
                 self._look(child)
 
     def _moves_something(self, node: cst.IfExp) -> bool:

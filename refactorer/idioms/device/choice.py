@@ -177,7 +177,7 @@ def target_of(outline: Outline, node: cst.CSTNode) -> Target | None:
     if len(places) != 1 or places[0].star or (places[0].keyword and places[0].keyword.value != "device"):
         return ("other", text_of(node)) if method == "cuda" else None
     place = places[0].value
-    found = _place(outline, place)
+    found = place_named(outline, place)
     return found if found is not None or method == "to" else ("other", text_of(place))
 
 
@@ -217,7 +217,8 @@ def place_of(call: cst.Call) -> cst.BaseExpression:
     return next(arg.value for arg in call.args if arg.keyword is None or arg.keyword.value == "device")
 
 
-def _place(outline: Outline, place: cst.BaseExpression) -> Target | None:
+def place_named(outline: Outline, place: cst.BaseExpression) -> Target | None:
+    """The device that an expression names; None for the CPU, and for what may be no device."""
     program = outline.program
     if isinstance(place, cst.Call) and program.qualified_name(place.func) == "torch.device" and len(place.args) == 1:
         place = place.args[0].value
@@ -235,7 +236,7 @@ def _place(outline: Outline, place: cst.BaseExpression) -> Target | None:
         return None
     raw = program.variables[place]
     if raw in outline.bindings.expression:
-        return _place(outline, outline.bindings.expression[raw])
+        return place_named(outline, outline.bindings.expression[raw])
     made = program.assigned_value(variable)
     is_device = isinstance(made, cst.Call) and program.qualified_name(made.func) == "torch.device"
     if "device" not in variable.name.lower() and not is_device:

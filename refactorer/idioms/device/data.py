@@ -24,6 +24,7 @@ _MOVERS = {
     "multiprocessing", "ast", "threading", "queue", "signal", "uuid", "hashlib", "tempfile", "textwrap", "traceback",
     "gc",
 }  # fmt: skip
+_OWN_BATCHES = {"collate_fn", "batch_sampler"}
 _PARAMETERS = {"parameters", "named_parameters", "modules", "named_modules", "children"}
 
 
@@ -75,12 +76,34 @@ def _is_loader(outline: Outline, iterable: cst.BaseExpression | None) -> bool:
     value = outline.program.assigned_value(outline.variable(iterable)) if isinstance(iterable, cst.Name) else None
     if not isinstance(value, cst.Call):
         return False
-    plain = not any(
-        arg.star == "**" or (arg.keyword is not None and arg.keyword.value in ("collate_fn", "batch_sampler"))
-        or (isinstance(arg.value, cst.Name) and arg.value.value == "None") for arg in value.args
-    )  # fmt: skip
+    plain = all(map(_leaves_batches, value.args)) and all(_brings_nothing_else(outline, arg) for arg in value.args)
     name = outline.program.qualified_name(value.func) or ""
     return plain and name.startswith("torch.utils.data.") and name.endswith(".DataLoader")
+
+
+def _leaves_batches(arg: cst.Arg) -> bool:
+    """Whether an argument of a loader leaves it to the loader to make its batches."""
+    gives_none = isinstance(arg.value, cst.Name) and arg.value.value == "None"
+    return not gives_none and (arg.keyword is None or arg.keyword.value not in _OWN_BATCHES)
+
+
+def _brings_nothing_else(outline: Outline, arg: cst.Arg) -> bool:
+    """Whether an argument is no `**settings`, or those are written out, and leave it to the loader to make batches."""
+    if arg.star != "**":
+        return True
+    program, variable = outline.program, outline.program.variables.get(arg.value)
+    value = program.assigned_value(variable)
+    displays = [value.body, value.orelse] if isinstance(value, cst.IfExp) else [value]
+    for display in displays:
+        for element in display.elements if isinstance(display, cst.Dict) else [None]:
+            key = element.key if isinstance(element, cst.DictElement) else None
+            given = element.value if element is not None else None
+            if not isinstance(key, cst.SimpleString) or key.evaluated_value in _OWN_BATCHES or given is None:
+                return False
+            if isinstance(given, cst.Name) and given.value == "None":
+                return False
+    parents = [program.parent.get(seen.node) for seen in variable.reads] if variable is not None else []
+    return all(isinstance(parent, cst.Arg) and parent.star == "**" for parent in parents)
 
 
 def _asks_for_gradients(outline: Outline) -> bool:

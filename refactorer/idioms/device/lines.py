@@ -19,9 +19,20 @@ def text_of(node: cst.CSTNode) -> str:
 
 def bracketed(node: cst.BaseExpression) -> cst.BaseExpression:
     """An operation in parentheses, since it may come to stand in front of a method call or over several lines."""
-    if node.lpar or not isinstance(node, (cst.BinaryOperation, cst.UnaryOperation, cst.IfExp, cst.Tuple)):
+    operation = isinstance(node, (cst.BinaryOperation, cst.UnaryOperation, cst.IfExp, cst.Tuple))
+    if node.lpar or not (operation or _breaks(node)):
         return node
     return node.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+
+
+def _breaks(node: cst.BaseExpression) -> bool:
+    """Whether an expression goes over several lines that no brackets of its own hold together."""
+    text = text_of(node)
+    try:
+        cst.parse_expression(text if "\n" in text else "x")
+    except cst.ParserSyntaxError:
+        return True
+    return False
 
 
 Pair = tuple[cst.BaseExpression, cst.BaseExpression]

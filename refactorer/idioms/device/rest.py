@@ -10,17 +10,21 @@ import libcst as cst
 
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
-from refactorer.idioms.device.choice import Choice, place_of, target_of, types_in
+from refactorer.idioms.device.choice import Choice, place_named, place_of, target_of, types_in
 from refactorer.idioms.device.conditions import Target, condition_of
 from refactorer.idioms.device.lines import bare_texts, bracketed, text_of
+from refactorer.idioms.device.tensors import FACTORIES
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of, with_comments
+from refactorer.outline.device_uses import moves_plainly
 from refactorer.outline.optimizers import Roles, makes_module
 from refactorer.outline.outline import Outline
 
 
 def follow(outline: Outline, roles: Roles, choice: Choice) -> None:
     """Rewrites the moves in the hooks whose condition is the script's one condition for CUDA."""
+    if not choice.is_cuda and not moves_plainly(outline.program):
+        return
     for hook, body in outline.hooks.items():
         edits: dict[cst.CSTNode, Edit] = {}
         for node in walk(*body):
@@ -30,10 +34,12 @@ def follow(outline: Outline, roles: Roles, choice: Choice) -> None:
                 moved = _moved(outline, roles, node.body)
                 if moved is not None and text_of(moved.func.value) == text_of(node.orelse):  # type: ignore[attr-defined]
                     edits[node] = _following(moved)
-            elif choice.condition is None and (moved := _moved(outline, roles, node)) is not None:
+            elif choice.is_cuda and choice.condition is None and (moved := _moved(outline, roles, node)) is not None:
                 edits[moved] = _following(moved)
-            elif choice.target[0] == "setting" and _is_of_tensor(outline, roles, node, choice.target):
+            elif choice.target != ("cuda",) and _is_of_tensor(outline, roles, node, choice.target):
                 edits[place_of(node)] = cst.parse_expression("self.device")  # type: ignore[arg-type]
+            elif isinstance(node, cst.Call) and (place := _place_of_new(outline, choice, node)) is not None:
+                edits[place] = cst.parse_expression("self.device")
         if edits:
             outline.edit(hook, edits)
 
@@ -62,6 +68,16 @@ def _is_of_tensor(outline: Outline, roles: Roles, node: cst.CSTNode, target: Tar
     return not (modules and root is node.func.value)  # type: ignore[attr-defined]
 
 
+def _place_of_new(outline: Outline, choice: Choice, call: cst.Call) -> cst.BaseExpression | None:
+    """The place of a tensor that a step makes on the device: `torch.zeros(3, device=args.device)`."""
+    name = outline.program.qualified_name(call.func) or ""
+    named = [arg.value for arg in call.args if arg.keyword is not None and arg.keyword.value == "device"]
+    makes = name.startswith("torch.") and name.removeprefix("torch.") in FACTORIES
+    if not named or not makes or choice.condition is not None or place_named(outline, named[0]) != choice.target:
+        return None
+    return named[0]
+
+
 def _following(call: cst.Call) -> cst.Call:
     assert isinstance(call.func, cst.Attribute)
     kept = [arg for arg in call.args if arg.keyword is not None and arg.keyword.value == "non_blocking"]
@@ -80,7 +96,8 @@ def _branch(outline: Outline, roles: Roles, branch: cst.If) -> dict[cst.CSTNode,
     if not moves or bare_texts(_done(lines, bare)) != bare_texts(others):
         return {}
     done = _done(lines, {moved: _following(moved) for moved in moves})
-    done[0] = with_comments(done[0], comments_of(branch))
+    beside = [comment for comment in comments_of(branch) if comment not in branch.leading_lines]
+    done[0] = with_comments(done[0], [*branch.leading_lines, *beside])
     return {branch: done}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.parsed_arguments import is_setting
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.idioms.device.data import comes_from_outside, data_is_plain
 from refactorer.idioms.device.lines import is_false
@@ -14,8 +15,10 @@ RESHAPING = {
     "float", "long", "double", "int", "half", "bool", "type", "view_as", "expand_as", "repeat",
 }  # fmt: skip
 MOVING = {"cuda", "to", "cpu"}
-_FILLING = {"fill_", "zero_", "normal_", "uniform_", "random_", "bernoulli_", "exponential_"}
-_FACTORIES = {
+_DRAWING = {"zero_", "normal_", "uniform_", "random_", "exponential_"}  # given numbers alone
+_FILLING = {*_DRAWING, "fill_", "bernoulli_"}
+_STORING = {"copy_", "add_", "sub_", "mul_", "div_", "scatter_", "masked_fill_", "fill_", "bernoulli_"}
+FACTORIES = {
     "zeros", "ones", "full", "empty", "eye", "arange", "linspace", "rand", "randn", "randint", "randperm", "tensor",
     "zeros_like", "ones_like", "rand_like", "randn_like", "full_like", "empty_like", "from_numpy",
 }  # fmt: skip
@@ -65,7 +68,7 @@ class Gradients:
         if self._is_wrapper(call):
             return True
         name = self.program.qualified_name(call.func) or ""
-        if name.startswith("torch.") and name[len("torch.") :] in _FACTORIES:
+        if name.startswith("torch.") and name[len("torch.") :] in FACTORIES:
             return True
         if name.startswith("torch.") and name[len("torch.") :] in _PASSING:
             return all(self.free(arg.value) or self._is_number(arg.value) for arg in call.args)
@@ -76,8 +79,8 @@ class Gradients:
         method = call.func.attr.value
         if method == "detach":
             return True
-        if method in _FILLING:
-            return self.free(call.func.value) and all(self._is_number(arg.value) for arg in call.args)
+        if method in _DRAWING | _STORING:
+            return self.free(call.func.value) and self._stores_no_gradient(call)
         return method in RESHAPING | MOVING and self.free(call.func.value)
 
     def is_new(self, node: cst.BaseExpression) -> bool:
@@ -89,7 +92,7 @@ class Gradients:
         if not isinstance(node, cst.Call):
             return False
         name = self.program.qualified_name(node.func) or ""
-        if name.startswith("torch.") and name[len("torch.") :] in _FACTORIES - {"from_numpy"}:
+        if name.startswith("torch.") and name[len("torch.") :] in FACTORIES - {"from_numpy"}:
             return True
         if self.makes_typed_tensor(node.func):
             return len(node.args) != 1 or not self.free(node.args[0].value)
@@ -117,12 +120,15 @@ class Gradients:
         return arg.star == "*" or self._is_number(node) or self._is_array(node) or self.free(node)
 
     def _is_number(self, node: cst.BaseExpression) -> bool:
+        """Whether an expression is a number or several, such as a size."""
         if isinstance(node, (cst.BaseNumber, cst.UnaryOperation)):
             return not isinstance(node, cst.UnaryOperation) or self._is_number(node.expression)
         if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
-            return node.func.attr.value == "size" and bool(node.args)
+            return node.func.attr.value == "size"
         if isinstance(node, cst.Subscript):
             return isinstance(node.value, cst.Attribute) and node.value.attr.value == "shape"
+        if isinstance(node, cst.Attribute):
+            return node.attr.value == "shape" or is_setting(self.program, node)
         value = self.program.assigned_value(self.outline.variable(node)) if isinstance(node, cst.Name) else None
         return value is not None and self._is_number(value)
 
@@ -156,19 +162,35 @@ class Gradients:
         return all(self._is_free_write(seen) for seen in variable.writes)
 
     def tells(self, node: cst.CSTNode) -> bool:
-        """Whether a use can tell a tensor from its alias, or changes what it is: `x.requires_grad_()`, `x += y`."""
+        """Whether a use can tell a tensor from its alias, or may give it a gradient: `x.requires_grad_()`, `x += y`."""
         parent = self.program.parent.get(node)
         while isinstance(parent, cst.Subscript) and parent.value is node:
             node, parent = parent, self.program.parent.get(parent)
-        if isinstance(parent, (cst.AugAssign, cst.Del)):
-            return True
+        if isinstance(parent, cst.AugAssign):
+            return not self._has_no_gradient(parent.value)
         if isinstance(parent, cst.AssignTarget):
-            return isinstance(node, cst.Subscript)
+            assign = self.program.parent.get(parent)
+            stored = isinstance(assign, cst.Assign) and self._has_no_gradient(assign.value)
+            return isinstance(node, cst.Subscript) and not stored
         if not isinstance(parent, cst.Attribute) or parent.value is not node:
-            return False
-        name = parent.attr.value
-        assigned = isinstance(self.program.parent.get(parent), (cst.AssignTarget, cst.AugAssign))
-        return assigned or (name in _TELLING and name != "data") or (name.endswith("_") and name not in _FILLING)
+            return isinstance(parent, cst.Del)
+        return self._attribute_tells(parent)
+
+    def _attribute_tells(self, node: cst.Attribute) -> bool:
+        parent, name = self.program.parent.get(node), node.attr.value
+        if isinstance(parent, (cst.AssignTarget, cst.AugAssign)) or (name in _TELLING and name != "data"):
+            return True
+        called = isinstance(parent, cst.Call) and parent.func is node
+        return name.endswith("_") and not (called and self._stores_no_gradient(parent))  # type: ignore[arg-type]
+
+    def _stores_no_gradient(self, call: cst.Call) -> bool:
+        """Whether a method that changes a tensor in place cannot give it a gradient."""
+        method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+        stores = method in _STORING and all(self._has_no_gradient(arg.value) for arg in call.args)
+        return stores or method in _DRAWING
+
+    def _has_no_gradient(self, node: cst.BaseExpression) -> bool:
+        return self.free(node) or self._is_number(node)
 
     def _is_free_write(self, seen: Occurrence) -> bool:
         if seen.access not in ("write", "delete"):
@@ -206,13 +228,25 @@ def _is_volatile(arg: cst.Arg) -> bool:
 
 def wrapped(call: cst.Call) -> cst.BaseExpression | None:
     """The argument of a `Variable(x)` that does nothing else: not for one that shall require a gradient."""
+    return _given(call, needs=False)
+
+
+def needing(call: cst.Call) -> cst.BaseExpression | None:
+    """The argument of a `Variable(x, requires_grad=True)`."""
+    return _given(call, needs=True)
+
+
+def _given(call: cst.Call, *, needs: bool) -> cst.BaseExpression | None:
     given: cst.BaseExpression | None = None
+    needed = False
     for index, arg in enumerate(call.args):
         keyword = arg.keyword.value if arg.keyword is not None else ""
         if arg.star:
             return None
         if (index == 0 and not keyword) or keyword == "data":
             given = arg.value
+        elif keyword == "requires_grad" and isinstance(arg.value, cst.Name) and arg.value.value == "True":
+            needed = True
         elif not (keyword == "requires_grad" and is_false(arg.value)) and not _is_volatile(arg):
             return None
-    return given
+    return given if needed == needs else None

@@ -1,0 +1,66 @@
+"""Uses of a device that only say where something goes: any other spelling of the same device does as well there.
+
+A string and a `torch.device` compare and print differently, so code that looks at a device is given the script's own.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.outline.arguments import matched
+
+_QUIET = ("torch.no_grad", "torch.enable_grad", "torch.inference_mode")
+_PLACES = ("device", "map_location")
+
+
+def only_places(program: Program, node: cst.CSTNode, seen: frozenset[Variable] = frozenset()) -> bool:
+    """Whether a use of a device is a move, the place of a new tensor, or given to a function that does no more."""
+    arg = program.parent.get(node)
+    call = program.parent.get(arg) if isinstance(arg, cst.Arg) else None
+    if not isinstance(arg, cst.Arg) or not isinstance(call, cst.Call) or arg.value is not node:
+        return False
+    name = program.qualified_name(call.func)
+    keyword = arg.keyword.value if arg.keyword is not None else ""
+    if isinstance(call.func, cst.Attribute) and name is None:
+        method = call.func.attr.value
+        moves = method == "to" and moves_plainly(program, seen)
+        return moves or (keyword == "device" and method.startswith("new_"))
+    if name is not None and name.startswith("torch."):
+        return keyword in _PLACES or name == "torch.device"
+    return _is_handed_on(program, call, arg, seen)
+
+
+def moves_plainly(program: Program, seen: frozenset[Variable] = frozenset()) -> bool:
+    """Whether no class of the file has a `to()` of its own that does more with a device than to hand it on."""
+    own = [function for function in program.find(cst.FunctionDef) if function.name.value == "to"]
+    parameters = [
+        part for function in own for part in walk(function.params)
+        if isinstance(part, cst.Param) and part not in function.params.params[:1]
+    ]  # fmt: skip
+    return all(_only_hands_on(program, program.variables[part.name], seen) for part in parameters)
+
+
+def _is_handed_on(program: Program, call: cst.Call, arg: cst.Arg, seen: frozenset[Variable]) -> bool:
+    function = program.function(call.func)
+    if function is None or not all(_keeps_arguments(program, decorator) for decorator in function.decorators):
+        return False
+    given = matched(function.params, call.args) or {}
+    parameter = next((param for param, value in given.items() if value is arg.value), None)
+    if parameter is None:
+        return False
+    return _only_hands_on(program, program.variables[parameter.name], seen)
+
+
+def _only_hands_on(program: Program, variable: Variable, seen: frozenset[Variable]) -> bool:
+    if variable in seen:
+        return True
+    places = (only_places(program, read.node, seen | {variable}) for read in variable.reads)
+    return len(variable.writes) == 1 and all(places)
+
+
+def _keeps_arguments(program: Program, decorator: cst.Decorator) -> bool:
+    part = decorator.decorator
+    return program.qualified_name(part.func if isinstance(part, cst.Call) else part) in _QUIET

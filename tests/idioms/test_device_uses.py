@@ -1,0 +1,138 @@
+"""Uses of the script's device: the module's own one does as well where it only says where something goes."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from tests.fixtures_harness import Runner, first_difference
+from tests.idioms.device_harness import converted, step_of
+
+SCRIPT = """
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+torch.manual_seed(0)
+loader = DataLoader(TensorDataset(torch.randn(8, 2), torch.randn(8, 1)), batch_size=4)
+{functions}
+
+def main():
+    device = {device}
+    model = nn.Linear(2, 1).to(device)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for epoch in range(2):
+        for x, y in loader:
+            x, y = x.to(device), y.to(device)
+            noise = torch.rand(2, device=device) + torch.zeros(2).to(device)
+            loss = nn.functional.mse_loss(model(x + noise), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            print(measured(model, {given}))
+
+main()
+"""
+A_STRING = "'cuda' if torch.cuda.is_available() else 'cpu'"
+A_DEVICE = f"torch.device({A_STRING})"
+MOVING = """
+def measured(model, device):
+    return model(torch.ones(1, 2).to(device)).item()
+"""
+QUIET = """
+@torch.no_grad()
+def measured(model, device, again=True):
+    x = torch.ones(2, device=device)
+    return model(x).item() + (measured(model, device, False) if again else 0)
+"""
+HANDING_ON = """
+def made(n, device):
+    return [part.to(device) for part in torch.ones(n, 2)]
+
+def measured(model, device):
+    return sum(model(part).item() for part in made(3, device=device))
+"""
+LOOKING = """
+def measured(model, device):
+    if device != 'cpu':
+        print('not on the CPU')
+    return model.weight.sum().item()
+"""
+PRINTING = """
+def measured(model, device):
+    print(repr(device))
+    return model.weight.sum().item()
+"""
+BINDING = """
+def measured(model, device):
+    device = device + '!'
+    return device, model.weight.sum().item()
+"""
+GATHERING = """
+def measured(model, *device):
+    return device, model.weight.sum().item()
+"""
+COUNTING = """
+def shown(function):
+    def shows(model, device):
+        print(device, repr(device))
+        return function(model, device)
+    return shows
+
+@shown
+def measured(model, device):
+    return model(torch.ones(1, 2).to(device)).item()
+"""
+
+
+def _script(functions: str, given: str = "device", device: str = A_STRING) -> str:
+    return SCRIPT.format(functions=textwrap.dedent(functions), given=given, device=device)
+
+
+@pytest.mark.parametrize("functions", [MOVING, QUIET, HANDING_ON])
+@pytest.mark.parametrize("given", ["device", "device=device"])
+@pytest.mark.parametrize("device", [A_STRING, A_DEVICE])
+def test_a_function_that_only_moves_is_given_the_device_of_the_module(
+    functions: str, given: str, device: str, runner: Runner
+) -> None:
+    before = _script(functions, given, device)
+    text, _ = converted(before)
+    assert "device_" not in text and "self.device)" in step_of(text)
+    assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+@pytest.mark.parametrize("functions", [LOOKING, PRINTING, BINDING, GATHERING, COUNTING])
+@pytest.mark.parametrize("given", ["device", "device=device"])
+def test_a_function_that_looks_at_the_device_is_given_that_of_the_script(
+    functions: str, given: str, runner: Runner
+) -> None:
+    """A `torch.device` is not equal to a string, and is shown in another way."""
+    if functions == GATHERING:
+        given = "device"
+    before = _script(functions, given)
+    text, _ = converted(before)
+    assert "self.device_)" in text
+    assert "torch.rand(2, device=self.device) + torch.zeros(2).to(self.device)" in step_of(text)
+    assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+OWN = """
+class Part:
+    def to(self, device):
+        {line}
+        return self
+
+def measured(model, device):
+    return Part().to(device) is not None
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "own"),
+    [("print(device != 'cpu')", True), ("self.shift = torch.ones(1).to(device)", False), ("device = 1", True)],
+)
+def test_a_class_may_look_at_the_device_when_it_is_moved(line: str, own: bool, runner: Runner) -> None:
+    before = _script(OWN.format(line=line))
+    text, _ = converted(before)
+    assert ("self.device_)" in text) == own
+    assert first_difference(runner.run(before), runner.run(text)) is None
