@@ -132,7 +132,7 @@ class Placing(Supplying):
             if variable.name in _PARAMETERS:
                 raise Refusal("R403", variable.writes[0].node, f"a global variable is called {variable.name}",
                               "give it another name; methods have a parameter of that name")  # fmt: skip
-            for hook in hooks:
+            for hook in [hook for hook in hooks if self._binds(hook, variable)]:
                 self.homes.global_names.setdefault(hook, set()).add(variable.name)
             return
         if self._shared(variable):
@@ -165,6 +165,10 @@ class Placing(Supplying):
                 self.homes.initial[variable] = line
             else:
                 self.homes.arguments.append(variable)
+
+    def _binds(self, hook: str, variable: Variable) -> bool:
+        uses = self.outline.uses(*self.outline.hooks[hook])
+        return any(used is variable and self.outline.is_write(node) for node, used in uses)
 
     def _bound_again(self, variable: Variable) -> bool:
         """Whether the variable of a later run, or of the code behind the training, is still the same one."""
