@@ -12,7 +12,7 @@ from refactorer.analysis.walk import walk
 from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.anchors import loops_around
 from refactorer.outline.homes import Homes
-from refactorer.outline.optimizers import assigned_class, is_asked_for_parameters, makes_module, only_switches
+from refactorer.outline.optimizers import assigned_class, gives_back, is_asked_for_parameters, makes_module
 from refactorer.outline.outline import (
     BATCH_END,
     EPOCHS,
@@ -193,7 +193,7 @@ class Placing(Supplying):
     def _require_plain(self, variable: Variable) -> None:
         """A module holds its submodules and parameters in a special way: such an attribute takes nothing else later."""
         bound = [seen for seen in variable.writes if seen.order >= 0 and seen.access != "update"]
-        bound = [seen for seen in bound if not only_switches(self.program, seen)]
+        bound = [seen for seen in bound if not gives_back(self.program, seen)]
         kinds = {makes_module(self.program, seen) for seen in bound}
         if len(kinds) > 1:
             at = next((s.node for s in variable.writes if self.is_inside(s.node)), self.site.batch_loop)
