@@ -20,7 +20,6 @@ from refactorer.idioms.evaluation.obstacles import OF_A_CLASS, USED_ELSEWHERE
 from refactorer.idioms.evaluation.opened_bars import with_opened_bars
 from refactorer.idioms.evaluation.opened_guards import with_opened_guards
 from refactorer.idioms.evaluation.rounds import with_rounds
-from refactorer.idioms.tested_behind import tested_behind
 from refactorer.lightning.traps import CODE as TRAP_CODE
 from refactorer.options import Options
 from refactorer.outline.batches import ROUND, is_round
@@ -203,8 +202,6 @@ class _Conversion:
             Refusal: none can; this is that of the last, most literal view.
         """
         self.program = program
-        if self._convert_tested_behind(program, sites[0]):
-            return
         first: Refusal | None = None
         for index in range(len(sites)):
             try:
@@ -219,24 +216,6 @@ class _Conversion:
             # A view that is given up has left new names in the program; the next one starts afresh.
             self.program = Program(program.module, program.text)
             sites = self._candidates(self.program)
-
-    def _convert_tested_behind(self, program: Program, site: Site) -> bool:
-        """Converts a training whose epochs are left before their batches with that asked behind them, if that helps."""
-        module = tested_behind(program, site)
-        if module is None:
-            return False
-        text, notes, seen = self.text, len(self.notes), len(self.seen)
-        self.text = module.code
-        try:
-            again = self._parsed()
-            self._convert_first(again, self._candidates(again))
-            if not any(note.code == "N103" for note in self.notes[notes:]):
-                return True
-        except Refusal:
-            pass
-        self.text, self.program = text, program
-        del self.notes[notes:], self.seen[seen:]
-        return False
 
     def _convert_copies(self, program: Program, sites: list[Site], index: int, given_up: Refusal | None) -> bool:
         """Converts with functions of their own for the evaluations of the training, if none of them is left over."""

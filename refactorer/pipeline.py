@@ -29,6 +29,7 @@ from refactorer.idioms.jumps import leave_epoch, on_lines
 from refactorer.idioms.opaque import with_opaque
 from refactorer.idioms.renewed import is_made_in_front, with_renewed
 from refactorer.lightning import check
+from refactorer.lightning.leaving import require_whole_epochs
 from refactorer.lightning.plan import Plan
 from refactorer.options import Options
 from refactorer.outline.accumulators import accumulators
@@ -40,7 +41,7 @@ from refactorer.outline.helpers import enter_helpers
 from refactorer.outline.homes import Homes
 from refactorer.outline.methods import make_methods
 from refactorer.outline.optimizers import Roles, find_roles, is_asked_for_parameters, is_surely_bound
-from refactorer.outline.outline import BATCH_END, BEFORE_STEP, STEP, Note, Outline
+from refactorer.outline.outline import BATCH_END, BEFORE_STEP, EPOCH_START, STEP, Note, Outline
 from refactorer.outline.placing import Placing
 from refactorer.outline.refusal import LeftOver, Refusal, Split
 from refactorer.outline.returning import stop_instead
@@ -59,6 +60,8 @@ def convert_site(
         Refusal: something in the training has no sound place in this view of it.
     """
     outline = build(program, site)
+    if options.target == "lightning":
+        require_whole_epochs(outline)
     if site.enters_helpers:
         enter_helpers(outline)
     make_methods(outline)
@@ -177,10 +180,10 @@ def _note_gradients_elsewhere(outline: Outline) -> None:
 
 
 def _leave_epoch(outline: Outline) -> None:
-    last = outline.last_hook
-    body = outline.hooks.get(last)
-    if body is not None:
-        outline.edit(last, on_lines(body, leave_epoch(body, outline.mark(last))))
+    for hook in (EPOCH_START, outline.last_hook):
+        body = outline.hooks.get(hook)
+        if body is not None:
+            outline.edit(hook, on_lines(body, leave_epoch(body, outline.mark(hook), skips=hook == EPOCH_START)))
 
 
 def _reduce_sums(outline: Outline) -> None:

@@ -64,6 +64,7 @@ class FitLoop(_FitLoop):
         self._batches: BatchLoop | None = None
         self._hooks: dict[str, hooks.Hook | None] = {}
         self._schedulers_stepped = False
+        self._skips = False
 
     # ---- which loop runs
 
@@ -151,12 +152,15 @@ class FitLoop(_FitLoop):
     def _epoch(self, point: Point) -> None:
         if point is Point.START:
             self._start_epoch()
+        if self._skips:
+            return self._skip()
         if point in (Point.START, Point.BATCHES):
             self._train(resumed=point is Point.BATCHES)
         if point is not Point.END:
             self._validate()
         if not self.trainer.stopping:
             self._end_epoch()
+        return None
 
     def _start_epoch(self) -> None:
         self.batches.reset()
@@ -164,6 +168,15 @@ class FitLoop(_FitLoop):
         self._call("on_train_epoch_start")
         self.batches.reset_counters()
         self.epoch_progress.increment_started()
+
+    def _skip(self) -> None:
+        """Count an epoch of which nothing runs but the hooks of its start, and hand on what these have logged."""
+        connector = self.trainer._logger_connector
+        connector.epoch_end_reached()
+        self.epoch_progress.increment_processed()
+        connector.on_epoch_end()
+        connector.update_train_epoch_metrics()
+        self.epoch_progress.increment_completed()
 
     def _fresh_data(self) -> None:
         """A ``train_dataloader`` method of the module is what the script's ``for`` evaluates in every epoch."""
@@ -264,6 +277,7 @@ class FitLoop(_FitLoop):
             self._epochs.begin(self.epoch_progress.current.processed)
 
     def _next_epoch(self) -> bool:
+        self._skips = False
         return self._epochs is None or self._epochs.advance()
 
     def _finished(self) -> bool:
@@ -281,6 +295,17 @@ class FitLoop(_FitLoop):
             return False
         self._batches.stop = True
         return True
+
+    def skip_epoch(self) -> None:
+        """Train nothing of the epoch whose ``on_train_epoch_start`` runs.
+
+        Raises:
+            RuntimeError: no such hook runs.
+        """
+        progress = self.epoch_progress.current
+        if not self.trainer.training or progress.started == progress.ready:
+            raise RuntimeError("skip_epoch() leaves out an epoch at its start; call it from on_train_epoch_start.")
+        self._skips = True
 
     def teardown(self) -> None:
         """Let go of what belongs to this run."""
@@ -308,7 +333,20 @@ class FitLoop(_FitLoop):
             raise StopIteration
         super().on_advance_start()
 
+    def advance(self) -> None:
+        """Lightning's batches of an epoch, left out after ``skip_epoch``."""
+        if not self._skips:
+            super().advance()
+
     def on_advance_end(self) -> None:
-        """Lightning's end of an epoch, left out after ``stop_training``."""
-        if not self.trainer.stopping:
+        """Lightning's end of an epoch, left out after ``skip_epoch`` and ``stop_training``."""
+        if self._skips:
+            self._skip()
+        elif not self.trainer.stopping:
             super().on_advance_end()
+
+    def on_iteration_done(self) -> None:
+        """Keep the iterator that Lightning has begun in front of the first epoch for the first that is not skipped."""
+        unused = self._skips and (self.is_resuming or self.epoch_progress.current.processed == 1)
+        super().on_iteration_done()
+        self._resuming_from_checkpoint = unused

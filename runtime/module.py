@@ -110,6 +110,20 @@ class Module(pl.LightningModule):
         else:
             end_epoch_early(self.trainer)
 
+    def skip_epoch(self) -> None:
+        """Leave the current epoch out like ``continue`` in front of its batches; for ``on_train_epoch_start``.
+
+        The hook still finishes, and the next epoch begins: no batch is fetched, no validation, epoch-end hook or
+        scheduler step runs.
+
+        Raises:
+            RuntimeError: no epoch starts at this moment, or a plain Lightning Trainer trains, which trains them all.
+        """
+        skip = getattr(self.trainer, "_skip_epoch", None)
+        if skip is None:
+            raise RuntimeError("A plain Lightning Trainer cannot skip an epoch: train with runtime.Trainer.")
+        skip()
+
     def stop_training(self) -> None:
         """End the training like ``break`` in the loop over the epochs.
 

@@ -292,6 +292,10 @@ class Trainer(pl.Trainer):
         if isinstance(loop, FitLoop) and not loop.stop_epoch():
             end_epoch_early(self)
 
+    def _skip_epoch(self) -> None:
+        """What ``Module.skip_epoch`` asks for."""
+        self.fit_loop.skip_epoch()
+
     def _stop_training(self) -> None:
         """What ``Module.stop_training`` asks for."""
         self.stopping = True

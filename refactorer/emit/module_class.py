@@ -49,7 +49,6 @@ _PARAMETERS = {
     BEFORE_STEP: "self, {own}",
     BATCH_END: "self, {own}, {batch}, batch_idx",
 }
-_ATOMS = (cst.Arg, cst.Index, cst.FormattedStringExpression, cst.AssignTarget, cst.Assign, cst.Return, cst.Element)
 
 
 class ClassWriter:
@@ -143,11 +142,8 @@ class ClassWriter:
         return None
 
     def _fitting(self, node: cst.BaseExpression, new: cst.CSTNode) -> cst.CSTNode:
-        """Keeps the parentheses of the name and adds those that an operation needs where the name stood."""
+        """Keeps the parentheses of the name; those that an operation needs in its place are added with the edit."""
         assert isinstance(new, cst.BaseExpression)
-        compound = isinstance(new, (cst.BinaryOperation, cst.UnaryOperation))
-        if compound and not (new.lpar or node.lpar) and not isinstance(self.program.parent.get(node), _ATOMS):
-            new = new.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
         if node.lpar:
             new = new.with_changes(lpar=[*node.lpar, *new.lpar], rpar=[*new.rpar, *node.rpar])
         return new

@@ -225,6 +225,7 @@ RESERVED = frozenset(
         "set_submodule",
         "setup",
         "share_memory",
+        "skip_epoch",
         "state_dict",
         "stop_epoch",
         "stop_training",

@@ -25,39 +25,52 @@ def leave_step(
     `mark` is the attribute that records a `break`.
     """
     last = _last_jumps(statements) if is_end else []
-    return {jump: _leaving(jump, verb, value, jump in last, mark) for jump in loop_jumps(statements)}
+    return {
+        jump: _break(verb, value, jump in last, mark) if isinstance(jump, cst.Break) else [cst.Return(value)]
+        for jump in loop_jumps(statements)
+    }
 
 
-def leave_epoch(statements: Sequence[cst.CSTNode], mark: str | None) -> dict[cst.CSTNode, Edit]:
-    """Edits for the last hook of an epoch: `continue` returns, `break` also ends the training, and sets `mark`."""
+def leave_epoch(statements: Sequence[cst.CSTNode], mark: str | None, skips: bool = False) -> dict[cst.CSTNode, Edit]:
+    """Edits for a hook of an epoch: `continue` returns, `break` also ends the training, and sets `mark`.
+
+    `skips` says that the batches are yet to come: then `continue` skips them, and all that follows in the epoch.
+    """
     last = _last_jumps(statements)
-    return {jump: _leaving(jump, "stop_training", None, jump in last, mark) for jump in loop_jumps(statements)}
+    edits: dict[cst.CSTNode, Edit] = {}
+    for jump in loop_jumps(statements):
+        if isinstance(jump, cst.Break):
+            edits[jump] = _break("stop_training", None, jump in last, mark)
+        else:
+            edits[jump] = _stop("skip_epoch", None, jump in last) if skips else [cst.Return()]
+    return edits
 
 
 def _last_jumps(statements: Sequence[cst.CSTNode]) -> list[cst.CSTNode]:
-    """The `break` that stand where the code ends anyway: last in a body, or in the branches of a last `if`."""
+    """The jumps that stand where the code ends anyway: last in a body, or in the branches of a last `if`."""
     if not statements:
         return []
     last = statements[-1]
     if isinstance(last, cst.SimpleStatementLine):
-        return [last.body[-1]] if isinstance(last.body[-1], cst.Break) else []
+        return [last.body[-1]]
     if not isinstance(last, (cst.If, cst.Else)):
-        return []
+        return [last]
     found = _last_jumps(list(last.body.body))
     return found + (_last_jumps([last.orelse]) if isinstance(last, cst.If) and last.orelse is not None else [])
 
 
-def _leaving(
-    jump: cst.CSTNode, verb: str, value: cst.BaseExpression | None, last: bool, mark: str | None
-) -> list[cst.CSTNode]:
-    leave = cst.Return(value)
-    if isinstance(jump, cst.Continue):
-        return [leave]
-    stop: list[cst.CSTNode] = [cst.Expr(cst.parse_expression(f"self.{verb}()"))]
+def _break(verb: str, value: cst.BaseExpression | None, last: bool, mark: str | None) -> list[cst.CSTNode]:
+    stop = _stop(verb, value, last)
     if mark is not None:
         target = cst.Attribute(cst.Name("self"), cst.Name(mark))
         stop.insert(0, cst.Assign([cst.AssignTarget(target)], cst.Name("True")))
-    return stop if last else [*stop, leave]
+    return stop
+
+
+def _stop(verb: str, value: cst.BaseExpression | None, last: bool) -> list[cst.CSTNode]:
+    """The call of a verb of the module, and the return from the hook where that does not end anyway."""
+    stop = cst.Expr(cst.parse_expression(f"self.{verb}()"))
+    return [stop] if last else [stop, cst.Return(value)]
 
 
 def on_lines(statements: Sequence[cst.CSTNode], edits: dict[cst.CSTNode, Edit]) -> dict[cst.CSTNode, Edit]:

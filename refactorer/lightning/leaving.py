@@ -8,7 +8,8 @@ from refactorer.analysis.walk import walk
 from refactorer.lightning.plan import Plan
 from refactorer.lightning.traps import Found
 from refactorer.outline.control import loop_jumps, returns
-from refactorer.outline.outline import BATCH_END, EPOCH_END, STEP, VALIDATION_END
+from refactorer.outline.outline import BATCH_END, EPOCH_END, EPOCH_START, STEP, VALIDATION_END, Outline
+from refactorer.outline.refusal import PlainerView
 
 _CTRL_C = ("builtins.KeyboardInterrupt", "builtins.BaseException", "signal")
 
@@ -21,6 +22,17 @@ def find_break(plan: Plan) -> Found | None:
             node = jumps[0] if jumps else plan.outline.site.batch_loop
             return Found(node, "`break` leaves the loop over the batches")
     return None
+
+
+def require_whole_epochs(outline: Outline) -> None:
+    """Lightning trains every epoch that it begins.
+
+    Raises:
+        PlainerView: an epoch may be left before its batches.
+    """
+    jumps = loop_jumps(outline.hooks.get(EPOCH_START, []))
+    if jumps:
+        raise PlainerView(jumps[0], "the epoch is left or skipped before its batches")
 
 
 def find_stop(plan: Plan) -> Found | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import libcst as cst
 
 from refactorer.analysis.program import Program
@@ -20,7 +22,7 @@ def check_contents(outline: Outline) -> None:
 
     Raises:
         Refusal: something in them would mean something else in a module.
-        PlainerView: the epoch is left before its batches, which only a plainer view can express.
+        PlainerView: the epoch is left in front of its batches by a jump that may end elsewhere.
     """
     program = outline.program
     statements = [node for body in outline.hooks.values() for node in body]
@@ -44,9 +46,15 @@ def check_contents(outline: Outline) -> None:
         if caught and not surely_bound(program, node, outline.site.epoch_loop):
             raise Refusal("R403", node, CAUGHT,
                           "bind the variable to None in front of the training, and ask for that")  # fmt: skip
-    first = loop_jumps(outline.hooks.get(EPOCH_START, []))
-    if first:
-        raise PlainerView(first[0], "the epoch is left or skipped before its batches")
+    for jump in loop_jumps(outline.hooks.get(EPOCH_START, [])):
+        if _may_be_held_up(outline, jump):
+            raise PlainerView(jump, "the epoch is left before its batches from inside a `with` or `try`")
+
+
+def _may_be_held_up(outline: Outline, jump: cst.CSTNode) -> bool:
+    """Whether the end of a block that a jump leaves may raise, or jump itself: then the epoch may yet go on."""
+    around = itertools.takewhile(lambda node: node is not outline.site.epoch_loop, outline.program.ancestors(jump))
+    return any(isinstance(node, (cst.With, cst.Try, cst.TryStar)) for node in around)
 
 
 def _is_of_driver(outline: Outline, node: cst.Nonlocal) -> bool:

@@ -249,15 +249,24 @@ def calls_module_class(program: Program, value: cst.CSTNode | None) -> bool:
     return known or names_module_class(program.qualified_name(value.func))
 
 
-def only_switches(program: Program, seen: Occurrence) -> bool:
-    """Whether a write gives a network back to its own name: `net = net.eval()`, with the `eval` of torch."""
-    value = program.bound_to(seen.node)
-    func = value.func if isinstance(value, cst.Call) else None
-    if not isinstance(func, cst.Attribute) or func.attr.value not in ("train", "eval"):
+def gives_back(program: Program, seen: Occurrence) -> bool:
+    """Whether a write gives a network back to its own name: `net = net.eval()`, `net = net.to(device)`.
+
+    These have to be torch's methods. A moved parameter is another tensor.
+    """
+    value, variable = program.bound_to(seen.node), program.variables[seen.node]
+    inner = unmoved(value, ("train", "eval")) if value is not None else None
+    if value is None or inner is None or inner is value or program.variables.get(inner) is not variable:
         return False
-    named = (function for function in program.find(cst.FunctionDef) if function.name.value == func.attr.value)
+    methods = {node.attr.value for node in walk(value) if isinstance(node, cst.Attribute)}
+    named = (function for function in program.find(cst.FunctionDef) if function.name.value in methods)
     own = any(class_of_method(program, function) is not None for function in named)
-    return not own and program.variables.get(func.value) is program.variables.get(seen.node)
+    return not own and not any(_makes_parameter(program, other) for other in variable.writes)
+
+
+def _makes_parameter(program: Program, seen: Occurrence) -> bool:
+    value = program.bound_to(seen.node)
+    return isinstance(value, cst.Call) and (program.qualified_name(value.func) or "").endswith("Parameter")
 
 
 def is_module_class(program: Program, node: cst.ClassDef) -> bool:

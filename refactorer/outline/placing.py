@@ -13,7 +13,7 @@ from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.anchors import loops_around
 from refactorer.outline.device_uses import only_places
 from refactorer.outline.homes import Homes
-from refactorer.outline.optimizers import assigned_class, is_asked_for_parameters, makes_module, only_switches
+from refactorer.outline.optimizers import assigned_class, gives_back, is_asked_for_parameters, makes_module
 from refactorer.outline.outline import (
     BATCH_END,
     EPOCHS,
@@ -133,7 +133,7 @@ class Placing(Supplying):
             if variable.name in _PARAMETERS:
                 raise Refusal("R403", variable.writes[0].node, f"a global variable is called {variable.name}",
                               "give it another name; methods have a parameter of that name")  # fmt: skip
-            for hook in hooks:
+            for hook in [hook for hook in hooks if self._binds(hook, variable)]:
                 self.homes.global_names.setdefault(hook, set()).add(variable.name)
             return
         if self._shared(variable):
@@ -167,6 +167,10 @@ class Placing(Supplying):
             else:
                 self.homes.arguments.append(variable)
 
+    def _binds(self, hook: str, variable: Variable) -> bool:
+        uses = self.outline.uses(*self.outline.hooks[hook])
+        return any(used is variable and self.outline.is_write(node) for node, used in uses)
+
     def _bound_again(self, variable: Variable) -> bool:
         """Whether the variable of a later run, or of the code behind the training, is still the same one."""
         loop = self.site.epoch_loop
@@ -190,7 +194,7 @@ class Placing(Supplying):
     def _require_plain(self, variable: Variable) -> None:
         """A module holds its submodules and parameters in a special way: such an attribute takes nothing else later."""
         bound = [seen for seen in variable.writes if seen.order >= 0 and seen.access != "update"]
-        bound = [seen for seen in bound if not only_switches(self.program, seen)]
+        bound = [seen for seen in bound if not gives_back(self.program, seen)]
         kinds = {makes_module(self.program, seen) for seen in bound}
         if len(kinds) > 1:
             at = next((s.node for s in variable.writes if self.is_inside(s.node)), self.site.batch_loop)

@@ -41,8 +41,8 @@ def converted(epochs: str, shown: str) -> str:
         ("'%d' % (epoch)", "'%d' % (self.current_epoch + 1)"),
         # these stay as they are
         ("2 - epoch - 1", "2 - (self.current_epoch + 1) - 1"),
-        ("epoch - 1.0", "(self.current_epoch + 1) - 1.0"),
-        ("epoch - True", "(self.current_epoch + 1) - True"),
+        ("epoch - 1.0", "self.current_epoch + 1 - 1.0"),
+        ("epoch - True", "self.current_epoch + 1 - True"),
         ("epoch * 2", "(self.current_epoch + 1) * 2"),
         ("-epoch - 1", "-(self.current_epoch + 1) - 1"),
         ("2 ** epoch - 1", "2 ** (self.current_epoch + 1) - 1"),

@@ -39,8 +39,9 @@ def skipping_{k}():
     model = torch.nn.Linear(2, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for epoch in range(3):
-        if epoch < first_epoch:
-            continue  # <-- N103
+        with torch.no_grad():
+            if epoch < first_epoch:
+                continue  # <-- N103
         for x, y in loader:
             optimizer.zero_grad()
             loss = (model(x) - y).square().mean()
@@ -112,8 +113,9 @@ CELL = """
 model = torch.nn.Linear(2, 1)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 for epoch in range(3):
-    if epoch < first_epoch:
-        continue  # <-- N103
+    with torch.no_grad():
+        if epoch < first_epoch:
+            continue  # <-- N103
     for x, y in loader:
         optimizer.zero_grad()
         loss = (model(x) - y).square().mean()

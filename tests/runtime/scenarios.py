@@ -29,6 +29,7 @@ from tests.runtime.parity import bits
 from tests.runtime.scenario_modules import (
     Lit,
     LooksAtGradients,
+    Skips,
     Thaws,
     ThawsInTheStep,
     TwoLosses,
@@ -295,6 +296,8 @@ SCENARIOS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "target_network": ("plain", lambda: matched(lit=WithTarget, loader={"shuffle": True})),
     "thaws": ("plain", lambda: matched(lit=Thaws)),
     "thaws_in_the_step": ("plain", lambda: matched(lit=ThawsInTheStep)),
+    "skipped": ("plain", lambda: matched(lit=Skips, epochs=4, validate=True, loader={"shuffle": True})),
+    "lightnings_loop_skipped": ("plain", lambda: matched(lit=Skips, epochs=4, **LIGHTNINGS_LOOP)),
     "told_not_to_look": ("plain", told_not_to_look),
     "fsdp": ("plain", lambda: fsdp(loader={"shuffle": True})),
     "fsdp_network": ("plain", lambda: fsdp(model=network, loader={"shuffle": True})),

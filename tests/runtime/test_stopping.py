@@ -1,17 +1,23 @@
-"""stop_epoch is ``break`` in the loop over batches, stop_training is ``break`` in the loop over epochs."""
+"""stop_epoch is ``break`` in the loop over batches, stop_training is ``break`` in the loop over epochs.
+
+skip_epoch is ``continue`` in front of the loop over batches.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import nn
 from torch.optim.lr_scheduler import StepLR
 
 import runtime
-from tests.runtime.parity import Lit, Record, assert_same, loaders, mlp, run, sgd, train_step
+from tests.runtime.parity import Lit, Record, assert_same, evaluate, loaders, mlp, run, sgd, train_step
 
 HOOKS = (
     "on_fit_start",
@@ -175,6 +181,105 @@ def test_stop_training_before_the_first_epoch() -> None:
 
     runtime.Trainer(max_epochs=3).fit(Never(record, "", ""), Data(record, "train"))
     assert names(record) == ["on_fit_start"] + END
+
+
+def test_skip_epoch() -> None:
+    assert trained("on_train_epoch_start", "skip_epoch") == START + EPOCH + ["on_train_epoch_start"] * 2 + END
+
+
+@pytest.mark.parametrize("where", ["on_train_batch_start", "training_step", "validation_step", "on_train_epoch_end"])
+def test_skip_epoch_is_for_the_start_of_an_epoch(where: str) -> None:
+    with pytest.raises(RuntimeError, match="on_train_epoch_start"):
+        trained(where, "skip_epoch")
+
+
+def test_a_plain_trainer_trains_every_epoch() -> None:
+    module = Stops(Record(), "on_train_epoch_start", "skip_epoch")
+    quiet: dict[str, Any] = dict.fromkeys(
+        ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
+    )
+    with pytest.raises(RuntimeError, match=r"runtime\.Trainer"):
+        pl.Trainer(max_epochs=2, accelerator="cpu", **quiet).fit(module, loaders()[0])
+
+
+class Skips(Lit):
+    """Skips some epochs; everything that is logged or trained is recorded."""
+
+    def __init__(self, record: Record, skipped: Sequence[int]) -> None:
+        super().__init__(record, mlp())
+        self.skipped = skipped
+
+    def on_train_epoch_start(self) -> None:
+        self.record("start", self.current_epoch)
+        self.log("at", float(self.current_epoch))
+        if self.current_epoch in self.skipped:
+            self.skip_epoch()
+            return
+        self.model.train()
+
+    def on_train_epoch_end(self) -> None:
+        self.record("end", self.current_epoch)
+
+
+SKIPPED = [(0,), (0, 1), (2,), (4,), (0, 2, 4), (0, 1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("skipped", SKIPPED)
+def test_skipping_compared_with_continue(skipped: Sequence[int]) -> None:
+    def loop(record: Record) -> None:
+        model, (training, evaluation) = mlp(), loaders()
+        optimizer = record.watch(sgd(model.parameters()))
+        for epoch in range(5):
+            record("start", epoch)
+            if epoch in skipped:
+                continue
+            for batch in training:
+                train_step(record, model, optimizer, batch)
+            evaluate(record, model, evaluation)
+            record("end", epoch)
+
+    def converted(record: Record) -> None:
+        trainer = runtime.Trainer(max_epochs=5)
+        trainer.fit(Skips(record, skipped), *loaders())
+        assert trainer.lean_loop_reason is None
+        assert (trainer.current_epoch, trainer.global_step) == (5, 4 * (5 - len(skipped)))
+        assert trainer.callback_metrics["at"] == 4.0
+
+    assert_same(loop, converted)
+
+
+@pytest.mark.parametrize("skipped", [(0, 1), (0, 2), (1, 2)])
+def test_skipped_epochs_cost_lightnings_own_loop_nothing(skipped: Sequence[int]) -> None:
+    """Not even the random number that each iterator draws: it trains as if there were only the other epochs."""
+
+    def losses(epochs: int, skipped: Sequence[int]) -> tuple[list[Any], Any]:
+        def train(record: Record) -> None:
+            trainer = runtime.Trainer(max_epochs=epochs, profiler="simple")
+            trainer.fit(Skips(record, skipped), *loaders())
+            assert trainer.lean_loop_reason == "a profiler is used"
+            assert trainer.current_epoch == epochs
+
+        events, states = run(train)
+        return [event for event in events if event[0] not in ("start", "end")], states
+
+    assert losses(5, (*skipped, 4)) == losses(2, ())
+
+
+@pytest.mark.parametrize("profiler", [None, "simple"])
+@pytest.mark.parametrize("skipped", SKIPPED[:-1])
+def test_checkpoints_count_skipped_epochs(skipped: Sequence[int], profiler: str | None, tmp_path: Path) -> None:
+    saver = ModelCheckpoint(tmp_path, "{epoch}", save_top_k=-1, save_on_train_epoch_end=True)
+    record = Record()
+    arguments: dict[str, Any] = {"max_epochs": 5, "profiler": profiler}
+    runtime.Trainer(callbacks=[saver], **arguments).fit(Skips(record, skipped), *loaders())
+    kept = [epoch for epoch in range(5) if epoch not in skipped]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [f"epoch={epoch}.ckpt" for epoch in kept]
+    again = Record()
+    trainer = runtime.Trainer(**arguments)
+    trainer.fit(Skips(again, skipped), *loaders(), ckpt_path=tmp_path / f"epoch={kept[0]}.ckpt")
+    assert [event[1] for event in again.events if event[0] == "start"] == [*range(kept[0] + 1, 5)]
+    assert [event[1] for event in again.events if event[0] == "end"] == kept[1:]
+    assert trainer.global_step == 4 * len(kept)
 
 
 def test_stopping_compared_with_break() -> None:
