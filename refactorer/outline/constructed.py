@@ -11,6 +11,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.classes import class_of_method
+from refactorer.outline.known_methods import is_asked_by_name
 from refactorer.outline.outline import Outline
 from refactorer.outline.reach import functions_run
 
@@ -28,19 +29,11 @@ def in_method_of_constructor(outline: Outline, place: cst.CSTNode) -> bool:
     method = program.enclosing_function(place)
     if method is None or class_of_method(program, method) is None or not _is_own_line(program, method, place):
         return False
-    if _is_asked_by_name(program, method.name.value):
+    if is_asked_by_name(program, method.name.value):
         return False
     uses = uses_of(program, method)
     made = [use for use in uses if _is_call_of_constructor(program, use)]
     return bool(made) and all(use in made or is_beside_training(outline, use) for use in uses)
-
-
-def _is_asked_by_name(program: Program, name: str) -> bool:
-    """Whether a method may be found by a text: that of its name, or any that `getattr` is given."""
-    looked = [call.args[1].value for call in program.calls
-              if program.qualified_name(call.func) == "builtins.getattr" and len(call.args) > 1]  # fmt: skip
-    texts = [*program.find(cst.SimpleString), *(text for text in looked if not isinstance(text, cst.SimpleString))]
-    return any(not isinstance(text, cst.SimpleString) or text.raw_value == name for text in texts)
 
 
 def is_beside_training(outline: Outline, place: cst.CSTNode) -> bool:

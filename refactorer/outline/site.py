@@ -25,8 +25,8 @@ from refactorer.outline.anchors import (
     only_call_of,
     uses_of,
 )
-from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import suspensions
+from refactorer.outline.known_methods import is_own_method
 from refactorer.outline.refusal import Refusal
 from refactorer.outline.renewal import starts_anew
 from refactorer.outline.torch_names import names_optimizer, names_scaler
@@ -207,7 +207,7 @@ class _Views:
         A Trainer for each of these calls would cost more than the steps; the function works on behalf of the loop.
         """
         function = self.function
-        if function is None or any(_names(loop, *_DATA_WORDS) for loop in self.nest):
+        if function is None or (any(_names(loop, *_DATA_WORDS) for loop in self.nest) and not self._steps_behind()):
             return []
         loops = {loops_around(self.program, use)[:1] for use in uses_of(self.program, function)}
         if len(loops) != 1 or not all(loops):
@@ -220,6 +220,12 @@ class _Views:
         driver = self.program.scope_of(outer)
         form: Form = "whole" if _counts_epochs(self.program, outer) else "steps"
         return [Site(outer, outer, driver, form, None, None, self.backwards, helpers)]
+
+    def _steps_behind(self) -> bool:
+        """Whether the function steps an optimizer once, behind loops that only compute gradients."""
+        calls = [call for call in self.program.calls if _is_step(call) and not call.args]
+        inside = any(self.program.contains(self.nest[0], call) for call in calls)
+        return not inside and any(self.program.enclosing_function(call) is self.function for call in calls)
 
     def _site(
         self,
@@ -260,7 +266,7 @@ class _Views:
         simple = isinstance(statement, cst.SimpleStatementLine)
         if not around or not simple or program.parent[statement] is not around[-1].body:
             return []
-        if isinstance(call.func, cst.Attribute) and not _is_own_method(program, call, function):
+        if isinstance(call.func, cst.Attribute) and not is_own_method(program, call, function):
             return []
         caller = program.enclosing_function(call)
         if caller is not None and (caller.asynchronous or suspensions(caller.body.body)):
@@ -276,21 +282,6 @@ def progress_bar(program: Program, loop: Loop) -> cst.With | None:
     item = wrapper.items[0]
     is_bar = isinstance(item.item, cst.Call) and makes_bar(program, item.item)
     return wrapper if is_bar and item.asname is not None and isinstance(item.asname.name, cst.Name) else None
-
-
-def _is_own_method(program: Program, call: cst.Call, function: cst.FunctionDef) -> bool:
-    """Whether `self.method()` stands in a method of the class that defines it, and nothing may override it."""
-    owner = class_of_method(program, function)
-    caller = program.enclosing_function(call)
-    if caller is None or class_of_method(program, caller) is not owner or function.decorators:
-        return False
-    receiver = call.func.value  # type: ignore[attr-defined]
-    first = caller.params.params[0].name if caller.params.params else None
-    same = program.variables.get(receiver) is not None and first is not None and not caller.decorators
-    if not same or program.variables[receiver] is not program.variables[first]:  # type: ignore[index]
-        return False
-    named = [n for n in walk(program.module) if isinstance(n, cst.FunctionDef) and n.name.value == function.name.value]
-    return len(named) == 1
 
 
 def _counts_epochs(program: Program, loop: Loop) -> bool:
