@@ -258,6 +258,7 @@ class ClassWriter:
         found = {
             variable.name for node, variable in self.outline.uses(*body)
             if variable in self.roles.optimizers and is_stepped(self.program, node)
+            and not (self.outline.automatic and variable in self.homes.expression)
         }  # fmt: skip
         for node in walk(*body):
             held = held_by(self.outline, node)

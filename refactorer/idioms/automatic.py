@@ -14,7 +14,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.emit.edits import Edit, Removed
 from refactorer.idioms import renewed
 from refactorer.idioms.behind_step import Places, find_places, move
-from refactorer.idioms.clearing import clearing_lines, clears_each_batch, lines_for_hook, says_who_clears
+from refactorer.idioms.clearing import clearing_lines, clears_first, lines_for_hook, says_who_clears
 from refactorer.idioms.closures import may_fail_to_step
 from refactorer.idioms.gradients import (
     added_to_elsewhere,
@@ -24,6 +24,7 @@ from refactorer.idioms.gradients import (
     runs_inside_itself,
     steps_of_own_classes,
 )
+from refactorer.idioms.harmless import harm_in
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.opened import opened, without_checks
 from refactorer.idioms.readers import seen_alike
@@ -105,10 +106,10 @@ def _found(outline: Outline, roles: Roles, lean: bool) -> tuple[Calls, Places] |
 def detect(outline: Outline, roles: Roles, lean: bool = True) -> tuple[Calls, Places] | Obstacle:
     """Where the calls stand and the lines around them go, or the first condition that fails.
 
-    A script that clears gradients in every batch, in a way of its own, reads better as it is.
+    A script that clears gradients in front of every step, in a way of its own, reads better as it is.
     """
     found = _detect(outline, roles, lean)
-    if isinstance(found, Obstacle) and lean and not (outline.accumulates or clears_each_batch(outline)):
+    if isinstance(found, Obstacle) and lean and not (outline.accumulates or clears_first(outline)):
         again = _detect(outline, roles, lean, in_place=True)
         return found if isinstance(again, Obstacle) else again
     return found
@@ -143,7 +144,8 @@ def _detect(
         reader = _reader(outline, body, calls, places, lean)
     if reader is not None:
         return Obstacle(reader, "the script reads gradients itself")
-    if late and not all(is_step_line(outline, roles, line) for line in places.behind):
+    others = [line for line in places.behind if not is_step_line(outline, roles, line)]
+    if late and harm_in(outline, others, set()) is not None:
         return Obstacle(body[late[0]], "code behind step() stays there, and may see that the gradients are cleared")
     return calls, places
 

@@ -54,10 +54,10 @@ def lines_for_hook(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> l
     return found if first or _only_clears(outline.program) else []
 
 
-def clears_each_batch(outline: Outline) -> bool:
-    """Whether a line of its own clears gradients in every batch."""
-    calls = map(only_call, outline.hooks[STEP])
-    return any(call is not None and _method(call) == "zero_grad" for call in calls)
+def clears_first(outline: Outline) -> bool:
+    """Whether a line of its own clears gradients in every batch, in front of the optimizer's step."""
+    methods = [_method(call) for call in map(only_call, outline.hooks[STEP]) if call is not None]
+    return "zero_grad" in methods and "step" not in methods[: methods.index("zero_grad")]
 
 
 def says_who_clears(outline: Outline) -> str:

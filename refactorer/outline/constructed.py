@@ -11,8 +11,8 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.classes import class_of_method
+from refactorer.outline.known_methods import is_asked_by_name
 from refactorer.outline.outline import Outline
-from refactorer.outline.own_method import is_asked_by_name
 from refactorer.outline.reach import functions_run
 
 

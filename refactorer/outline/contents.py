@@ -57,6 +57,30 @@ def _may_be_held_up(outline: Outline, jump: cst.CSTNode) -> bool:
     return any(isinstance(node, (cst.With, cst.Try, cst.TryStar)) for node in around)
 
 
+def check_helper(program: Program, function: cst.FunctionDef) -> None:
+    """Looks through a function whose body is to stand in the step.
+
+    Raises:
+        PlainerView: something in it would mean something else there.
+        Refusal: the same, of what no view can place.
+    """
+    held = suspensions(function.body.body)
+    if held:
+        raise PlainerView(held[0], f"{function.name.value}() yields or awaits")
+    seen = sees_variables(program, function)
+    if seen is not None:
+        raise PlainerView(seen, f"the variables of {function.name.value}() are looked up by name")
+    for node in walk(function.body):
+        _refuse_names_of_a_class(program, node)
+
+
+def sees_variables(program: Program, function: cst.FunctionDef) -> cst.CSTNode | None:
+    """What in a function looks up variables by their names."""
+    named = (node for node, variable in program.used(function.body.body) if variable.owner is None)
+    reflecting = (node for node in named if isinstance(node, cst.Name) and node.value in REFLECTION)
+    return next((node for node in reflecting if not _names_its_object(program, node)), None)
+
+
 def _is_of_driver(outline: Outline, node: cst.Nonlocal) -> bool:
     """Whether no name of a `nonlocal` belongs to a function around the one that drives the training."""
     scope = outline.program.scope_of(node)

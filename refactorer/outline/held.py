@@ -31,7 +31,7 @@ class Holdings:
 
 def find_holdings(outline: Outline) -> Holdings:
     """The held networks and optimizers of a training."""
-    if _reflects(outline.program):
+    if reflects(outline.program):
         return Holdings()
     networks: dict[Held, None] = {}
     optimizers: dict[Held, None] = {}
@@ -72,7 +72,7 @@ def keeps_object(outline: Outline, held: Held) -> bool:
     """
     program, made = outline.program, _Made(outline.program)
     places = [place for place in made.places.get(held.attribute, []) if not _is_before_training(outline, place)]
-    if held.attribute in made.of_classes or _reflects(program):
+    if held.attribute in made.of_classes or reflects(program):
         return False
     if held.attribute not in made.values:
         return is_left_alone(outline, held.base)
@@ -86,7 +86,7 @@ def _is_before_training(outline: Outline, place: cst.CSTNode) -> bool:
     return same and program.order[place] < program.order[loop]
 
 
-def _reflects(program: Program) -> bool:
+def reflects(program: Program) -> bool:
     """Whether attributes may be set in ways that cannot be seen."""
     for call in program.calls:
         name = program.qualified_name(call.func)
@@ -129,8 +129,14 @@ def held_by(outline: Outline, node: cst.CSTNode) -> Held | None:
     base = outline.variable(node.value)
     if base is None or outline.site.driver.lookup(base.name) is not base or base.owner is None:
         return None
-    kept = len(base.writes) == 1 and base.owner.kind == "function"
+    kept = len(base.writes) == 1 and base.owner.kind == "function" and not _is_bound_in_training(outline, base)
     return Held(base, node.attr.value) if kept and not is_private(node.attr.value) else None
+
+
+def _is_bound_in_training(outline: Outline, variable: Variable) -> bool:
+    program = outline.program
+    places = (seen.node for seen in variable.writes if seen.node in program.order)
+    return any(program.contains(outline.site.epoch_loop, place) for place in places)
 
 
 class _Made:

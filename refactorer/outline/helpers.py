@@ -13,9 +13,11 @@ from refactorer.analysis.walk import children
 from refactorer.outline.anchors import only_call_of
 from refactorer.outline.blocks import is_docstring
 from refactorer.outline.comments import comments_of, footer_of, with_comments
+from refactorer.outline.contents import check_helper
+from refactorer.outline.held import reflects
 from refactorer.outline.inline import enter
+from refactorer.outline.known_methods import is_known_method
 from refactorer.outline.outline import STEP, Outline
-from refactorer.outline.own_method import is_own_method, names_its_class
 from refactorer.outline.refusal import Refusal
 from refactorer.outline.result_of_call import returned_statement
 
@@ -48,17 +50,14 @@ def _entrances(
             if function in left_alone or function in outline.consumed or function.asynchronous is not None:
                 continue
             call = only_call_of(outline.program, function)
-            if call is None or not _is_known(outline, call, function):
+            if call is None or (isinstance(call.func, cst.Attribute) and not _is_known(outline, call, function)):
                 continue
             if line in outline.program.order and outline.program.contains(line, call):
                 yield line, call, function
 
 
 def _is_known(outline: Outline, call: cst.Call, function: cst.FunctionDef) -> bool:
-    """Whether a call surely runs a function: by its name, or as a method of the object that trains."""
-    if not isinstance(call.func, cst.Attribute):
-        return True
-    return is_own_method(outline.program, call, function) and not names_its_class(outline.program, function)
+    return is_known_method(outline.program, call, function) and not reflects(outline.program)
 
 
 def _own_lines(nodes: list[cst.CSTNode]) -> Iterator[cst.SimpleStatementLine]:
@@ -71,6 +70,7 @@ def _own_lines(nodes: list[cst.CSTNode]) -> Iterator[cst.SimpleStatementLine]:
 
 
 def _body(outline: Outline, line: cst.CSTNode, call: cst.Call, function: cst.FunctionDef) -> list[cst.CSTNode]:
+    check_helper(outline.program, function)
     entered = enter(outline.program, function, call, outline.bindings, outline.site.epoch_loop, at_once=True)
     result = returned_statement(outline.program, line, call, entered.value)
     if result and entered.closing:

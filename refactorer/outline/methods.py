@@ -14,6 +14,7 @@ from refactorer.outline.anchors import uses_of
 from refactorer.outline.arguments import is_constant
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
+from refactorer.outline.contents import sees_variables
 from refactorer.outline.outline import Outline
 
 
@@ -23,7 +24,8 @@ def make_methods(outline: Outline) -> None:
     while grown:
         grown = False
         for function in _candidates(outline):
-            if _works_for_training_only(outline, function) and _can_move(function):
+            moves = _can_move(function) and sees_variables(outline.program, function) is None
+            if moves and _works_for_training_only(outline, function):
                 _move(outline, function)
                 grown = True
 

@@ -26,7 +26,7 @@ from refactorer.outline.anchors import (
     uses_of,
 )
 from refactorer.outline.control import suspensions
-from refactorer.outline.own_method import is_own_method
+from refactorer.outline.known_methods import is_own_method
 from refactorer.outline.refusal import Refusal
 from refactorer.outline.renewal import starts_anew
 from refactorer.outline.torch_names import names_optimizer, names_scaler
@@ -207,7 +207,7 @@ class _Views:
         A Trainer for each of these calls would cost more than the steps; the function works on behalf of the loop.
         """
         function = self.function
-        if function is None or any(_names(loop, *_DATA_WORDS) for loop in self.nest):
+        if function is None or (any(_names(loop, *_DATA_WORDS) for loop in self.nest) and not self._steps_behind()):
             return []
         loops = {loops_around(self.program, use)[:1] for use in uses_of(self.program, function)}
         if len(loops) != 1 or not all(loops):
@@ -220,6 +220,12 @@ class _Views:
         driver = self.program.scope_of(outer)
         form: Form = "whole" if _counts_epochs(self.program, outer) else "steps"
         return [Site(outer, outer, driver, form, None, None, self.backwards, helpers)]
+
+    def _steps_behind(self) -> bool:
+        """Whether the function steps an optimizer once, behind loops that only compute gradients."""
+        calls = [call for call in self.program.calls if _is_step(call) and not call.args]
+        inside = any(self.program.contains(self.nest[0], call) for call in calls)
+        return not inside and any(self.program.enclosing_function(call) is self.function for call in calls)
 
     def _site(
         self,

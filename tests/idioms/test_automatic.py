@@ -63,13 +63,9 @@ BETWEEN = {
 MANUAL = [
     "loss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.zero_grad()\noptimizer.step()",
     "optimizer.zero_grad(set_to_none=False)\nloss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.step()",
-    "loss = (model(x) - y).pow(2).mean()\nprint(model.weight.grad)\nloss.backward()\noptimizer.step()\n"
-    "optimizer.zero_grad()",
     "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nloss.backward()\nif loss.item() < 0.5: continue\n"
     "optimizer.step()",
     "loss = (model(x) - y).pow(2).mean()\nloss.backward()\nif epoch:\n    optimizer.step()\n    optimizer.zero_grad()",
-    # what stays behind the step would no longer see the gradients cleared
-    "loss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.step()\noptimizer.zero_grad()\nrandom.random()",
     "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nloss.backward(retain_graph=True)\noptimizer.step()",
 ]
 
@@ -145,13 +141,24 @@ def test_the_literal_form_stays(body: str) -> None:
     assert "self.manual_backward(loss" in after and "optimizer.step()" in after
 
 
-def test_an_optimizer_that_is_cleared_in_front_of_the_batches_too_keeps_the_literal_form() -> None:
-    clearing = "    optimizer.zero_grad()\n    for x, y in loader:"
-    text = SCRIPT.replace("    for x, y in loader:", clearing).format(
-        body=textwrap.indent(STEP.replace("optimizer.zero_grad()\n", "") + "model.zero_grad()", " " * 8)
+def test_the_trainer_clears_where_code_behind_the_step_cannot_see_it() -> None:
+    late = "loss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.step()\noptimizer.zero_grad()\n"
+    after = converted(late + "loss, shown = loss.item(), 2\nprint(loss, shown)")
+    assert "automatic_optimization" not in after and "zero_grad" not in after
+    assert "print(self.loss, shown)" in hook(after, "on_train_batch_end")
+
+
+@pytest.mark.parametrize("first", ["", "optimizer.zero_grad()"], ids=["", "in front of the batches too"])
+@pytest.mark.parametrize("behind", ["random.random()", "print(model.weight.grad)", "print(model(x))"])
+def test_gradients_are_cleared_where_code_behind_the_step_may_see_it(first: str, behind: str) -> None:
+    text = SCRIPT.replace("    for x, y in loader:", f"    {first}\n    for x, y in loader:").format(
+        body=textwrap.indent(STEP.replace("optimizer.zero_grad()\n", "") + f"optimizer.zero_grad()\n{behind}", " " * 8)
     )
     result = convert_text(text)
-    assert isinstance(result, Converted) and "self.automatic_optimization = False" in result.after
+    assert isinstance(result, Converted) and "automatic_optimization" not in result.after
+    assert "The script clears the gradients itself." in hook(result.after, "optimizer_zero_grad")
+    lines = hook(result.after, "on_train_batch_end").splitlines()
+    assert [line.strip().split(".")[-1] for line in lines].index("zero_grad()") < len(lines) - 1
 
 
 NETWORKS = """

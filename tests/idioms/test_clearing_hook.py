@@ -98,10 +98,19 @@ AUTOMATIC = {
 }  # fmt: skip
 IN_PLACE = {
     "under a condition": loop(first="if i: net.zero_grad()"),
+    "behind the step": loop(behind="net.zero_grad()"),
+    "behind the step, and the model runs behind that": loop(
+        behind="net.zero_grad()\nprint(i, net(x).sum().item(), [p.grad for p in net.parameters()])"
+    ),
+    "behind the step, and a batch is left in between": loop(behind="if i == 1: continue\nnet.zero_grad()"),
+    "behind the step, and gradients are there in front of the training": "net(torch.ones(1, 4)).sum().backward()\n"
+    + loop(behind="net.zero_grad()\nprint(net(x).sum().item())"),
+    "behind the step, and the epoch ends there": loop(
+        first="if i == 0: continue", behind="net.zero_grad()\nprint(net(x).sum().item())\nif i == 2: break"
+    ),
 }
 MANUAL = {
     "more than its name says": LOUD + loop(then="own.zero_grad()"),
-    "behind the step": loop(behind="net.zero_grad()"),
     "one of several": "nets = [net, head]\n" + loop(first="nets[0].zero_grad()"),
     "another one for each batch": loop(first="one = (net, head)[i % 2]\none.zero_grad()"),
     "not there for sure": "if torch.rand(1) > 2:\n    more = net\n" + loop(then="print(i)\nmore.zero_grad()"),

@@ -1,0 +1,77 @@
+"""Whether a call surely runs one method of the file, which may then be entered and taken out of its class."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.emit.reserved import RESERVED
+from refactorer.outline.classes import class_of_method
+
+_LISTING = ("builtins.dir", "inspect.")
+_BY_NAME = ("builtins.getattr", "builtins.setattr", "builtins.delattr")
+
+
+def is_own_method(program: Program, call: cst.Call, function: cst.FunctionDef) -> bool:
+    """Whether `self.method()` runs this method of the same class, which nothing out of sight needs."""
+    return _is_own(program, call, function) and _may_go(program, function)
+
+
+def is_known_method(program: Program, call: cst.Call, function: cst.FunctionDef) -> bool:
+    """Whether `self.method()` or `agent.method()` runs this method, which nothing out of sight needs."""
+    owner = class_of_method(program, function)
+    made = owner is not None and _is_made_by(program, call, owner)
+    return (made or _is_own(program, call, function)) and _may_go(program, function)
+
+
+def _may_go(program: Program, function: cst.FunctionDef) -> bool:
+    """Whether a class does without a method, as far as its bases and all texts of the file tell."""
+    owner, name = class_of_method(program, function), function.name.value
+    if owner is None or owner.decorators or owner.keywords or function.decorators:
+        return False
+    if any((program.qualified_name(call.func) or "").startswith(_LISTING) for call in program.calls):
+        return False
+    if any(other.name.value == "__getattribute__" for other in program.find(cst.FunctionDef)):
+        return False
+    return _stands_alone(program, owner, name) and not is_asked_by_name(program, name)
+
+
+def _stands_alone(program: Program, owner: cst.ClassDef, name: str) -> bool:
+    """Whether a class inherits from classes that call no method of this name."""
+    for base in owner.bases:
+        own = program.definition(program.variables.get(base.value))
+        full = program.qualified_name(base.value)
+        if isinstance(own, cst.ClassDef):
+            if not _stands_alone(program, own, name):
+                return False
+        elif full != "builtins.object" and (full != "torch.nn.Module" or name in RESERVED):
+            return False
+    return True
+
+
+def _is_made_by(program: Program, call: cst.Call, owner: cst.ClassDef) -> bool:
+    """Whether the object of a call is made by this class itself, in the only assignment to its name."""
+    receiver = program.variables.get(call.func.value) if isinstance(call.func, cst.Attribute) else None
+    made = program.assigned_value(receiver)
+    return isinstance(made, cst.Call) and program.definition(program.variables.get(made.func)) is owner
+
+
+def _is_own(program: Program, call: cst.Call, function: cst.FunctionDef) -> bool:
+    """Whether a method calls one of the same object, and no class of the file has another of its name."""
+    owner, caller = class_of_method(program, function), program.enclosing_function(call)
+    if owner is None or caller is None or class_of_method(program, caller) is not owner or caller.decorators:
+        return False
+    first = caller.params.params[0].name if caller.params.params else None
+    receiver = program.variables.get(call.func.value) if isinstance(call.func, cst.Attribute) else None
+    if receiver is None or first is None or receiver is not program.variables[first]:
+        return False
+    named = (other for other in program.find(cst.FunctionDef) if other.name.value == function.name.value)
+    return all(other is function for other in named)
+
+
+def is_asked_by_name(program: Program, name: str) -> bool:
+    """Whether a method may be found by a text: that of its name, or any that `getattr` or the like is given."""
+    looked = [call.args[1].value for call in program.calls
+              if program.qualified_name(call.func) in _BY_NAME and len(call.args) > 1]  # fmt: skip
+    texts = [*program.find(cst.SimpleString), *(text for text in looked if not isinstance(text, cst.SimpleString))]
+    return any(not isinstance(text, cst.SimpleString) or text.raw_value == name for text in texts)
