@@ -53,7 +53,6 @@ TRAINED = {
         )
     ),
     "no windows": but(loop("- 1,", "- 99,")),
-    "data bound anew": but((EVALUATION, f"    val_data = torch.cat([val_data, val_data[:2]])\n{EVALUATION}")),
     "in the step": but(
         (
             "        total_loss += loss.item()\n        if batch",
@@ -78,6 +77,7 @@ MOVED = {
     "draws while it fetches": but(("def get_batch(source, i):", "def get_batch(source, i):\n    torch.rand(1)")),
 }
 KEPT = {
+    "data bound anew": but((EVALUATION, f"    val_data = torch.cat([val_data, val_data[:2]])\n{EVALUATION}")),
     "resized": but(in_front("data_source.resize_(data_source.size(0) - 1, data_source.size(1))")),
     "resized by a function": but(
         in_front("shrink(data_source)"), (BATCHIFY, f"\n\ndef shrink(x):\n    x.data = x[:-2]\n{BATCHIFY}")

@@ -135,8 +135,6 @@ def test_a_class_that_is_written_out_needs_no_closure(maker: str) -> None:
 
 MANUAL = {
     "cleared with an argument": STEP.replace("zero_grad()", "zero_grad(True)"),
-    "a line behind that may see cleared gradients": STEP.replace("optimizer.zero_grad()\n", "")
-    + "optimizer.zero_grad()",
     "stepped twice": STEP + "optimizer.step()",
     "stepped under a condition": STEP.replace("optimizer.step()", "if loss.item() > 0: optimizer.step()"),
     "stepped with an argument": STEP.replace("optimizer.step()", "optimizer.step(None)"),
@@ -149,6 +147,13 @@ def test_the_script_steps_it_otherwise(step: str) -> None:
     assert isinstance(result, Converted)
     assert "self.automatic_optimization = False" in result.after and "automatic_closure" not in result.after
     assert "N101" in {note.code for note in result.diagnostics}
+
+
+def test_the_script_clears_behind_the_step_where_code_may_see_it(runner: Runner) -> None:
+    before = script(MAKERS["wrapper"], STEP.replace("optimizer.zero_grad()\n", "") + "optimizer.zero_grad()")
+    after = converted(before)
+    assert "def optimizer_zero_grad" in after and "        self.optimizer.zero_grad()\n" in after
+    assert first_difference(runner.run(before), runner.run(after)) is None
 
 
 SEVERAL = """

@@ -14,6 +14,9 @@ from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 
 
+_NO_CHOICE = "the script names no single device that is known in front of the training"
+
+
 def apply(outline: Outline, roles: Roles) -> None:
     """Takes wrappers out of the hooks, and the moves of the batches, and lets the others follow the module."""
     unwrap(outline)
@@ -23,6 +26,25 @@ def apply(outline: Outline, roles: Roles) -> None:
     _strip(outline, choice)
     if choice is not None:
         follow(outline, roles, choice)
+    if not outline.moves_batches:
+        _note_left(outline, choice)
+
+
+def _note_left(outline: Outline, choice: Choice | None) -> None:
+    """A note on the first move of the script that stays in a hook."""
+    calls = [node for body in outline.hooks.values() for node in walk(*body) if isinstance(node, cst.Call)]
+    targets = {call: target_of(outline, call) for call in calls if call in outline.program.order}
+    named = choice.target if choice is not None and choice.variable is not None else None  # it gets the module's name
+    left = next((call for call, target in targets.items() if target is not None and target != named), None)
+    if left is None:
+        return
+    if choice is None:
+        reason = _NO_CHOICE
+    elif targets[left] != choice.target:
+        reason = "it goes to another device than the model, as far as their names tell"
+    else:
+        reason = "it may move more than a tensor, or has a condition of its own"
+    outline.note("N105", left, f"a device move stays: {reason}", "nothing to do; the line does what it did")
 
 
 def _named(outline: Outline, choice: Choice) -> cst.Name | None:
@@ -47,7 +69,7 @@ def _strip(outline: Outline, choice: Choice | None) -> None:
             continue
         try:
             if choice is None:
-                raise Obstacle(left, "the script names no single device that is known in front of the training")
+                raise Obstacle(left, _NO_CHOICE)
             edits[hook] = stripped(outline, hook, source, choice)
         except Obstacle as obstacle:
             node = obstacle.node if obstacle.node in outline.program.order else left

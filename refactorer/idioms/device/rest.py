@@ -58,14 +58,21 @@ def _is_of_tensor(outline: Outline, roles: Roles, node: cst.CSTNode, target: Tar
     """Whether a node moves something to a device that is no module."""
     if not isinstance(node, cst.Call) or target_of(outline, node) != target:
         return False
-    root: cst.BaseExpression = node.func
-    while isinstance(root, (cst.Attribute, cst.Subscript, cst.Call)):
-        root = root.func if isinstance(root, cst.Call) else root.value
-    variable = outline.variable(root)
+    variable = outline.variable(_first_name(node))
     if variable is None:
         return False
     modules = variable in roles.objects or any(makes_module(outline.program, seen) for seen in variable.writes)
-    return not (modules and root is node.func.value)  # type: ignore[attr-defined]
+    return not (modules and isinstance(node.func.value, cst.Name))  # type: ignore[attr-defined]
+
+
+def _first_name(node: cst.BaseExpression) -> cst.BaseExpression:
+    """What an expression begins with: `x` in `(x[0] * 2).long().cuda()`."""
+    while isinstance(node, (cst.Attribute, cst.Subscript, cst.Call, cst.BinaryOperation)):
+        if isinstance(node, cst.BinaryOperation):
+            node = node.left
+        else:
+            node = node.func if isinstance(node, cst.Call) else node.value
+    return node
 
 
 def _place_of_new(outline: Outline, choice: Choice, call: cst.Call) -> cst.BaseExpression | None:
