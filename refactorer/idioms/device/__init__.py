@@ -13,7 +13,6 @@ from refactorer.idioms.device.wrappers import unwrap
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 
-
 _NO_CHOICE = "the script names no single device that is known in front of the training"
 
 
