@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from refactorer.idioms.evaluation.opened_guards import with_opened_guards
 from refactorer.idioms.evaluation.rounds import with_rounds
 from refactorer.lightning.traps import CODE as TRAP_CODE
 from refactorer.options import Options
+from refactorer.original_lines import OriginalLines, Prepared
 from refactorer.outline.batches import ROUND, is_round
 from refactorer.outline.outline import Note
 from refactorer.outline.phases import written_out
@@ -84,10 +84,11 @@ class _Conversion:
     text: str = ""
     notes: list[Diagnostic] = field(default_factory=list)
     seen: list[Callable[[], Finding]] = field(default_factory=list)
-    copies: dict[cst.CSTNode, cst.FunctionDef] = field(default_factory=dict)
-    prepared: str = ""
     left_over: list[tuple[str, str]] = field(default_factory=list)
     parts: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.lines = OriginalLines(self.original, self.parts)
 
     def result(self) -> Result:
         self.text = self.original
@@ -239,8 +240,8 @@ class _Conversion:
                 continue  # the literal form reads better
             if not is_left_over(module.code, (*originals, ROUND)):
                 functions = [line for line in copied.body if isinstance(line, cst.FunctionDef)]
-                self.copies = {line: originals[line.name.value] for line in functions if line.name.value in originals}
-                self.prepared = copied.code
+                copies = {line: originals[line.name.value] for line in functions if line.name.value in originals}
+                self.lines.prepared = Prepared(copied.code, program, copies)
                 self._accept(sites[index], placed, module, notes, given_up)
                 return True
         return False
@@ -287,7 +288,7 @@ class _Conversion:
         known = (reason for _, reason in self.left_over if reason.startswith(place) and reason != message)
         return next(known, message) if message.endswith(USED_ELSEWHERE) else message
 
-    # --- positions ------------------------------------------------------------------------------------------------
+    # --- findings -------------------------------------------------------------------------------------------------
 
     def findings(self) -> tuple[Finding, ...]:
         """What was recognised; positions take time, so a conversion does not ask for them."""
@@ -297,7 +298,7 @@ class _Conversion:
         text = self.text
 
         def see(kind: str, message: str, node: cst.CSTNode) -> None:
-            self.seen.append(lambda: Finding(kind, message, *self._position(program, node, text)))
+            self.seen.append(lambda: Finding(kind, message, *self.lines.position(program, node, text)))
 
         see("training-loop", _WHAT[site.form], site.epoch_loop)
         if site.form == "epochs":
@@ -307,45 +308,8 @@ class _Conversion:
         return self._at(program, refusal.node, refusal.code, refusal.message, refusal.hint)
 
     def _at(self, program: Program, node: cst.CSTNode | None, code: str, message: str, hint: str) -> Diagnostic:
-        line, column = self._position(program, node, self.text) if node is not None else (0, 0)
+        line, column = self.lines.position(program, node, self.text) if node is not None else (0, 0)
         return Diagnostic(code, message, hint, self.path, line, column)
-
-    def _position(self, program: Program, node: cst.CSTNode, text: str) -> tuple[int, int]:
-        """Where a node of a text stood in the original; (0, 0) for lines that an earlier training has changed."""
-        line, column = program.position(node)
-        if self.prepared and node in program.order and program.module.code == self.prepared:
-            line = self._unprepared(program, node, line, text)
-        if text is self.original or not line:
-            return line, column
-        before, after = self.original.splitlines(), text.splitlines()
-        rest = len(after) - line + 1
-        if before[-rest:] == after[-rest:]:
-            return len(before) - rest + 1, column
-        for block in difflib.SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
-            if block.b <= line - 1 < block.b + block.size:
-                return line - block.b + block.a, column
-        return self._of_part(program, node, after[line - 1 : line], before), column
-
-    def _of_part(self, program: Program, node: cst.CSTNode, lines: list[str], before: list[str]) -> int:
-        """The line of the original that a line of a part of a divided function was, or that of its function; else 0."""
-        around = [node, *program.ancestors(node)]
-        name = next((f.name.value for f in around if isinstance(f, cst.FunctionDef) and f.name.value in self.parts), "")
-        of = self.parts.get(name, "")
-        start = next((i for i, line in enumerate(before) if re.match(rf"\s*def {of}\b", line)), None) if of else None
-        if start is None:
-            return 0
-        same = [i for i, line in enumerate(before) if i > start and [line.strip()] == [part.strip() for part in lines]]
-        return (same or [start])[0] + 1
-
-    def _unprepared(self, program: Program, node: cst.CSTNode, line: int, text: str) -> int:
-        """The line of a text that a line was before an evaluation in it was prepared."""
-        copy = next((copy for copy in self.copies if copy in program.order and program.contains(copy, node)), None)
-        if copy is None:
-            return _same_line(text, self.prepared, line)
-        first, of = program.position(copy)[0], self.copies[copy]
-        code = cst.Module([]).code_for_node
-        within = line - first + 1 + len(copy.leading_lines)  # type: ignore[attr-defined]
-        return self.program.position(of)[0] + _same_line(code(of), code(copy), within) - len(of.leading_lines) - 1
 
 
 def _renamed(message: str, originals: dict[str, cst.FunctionDef]) -> str:
@@ -359,14 +323,6 @@ def _beauty(result: Converted) -> tuple[bool, int]:
     """How little of a result is literal."""
     notes = [note.code for note in result.diagnostics]
     return "def validation_step(" in result.after, -sum(notes.count(code) for code in (*_LITERAL, "N102", "N104"))
-
-
-def _same_line(before: str, after: str, line: int) -> int:
-    """The number of the line of one text that a line of the other is, or the last one in front of it."""
-    old, new = ([part.strip() for part in text.splitlines()] for text in (before, after))
-    blocks = difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()
-    block = [block for block in blocks if block.b < line and block.size][-1:]
-    return block[0].a + min(line - block[0].b, block[0].size) if block else 1
 
 
 _WHAT = {
