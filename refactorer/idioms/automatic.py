@@ -21,6 +21,8 @@ from refactorer.idioms.gradients import (
     clips_elsewhere,
     gradient_reader,
     gradients_cross,
+    handed_out,
+    hooked,
     runs_inside_itself,
     steps_of_own_classes,
 )
@@ -144,6 +146,9 @@ def _detect(
         reader = _reader(outline, body, calls, places, lean)
     if reader is not None:
         return Obstacle(reader, "the script reads gradients itself")
+    seen = handed_out(outline, roles) or hooked(outline) if len(late) == len(zeros) else None
+    if seen is not None:
+        return Obstacle(seen, "code out of sight is given the model, and may see that gradients are cleared")
     others = [line for line in places.behind if not is_step_line(outline, roles, line)]
     if late and harm_in(outline, others, set()) is not None:
         return Obstacle(body[late[0]], "code behind step() stays there, and may see that the gradients are cleared")

@@ -12,6 +12,7 @@ from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.settings import same_settings
 from refactorer.idioms.shared_settings import sets_by_name, sets_for_all
 from refactorer.idioms.taint import tainted_by_training
+from refactorer.outline.classes import class_of_method
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
@@ -79,16 +80,29 @@ def _disturbs(
     if isinstance(call.func, cst.Attribute) and not name:
         receiver = {variable for _, variable in outline.uses(call.func.value)}
         harmless = call.func.attr.value in _READING or is_known_method(outline, call.func)
-        return bool(receiver & watched or given) and not harmless
+        hidden = any(_names_any(outline, kind, watched - settings) for kind in _classes_with(program, call.func))
+        return hidden or (bool(receiver & watched or given) and not harmless)
     function = program.function(call.func)
     if function is None:
         made = program.definition(program.variables.get(call.func))
         if not isinstance(made, cst.ClassDef):
             return given
         changing = given and any(_sets_others(node, stored) for node in walk(made.body))
+        changing = changing or _names_any(outline, made, watched - settings)
     else:
         changing = _function_disturbs(outline, function, watched, stored, frozenset((function,)))
     return changing or any(v in watched - settings for arg in call.args for _, v in outline.uses(arg))
+
+
+def _classes_with(program: Program, method: cst.Attribute) -> list[cst.ClassDef]:
+    """The classes of the file that have a method of some name."""
+    named = (node for node in program.find(cst.FunctionDef) if node.name.value == method.attr.value)
+    return [kind for node in named if (kind := class_of_method(program, node)) is not None]
+
+
+def _names_any(outline: Outline, kind: cst.ClassDef, watched: set[Variable]) -> bool:
+    """Whether the methods of a class name something watched, which they need not be given then."""
+    return any(variable in watched for _, variable in outline.uses(kind.body))
 
 
 def _sets_others(node: cst.CSTNode, stored: set[str]) -> bool:

@@ -7,13 +7,20 @@ from collections.abc import Sequence
 import libcst as cst
 
 from refactorer.analysis.walk import walk
+from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.readers import reads_of_gradients
 from refactorer.idioms.shapes import only_call
 from refactorer.outline.anchors import backward_calls, holds_converted, loops_around, uses_of
 from refactorer.outline.blocks import block_lines
-from refactorer.outline.outline import Outline
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import STEP, Outline
 from refactorer.outline.reach import functions_run
 from refactorer.outline.torch_names import names_optimizer
+
+_LIBRARIES = (
+    "torch.", "builtins.", "copy.", "numpy.", "math.", "os.", "sys.", "time.", "datetime.", "logging.", "json.",
+    "tqdm.", "pickle.", "random.", "collections.", "itertools.", "functools.", "torchvision.", "sklearn.",
+)  # fmt: skip
 
 
 def gradient_reader(outline: Outline, aside: Sequence[cst.CSTNode] = ()) -> cst.CSTNode | None:
@@ -83,6 +90,28 @@ def clips(outline: Outline) -> bool:
 
 def _clips(outline: Outline, call: cst.Call) -> bool:
     return (outline.program.qualified_name(call.func) or "").startswith("torch.nn.utils.clip_grad")
+
+
+def handed_out(outline: Outline, roles: Roles) -> cst.Call | None:
+    """A call that gives the model to a function of another file between two batches, or behind the training."""
+    program, models = outline.program, {*roles.models, *parts_of_models(outline, roles)}
+    if roles.held is not None:
+        models.add(roles.held.base)
+    steps = [line for line in outline.hooks[STEP] if line in program.order]
+    front = outline.program.enclosing_function(outline.site.epoch_loop)
+    for call in program.calls:
+        early = program.order[call] < program.order[outline.site.epoch_loop]
+        if (early and program.enclosing_function(call) is front) or _is_known(program.qualified_name(call.func)):
+            continue
+        given = any(variable in models for arg in call.args for _, variable in outline.uses(arg))
+        if given and not any(program.contains(line, call) for line in steps):
+            return call
+    return None
+
+
+def _is_known(name: str | None) -> bool:
+    """Whether a function reads no gradients: it is of the file, or of a library that is known not to."""
+    return name is None or name.startswith(_LIBRARIES)
 
 
 def gradients_cross(outline: Outline) -> bool:

@@ -16,6 +16,7 @@ from refactorer.analysis.walk import children
 from refactorer.idioms.looking import is_own_method, is_shown
 from refactorer.idioms.making import statements_of
 from refactorer.idioms.taint import with_holders
+from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import returns, suspensions
 from refactorer.outline.optimizers import Roles, is_network
 from refactorer.outline.outline import Outline
@@ -106,11 +107,13 @@ def _is_used_between(outline: Outline, roles: Roles, variables: set[Variable], l
 
 
 def _is_only_defined(outline: Outline, line: cst.CSTNode, node: cst.CSTNode) -> bool:
-    """Whether code stands in a function that nothing names between a line and the training."""
+    """Whether code stands in the body of a function that nothing names between a line and the training."""
     program, loop = outline.program, outline.site.epoch_loop
     function = program.enclosing_function(node)
-    if function is None or program.contains(function, loop):
+    if function is None or program.contains(function, loop) or not program.contains(function.body, node):
         return False
+    if function.decorators or class_of_method(program, function) is not None:
+        return False  # which a decorator may call, or anyone who has an object of the class
     start, end = program.order[line], program.order[loop]
     return not any(start < seen.order < end for seen in program.variables[function.name].reads)
 

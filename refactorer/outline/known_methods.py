@@ -7,9 +7,10 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.emit.reserved import RESERVED
 from refactorer.outline.classes import class_of_method
+from refactorer.outline.out_of_sight import stays_in_sight
 
 _LISTING = ("builtins.dir", "inspect.")
-_BY_NAME = ("builtins.getattr", "builtins.setattr", "builtins.delattr")
+_BY_NAME = ("builtins.getattr", "builtins.setattr", "builtins.delattr", "builtins.hasattr")
 
 
 def is_own_method(program: Program, call: cst.Call, function: cst.FunctionDef) -> bool:
@@ -29,11 +30,14 @@ def _may_go(program: Program, function: cst.FunctionDef) -> bool:
     owner, name = class_of_method(program, function), function.name.value
     if owner is None or owner.decorators or owner.keywords or function.decorators:
         return False
+    if (name.startswith("__") and name.endswith("__")) or program.variables[function.name].reads:
+        return False  # which Python calls by itself, or which the body of the class goes on using
     if any((program.qualified_name(call.func) or "").startswith(_LISTING) for call in program.calls):
         return False
     if any(other.name.value == "__getattribute__" for other in program.find(cst.FunctionDef)):
         return False
-    return _stands_alone(program, owner, name) and not is_asked_by_name(program, name)
+    known = _stands_alone(program, owner, name) and not is_asked_by_name(program, name)
+    return known and stays_in_sight(program, owner)
 
 
 def _stands_alone(program: Program, owner: cst.ClassDef, name: str) -> bool:
@@ -65,8 +69,10 @@ def _is_own(program: Program, call: cst.Call, function: cst.FunctionDef) -> bool
     receiver = program.variables.get(call.func.value) if isinstance(call.func, cst.Attribute) else None
     if receiver is None or first is None or receiver is not program.variables[first]:
         return False
-    named = (other for other in program.find(cst.FunctionDef) if other.name.value == function.name.value)
-    return all(other is function for other in named)
+    name = function.name.value
+    named = (other for other in program.find(cst.FunctionDef) if other.name.value == name)
+    kinds = [scope.node for scope in program.scopes if scope.kind == "class" and name in scope.variables]
+    return all(other is function for other in named) and kinds == [owner]
 
 
 def is_asked_by_name(program: Program, name: str) -> bool:

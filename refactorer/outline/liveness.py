@@ -9,7 +9,7 @@ import libcst as cst
 
 from refactorer.analysis.deferred import deferred
 from refactorer.analysis.flow import NOTHING, Flow, flow_of, passes_errors_on
-from refactorer.analysis.scopes import Variable
+from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import holds, walk
 from refactorer.outline.batches import is_round
@@ -180,10 +180,15 @@ class Liveness:
             assert variable.owner is not None
             guarded = any(isinstance(node, (cst.Try, cst.TryStar)) for node in walk(variable.owner.node))
             return guarded or any(seen.scope.function not in allowed for seen in others)
-        return any(
-            seen.scope.function is not variable.owner and not self.is_inside(seen.node)
-            for seen in variable.occurrences
-        )  # fmt: skip
+        outside = (seen for seen in variable.occurrences if not self.is_inside(seen.node))
+        return any(seen.scope.function is not variable.owner or self._is_asked_later(seen) for seen in outside)
+
+    def _is_asked_later(self, seen: Occurrence) -> bool:
+        """Whether a generator that the script makes in front of the training looks at a variable."""
+        if seen.scope.kind != "comprehension" or seen.order > self.program.order[self.site.epoch_loop]:
+            return False
+        parts = deferred(self.program, self.program.statement(seen.node))
+        return any(self.program.contains(part, seen.node) for part in parts)
 
     def _is_lent(self, variable: Variable) -> bool:
         """Whether the driver writes a variable of a function around it: it gets the value back behind the training."""

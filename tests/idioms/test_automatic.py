@@ -161,6 +161,40 @@ def test_gradients_are_cleared_where_code_behind_the_step_may_see_it(first: str,
     assert [line.strip().split(".")[-1] for line in lines].index("zero_grad()") < len(lines) - 1
 
 
+OUT_OF_SIGHT = [
+    "    helper.show(model)",
+    "    if epoch:\n        print(helper.norm([model], 2))",
+    "print(helper.norm(model.parameters()))",
+    "model.register_forward_hook(helper.show)",
+]
+
+
+@pytest.mark.parametrize("rest", OUT_OF_SIGHT)
+def test_gradients_are_cleared_where_code_out_of_sight_may_see_it(rest: str) -> None:
+    late = "loss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.step()\noptimizer.zero_grad()\n"
+    text = "import helper\n" + SCRIPT.format(body=textwrap.indent(late, " " * 8)) + rest
+    result = convert_text(text)
+    assert isinstance(result, Converted) and "automatic_optimization" not in result.after
+    assert "optimizer.zero_grad()" in hook(result.after, "on_train_batch_end")
+
+
+@pytest.mark.parametrize(
+    ("front", "rest"),
+    [
+        ("", "    print(torch.sum(model.weight), helper.now())"),
+        ("", "    torch.save(model.state_dict(), 'model.pt')"),
+        ("model = helper.prepare(nn.Linear(2, 1))", ""),
+        ("helper.summary(model)", "helper.report(seen)"),
+    ],
+)
+def test_the_trainer_clears_where_code_out_of_sight_is_not_given_the_model(front: str, rest: str) -> None:
+    late = "loss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.step()\noptimizer.zero_grad()\n"
+    script = SCRIPT.replace("optimizer = ", f"{front}\noptimizer = ")
+    text = "import helper\n" + script.format(body=textwrap.indent(late, " " * 8)) + rest
+    result = convert_text(text)
+    assert isinstance(result, Converted) and "zero_grad" not in result.after
+
+
 NETWORKS = """
 import torch
 from torch import nn, optim

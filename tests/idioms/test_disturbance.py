@@ -80,6 +80,8 @@ for epoch in range(2):
     print(loss.item())
 """
 CHANGES = [
+    "class Adder:\n    def add(self):\n        model.append(nn.Linear(1, 1))\n\nAdder().add()",
+    "class Adder:\n    def __init__(self):\n        model.append(nn.Linear(1, 1))\n\nAdder()",
     "nn.utils.parametrizations.weight_norm(layer)",
     "layer.weight = nn.Parameter(torch.ones(1, 3))",
     "kids[1].weight = nn.Parameter(torch.ones(1, 3))",

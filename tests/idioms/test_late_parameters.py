@@ -123,6 +123,21 @@ def test_a_list_of_an_iterator_is_made_where_the_script_makes_it(params: str) ->
         assert expected in result.after or "[p for" in params  # a comprehension is made by the script in any case
 
 
+@pytest.mark.parametrize(
+    "between",
+    [
+        "def show(m=freeze(first)):\n    print(m)\n",
+        "@(lambda f, layers=first: freeze(layers) or f)\ndef show():\n    print(model)\n",
+        "def now(f):\n    f()\n    return f\n\n@now\ndef show():\n    freeze(model[:1])\n",
+        "class Freezer:\n    def run(self):\n        freeze(model[:1])\n\nFreezer().run()",
+        "class Freezer:\n    @property\n    def run(self):\n        freeze(model[:1])\n\nFreezer().run",
+    ],
+    ids=["default", "decorator", "decorated", "method", "property"],
+)
+def test_what_looks_like_a_definition_may_run(between: str, runner: Runner) -> None:
+    assert "return self.optimizer" in _checked(LATE[0], between, runner)
+
+
 FREEZES = """
 class Frozen(nn.Sequential):
     def train(self, mode=True):

@@ -68,7 +68,10 @@ class Policy(torch.nn.Module):
         self.optimizer.step()
         self.data = []
 
-def main(play):
+def play(policy):
+    return [torch.randn(2) + policy.layer.bias.detach()]
+
+def main():
     policy = Policy()
     for episode in range(30):
         policy.data.extend(play(policy))
@@ -78,6 +81,7 @@ def main(play):
     assert "def learn" not in text
 
 
+MAKER = "class Base:\n    def __new__(cls):\n        return object.__new__(Quiet)\n"
 OTHER_CLASS = "class Other(Agent):\n    def learn(self, x, y):\n        print(x)\n"
 
 
@@ -97,19 +101,51 @@ OTHER_CLASS = "class Other(Agent):\n    def learn(self, x, y):\n        print(x)
         HEAD.replace("    def learn", "    @timed\n    def learn") + MAIN,
         HEAD.replace("learn", "train").replace("class Agent", "class Agent(torch.nn.Module)")
         + MAIN.replace("learn", "train"),
+        HEAD + FIT + "class Other(Agent):\n    learn = lambda self, x, y: print(x)\n",
+        HEAD + FIT + "Other = type('Other', (Agent,), dict(learn=print))\n",
+        HEAD + FIT + "Agent().fit([])\nhelper.run(Agent())\n",
+        HEAD + "    again = learn\n" + MAIN,
+        HEAD.replace("learn", "__call__") + MAIN.replace("learn", "__call__") + "    agent(1, 2)\n",
+        HEAD + MAIN + "print(sorted(vars(Agent)))\n",
+        HEAD + MAIN + "    print(vars(type(agent)))\n",
+        HEAD + MAIN + "    print([hasattr(agent, name) for name in names])\n",
+        HEAD + MAIN.replace("    for epoch", "    agent.__class__ = Quiet\n    for epoch"),
+        MAKER + HEAD.replace("class Agent", "class Agent(Base)") + MAIN,
+        HEAD + MAIN + "    helper.run(agent)\n",
+        HEAD + MAIN + "    env.run([agent])\n",
+        HEAD + MAIN + "    show(agent)\ndef show(shown):\n    helper.run(shown)\n",
+        HEAD + "        helper.run(self)\n" + MAIN,
+        HEAD + MAIN + "    box.agent = agent\n    helper.run(box.agent)\n",
         HEAD + "        print(locals())\n" + MAIN,
         HEAD + "        print(__class__)\n" + MAIN,
         HEAD + "        yield loss\n" + MAIN,
         HEAD + "        if loss > 1:\n            return\n        print(loss)\n" + MAIN,
     ],
     ids=[
-        "made elsewhere", "set anew", "set by __dict__", "set by name", "asked for by name", "listed", "overridden",
-        "class decorated", "unknown base", "metaclass", "method decorated", "a method of torch", "locals",
-        "its own class", "generator", "early return",
+        "made elsewhere", "set anew", "set by __dict__", "set by name", "asked for by name", "listed",
+        "overridden", "class decorated", "unknown base", "metaclass", "method decorated", "a method of torch",
+        "overridden by a lambda", "overridden by type()", "used out of sight", "named in the class",
+        "called by Python", "class listed", "class of an object listed", "asked for by any name",
+        "class replaced", "class that makes others", "object given away", "object given away in a list",
+        "object given on and away", "self given away", "attribute given away", "locals", "its own class",
+        "generator", "early return",
     ],
 )  # fmt: skip
 def test_otherwise_it_stays(text: str) -> None:
     assert "        loss.backward()\n" in converted(text)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "    print(agent, isinstance(agent, Agent), agent.net)\n    torch.save(agent, 'agent.pt')\n",
+        "    print(type(agent).__name__, agent.__class__.__name__, vars(agent))\n",
+        "    show(agent)\ndef show(shown: Agent):\n    print(shown.net)\n",
+        "    helper.run(agent.net)\n",
+    ],
+)
+def test_it_is_entered_where_its_object_stays_in_sight(rest: str) -> None:
+    assert "def learn" not in converted(HEAD + MAIN + rest)
 
 
 def test_an_object_that_the_training_makes_anew_holds_no_optimizer_for_the_trainer() -> None:
