@@ -32,14 +32,14 @@ class Net(nn.Module):
     {method}
 
 
-def test(net, batches):
+def test(net, batches, part=None):
     total = 0
     kept = []
     {inside}
     for x, y in batches:
         total += F.cross_entropy(net(x), y)
         kept.append(net.scale)
-    return total / len(batches), kept[0]
+    return total / len(batches), kept[0] if part is None else part
 
 
 model = Net()
@@ -57,7 +57,7 @@ for epoch in range(2):
         {before}
         {call}
         {behind}
-    print(epoch, score, kept * 2, best, model.training)
+    print(epoch, score, kept * 2, kept, best, model.training)
 {after}
 print(torch.rand(1).item())
 """
@@ -81,6 +81,15 @@ STAYS = {
     "more than one guard": {"block": "with torch.no_grad(), torch.random.fork_rng():"},
     "another context": {"block": "with torch.enable_grad():"},
     "a comment at the end": {"behind": "# done"},
+    "a part of a parameter": {"call": "score, kept = test(model.eval(), held_out, model.fc.weight[0])"},
+    "what is computed when it is asked for": {
+        "method": "@property\n    def doubled(self):\n        return self.scale * 2",
+        "call": "score, kept = test(model.eval(), held_out, model.doubled)",
+    },
+    "another train": {
+        "method": "def train(self, mode=True):\n        print(torch.is_grad_enabled())\n"
+        "        return super().train(mode)"
+    },
     "another eval": {"method": "def eval(self):\n        print('eval')\n        return super().eval()"},
 }
 
