@@ -101,7 +101,7 @@ def converted(parts: dict[str, str], runner: Runner) -> str:
     before = runner.run(text)
     assert before.status == 0, before.error
     assert first_difference(before, runner.run(result.after)) is None, result.after
-    assert all(comment in result.after for comment in ("# evaluate", "# quietly", "# done") if comment in text)
+    assert all(result.after.count(comment) == text.count(comment) for comment in ("# evaluate", "# quietly", "# done"))
     return result.after
 
 
@@ -114,3 +114,8 @@ def test_the_block_is_taken_apart(parts: dict[str, str], runner: Runner) -> None
 @pytest.mark.parametrize("parts", STAYS.values(), ids=STAYS)
 def test_the_block_stays(parts: dict[str, str], runner: Runner) -> None:
     assert "def validation_step(" not in converted(parts, runner)
+
+
+def test_blank_lines_of_the_block_are_not_below_its_header(runner: Runner) -> None:
+    after = converted({"behind": "\n        best = score * model.scale"}, runner)
+    assert "with torch.no_grad():\n            best = " in after

@@ -15,12 +15,14 @@ All that has to stay in the block is what computes something: names that are han
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 import libcst as cst
 
 from refactorer.analysis.parsed_arguments import is_setting
 from refactorer.analysis.program import Program
 from refactorer.emit.edits import Edit
+from refactorer.emit.layout import without_gap
 from refactorer.idioms.evaluation.copies import evaluated_in, places, renewed
 from refactorer.idioms.evaluation.own_methods import called_function
 from refactorer.idioms.evaluation.parts import is_no_grad, likeness
@@ -108,5 +110,12 @@ def _opened(program: Program, guard: cst.With, line: cst.CSTNode, call: cst.Call
     if not first:
         middle = [with_comments(middle[0], comments_of(guard)), *middle[1:]]
     before = [guard.with_changes(body=guard.body.with_changes(body=first, footer=()))] if first else []
-    after = [cst.With(guard.items, cst.IndentedBlock(last, footer=guard.body.footer))] if last else []  # type: ignore[arg-type, attr-defined]
-    return [*before, *middle, *after]
+    return [*before, *middle, *([_guarded(guard, last)] if last else [])]
+
+
+def _guarded(guard: cst.With, lines: list[cst.CSTNode]) -> cst.With:
+    """The last lines of a block in one of their own, behind the blank lines that were above them."""
+    first, *others = lines
+    above = takewhile(lambda line: line.comment is None, getattr(first, "leading_lines", ()))
+    body = cst.IndentedBlock([without_gap(first), *others], footer=guard.body.footer)  # type: ignore[attr-defined, list-item]
+    return cst.With(guard.items, body, leading_lines=list(above))
