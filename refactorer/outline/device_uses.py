@@ -27,7 +27,7 @@ def only_places(program: Program, node: cst.CSTNode, seen: frozenset[Variable] =
     if isinstance(call.func, cst.Attribute) and name is None:
         method = call.func.attr.value
         moves = method == "to" and moves_plainly(program, seen)
-        return moves or (keyword == "device" and method.startswith("new_"))
+        return moves or (keyword == "device" and method.startswith("new_") and not has_own(program, method))
     if name is not None and name.startswith("torch."):
         return keyword in _PLACES or name == "torch.device"
     return _is_handed_on(program, call, arg, seen)
@@ -36,11 +36,29 @@ def only_places(program: Program, node: cst.CSTNode, seen: frozenset[Variable] =
 def moves_plainly(program: Program, seen: frozenset[Variable] = frozenset()) -> bool:
     """Whether no class of the file has a `to()` of its own that does more with a device than to hand it on."""
     own = [function for function in program.find(cst.FunctionDef) if function.name.value == "to"]
+    kept = all(_keeps_arguments(program, decorator) for function in own for decorator in function.decorators)
+    if not kept or _is_found_otherwise(program, "to"):
+        return False
     parameters = [
         part for function in own for part in walk(function.params)
         if isinstance(part, cst.Param) and part not in function.params.params[:1]
     ]  # fmt: skip
     return all(_only_hands_on(program, program.variables[part.name], seen) for part in parameters)
+
+
+def has_own(program: Program, *methods: str) -> bool:
+    """Whether something in the file has methods of some names that are not those of a tensor, or may have them."""
+    defined = any(function.name.value in methods for function in program.find(cst.FunctionDef))
+    return defined or _is_found_otherwise(program, *methods)
+
+
+def _is_found_otherwise(program: Program, *methods: str) -> bool:
+    """Whether a class may have methods of some names without a `def`: `to = move`, or a `__getattr__`."""
+    looks = ("__getattr__", "__getattribute__")
+    targets = [assigned.target for assigned in program.find(cst.AssignTarget)]
+    names = [target.attr if isinstance(target, cst.Attribute) else target for target in targets]
+    assigned = any(isinstance(name, cst.Name) and name.value in methods for name in names)
+    return assigned or any(function.name.value in looks for function in program.find(cst.FunctionDef))
 
 
 def _is_handed_on(program: Program, call: cst.Call, arg: cst.Arg, seen: frozenset[Variable]) -> bool:

@@ -159,6 +159,15 @@ def test_what_the_step_makes_follows_the_module(runner: Runner) -> None:
     assert first_difference(runner.run(before), runner.run(text)) is None
 
 
+def test_what_moves_in_a_way_of_its_own_does_not_follow_the_module(runner: Runner) -> None:
+    own = "\nclass Part:\n    def cuda(self):\n        return self\n    def to(self, device):\n        print('moved')\n"
+    body = "part = Part()\nif use_cuda:\n    part = part.cuda()\nx = x * (part is not None)"
+    before = script(body, FLAG + own)
+    text, _ = converted(before)
+    assert "part = part.cuda()" in text
+    assert first_difference(runner.run(before), runner.run(text)) is None
+
+
 def test_comments_of_removed_lines_stay() -> None:
     body = "# to the GPU\nif use_cuda:  # if there is one\n    x = x.cuda()  # first\n    # then\n"
     body += "    y = y.cuda()\n    # done"

@@ -127,6 +127,31 @@ def measured(model, device):
 """
 
 
+HOWEVER = {
+    "another name": "def move(self, device):\n        print(repr(device))\n        return self\n    to = move",
+    "an expression": "to = lambda self, device: print(repr(device)) or self",
+    "a property": "@property\n    def to(self):\n        return lambda device: print(repr(device)) or self",
+    "any name": "def __getattr__(self, name):\n        return lambda device: print(name, repr(device)) or self",
+}
+
+
+@pytest.mark.parametrize("methods", HOWEVER.values(), ids=HOWEVER)
+def test_a_class_may_come_by_its_moves_in_other_ways(methods: str, runner: Runner) -> None:
+    functions = "class Part:\n    {}\n\ndef measured(model, device):\n    return Part().to(device) is not None"
+    before = _script(functions.format(methods))
+    text, _ = converted(before)
+    assert "self.device_)" in text
+    assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+def test_a_class_may_make_something_on_a_device(runner: Runner) -> None:
+    own = "class Part:\n    def new_one(self, device):\n        return repr(device)\n\n"
+    before = _script(own + "def measured(model, device):\n    return Part().new_one(device=device)")
+    text, _ = converted(before)
+    assert "self.device_)" in text
+    assert first_difference(runner.run(before), runner.run(text)) is None
+
+
 @pytest.mark.parametrize(
     ("line", "own"),
     [("print(device != 'cpu')", True), ("self.shift = torch.ones(1).to(device)", False), ("device = 1", True)],

@@ -46,6 +46,7 @@ DETACHED = [
     "x = Variable(x)\nx += model.weight.sum()",
     "z = Variable(x)\nz[:, 0] = model.weight.sum()",
     "z = Variable(x)\nprint(z is x)",
+    "z = Variable(x)\nsetattr(z, 'seen', True)\nprint(hasattr(x, 'seen'))",
     "z = torch.FloatTensor(model.weight)\nz = Variable(torch.FloatTensor(z))\nx = x * z.sum()",
 ]
 

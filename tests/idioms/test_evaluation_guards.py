@@ -32,14 +32,14 @@ class Net(nn.Module):
     {method}
 
 
-def test(net, batches):
+def test(net, batches, part=None):
     total = 0
     kept = []
     {inside}
     for x, y in batches:
         total += F.cross_entropy(net(x), y)
         kept.append(net.scale)
-    return total / len(batches), kept[0]
+    return total / len(batches), kept[0] if part is None else part
 
 
 model = Net()
@@ -57,7 +57,7 @@ for epoch in range(2):
         {before}
         {call}
         {behind}
-    print(epoch, score, kept * 2, best, model.training)
+    print(epoch, score, kept * 2, kept, best, model.training)
 {after}
 print(torch.rand(1).item())
 """
@@ -81,6 +81,15 @@ STAYS = {
     "more than one guard": {"block": "with torch.no_grad(), torch.random.fork_rng():"},
     "another context": {"block": "with torch.enable_grad():"},
     "a comment at the end": {"behind": "# done"},
+    "a part of a parameter": {"call": "score, kept = test(model.eval(), held_out, model.fc.weight[0])"},
+    "what is computed when it is asked for": {
+        "method": "@property\n    def doubled(self):\n        return self.scale * 2",
+        "call": "score, kept = test(model.eval(), held_out, model.doubled)",
+    },
+    "another train": {
+        "method": "def train(self, mode=True):\n        print(torch.is_grad_enabled())\n"
+        "        return super().train(mode)"
+    },
     "another eval": {"method": "def eval(self):\n        print('eval')\n        return super().eval()"},
 }
 
@@ -92,7 +101,7 @@ def converted(parts: dict[str, str], runner: Runner) -> str:
     before = runner.run(text)
     assert before.status == 0, before.error
     assert first_difference(before, runner.run(result.after)) is None, result.after
-    assert all(comment in result.after for comment in ("# evaluate", "# quietly", "# done") if comment in text)
+    assert all(result.after.count(comment) == text.count(comment) for comment in ("# evaluate", "# quietly", "# done"))
     return result.after
 
 
@@ -105,3 +114,8 @@ def test_the_block_is_taken_apart(parts: dict[str, str], runner: Runner) -> None
 @pytest.mark.parametrize("parts", STAYS.values(), ids=STAYS)
 def test_the_block_stays(parts: dict[str, str], runner: Runner) -> None:
     assert "def validation_step(" not in converted(parts, runner)
+
+
+def test_blank_lines_of_the_block_are_not_below_its_header(runner: Runner) -> None:
+    after = converted({"behind": "\n        best = score * model.scale"}, runner)
+    assert "with torch.no_grad():\n            best = " in after

@@ -36,6 +36,8 @@ def put(where, what):
 model = nn.Linear(3, 2)
 helper = nn.Linear(2, 2)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+trained = []
+log = {{}}
 
 
 {decorator}
@@ -60,11 +62,15 @@ for epoch in range(2):
         loss = F.cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
+        {each}
     {call}
     print(epoch, found)
 print(torch.rand(1).item())
 """
-EMPTY = {"decorator": "", "front": "pass", "inside": "pass", "behind": "found = 1", "call": "found = evaluate()"}
+EMPTY = {
+    "decorator": "", "front": "pass", "inside": "pass", "behind": "found = 1", "call": "found = evaluate()",
+    "each": "pass",
+}  # fmt: skip
 BARE = {
     "the size of the data": {"behind": "found = sum(losses) / len(held_out.dataset)"},
     "the number of batches": {"behind": "found = sum(losses) / len(held_out)"},
@@ -81,6 +87,22 @@ HELD = {
     "taken from the network": {"front": "kept = list(model.parameters())", "behind": "found = kept[0].sum()"},
     "joined parameters": {"inside": "kept.append(model.bias)", "behind": "found = torch.cat(kept)"},
     "an object of the file": {"front": "kept = Kept(model)", "behind": "found = kept.mean()"},
+}
+INLINE = """model.eval()
+    with torch.no_grad():
+        for x, y in held_out:
+            print(model(x))
+        found = {}
+"""
+FILLED = {
+    "a list": ("trained.append(loss)", "torch.stack(trained).mean()"),
+    "a sum": ("trained.append(loss)", "sum(trained)"),
+    "an item": ("log['loss'] = loss", "log['loss'] * 2"),
+    "a parameter": ("log['bias'] = model.bias", "log['bias'] * 2"),
+}
+NUMBERS = {
+    "a list": ("trained.append(loss.item())", "np.mean(trained)"),
+    "an item": ("log['loss'] = float(loss.detach())", "log['loss'] * 2"),
 }
 BESIDE = {
     "the caller computes": {"call": "found = evaluate() * model.weight.sum()"},
@@ -107,6 +129,16 @@ def test_it_stands_without_a_guard(parts: dict[str, str], runner: Runner) -> Non
 @pytest.mark.parametrize("parts", HELD.values(), ids=HELD)
 def test_what_holds_parameters_keeps_the_guard(parts: dict[str, str], runner: Runner) -> None:
     assert "no_grad" in converted(parts, runner)
+
+
+@pytest.mark.parametrize(("each", "found"), FILLED.values(), ids=FILLED)
+def test_what_the_training_fills_keeps_the_guard(each: str, found: str, runner: Runner) -> None:
+    assert "no_grad" in converted({"each": each, "call": INLINE.format(found)}, runner).split("class Lit")[1]
+
+
+@pytest.mark.parametrize(("each", "found"), NUMBERS.values(), ids=NUMBERS)
+def test_what_the_training_fills_with_numbers_needs_none(each: str, found: str, runner: Runner) -> None:
+    assert "no_grad" not in converted({"each": each, "call": INLINE.format(found)}, runner).split("class Lit")[1]
 
 
 @pytest.mark.parametrize("decorator", ["@torch.no_grad()", ""])

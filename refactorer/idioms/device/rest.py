@@ -16,14 +16,14 @@ from refactorer.idioms.device.lines import bare_texts, bracketed, text_of
 from refactorer.idioms.device.tensors import FACTORIES
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of, with_comments
-from refactorer.outline.device_uses import moves_plainly
+from refactorer.outline.device_uses import has_own, moves_plainly
 from refactorer.outline.optimizers import Roles, makes_module
 from refactorer.outline.outline import Outline
 
 
 def follow(outline: Outline, roles: Roles, choice: Choice) -> None:
     """Rewrites the moves in the hooks whose condition is the script's one condition for CUDA."""
-    if not choice.is_cuda and not moves_plainly(outline.program):
+    if has_own(outline.program, "cuda", "to") if choice.is_cuda else not moves_plainly(outline.program):
         return
     for hook, body in outline.hooks.items():
         edits: dict[cst.CSTNode, Edit] = {}

@@ -27,6 +27,7 @@ _KINDS = {"Float", "Double", "Half", "Byte", "Char", "Short", "Int", "Long", "Bo
 _TELLING = {
     "requires_grad", "grad", "grad_fn", "is_leaf", "retain_grad", "register_hook", "volatile", "creator", "data",
 }  # fmt: skip
+_SETTING = ("builtins.setattr", "builtins.delattr", "builtins.hasattr")
 
 
 class Gradients:
@@ -172,6 +173,9 @@ class Gradients:
             assign = self.program.parent.get(parent)
             stored = isinstance(assign, cst.Assign) and self._has_no_gradient(assign.value)
             return isinstance(node, cst.Subscript) and not stored
+        if isinstance(parent, cst.Arg):
+            call = self.program.parent.get(parent)
+            return isinstance(call, cst.Call) and self.program.qualified_name(call.func) in _SETTING
         if not isinstance(parent, cst.Attribute) or parent.value is not node:
             return isinstance(parent, cst.Del)
         return self._attribute_tells(parent)

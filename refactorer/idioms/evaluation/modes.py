@@ -28,6 +28,7 @@ from refactorer.idioms.shapes import method_calls, mode_line
 from refactorer.idioms.taint import reaches
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.classes import class_around, class_of_method
+from refactorer.outline.device_uses import has_own
 from refactorer.outline.optimizers import (
     Roles,
     calls_module_class,
@@ -164,16 +165,8 @@ def _is_network(program: Program, model: Variable) -> bool:
     moved = any(value is not bare for value, bare in zip(values, made, strict=False))
     return (
         len(made) == len(values)
-        and not (moved and _moves_in_its_own_way(program))
+        and not (moved and has_own(program, *MOVES))  # which may return another object
         and all(calls_module_class(program, value) for value in made)
-    )
-
-
-def _moves_in_its_own_way(program: Program) -> bool:
-    """Whether a class of the file has a `to()` or the like, which may return another object."""
-    return any(
-        function.name.value in MOVES and class_of_method(program, function) is not None
-        for function in program.find(cst.FunctionDef)
     )
 
 

@@ -15,12 +15,14 @@ All that has to stay in the block is what computes something: names that are han
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 import libcst as cst
 
+from refactorer.analysis.parsed_arguments import is_setting
 from refactorer.analysis.program import Program
-from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
+from refactorer.emit.layout import without_gap
 from refactorer.idioms.evaluation.copies import evaluated_in, places, renewed
 from refactorer.idioms.evaluation.own_methods import called_function
 from refactorer.idioms.evaluation.parts import is_no_grad, likeness
@@ -31,7 +33,7 @@ from refactorer.outline.optimizers import calls_module_class, is_asked_for_param
 from refactorer.outline.site import Site
 from refactorer.outline.torch_names import unmoved
 
-_GIVEN = (cst.Name, cst.Attribute, cst.Subscript, cst.Index, cst.SubscriptElement, cst.SimpleString, cst.BaseNumber)
+_METHODS = ("eval", "train")
 
 
 def with_opened_guards(program: Program, site: Site) -> Iterator[tuple[cst.Module, dict[str, cst.FunctionDef]]]:
@@ -68,18 +70,24 @@ def _only_hands_over(program: Program, line: cst.CSTNode, call: cst.Call) -> boo
     if not isinstance(small, (cst.Assign, cst.Expr)) or small.value is not call:
         return False
     return all(
-        _switched(program, arg.value) is not None
-        or (not arg.star and all(isinstance(n, _GIVEN) for n in walk(arg.value)))
+        _switched(program, arg.value) is not None or (not arg.star and _is_there(program, arg.value))
         for arg in call.args
     )
 
 
+def _is_there(program: Program, value: cst.BaseExpression) -> bool:
+    """Whether a value is there already: other attributes may be computed, and parts of a parameter are views."""
+    if isinstance(value, cst.Attribute):
+        return is_setting(program, value)
+    return isinstance(value, (cst.Name, cst.SimpleString, cst.BaseNumber))
+
+
 def _switched(program: Program, value: cst.BaseExpression) -> cst.Name | None:
-    """The network in `net.eval()`, which is the same object, if `eval` is that of torch."""
+    """The network in `net.eval()`, which is the same object, if `eval` and the `train` that it calls are of torch."""
     func = value.func if isinstance(value, cst.Call) and not value.args else None
     if not isinstance(func, cst.Attribute) or func.attr.value != "eval" or not isinstance(func.value, cst.Name):
         return None
-    own = (n for n in program.find(cst.FunctionDef) if n.name.value == "eval" and class_of_method(program, n))
+    own = (n for n in program.find(cst.FunctionDef) if n.name.value in _METHODS and class_of_method(program, n))
     variable = program.variables.get(func.value)
     if variable is None or any(own):
         return None
@@ -102,5 +110,12 @@ def _opened(program: Program, guard: cst.With, line: cst.CSTNode, call: cst.Call
     if not first:
         middle = [with_comments(middle[0], comments_of(guard)), *middle[1:]]
     before = [guard.with_changes(body=guard.body.with_changes(body=first, footer=()))] if first else []
-    after = [cst.With(guard.items, cst.IndentedBlock(last, footer=guard.body.footer))] if last else []  # type: ignore[arg-type, attr-defined]
-    return [*before, *middle, *after]
+    return [*before, *middle, *([_guarded(guard, last)] if last else [])]
+
+
+def _guarded(guard: cst.With, lines: list[cst.CSTNode]) -> cst.With:
+    """The last lines of a block in one of their own, behind the blank lines that were above them."""
+    first, *others = lines
+    above = takewhile(lambda line: line.comment is None, getattr(first, "leading_lines", ()))
+    body = cst.IndentedBlock([without_gap(first), *others], footer=guard.body.footer)  # type: ignore[attr-defined, list-item]
+    return cst.With(guard.items, body, leading_lines=list(above))

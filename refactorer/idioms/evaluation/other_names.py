@@ -19,12 +19,12 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.aliases import root_of
+from refactorer.idioms.evaluation.filled import STORING
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import unmoved
 
 _GIVING = {f"builtins.{name}" for name in ("max", "min", "next", "getattr", "list", "tuple", "dict", "sorted", "iter")}
 _SAYING = {f"builtins.{name}" for name in ("print", "len", "int", "float", "str", "range", "format", "repr", "type")}
-_STORING = ("append", "extend", "insert", "add", "update", "setdefault", "appendleft", "put")
 COMPUTING_FUNCTIONS = ("numpy.", "torch.cat", "torch.stack", "torch.tensor")
 COMPUTING_METHODS = ("mean", "sum", "std", "max", "min", "astype", "long", "float", "double")
 _HANDING_OUT = ("values", "items", "get", "pop", "parameters", "named_parameters", "modules", "children")
@@ -88,7 +88,7 @@ def _bindings(node: cst.CSTNode) -> Iterator[tuple[Sequence[cst.CSTNode], Sequen
         yield [node.target], [node.iter]
     elif isinstance(node, cst.Expr) and isinstance(node.value, cst.Call):
         call, given = node.value, [arg.value for arg in node.value.args]
-        if isinstance(call.func, cst.Attribute) and call.func.attr.value in _STORING:
+        if isinstance(call.func, cst.Attribute) and call.func.attr.value in STORING:
             yield [call.func.value], given
         elif isinstance(call.func, cst.Name) and call.func.value != "print":
             yield given, given

@@ -10,6 +10,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.aliases import root_of
+from refactorer.idioms.evaluation.filled import filled
 from refactorer.idioms.evaluation.other_names import (
     COMPUTING_FUNCTIONS,
     COMPUTING_METHODS,
@@ -52,7 +53,9 @@ def without_gradients(
 
 def own_variables(outline: Outline, found: Evaluation) -> set[Variable]:
     """What the evaluation itself binds, and the training does not."""
-    return _written(outline, [*found.before, found.loop, *found.after, found.line]) - _trained(outline)
+    return _written(outline, [*found.before, found.loop, *found.after, found.line]) - _written(
+        outline, outline.lines(EPOCH_START, STEP)
+    )
 
 
 def names_of_others(outline: Outline, roles: Roles, found: Evaluation, own: set[Variable]) -> set[Variable]:
@@ -184,8 +187,10 @@ def _is_asked_for_length(outline: Outline, node: cst.CSTNode) -> bool:
 
 
 def _trained(outline: Outline) -> set[Variable]:
-    """What the training computes."""
-    return _written(outline, outline.lines(EPOCH_START, STEP))
+    """What the training computes, and what it puts that into."""
+    lines = outline.lines(EPOCH_START, STEP)
+    written = _written(outline, lines)
+    return written | filled(outline, lines, written)
 
 
 def _written(outline: Outline, lines: list[cst.CSTNode]) -> set[Variable]:
