@@ -51,13 +51,6 @@ def is_never_set(program: Program, node: cst.Attribute) -> bool:
     return not any(_sets_by_name(program, call, name) for call in program.calls)
 
 
-def is_only_read(program: Program, node: cst.Attribute) -> bool:
-    """Whether all that the file does with the parsed arguments of a setting is to look up others, and to show them."""
-    variable = program.variables.get(node.value)
-    reads = variable.reads if variable is not None else []
-    return all(_looks_up(program, seen.node) or _only_looks(program, seen.node) for seen in reads)
-
-
 def _looks_up(program: Program, node: cst.CSTNode) -> bool:
     parent = program.parent.get(node)
     call = program.parent.get(parent) if isinstance(parent, cst.Arg) else None

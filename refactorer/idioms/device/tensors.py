@@ -16,7 +16,6 @@ RESHAPING = {
 }  # fmt: skip
 MOVING = {"cuda", "to", "cpu"}
 _DRAWING = {"zero_", "normal_", "uniform_", "random_", "exponential_"}  # given numbers alone
-_FILLING = {*_DRAWING, "fill_", "bernoulli_"}
 _STORING = {"copy_", "add_", "sub_", "mul_", "div_", "scatter_", "masked_fill_", "fill_", "bernoulli_"}
 FACTORIES = {
     "zeros", "ones", "full", "empty", "eye", "arange", "linspace", "rand", "randn", "randint", "randperm", "tensor",

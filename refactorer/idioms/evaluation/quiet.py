@@ -19,10 +19,10 @@ from refactorer.idioms.evaluation.other_names import (
     other_names,
 )
 from refactorer.idioms.evaluation.parts import Evaluation, bound_again, call_of
+from refactorer.idioms.looking import is_own_method
 from refactorer.idioms.plain import is_plain
 from refactorer.idioms.shapes import mode_line, only_call
 from refactorer.outline.blocks import is_docstring
-from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import returns
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_START, STEP, TEST_HOOKS, VALIDATION_HOOKS, Outline
@@ -131,12 +131,7 @@ def is_indifferent(
 def _is_known_method(outline: Outline, call: cst.Call) -> bool:
     """Whether a call runs a method that reads or computes, and that no class of the file has another one of."""
     name = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
-    return name in _METHODS and not _is_method_of_file(outline, name)
-
-
-def _is_method_of_file(outline: Outline, name: str) -> bool:
-    methods = (function for function in outline.program.find(cst.FunctionDef) if function.name.value == name)
-    return any(class_of_method(outline.program, function) is not None for function in methods)
+    return name in _METHODS and not is_own_method(outline, name)
 
 
 def _switches(outline: Outline, line: cst.CSTNode) -> bool:
@@ -145,7 +140,7 @@ def _switches(outline: Outline, line: cst.CSTNode) -> bool:
     name = call.func.attr.value if call is not None and isinstance(call.func, cst.Attribute) else ""
     if call is None or call.args or name not in ("train", "eval") or not isinstance(root_of(outline, call), cst.Name):
         return False
-    return not _is_method_of_file(outline, name)
+    return not is_own_method(outline, name)
 
 
 def _is_renaming(line: cst.CSTNode) -> bool:
