@@ -9,7 +9,7 @@ import libcst as cst
 from refactorer.emit.driver_lines import bind_first, training_lines
 from refactorer.emit.edits import Edit, Removed, apply
 from refactorer.emit.headings import worth_keeping
-from refactorer.emit.layout import with_aligned, without_gaps
+from refactorer.emit.layout import evenly_indented, with_aligned, without_gaps
 from refactorer.emit.lightning_lines import for_lightning
 from refactorer.emit.module_class import ClassWriter
 from refactorer.emit.new_names import Names, choose_names
@@ -44,7 +44,7 @@ def assemble(
     written = writer.write(names.module, names.base)
     if target is LIGHTNING:
         written = for_lightning(written, not roles.optimizers and not homes.optimizers)
-    written = without_gaps(_with_comments(outline, written), program)
+    written = evenly_indented(without_gaps(_with_comments(outline, written), program), program)
     edits.update(dict.fromkeys(outline.consumed))
     edits.update(_place_class(outline, written))
     loop_lines = training_lines(outline, roles, homes, epochs, names, edits, target)

@@ -15,7 +15,7 @@ import libcst as cst
 from libcst.metadata import MetadataWrapper, WhitespaceInclusivePositionProvider
 
 from refactorer.analysis.program import Program
-from refactorer.analysis.walk import walk
+from refactorer.analysis.walk import find, walk
 from refactorer.emit.edits import Edit, Node, apply
 
 
@@ -154,6 +154,13 @@ def without_gaps(written: cst.ClassDef, program: Program) -> cst.ClassDef:
             if isinstance(inner, cst.With) and position and not inner.leading_lines:
                 edits[inner] = inner.with_changes(leading_lines=[gap])
     return apply(written, edits)
+
+
+def evenly_indented(written: cst.ClassDef, program: Program) -> cst.ClassDef:
+    """The class without blocks in tabs where the file has spaces, or the other way round: some scripts mix them."""
+    usual = set(program.module.default_indent)
+    blocks = [block for block in find(cst.IndentedBlock, written) if not usual.issuperset(block.indent or "")]
+    return apply(written, {block: block.with_changes(indent=None) for block in blocks})
 
 
 def without_gap(line: Node) -> Node:

@@ -157,3 +157,31 @@ def test_an_optimizer_that_a_scheduler_needs_keeps_its_name() -> None:
     after = _converted(text + "    scheduler.step()\n")
     assert "        optimizer = torch.optim.SGD(" in after
     assert "        return [optimizer], [scheduler]\n" in after
+
+
+def mixed(indent: str) -> str:
+    """A script with four spaces in its function and another indentation in its main part."""
+    head, _, loop = SCRIPT.format(line="").partition("\n\nfor epoch")
+    return (
+        head
+        + "\n\nif __name__ == '__main__':\n"
+        + textwrap.indent(
+            ("for epoch" + loop).replace("    train(", indent + "train(")
+            + f"{indent}if epoch:\n{indent * 2}print(epoch)\n",
+            indent,
+        )
+    )
+
+
+def test_tabs_become_the_spaces_of_the_file() -> None:
+    result = convert(mixed("\t"))
+    assert isinstance(result, Converted)
+    body = result.after.partition("class Lit")[2].partition("\n\n\n")[0]
+    assert "\t" not in body
+    assert "    def on_train_epoch_end(self):\n        if self.current_epoch:\n            self.print(" in body
+
+
+def test_other_widths_stay() -> None:
+    result = convert(mixed("  "))
+    assert isinstance(result, Converted)
+    assert "        if self.current_epoch:\n          self.print(" in result.after
