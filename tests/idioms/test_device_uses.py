@@ -169,7 +169,7 @@ ELSEWHERE = "from operator import {} as measured"
 @pytest.mark.parametrize("given", ["device", "model.weight.dtype if epoch > 5 else device"])
 @pytest.mark.parametrize("device", [A_STRING, A_DEVICE, "torch.device('cpu:0')"])
 def test_code_of_other_files_is_given_a_device_of_the_same_kind(given: str, device: str, runner: Runner) -> None:
-    """Most of it only moves things, but a string is no `torch.device`, and what is chosen in the call is no plain use."""
+    """Most of it only moves things, but a string is no `torch.device`, and what the call chooses is no plain use."""
     before = _script(ELSEWHERE.format("eq"), given, device)
     text, _ = converted(before)
     assert ("self.device_" not in text) == (device == A_DEVICE and given == "device")
