@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, TypeVar, Union, cast
 
 import libcst as cst
@@ -73,23 +74,38 @@ def _sequence(items: Sequence[Any], edits: Edits) -> tuple[list[Any] | None, lis
     """The edited items, None if nothing has changed; and the comments of those that went at the end."""
     result: list[Any] = []
     orphans: list[cst.EmptyLine] = []
+    gap: list[cst.EmptyLine] = []
     changed = False
     for item in items:
         new = _replacements(item, edits) if is_node_class(type(item)) else [item]
         changed = changed or len(new) != 1 or new[0] is not item
         if not new and not isinstance(item, cst.FunctionDef):
             edit = edits.get(item)
+            gap = gap or _gap_above(item, result)
             orphans += edit.leaves if isinstance(edit, Removed) else _comments(item)
-        elif new and orphans and isinstance(new[0], (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
-            first = new[0]
-            new = [first.with_changes(leading_lines=[*orphans, *first.leading_lines]), *new[1:]]
-            orphans = []
+        elif new and isinstance(new[0], (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
+            if orphans or gap:
+                new = [_behind_gone(new[0], orphans, gap), *new[1:]]
+            orphans, gap = [], []
         result += new
     if not changed:
         return None, []
     if not result and items and isinstance(items[0], (cst.SimpleStatementLine, cst.BaseCompoundStatement)):
         result.append(cst.SimpleStatementLine([cst.Pass()]))
     return result, orphans
+
+
+def _gap_above(item: Any, in_front: Sequence[Any]) -> list[cst.EmptyLine]:
+    """The blank lines above a statement and its comments; one is enough behind what is no definition."""
+    lines = list(takewhile(lambda line: line.comment is None, getattr(item, "leading_lines", ())))
+    behind_definition = in_front and isinstance(in_front[-1], (cst.FunctionDef, cst.ClassDef))
+    return lines if behind_definition else lines[:1]
+
+
+def _behind_gone(statement: Any, orphans: list[cst.EmptyLine], gap: list[cst.EmptyLine]) -> Any:
+    """A statement with the comments of those that went in front of it, and the blank line above them."""
+    lines = [*orphans, *statement.leading_lines]
+    return statement.with_changes(leading_lines=lines if lines and lines[0].comment is None else [*gap, *lines])
 
 
 def _replacements(item: cst.CSTNode, edits: Edits) -> list[cst.CSTNode]:

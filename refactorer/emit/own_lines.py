@@ -38,7 +38,8 @@ def take_over(
         if line is not None:
             taken[variable] = line
     homes.arguments = [variable for variable in homes.arguments if variable not in taken]
-    homes.initial = {**taken, **homes.initial}
+    made = {**taken, **homes.initial}
+    homes.initial = dict(sorted(made.items(), key=lambda item: outline.program.order[item[1]]))
 
 
 def _asked_outside(outline: Outline, homes: Homes) -> set[Variable | None]:

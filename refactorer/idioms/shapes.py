@@ -72,3 +72,16 @@ def negated(test: cst.BaseExpression) -> cst.BaseExpression:
     atom = isinstance(test, (cst.Name, cst.Attribute, cst.Call, cst.Subscript, cst.Comparison)) or test.lpar
     held = test if atom else test.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
     return cst.UnaryOperation(cst.Not(), held)
+
+
+def is_none(node: cst.CSTNode) -> bool:
+    """Whether an expression is the word None."""
+    return isinstance(node, cst.Name) and node.value == "None"
+
+
+def is_none_test(node: cst.CSTNode) -> bool:
+    """Whether an expression is `x is None` or `x is not None`."""
+    if not isinstance(node, cst.Comparison) or len(node.comparisons) != 1:
+        return False
+    second = node.comparisons[0]
+    return isinstance(second.operator, (cst.Is, cst.IsNot)) and is_none(second.comparator)

@@ -41,8 +41,11 @@ def comments_inside(node: cst.CSTNode, kept: cst.CSTNode | None) -> list[cst.Emp
 
 
 def footer_of(node: cst.CSTNode) -> list[cst.EmptyLine]:
-    """The comments at the end of the body of a compound statement."""
-    return comment_lines(getattr(getattr(node, "body", None), "footer", ()))
+    """The comments at the end of the body of a compound statement, with the blank lines above them."""
+    lines = list(getattr(getattr(node, "body", None), "footer", ()))
+    while lines and lines[-1].comment is None:
+        lines.pop()
+    return [cst.EmptyLine(indent=line.comment is not None, comment=line.comment) for line in lines]
 
 
 def with_comments(node: cst.CSTNode, comments: Iterable[cst.EmptyLine]) -> cst.CSTNode:

@@ -1,6 +1,7 @@
 """Uses of a device that only say where something goes: any other spelling of the same device does as well there.
 
 A string and a `torch.device` compare and print differently, so code that looks at a device is given the script's own.
+Where the script's is a `torch.device` too, code of other files is given the module's: most of it only moves things.
 """
 
 from __future__ import annotations
@@ -14,6 +15,31 @@ from refactorer.outline.arguments import matched
 
 _QUIET = ("torch.no_grad", "torch.enable_grad", "torch.inference_mode")
 _PLACES = ("device", "map_location")
+_SHOWING = ("builtins.", "logging.", "warnings.", "json.", "pprint.")
+_SHOWING_METHODS = ("format", "write", "log", "debug", "info", "warning", "warn", "error", "critical", "exception")
+
+
+def is_made_as_device(program: Program, variable: Variable) -> bool:
+    """Whether a variable is a `torch.device` in any case, and not one of the numbered CPUs that nobody has."""
+    values = [program.bound_to(seen.node) for seen in variable.writes]
+    return bool(values) and all(
+        isinstance(value, cst.Call) and program.qualified_name(value.func) == "torch.device"
+        and "cpu:" not in cst.Module([]).code_for_node(value)
+        for value in values
+    )  # fmt: skip
+
+
+def is_given_away(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a use gives a device to a function or a method of another file."""
+    arg = program.parent.get(node)
+    call = program.parent.get(arg) if isinstance(arg, cst.Arg) else None
+    if not isinstance(arg, cst.Arg) or not isinstance(call, cst.Call) or arg.value is not node or arg.star:
+        return False
+    name = program.qualified_name(call.func)
+    if name is not None:
+        return program.function(call.func) is None and not name.startswith(_SHOWING)
+    method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+    return method not in ("", *_SHOWING_METHODS) and not has_own(program, method)
 
 
 def only_places(program: Program, node: cst.CSTNode, seen: frozenset[Variable] = frozenset()) -> bool:

@@ -11,7 +11,7 @@ from refactorer.analysis.targets import binds_only_names, names_bound_by
 from refactorer.analysis.walk import walk
 from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.anchors import loops_around
-from refactorer.outline.device_uses import only_places
+from refactorer.outline.device_uses import is_given_away, is_made_as_device, only_places
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import assigned_class, gives_back, is_asked_for_parameters, makes_module
 from refactorer.outline.outline import (
@@ -230,8 +230,11 @@ class Placing(Supplying):
                     self.homes.arguments.append(variable)
 
     def _only_moves(self, variable: Variable) -> bool:
-        uses = (use for _, body in self._ordered() for use in self.outline.uses(*body))
-        return all(only_places(self.program, node) for node, used in uses if used is variable)
+        uses = [node for _, body in self._ordered() for node, used in self.outline.uses(*body) if used is variable]
+        others = [node for node in uses if not only_places(self.program, node)]
+        if others and not is_made_as_device(self.program, variable):
+            return False
+        return all(is_given_away(self.program, node) for node in others)
 
     # --- names ----------------------------------------------------------------------------------------------------
 

@@ -161,3 +161,34 @@ def test_a_class_may_look_at_the_device_when_it_is_moved(line: str, own: bool, r
     text, _ = converted(before)
     assert ("self.device_)" in text) == own
     assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+ELSEWHERE = "from operator import {} as measured"
+
+
+@pytest.mark.parametrize("given", ["device", "model.weight.dtype if epoch > 5 else device"])
+@pytest.mark.parametrize("device", [A_STRING, A_DEVICE, "torch.device('cpu:0')"])
+def test_code_of_other_files_is_given_a_device_of_the_same_kind(given: str, device: str, runner: Runner) -> None:
+    """Most of it only moves things, but a string is no `torch.device`, and what the call chooses is no plain use."""
+    before = _script(ELSEWHERE.format("eq"), given, device)
+    text, _ = converted(before)
+    assert ("self.device_" not in text) == (device == A_DEVICE and given == "device")
+    assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+@pytest.mark.parametrize(
+    "functions",
+    [
+        "import logging\nlogging.basicConfig(format='%(message)s', level=0)\n"
+        "measured = lambda model, place: logging.info('%s', place)",
+        "from logging import info\ndef measured(model, device):\n    info('%s %r', device, device)",
+        "def measured(model, device):\n    print('{!r}'.format(device))",
+        "class Shown:\n    def __init__(self, model, device):\n        print(repr(device))\n"
+        "    def __repr__(self):\n        return 'shown'\n\nmeasured = Shown",
+    ],
+)
+def test_code_that_shows_a_device_is_given_that_of_the_script(functions: str, runner: Runner) -> None:
+    before = _script(functions, device=A_DEVICE)
+    text, _ = converted(before)
+    assert "self.device_)" in text
+    assert first_difference(runner.run(before), runner.run(text)) is None

@@ -7,7 +7,7 @@ import libcst as cst
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
 from refactorer.idioms.device.batches import Obstacle, moved_in, strip, stripped
-from refactorer.idioms.device.choice import Choice, find_choice, target_of
+from refactorer.idioms.device.choice import Choice, find_choice, place_named, target_of
 from refactorer.idioms.device.rest import follow
 from refactorer.idioms.device.wrappers import unwrap
 from refactorer.outline.optimizers import Roles
@@ -19,21 +19,46 @@ _NO_CHOICE = "the script names no single device that is known in front of the tr
 def apply(outline: Outline, roles: Roles) -> None:
     """Takes wrappers out of the hooks, and the moves of the batches, and lets the others follow the module."""
     unwrap(outline)
-    choice = find_choice(outline)
-    if choice is not None:
+    choice = find_choice(outline, roles)
+    if choice is not None and choice.expression is not None:
         outline.device = _named(outline, choice) or choice.expression
     _strip(outline, choice)
     if choice is not None:
         follow(outline, roles, choice)
+        _drop_names(outline, choice)
     if not outline.moves_batches:
         _note_left(outline, choice)
+
+
+def _drop_names(outline: Outline, choice: Choice) -> None:
+    """Takes out the lines of entered functions that only give the device another name, which nobody uses any more."""
+    bodies: list[list[cst.CSTNode]] = [*outline.hooks.values(), list(outline.methods.values())]
+    for hook, body in outline.hooks.items():
+        gone = [line for line in walk(*body) if _names_device(outline, line, choice, bodies)]
+        if gone:
+            outline.edit(hook, dict.fromkeys(gone))
+
+
+def _names_device(
+    outline: Outline, line: cst.CSTNode, choice: Choice, bodies: list[list[cst.CSTNode]]
+) -> bool:  # fmt: skip
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+    if not isinstance(small, cst.Assign) or len(small.targets) != 1 or choice.target[0] != "text":
+        return False
+    target = small.targets[0].target
+    variable = outline.variable(target)
+    if variable is None or variable.owner is None or variable.owner.node not in outline.consumed:
+        return False
+    uses = [node for body in bodies for node, used in outline.uses(*body) if used is variable]
+    return uses == [target] and place_named(outline, small.value) == choice.target
 
 
 def _note_left(outline: Outline, choice: Choice | None) -> None:
     """A note on the first move of the script that stays in a hook."""
     calls = [node for body in outline.hooks.values() for node in walk(*body) if isinstance(node, cst.Call)]
     targets = {call: target_of(outline, call) for call in calls if call in outline.program.order}
-    named = choice.target if choice is not None and choice.variable is not None else None  # it gets the module's name
+    renamed = choice is not None and choice.variable is not None and choice.expression is not None
+    named = choice.target if choice is not None and renamed else None  # it gets the module's name
     left = next((call for call, target in targets.items() if target is not None and target != named), None)
     if left is None:
         return
@@ -63,7 +88,7 @@ def _strip(outline: Outline, choice: Choice | None) -> None:
     edits: dict[str, dict[cst.CSTNode, Edit]] = {}
     steps = ((STEP, outline.train), (VALIDATION_STEP, outline.evaluation), (TEST_STEP, outline.test))
     for hook, source in steps:
-        left = moved_in(outline, hook, source) if source is not None else None
+        left = moved_in(outline, hook, source, choice) if source is not None else None
         if source is None or left is None:
             continue
         try:

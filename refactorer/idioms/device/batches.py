@@ -16,14 +16,16 @@ from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import children, walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.device.aliases import root_of
-from refactorer.idioms.device.choice import Choice, target_of, without_device
+from refactorer.idioms.device.choice import Choice, place_named, says_it_otherwise, target_of, without_device
 from refactorer.idioms.device.collections import items_of, means_the_same, source_of_copy, without_moves
 from refactorer.idioms.device.conditions import condition_of
 from refactorer.idioms.device.lines import bare_texts, drop_idle, idle_lines, paired, text_of
 from refactorer.idioms.device.makers import gives_plain_batches, is_counted
-from refactorer.idioms.device.parts import Parts, is_none, is_none_test
+from refactorer.idioms.device.numbered import asked_for
+from refactorer.idioms.device.parts import Parts
 from refactorer.idioms.device.remarks import without_remarks
 from refactorer.idioms.device.spread import is_spread
+from refactorer.idioms.shapes import is_none, is_none_test
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
@@ -58,9 +60,15 @@ def strip(outline: Outline, hook: str, edits: dict[cst.CSTNode, Edit]) -> None:
     drop_idle(outline, hook, before)
 
 
-def moved_in(outline: Outline, hook: str, source: BatchSource) -> cst.CSTNode | None:
+def moved_in(outline: Outline, hook: str, source: BatchSource, choice: Choice | None) -> cst.CSTNode | None:
     """The first move of a part of the batch that a loop binds."""
     body = outline.hooks[hook]
+
+    def is_move(node: cst.CSTNode) -> bool:
+        target = target_of(outline, node)
+        chosen = choice is not None and target == choice.target
+        return target is not None and (chosen or not says_it_otherwise(node, target))
+
     raw = _bound(outline, source)
     for assign in walk(*body):
         if isinstance(assign, cst.Assign) and len(assign.targets) == 1:
@@ -70,10 +78,9 @@ def moved_in(outline: Outline, hook: str, source: BatchSource) -> cst.CSTNode | 
                     raw |= {v for name in names_in(place) if (v := outline.variable(name)) is not None}
     for node in walk(*body):
         if isinstance(node, (cst.DictComp, cst.ListComp, cst.GeneratorExp)):
-            moves = any(target_of(outline, part) is not None for part in walk(node))
-            if moves and outline.variable(root_of(outline, node.for_in.iter)) in raw:
+            if any(map(is_move, walk(node))) and outline.variable(root_of(outline, node.for_in.iter)) in raw:
                 return node
-        elif isinstance(node, cst.Call) and target_of(outline, node) is not None:
+        elif isinstance(node, cst.Call) and is_move(node):
             joined = Parts(outline, raw).is_part(node.func.value)  # type: ignore[attr-defined]
             if joined or outline.variable(root_of(outline, node)) in raw:
                 return node
@@ -124,6 +131,9 @@ class _Stripping(Parts):
 
     def _asks_for_device(self, test: cst.BaseExpression) -> bool | None:
         """Whether a test asks for the device, or (False) for the CPU; None if it asks for neither."""
+        asked = asked_for(self.outline, test)
+        if asked is not None and place_named(self.outline, asked[0], by_number=True) == self.choice.target:
+            return asked[1]
         wanted = self.choice.condition
         if wanted is None:
             return None

@@ -9,8 +9,10 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.device.conditions import AVAILABLE, MAIN, OTHER, Target, condition_around, conditions_around
 from refactorer.idioms.device.lines import bracketed, text_of
+from refactorer.idioms.device.numbered import composed, is_where_model_is, names_number, visible_text, without_number
 from refactorer.idioms.device.twins import cuda_twins, passed_on
 from refactorer.idioms.device.visible import visible, writes_of
+from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 _TYPES = {
@@ -33,12 +35,12 @@ _TYPES = {
 class Choice:
     """The one device that the script moves its training to.
 
-    `expression` is what the Trainer is given. `condition` says when CUDA is used at all; None if there is no condition.
-    `twins` are other names for the same device, where `condition` holds.
+    `expression` is what the Trainer is given; None where it has to ask the model. `condition` says when CUDA is used at
+    all; None if there is no condition. `twins` are other names for the same device, where `condition` holds.
     """
 
     target: Target
-    expression: cst.BaseExpression
+    expression: cst.BaseExpression | None
     condition: Target | None = None
     twins: frozenset[Target] = frozenset()
 
@@ -58,11 +60,17 @@ class Choice:
         return found if isinstance(found, Variable) else None
 
 
-def find_choice(outline: Outline) -> Choice | None:
+def find_choice(outline: Outline, roles: Roles) -> Choice | None:
     """The device that the moves of the driver, of module level and of the hooks name, if it is only one."""
     moves = _moves(outline)
+    moves = [(call, target) for call, target in moves if not says_it_otherwise(call, target)] or moves
     targets = {target for _, target in moves}
     variables = {target for target in targets if target[0] == "variable"}
+    only = next(iter(variables or targets), None) if len(variables or targets) == 1 else None
+    if only is not None and _is_number(outline, moves, only):
+        where = visible(outline, only) is not None
+        found = [call for call, target in moves if target == only]
+        return Choice(only, None) if where and is_where_model_is(outline, roles, found) else None
     if len(variables) == 1:  # the other moves stay as they are
         target = variables.pop()
         expression = visible(outline, target)
@@ -79,12 +87,48 @@ def find_choice(outline: Outline) -> Choice | None:
             return None
         expression = visible(outline, target)
         return Choice(target, expression) if expression is not None else None
-    return _cuda(outline, [call for call, _ in moves]) if target == ("cuda",) else None
+    device = visible_text(outline, target) if target[0] == "text" else cst.SimpleString("'cuda'")
+    named = target == ("cuda",) or target[0] == "text"
+    return _cuda(outline, [call for call, _ in moves], target, device) if named and device is not None else None
 
 
-def _cuda(outline: Outline, moves: list[cst.Call]) -> Choice | None:
+def says_it_otherwise(call: cst.CSTNode, target: Target) -> bool:
+    """Whether a move names the device by a number or a text: it counts where no other move does."""
+    plain = call.func.attr.value == "to"  # type: ignore[attr-defined]
+    return plain and (target[0] == "text" or _has_number_name(target))
+
+
+def _has_number_name(target: Target) -> bool:
+    return target[0] in ("variable", "setting") and names_number(_name_of(target))
+
+
+def _says_device(target: Target) -> bool:
+    return "device" in _name_of(target).lower()
+
+
+def _name_of(target: Target) -> str:
+    """The name of a variable or a setting."""
+    return target[1].name if isinstance(target[1], Variable) and target[0] == "variable" else str(target[-1])
+
+
+def _is_number(outline: Outline, moves: list[tuple[cst.Call, Target]], target: Target) -> bool:
+    """Whether a variable or a setting may be the number of a device, or no number."""
+    if target[0] not in ("variable", "setting"):
+        return False
+    made = made_as(outline, target)
+    if isinstance(made, cst.SimpleString) or (
+        isinstance(made, cst.Call) and outline.program.qualified_name(made.func) == "torch.device"
+    ):
+        return False
+    calls = [call for call, found in moves if found == target]
+    by_number = any(call.func.attr.value == "cuda" for call in calls)  # type: ignore[attr-defined]
+    return _has_number_name(target) or (by_number and not _says_device(target))
+
+
+def _cuda(
+    outline: Outline, moves: list[cst.Call], target: Target, device: cst.BaseExpression
+) -> Choice | None:  # fmt: skip
     """CUDA, in any case or under the one condition that all moves have."""
-    target: Target = ("cuda",)
     around = [{_seen_by_driver(outline, found) for found in conditions_around(outline, call)} for call in moves]
     if {MAIN} in around:  # whoever imports the file may have no CUDA, unless the training needs it
         around = [{OTHER} if found == {MAIN} else found for found in around]
@@ -103,12 +147,12 @@ def _cuda(outline: Outline, moves: list[cst.Call]) -> Choice | None:
         return None
     condition = alone.pop()
     if condition is None:
-        return Choice(target, cst.SimpleString("'cuda'"))
+        return Choice(target, device)
     negated = condition[0] == "not" and isinstance(condition[1], tuple)
     test = visible(outline, condition[1] if negated else condition)  # type: ignore[arg-type]
     if test is None:
         return None
-    devices = [cst.SimpleString("'cuda'"), cst.SimpleString("'cpu'")]
+    devices = [device, cst.SimpleString("'cpu'")]
     return Choice(target, cst.IfExp(test, *(reversed(devices) if negated else devices)), condition)
 
 
@@ -149,7 +193,16 @@ def _moves(outline: Outline) -> list[tuple[cst.Call, Target]]:
             target = target_of(outline, call)
             if target is not None:
                 found.append((call, target))
+    given = {target for _, target in found}
+    found = [(call, _with_number(outline, call, target, given)) for call, target in found]
     return [(call, _seen_by_driver(outline, target)) for call, target in found]
+
+
+def _with_number(outline: Outline, call: cst.Call, target: Target, given: set[Target]) -> Target:
+    """Where something is moved; `.cuda()` where there is no number does the same as `.cuda(number)`."""
+    known = without_number(outline, call) if target == ("cuda",) else []
+    numbers = (place_named(outline, node, by_number=True) for node in known)
+    return next((number for number in numbers if number is not None and number in given), target)
 
 
 def _seen_by_driver(outline: Outline, target: Target) -> Target:
@@ -177,7 +230,7 @@ def target_of(outline: Outline, node: cst.CSTNode) -> Target | None:
     if len(places) != 1 or places[0].star or (places[0].keyword and places[0].keyword.value != "device"):
         return ("other", text_of(node)) if method == "cuda" else None
     place = places[0].value
-    found = place_named(outline, place)
+    found = place_named(outline, place, by_number=method == "cuda")
     return found if found is not None or method == "to" else ("other", text_of(place))
 
 
@@ -212,34 +265,45 @@ def without_device(call: cst.Call) -> cst.BaseExpression:
     return call.with_changes(args=[*kept[:-1], kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)])
 
 
+def _given(outline: Outline, node: cst.BaseExpression) -> cst.BaseExpression:
+    """`x` of `torch.device(x)`; any other expression as it is."""
+    named = isinstance(node, cst.Call) and outline.program.qualified_name(node.func) == "torch.device"
+    alone = isinstance(node, cst.Call) and len(node.args) == 1 and node.args[0].keyword is None
+    return node.args[0].value if named and alone and isinstance(node, cst.Call) else node
+
+
 def place_of(call: cst.Call) -> cst.BaseExpression:
     """The argument of a move that names the device."""
     return next(arg.value for arg in call.args if arg.keyword is None or arg.keyword.value == "device")
 
 
-def place_named(outline: Outline, place: cst.BaseExpression) -> Target | None:
-    """The device that an expression names; None for the CPU, and for what may be no device."""
+def place_named(outline: Outline, place: cst.BaseExpression, by_number: bool = False) -> Target | None:
+    """The device that an expression names, or is the number of; None for the CPU, and for what may be no device."""
     program = outline.program
-    if isinstance(place, cst.Call) and program.qualified_name(place.func) == "torch.device" and len(place.args) == 1:
-        place = place.args[0].value
+    place = _given(outline, place)
     if isinstance(place, cst.SimpleString):
-        text = place.evaluated_value
-        if text in ("cuda", "cpu"):
-            return ("cuda",) if text == "cuda" else None
-        return ("other", text)
+        said = place.evaluated_value
+        if said in ("cuda", "cpu"):
+            return ("cuda",) if said == "cuda" else None
+        return ("other", said)
+    text = composed(outline, place)
+    if text is not None:
+        return text
     if isinstance(place, cst.Attribute):
         owner = outline.variable(place.value)
-        named = "device" in place.attr.value.lower() and isinstance(place.value, cst.Name)
-        return ("setting", owner, place.attr.value) if owner is not None and named else None
+        name = place.attr.value
+        named = by_number or names_number(name) or "device" in name.lower()
+        simple = owner is not None and named and isinstance(place.value, cst.Name)
+        return ("setting", owner, name) if simple else None
     variable = outline.variable(place)
     if variable is None:
         return None
     raw = program.variables[place]
     if raw in outline.bindings.expression:
-        return place_named(outline, outline.bindings.expression[raw])
+        return place_named(outline, outline.bindings.expression[raw], by_number)
     made = program.assigned_value(variable)
+    if variable.owner not in (outline.site.driver, program.scope[program.module]):
+        return composed(outline, _given(outline, made)) if made is not None else None
     is_device = isinstance(made, cst.Call) and program.qualified_name(made.func) == "torch.device"
-    if "device" not in variable.name.lower() and not is_device:
-        return None
-    seen_by_driver = variable.owner in (outline.site.driver, program.scope[program.module])
-    return ("variable", variable) if seen_by_driver else None
+    named = by_number or names_number(variable.name) or "device" in variable.name.lower()
+    return ("variable", variable) if named or is_device else None

@@ -8,7 +8,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.idioms.device.choice import Choice, target_of, types_in
 from refactorer.idioms.device.data import is_fresh
-from refactorer.idioms.device.parts import is_none, is_none_test
+from refactorer.idioms.shapes import is_none, is_none_test
 from refactorer.outline.outline import Outline
 
 _READING = {"items", "keys", "values", "get"}

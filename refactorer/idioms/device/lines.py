@@ -52,9 +52,10 @@ def is_false(node: cst.BaseExpression) -> bool:
 
 def assigns_itself(line: cst.CSTNode) -> bool:
     """Whether a line is `x = x` or `x, y = x, y`."""
-    if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
-        return False
-    small = line.body[0]
+    return isinstance(line, cst.SimpleStatementLine) and all(_is_idle(small) for small in line.body)
+
+
+def _is_idle(small: cst.BaseSmallStatement) -> bool:
     if not isinstance(small, cst.Assign) or len(small.targets) != 1:
         return False
     names, values = names_in(small.targets[0].target), names_in(small.value)

@@ -41,7 +41,7 @@ class Move:
 
 def unmoved(outline: Outline, roles: Roles, configuration: Configuration, homes: Homes) -> dict[cst.CSTNode, Edit]:
     """The edits that leave the moves of modules to the Trainer."""
-    choice = find_choice(outline) if outline.device is not None else None
+    choice = find_choice(outline, roles) if outline.device is not None else None
     if choice is None or _moves_in_its_own_way(outline) or not (configuration.moved or _keeps_parameters(outline)):
         return {}
     found = [move for call in outline.program.calls if (move := _move(outline, choice, call)) is not None]
@@ -101,7 +101,7 @@ def _is_reached(outline: Outline, choice: Choice, line: cst.CSTNode) -> bool:
         return False
     outer = program.parent[program.parent[line]] if program.parent[line] is not program.module else None
     asks = isinstance(outer, cst.If) and condition_of(outline, outer.test)
-    if choice.condition is not None and choice.target == ("cuda",):
+    if choice.condition is not None and choice.target[0] in ("cuda", "text"):
         if not isinstance(outer, cst.If) or asks != choice.condition or outer.orelse is not None:
             return False
         line = outer

@@ -10,6 +10,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children
 from refactorer.idioms.device.choice import only_retypes
 from refactorer.idioms.device.tensors import RESHAPING, is_wrapper, wrapped
+from refactorer.idioms.shapes import is_none, is_none_test
 from refactorer.outline.outline import Outline
 
 _SIZES = {"size", "dim", "numel", "nelement", "ndimension"}
@@ -107,16 +108,3 @@ class Parts:
             return all(self._is_kind(element.value) for element in node.elements)
         name = self.outline.program.qualified_name(node) or ""
         return name == "torch.Tensor" or (name.startswith("builtins.") and name[len("builtins.") :] in _KINDS)
-
-
-def is_none(node: cst.CSTNode) -> bool:
-    """Whether an expression is the word None."""
-    return isinstance(node, cst.Name) and node.value == "None"
-
-
-def is_none_test(node: cst.CSTNode) -> bool:
-    """Whether an expression is `x is None` or `x is not None`."""
-    if not isinstance(node, cst.Comparison) or len(node.comparisons) != 1:
-        return False
-    second = node.comparisons[0]
-    return isinstance(second.operator, (cst.Is, cst.IsNot)) and is_none(second.comparator)

@@ -23,35 +23,56 @@ from refactorer.outline.outline import Outline
 
 def follow(outline: Outline, roles: Roles, choice: Choice) -> None:
     """Rewrites the moves in the hooks whose condition is the script's one condition for CUDA."""
-    if has_own(outline.program, "cuda", "to") if choice.is_cuda else not moves_plainly(outline.program):
+    by_name = not choice.is_cuda and not _is_called_cuda(outline, choice)
+    if not moves_plainly(outline.program) if by_name else has_own(outline.program, "cuda", "to"):
         return
     for hook, body in outline.hooks.items():
         edits: dict[cst.CSTNode, Edit] = {}
         for node in walk(*body):
             if isinstance(node, cst.If) and _asks(outline, choice, node.test):
-                edits.update(_branch(outline, roles, node))
+                edits.update(_branch(outline, roles, choice, node))
             elif isinstance(node, cst.IfExp) and _asks(outline, choice, node.test):
-                moved = _moved(outline, roles, node.body)
+                moved = _moved(outline, roles, choice, node.body)
                 if moved is not None and text_of(moved.func.value) == text_of(node.orelse):  # type: ignore[attr-defined]
                     edits[node] = _following(moved)
-            elif choice.is_cuda and choice.condition is None and (moved := _moved(outline, roles, node)) is not None:
+            elif choice.condition is None and (moved := _moved(outline, roles, choice, node)) is not None:
                 edits[moved] = _following(moved)
-            elif choice.target != ("cuda",) and _is_of_tensor(outline, roles, node, choice.target):
-                edits[place_of(node)] = cst.parse_expression("self.device")  # type: ignore[arg-type]
+            elif isinstance(node, cst.Call) and _is_to_variable(outline, roles, choice, node):
+                edits[place_of(node)] = cst.parse_expression("self.device")
             elif isinstance(node, cst.Call) and (place := _place_of_new(outline, choice, node)) is not None:
                 edits[place] = cst.parse_expression("self.device")
         if edits:
             outline.edit(hook, edits)
 
 
+def _is_called_cuda(outline: Outline, choice: Choice) -> bool:
+    """Whether the script says `x.cuda(device)` somewhere."""
+    calls = [call for call in outline.program.calls if isinstance(call.func, cst.Attribute)]
+    return any(call.args and _method(call) == "cuda" and target_of(outline, call) == choice.target for call in calls)
+
+
+def _is_to_variable(outline: Outline, roles: Roles, choice: Choice, call: cst.Call) -> bool:
+    """Whether a tensor is moved by `x.to(device)`."""
+    named = _method(call) == "to" and choice.target[0] in ("variable", "setting")
+    return named and _is_of_tensor(outline, roles, call, choice.target)
+
+
+def _method(call: cst.Call) -> str:
+    return call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+
+
 def _asks(outline: Outline, choice: Choice, test: cst.BaseExpression) -> bool:
     return choice.condition is not None and condition_of(outline, test) == choice.condition
 
 
-def _moved(outline: Outline, roles: Roles, node: cst.CSTNode) -> cst.Call | None:
-    """A move of a tensor with `x.cuda()`: not of anything that may be a module."""
-    found = _is_of_tensor(outline, roles, node, ("cuda",))
-    return node if found and isinstance(node, cst.Call) and not types_in(node) else None
+def _moved(outline: Outline, roles: Roles, choice: Choice, node: cst.CSTNode) -> cst.Call | None:
+    """A move of a tensor with `x.cuda()` or `x.to(f"cuda:{rank}")`: not of anything that may be a module."""
+    if not isinstance(node, cst.Call) or types_in(node):
+        return None
+    target = target_of(outline, node)
+    spelled = target == choice.target and (choice.target[0] == "text" or _method(node) == "cuda")
+    known = spelled or (target == ("cuda",) and choice.is_cuda)
+    return node if known and target is not None and _is_of_tensor(outline, roles, node, target) else None
 
 
 def _is_of_tensor(outline: Outline, roles: Roles, node: cst.CSTNode, target: Target) -> bool:
@@ -92,13 +113,13 @@ def _following(call: cst.Call) -> cst.Call:
     return cst.Call(call.func.with_changes(attr=cst.Name("to"), value=bracketed(call.func.value)), [place, *kept])
 
 
-def _branch(outline: Outline, roles: Roles, branch: cst.If) -> dict[cst.CSTNode, Edit]:
+def _branch(outline: Outline, roles: Roles, choice: Choice, branch: cst.If) -> dict[cst.CSTNode, Edit]:
     """`if use_cuda: x = x.cuda()` without its condition, where the other branch does the same without moving."""
     if branch.orelse is not None and not isinstance(branch.orelse, cst.Else):
         return {}
     lines = block_lines(branch.body)
     others = block_lines(branch.orelse.body) if branch.orelse is not None else []
-    moves = [moved for node in walk(*lines) if (moved := _moved(outline, roles, node)) is not None]
+    moves = [moved for node in walk(*lines) if (moved := _moved(outline, roles, choice, node)) is not None]
     bare: dict[cst.CSTNode, Edit] = {moved: moved.func.value for moved in moves}  # type: ignore[attr-defined]
     if not moves or bare_texts(_done(lines, bare)) != bare_texts(others):
         return {}
