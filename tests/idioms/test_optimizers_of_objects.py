@@ -139,7 +139,6 @@ MANUAL = {
     "made anew by its name": made(last='getattr(self, "bui" + "ld")()'),
     "made anew by a text": made(first="from operator import methodcaller", last='methodcaller("build")(self)'),
     "set elsewhere": made(last="self.optimizer = optim.SGD(self.net.parameters(), lr=0.1)"),
-    "made under a condition": made(maker="if self.lr:\n            " + MAKER),
 }
 
 
