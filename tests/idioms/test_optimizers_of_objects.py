@@ -125,6 +125,7 @@ AUTOMATIC = {
     "made anew in front": made(first="self.build()"),
     "made anew behind": made(behind="self.build()"),
     "left behind an epoch": made(last="if epoch == 0: return"),
+    "made under a condition": made(maker="if self.lr:\n            " + MAKER),
 }
 MANUAL = {
     "a method of the base class": based("self.again()"),
