@@ -10,7 +10,8 @@ from refactorer.analysis.scopes import Variable
 _STORES = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Del, cst.AsName, cst.For, cst.CompFor)
 _LOOKING = ("items", "keys", "values", "get", "copy")
 _READERS = {f"builtins.{name}" for name in ("print", "dict", "str", "repr", "len", "list", "sorted", "tuple")} | {
-    "json.dumps", "json.dump", "pprint.pprint", "yaml.dump", "wandb.init",
+    "json.dumps", "json.dump", "pprint.pprint", "pprint.pformat", "copy.copy", "copy.deepcopy",
+    "yaml.dump", "wandb.init",
 }  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def is_never_set(program: Program, node: cst.Attribute) -> bool:
     for other in program.find(cst.Attribute):
         if other.attr.value == name and _is_stored(program, other):
             return False
-        if other.attr.value == "__dict__" and not _only_looks(program, other):
+        if other.attr.value == "__dict__" and not only_looks(program, other):
             return False
     return not any(_sets_by_name(program, call, name) for call in program.calls)
 
@@ -55,7 +56,7 @@ def _looks_up(program: Program, node: cst.CSTNode) -> bool:
     parent = program.parent.get(node)
     call = program.parent.get(parent) if isinstance(parent, cst.Arg) else None
     if isinstance(call, cst.Call) and program.qualified_name(call.func) == "builtins.vars":
-        return _only_looks(program, call)
+        return only_looks(program, call)
     return isinstance(parent, cst.Attribute) and not parent.attr.value.startswith("__")
 
 
@@ -72,14 +73,14 @@ def _sets_by_name(program: Program, call: cst.Call, name: str) -> bool:
     """Whether a call may set an attribute by its name: `setattr(args, name, value)`, `vars(args).update(...)`."""
     called = program.qualified_name(call.func)
     if called == "builtins.vars":
-        return bool(call.args) and not _only_looks(program, call)
+        return bool(call.args) and not only_looks(program, call)
     if called not in ("builtins.setattr", "builtins.delattr"):
         return False
     named = call.args[1].value if len(call.args) > 1 else None
     return not isinstance(named, cst.SimpleString) or named.raw_value == name
 
 
-def _only_looks(program: Program, node: cst.CSTNode) -> bool:
+def only_looks(program: Program, node: cst.CSTNode) -> bool:
     """Whether a dictionary of attributes is only read in the expression around it."""
     parent = program.parent.get(node)
     if isinstance(parent, cst.Attribute):

@@ -14,7 +14,8 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.gradients import clips, gradient_reader
 from refactorer.idioms.shapes import method_line, only_call
 from refactorer.outline.anchors import loops_around
-from refactorer.outline.held import held_by, is_known_optimizer, keeps_object
+from refactorer.outline.held import held_by, is_known_optimizer
+from refactorer.outline.kept import keeps_meanwhile
 from refactorer.outline.optimizers import Roles, is_surely_bound
 from refactorer.outline.outline import STEP, Outline
 from refactorer.outline.torch_names import unmoved
@@ -89,7 +90,7 @@ def _keeps_meaning(outline: Outline, call: cst.Call | None) -> bool:
     if any(seen.node in outline.program.order and outline.program.contains(loop, seen.node) for seen in owner.writes):
         return False
     inside = [seen for seen in owner.writes if seen.scope.function is not owner.owner]
-    if held is not None and (not keeps_object(outline, held) or is_known_optimizer(outline.program, held)):
+    if held is not None and (not keeps_meanwhile(outline, held) or is_known_optimizer(outline.program, held)):
         return False
     return not inside
 

@@ -13,7 +13,8 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.clearing import lines_for_hook
 from refactorer.idioms.shapes import only_call
-from refactorer.outline.held import held_by, is_known_optimizer, keeps_object
+from refactorer.outline.held import held_by, is_known_optimizer
+from refactorer.outline.kept import keeps_meanwhile
 from refactorer.outline.optimizers import Held, Roles, is_scheduler, known_optimizers, roles_of
 from refactorer.outline.outline import EPOCH_START, STEP, Outline
 
@@ -39,7 +40,7 @@ def _with_optimizer(outline: Outline, roles: Roles) -> Roles:
         return roles
     found = both[0]
     if isinstance(found, Held):
-        if not keeps_object(outline, found):
+        if not keeps_meanwhile(outline, found):
             return roles
         outline.models_unknown = True
         return replace(roles, held=found, opaque=not is_known_optimizer(outline.program, found), tentative=True)

@@ -6,8 +6,8 @@ import libcst as cst
 
 from refactorer.analysis.walk import walk
 from refactorer.idioms.sensitive import Obstacle
-from refactorer.idioms.shapes import method_calls
-from refactorer.outline.optimizers import Roles
+from refactorer.idioms.shapes import method_calls, only_call
+from refactorer.outline.optimizers import Roles, is_scheduler
 from refactorer.outline.outline import STEP, Outline
 
 
@@ -15,25 +15,51 @@ def why_no_optimizer(outline: Outline, roles: Roles) -> str:
     """The reason where no single optimizer is known to step."""
     if roles.optimizers:
         return f"{len(roles.optimizers)} optimizers step in it"
-    names = dict.fromkeys(_stepped(outline))
+    calls = _plain_steps(outline)
+    names = dict.fromkeys(outline.program.module.code_for_node(call.func.value) for call in calls)  # type: ignore[attr-defined]
     if len(names) > 1:
         return f"{' and '.join(names)} step in it"
-    if names:
-        return f"{next(iter(names))} is not known to be one object for all steps"
     inside = {id(node) for node in walk(*outline.hooks[STEP])}
     if not all(id(call) in inside for call in outline.site.backwards):
         return "backward() stands in a function that is not part of the step"
-    return "no optimizer steps in it: the script updates the parameters itself"
+    backwards, body = outline.site.backwards, outline.hooks[STEP]
+    if len(backwards) != 1 or not _is_own_line(body, backwards[0]):
+        return why_not_once(outline, len(backwards) != 1, False).reason
+    if not names:
+        return _without_plain_step(outline)
+    if not any(_is_own_line(body, call) for call in calls):
+        return _around(outline, calls[0], "step()")
+    return f"{next(iter(names))} is not known to be one object for all steps"
 
 
-def _stepped(outline: Outline) -> list[str]:
-    """The names of what the step calls `step()` of, without arguments, as an optimizer is called."""
-    calls = [
-        node.func.value for node in walk(*outline.hooks[STEP])
-        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "step"
-        and not node.args
-    ]  # fmt: skip
-    return [outline.program.module.code_for_node(call) for call in calls]
+def _is_own_line(body: list[cst.CSTNode], call: cst.Call) -> bool:
+    return any(only_call(line) is call for line in body)
+
+
+def _without_plain_step(outline: Outline) -> str:
+    """The reason where nothing but schedulers is stepped without an argument."""
+    for call in _calls_of_step(outline):
+        owner = outline.program.module.code_for_node(call.func.value)  # type: ignore[attr-defined]
+        if call.args and "opt" in owner.lower():
+            return f"{owner}.step() is given an argument"
+    return "no step() of an optimizer stands in it"
+
+
+def _plain_steps(outline: Outline) -> list[cst.Call]:
+    """The calls of `step()` without arguments, as an optimizer is called; those of schedulers aside."""
+    return [c for c in _calls_of_step(outline) if not c.args and not _is_scheduler(outline, c.func.value)]  # type: ignore[attr-defined]
+
+
+def _calls_of_step(outline: Outline) -> list[cst.Call]:
+    calls = (node for node in walk(*outline.hooks[STEP]) if isinstance(node, cst.Call))
+    return [call for call in calls if isinstance(call.func, cst.Attribute) and call.func.attr.value == "step"]
+
+
+def _is_scheduler(outline: Outline, node: cst.BaseExpression) -> bool:
+    """Whether an object is a scheduler of torch, or is called one."""
+    variable = outline.variable(node)
+    known = variable is not None and is_scheduler(outline.program, variable)
+    return known or "sched" in outline.program.module.code_for_node(node).lower()
 
 
 _BLOCKS: tuple[tuple[type[cst.CSTNode], str], ...] = (

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from refactorer.analysis.parsed_arguments import only_looks
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
@@ -86,40 +87,31 @@ def _is_before_training(outline: Outline, place: cst.CSTNode) -> bool:
     return same and program.order[place] < program.order[loop]
 
 
+def places_of(program: Program, held: Held) -> list[cst.Attribute]:
+    """Where attributes of this name are set or deleted anywhere in a file."""
+    return _Made(program).places.get(held.attribute, [])
+
+
 def reflects(program: Program) -> bool:
     """Whether attributes may be set in ways that cannot be seen."""
+    return next(reflections(program), None) is not None
+
+
+def reflections(program: Program) -> Iterator[cst.CSTNode]:
+    """The places of a file that may set attributes in ways that cannot be seen."""
     for call in program.calls:
         name = program.qualified_name(call.func)
-        if name == "builtins.setattr" or (name == "builtins.vars" and not _only_looks(program, call)):
-            return True
+        if name == "builtins.setattr" or (name == "builtins.vars" and not only_looks(program, call)):
+            yield call
     for node in program.find(cst.Attribute):
-        if node.attr.value in ("__dict__", "__setattr__", "add_module", "register_module", "register_parameter"):
-            return True
+        if node.attr.value in _REGISTERING or (node.attr.value == "__dict__" and not only_looks(program, node)):
+            yield node
         function = program.enclosing_function(node)
-        again = node.attr.value == "__init__" and not (function is not None and function.name.value == "__init__")
-        if again:
-            return True
-    return False
+        if node.attr.value == "__init__" and not (function is not None and function.name.value == "__init__"):
+            yield node
 
 
-def _only_looks(program: Program, call: cst.Call) -> bool:
-    """Whether what `vars(x)` returns is iterated over, shown, searched or copied on the spot, and goes nowhere else."""
-    around = program.parent[call]
-    user = program.parent.get(around)
-    if len(call.args) != 1:
-        return False
-    if isinstance(around, (cst.For, cst.CompFor)):
-        return around.iter is call
-    if isinstance(around, cst.Attribute):
-        return around.attr.value in _LOOKING and isinstance(user, cst.Call) and user.func is around
-    if isinstance(around, cst.Arg) and isinstance(user, cst.Call):
-        return around.star == "**" or program.qualified_name(user.func) in _SHOWING
-    return isinstance(around, (cst.ComparisonTarget, cst.FormattedStringExpression))
-
-
-_LOOKING = ("items", "keys", "values", "get", "copy")
-_SHOWING = {*(f"builtins.{name}" for name in ("print", "len", "str", "repr", "sorted", "dict", "list"))}
-_SHOWING |= {"json.dump", "json.dumps", "pprint.pprint", "pprint.pformat", "copy.copy", "copy.deepcopy"}
+_REGISTERING = ("__setattr__", "add_module", "register_module", "register_parameter")
 
 
 def held_by(outline: Outline, node: cst.CSTNode) -> Held | None:

@@ -26,7 +26,17 @@ def stays_in_sight(program: Program, kind: cst.ClassDef) -> bool:
         return False
     if not all(_only_makes(program, seen.node) for one in family for seen in program.variables[one.name].reads):
         return False
-    return not any(_is_handed_out(program, call, family) for call in program.calls)
+    return not is_shown(program, kind)
+
+
+def is_shown(program: Program, kind: cst.ClassDef, aside: tuple[str, ...] = ()) -> bool:
+    """Whether an object of a class, or of its family, is given to code out of sight; some functions aside."""
+    family = _family(program, kind)
+    for call in program.calls:
+        function = program.enclosing_function(call) if aside else None
+        if (function is None or function.name.value not in aside) and _is_handed_out(program, call, family):
+            return True
+    return False
 
 
 def _family(program: Program, kind: cst.ClassDef) -> list[cst.ClassDef]:

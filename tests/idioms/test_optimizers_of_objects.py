@@ -125,6 +125,7 @@ AUTOMATIC = {
     "made anew in front": made(first="self.build()"),
     "made anew behind": made(behind="self.build()"),
     "left behind an epoch": made(last="if epoch == 0: return"),
+    "made under a condition": made(maker="if self.lr:\n            " + MAKER),
 }
 MANUAL = {
     "a method of the base class": based("self.again()"),
@@ -139,7 +140,6 @@ MANUAL = {
     "made anew by its name": made(last='getattr(self, "bui" + "ld")()'),
     "made anew by a text": made(first="from operator import methodcaller", last='methodcaller("build")(self)'),
     "set elsewhere": made(last="self.optimizer = optim.SGD(self.net.parameters(), lr=0.1)"),
-    "made under a condition": made(maker="if self.lr:\n            " + MAKER),
 }
 
 

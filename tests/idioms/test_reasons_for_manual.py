@@ -31,7 +31,7 @@ for epoch in range(3):
 LOSS = "loss = (model(x) - y).square().mean()\n"
 CALLS = "optimizer.zero_grad()\nloss.backward()\noptimizer.step()\n"
 REASONS = {
-    LOSS + "model.zero_grad()\nloss.backward()\ndescend(params, 0.1)": "the script updates the parameters itself",
+    LOSS + "model.zero_grad()\nloss.backward()\ndescend(params, 0.1)": "no step() of an optimizer stands in it",
     LOSS + CALLS + "other = (model(y) ** 2).sum()\nother.backward()\noptimizer.step()": "2 calls of backward() in it",
     f"try:\n{textwrap.indent(LOSS + CALLS, '    ')}except ValueError:\n    continue": "stands in a `try` block",
     f"for _ in range(2):\n{textwrap.indent(LOSS + CALLS, '    ')}print(x)": "stands in a loop of its own",
