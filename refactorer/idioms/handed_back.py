@@ -24,7 +24,6 @@ from refactorer.outline.outline import (
     BEFORE_STEP,
     EPOCH_START,
     EPOCHS,
-    HOOK_ORDER,
     STEP,
     TEST_STEP,
     TRAIN_DATA,
@@ -99,7 +98,7 @@ class _Merging:
 
     def __init__(self, outline: Outline, roles: Roles, configuration: Configuration) -> None:
         self.outline, self.program = outline, outline.program
-        hooks = [*outline.methods, EPOCHS, EPOCH_START, TRAIN_DATA, *_BATCHES, *HOOK_ORDER]
+        hooks = [*outline.methods, EPOCHS, EPOCH_START, TRAIN_DATA, *_BATCHES, *outline.order]
         self.order = [hook for hook in dict.fromkeys(hooks) if hook in outline.hooks]
         self.fixed = _with_roles(outline, roles, configuration)
         every = [line for body in outline.hooks.values() for line in body]

@@ -21,7 +21,6 @@ from refactorer.outline.outline import (
     EPOCH_END,
     EPOCH_START,
     EPOCHS,
-    HOOK_ORDER,
     STEP,
     TEST_HOOKS,
     TEST_STEP,
@@ -44,7 +43,7 @@ class Liveness:
         self._flows_of_lines: dict[cst.CSTNode, Flow] = {}
 
     def _ordered(self) -> list[tuple[str, list[cst.CSTNode]]]:
-        order = [*self.outline.methods, EPOCHS, EPOCH_START, TRAIN_DATA, *HOOK_ORDER[1:]]
+        order = [*self.outline.methods, EPOCHS, EPOCH_START, TRAIN_DATA, *self.outline.order[1:]]
         return [(hook, self.outline.hooks[hook]) for hook in order if hook in self.outline.hooks]
 
     def _flow(self, body: Iterable[cst.CSTNode]) -> Flow:

@@ -15,6 +15,7 @@ from refactorer.emit.reserved import RESERVED
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.blocks import is_pass
 from refactorer.outline.comments import comments_of, with_comments
+from refactorer.outline.control import suspensions
 from refactorer.outline.inline import Bindings
 from refactorer.outline.site import Site
 
@@ -126,6 +127,15 @@ class Outline:
     def last_hook(self) -> str:
         """The hook that ends an epoch, as long as the idioms have not divided it."""
         return VALIDATION_END if self.evaluation is not None and self.asked is None else EPOCH_END
+
+    @property
+    def order(self) -> list[str]:
+        """The hooks of the epochs and the test as they run; a generator begins when the first batch is fetched."""
+        order = list(HOOK_ORDER)
+        if suspensions(self.hooks.get(VALIDATION_DATA, [])):
+            order.remove(VALIDATION_DATA)
+            order.insert(order.index(VALIDATION_STEP), VALIDATION_DATA)
+        return order
 
     def variable(self, node: cst.CSTNode | None) -> Variable | None:
         """The variable that a name node of a hook means, seen through parameters; None where there is no name."""

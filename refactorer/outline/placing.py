@@ -20,6 +20,7 @@ from refactorer.outline.outline import (
     STEP,
     TEST_HOOKS,
     TEST_STEP,
+    VALIDATION_DATA,
     VALIDATION_HOOKS,
     VALIDATION_STEP,
 )
@@ -292,7 +293,7 @@ class Placing(Supplying):
         return not shared and any(variable in flow.may for flow in self.flows.values())
 
 
-_STAGES = {"val_": VALIDATION_HOOKS, "test_": TEST_HOOKS}
+_STAGES = {"val_": (VALIDATION_DATA, *VALIDATION_HOOKS), "test_": TEST_HOOKS}
 _PARAMETERS = ("self", "batch_idx")
 
 

@@ -8,6 +8,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.idioms.configure import Configuration
 from refactorer.outline.batches import BatchSource, is_round
+from refactorer.outline.control import suspensions
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.liveness import Liveness
@@ -60,7 +61,8 @@ class Supplying(Liveness):
                 self._supply(loader, "val_dataloaders", in_test=False)
             else:
                 lines = self.outline.hooks.setdefault(VALIDATION_DATA, [])
-                lines.append(cst.SimpleStatementLine([cst.Return(self.outline.evaluation.iterable)]))
+                if not suspensions(lines):
+                    lines.append(cst.SimpleStatementLine([cst.Return(self.outline.evaluation.iterable)]))
         if self.outline.test is not None:
             loader = self._loader(self.outline.test, written)
             if loader is not None:

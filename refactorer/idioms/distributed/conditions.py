@@ -21,8 +21,9 @@ from refactorer.idioms.distributed.processes import unusual
 from refactorer.idioms.distributed.uses import Uses
 from refactorer.idioms.distributed.wrapper import Wrapper, class_annotations
 from refactorer.idioms.sensitive import Obstacle
+from refactorer.outline.control import suspensions
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import Outline
+from refactorer.outline.outline import VALIDATION_DATA, Outline
 
 _WORDS = ("no_sync", "register_comm_hook", "register_buffer", "register_forward_hook", "register_forward_pre_hook")
 
@@ -46,6 +47,8 @@ def _of_the_form(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | N
         return Obstacle(found.call, "the training is not optimized automatically")
     if outline.asked is not None:
         return Obstacle(found.call, "the evaluation stands in the middle of an epoch")
+    if suspensions(outline.lines(VALIDATION_DATA)):
+        return Obstacle(found.call, "the evaluation iterates over what a call makes of its loader")
     return None
 
 

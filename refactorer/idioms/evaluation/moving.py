@@ -8,8 +8,10 @@ import libcst as cst
 
 from refactorer.emit.edits import Edit
 from refactorer.idioms import progress
+from refactorer.idioms.evaluation.generators import generator
 from refactorer.idioms.evaluation.gradients import guard_with_gradients, needs_gradients
 from refactorer.idioms.evaluation.loaders import apart
+from refactorer.idioms.evaluation.made_batches import is_made
 from refactorer.idioms.evaluation.modes import Switches, leave_to_trainer, train_line
 from refactorer.idioms.evaluation.one_step import join
 from refactorer.idioms.evaluation.parts import (
@@ -89,7 +91,9 @@ def _move_lines(outline: Outline, roles: Roles, found: Evaluation, stage: Stage)
     earlier, later = (found.earlier, found.later) if ends else ((), ())
     if found.bar is not None:
         earlier, before, after, later = _without_bar(outline, found, stage, [earlier, before, after, later])
-    if found.midway:
+    if is_made(outline.program, found.source(outline).iterable):
+        before, outline.hooks[VALIDATION_DATA] = generator(outline, found, before)
+    elif found.midway:
         made, before = apart(outline, roles, found, before)
         if made:
             outline.hooks[VALIDATION_DATA] = without_gradients(outline, roles, found, made)

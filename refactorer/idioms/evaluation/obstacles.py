@@ -9,7 +9,9 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms import progress
+from refactorer.idioms.evaluation.generators import generator_obstacle
 from refactorer.idioms.evaluation.gradients import gradients_obstacle
+from refactorer.idioms.evaluation.made_batches import OF_A_CALL, is_made
 from refactorer.idioms.evaluation.parts import Evaluation, call_of, entered, is_no_grad
 from refactorer.idioms.evaluation.quiet import computes_beside, hands_back
 from refactorer.idioms.evaluation.windows import CHANGED, is_windows, may_change
@@ -109,6 +111,9 @@ def _data_obstacle(outline: Outline, found: Evaluation, prelude: Sequence[cst.CS
     ]
     lines = [line for line in lines if found.bar is None or line is not found.bar.line]
     written = {v for n, v in outline.uses(*lines) if outline.is_write(n)}
+    if is_made(outline.program, iterable):
+        hidden = any(_is_inner(outline, found, variable) for variable in used - written)
+        return generator_obstacle(found) or (OF_A_CALL if hidden else None)
     if (used & written and not found.midway) or _made_by_calls(lines, used):
         return MADE
     if found.midway and any(_is_bar(outline, variable) for variable in used):

@@ -8,6 +8,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import holds, walk
+from refactorer.idioms.evaluation.made_batches import OF_A_CALL, is_made
 from refactorer.idioms.evaluation.obstacles import OF_A_CLASS
 from refactorer.idioms.evaluation.out_of_sight import out_of_sight
 from refactorer.idioms.evaluation.own_methods import called_function
@@ -80,7 +81,7 @@ def _fetches(program: Program, loop: cst.For, iterable: cst.BaseExpression) -> s
     by_hand = by_hand or any(isinstance(func, cst.Attribute) and func.attr.value == "next" for func in named)
     if counts:
         return "it fetches its batches by itself" if steps or by_hand else None
-    return "it iterates over the result of a call" if _is_made(iterable) else None
+    return OF_A_CALL if is_made(program, iterable) else None
 
 
 def _of_both(outline: Outline) -> Iterator[tuple[cst.CSTNode, str]]:
@@ -99,15 +100,6 @@ def _of_both(outline: Outline) -> Iterator[tuple[cst.CSTNode, str]]:
 def _trains(outline: Outline, loop: cst.For) -> bool:
     attributes = (part for part in walk(loop) if isinstance(part, cst.Attribute))
     return holds([loop], outline.site.batch_loop) or any(part.attr.value == "backward" for part in attributes)
-
-
-def _is_made(iterable: cst.BaseExpression) -> bool:
-    """Whether a call is given something that is named like a loader: `meter.log_every(val_loader, 20)`."""
-    while isinstance(iterable, cst.Call) and iterable.args and isinstance(iterable.args[0].value, cst.Call):
-        iterable = iterable.args[0].value
-    arguments = iterable.args if isinstance(iterable, cst.Call) else ()
-    names = [cst.Module([]).code_for_node(arg.value).lower() for arg in arguments]
-    return any(("loader" in name or name.endswith("_iter")) and "(" not in name for name in names)
 
 
 def _is_quiet(outline: Outline, loop: cst.For) -> bool:

@@ -12,6 +12,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.aliases import root_of
+from refactorer.idioms.evaluation.made_batches import is_made
 from refactorer.idioms.evaluation.windows import is_windows
 from refactorer.idioms.progress.bars import Bar, made_in_header, source_in, without_enumerate
 from refactorer.idioms.shapes import method_calls, only_call
@@ -182,7 +183,8 @@ def evaluates(outline: Outline, roles: Roles, loop: cst.For) -> bool:
     iterable = source_of(outline.program, loop).iterable
     if iterable is None or loop.asynchronous is not None:
         return False
-    if not (is_round(loop) or is_loader(outline, iterable) or is_windows(outline.program, iterable)):
+    known = is_round(loop) or is_loader(outline, iterable) or is_windows(outline.program, iterable)
+    if not known and not is_made(outline.program, iterable):
         return False
     return runs_model(outline, roles, loop)
 

@@ -1,0 +1,57 @@
+"""Evaluations over batches that a call makes: `val_dataloader` is a generator, begun anew for each evaluation.
+
+    def evaluate(model, loader):                       def val_dataloader(self):
+        header = "Test:"                                   header = "Test:"
+        with torch.no_grad():                              yield from self.meters.log_every(val_loader, header)
+            for x, y in meters.log_every(loader, header):
+
+The call may print, draw, or fetch the first batch. A generator runs it where the script does: when the loop asks for
+its first batch, without gradients like the loop. All batches have to be fetched: what a generator that is left early
+does in its `finally` would come later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from refactorer.analysis.targets import names_in
+from refactorer.analysis.walk import walk
+from refactorer.idioms.evaluation.made_batches import OF_A_CALL
+from refactorer.idioms.evaluation.parts import Evaluation
+from refactorer.outline.control import loop_jumps
+from refactorer.outline.outline import Outline
+
+_PLAIN = (cst.BaseNumber, cst.BaseString)
+
+
+def generator_obstacle(found: Evaluation) -> str | None:
+    """Why no generator of the module may make the batches that a call makes for an evaluation."""
+    left = any(isinstance(jump, cst.Break) for jump in loop_jumps(found.loop.body.body))
+    return OF_A_CALL if found.final or left or not found.silent else None
+
+
+def generator(
+    outline: Outline, found: Evaluation, before: Sequence[cst.CSTNode]
+) -> tuple[list[cst.CSTNode], list[cst.CSTNode]]:
+    """The lines in front of the loop, and those of the generator: it takes the names that nothing else needs."""
+    iterable = found.source(outline).iterable
+    assert iterable is not None
+    lines = list(before)
+    taken: list[cst.CSTNode] = []
+    while lines and _is_only_for(outline, lines[-1], [iterable, *taken]):
+        taken.insert(0, lines.pop())
+    fetched = cst.Yield(cst.From(iterable), whitespace_after_yield=cst.SimpleWhitespace(" "))
+    return lines, [*taken, cst.SimpleStatementLine([cst.Expr(fetched)])]
+
+
+def _is_only_for(outline: Outline, line: cst.CSTNode, users: Sequence[cst.CSTNode]) -> bool:
+    """Whether a line gives a plain value to a name that only some code of the generator reads."""
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+    if not isinstance(small, cst.Assign) or not isinstance(small.value, _PLAIN):
+        return False
+    names = [name for target in small.targets for name in names_in(target.target)]
+    own = {id(node) for part in (line, *users) for node in walk(part)}
+    used = [seen.node for name in names for seen in outline.program.variables[name].occurrences]
+    return bool(names) and len(names) == len(small.targets) and all(id(node) in own for node in used)
