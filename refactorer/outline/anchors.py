@@ -11,6 +11,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.outline.arguments import arguments
 from refactorer.outline.classes import class_of_method
+from refactorer.outline.other_objects import may_be_method
 from refactorer.outline.refusal import PlainerView
 
 Loop = Union[cst.For, cst.While]
@@ -162,7 +163,7 @@ def uses_of(program: Program, function: cst.FunctionDef) -> list[cst.CSTNode]:
         return [seen.node for seen in program.variables[function.name].reads]
     return [
         node for node in program.find(cst.Attribute)
-        if node.attr.value == function.name.value and not _is_of_other_class(program, node, owner)
+        if node.attr.value == function.name.value and may_be_method(program, node, function)
     ]  # fmt: skip
 
 
@@ -196,17 +197,6 @@ def _is_of_class(program: Program, node: cst.Attribute, owner: cst.ClassDef) -> 
     if function is None or not first or first[0] is not method:
         return False
     return class_of_method(program, function) is owner
-
-
-def _is_of_other_class(program: Program, node: cst.Attribute, owner: cst.ClassDef) -> bool:
-    """Whether the object in front of an attribute is known to be of another class: `model.train` in a trainer."""
-    made = program.assigned_value(program.variables.get(node.value))
-    if not isinstance(made, cst.Call):
-        return False
-    own = program.definition(program.variables.get(made.func))
-    if isinstance(own, cst.ClassDef):
-        return own is not owner and not own.bases
-    return (program.qualified_name(made.func) or "").startswith("torch.")
 
 
 def is_of_loss(program: Program, call: cst.Call) -> bool:

@@ -29,7 +29,7 @@ def in_method_of_constructor(outline: Outline, place: cst.CSTNode) -> bool:
     method = program.enclosing_function(place)
     if method is None or class_of_method(program, method) is None or not _is_own_line(program, method, place):
         return False
-    if is_asked_by_name(program, method.name.value):
+    if is_asked_by_name(program, method):
         return False
     uses = uses_of(program, method)
     made = [use for use in uses if _is_call_of_constructor(program, use)]

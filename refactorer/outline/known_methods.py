@@ -7,9 +7,12 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.emit.reserved import RESERVED
 from refactorer.outline.classes import class_of_method
+from refactorer.outline.other_objects import is_other
 from refactorer.outline.out_of_sight import stays_in_sight
 
 _LISTING = ("builtins.dir", "inspect.")
+_LOOKING_UP = ("operator.attrgetter", "operator.methodcaller")
+_HOLDING = ("__dict__", "__getattribute__", "__getattr__")
 _BY_NAME = ("builtins.getattr", "builtins.setattr", "builtins.delattr", "builtins.hasattr")
 
 
@@ -36,7 +39,7 @@ def _may_go(program: Program, function: cst.FunctionDef) -> bool:
         return False
     if any(other.name.value == "__getattribute__" for other in program.find(cst.FunctionDef)):
         return False
-    known = _stands_alone(program, owner, name) and not is_asked_by_name(program, name)
+    known = _stands_alone(program, owner, name) and not is_asked_by_name(program, function)
     return known and stays_in_sight(program, owner)
 
 
@@ -75,9 +78,30 @@ def _is_own(program: Program, call: cst.Call, function: cst.FunctionDef) -> bool
     return all(other is function for other in named) and kinds == [owner]
 
 
-def is_asked_by_name(program: Program, name: str) -> bool:
+def is_asked_by_name(program: Program, function: cst.FunctionDef) -> bool:
     """Whether a method may be found by a text: that of its name, or any that `getattr` or the like is given."""
-    looked = [call.args[1].value for call in program.calls
-              if program.qualified_name(call.func) in _BY_NAME and len(call.args) > 1]  # fmt: skip
-    texts = [*program.find(cst.SimpleString), *(text for text in looked if not isinstance(text, cst.SimpleString))]
-    return any(not isinstance(text, cst.SimpleString) or text.raw_value == name for text in texts)
+    owner, name = class_of_method(program, function), function.name.value
+    if owner is None or _looks_up_otherwise(program, owner, name):
+        return True
+    for call in program.calls:
+        if program.qualified_name(call.func) not in _BY_NAME or len(call.args) < 2:
+            continue
+        text = call.args[1].value
+        if isinstance(text, cst.SimpleString) and text.raw_value != name:
+            continue
+        if not is_other(program, call.args[0].value, owner):
+            return True
+    return False
+
+
+def _looks_up_otherwise(program: Program, owner: cst.ClassDef, name: str) -> bool:
+    """Whether the file says a name as a text, and has means to look it up that are no calls of `getattr`."""
+    if all(text.raw_value != name for text in program.find(cst.SimpleString)):
+        return False
+    for node in (*program.find(cst.Name), *program.find(cst.Attribute)):
+        full, call = program.qualified_name(node), program.parent.get(node)
+        named = full in _BY_NAME and not (isinstance(call, cst.Call) and call.func is node)
+        if named or (full or "").startswith(_LOOKING_UP):
+            return True
+    held = (node.value for node in program.find(cst.Attribute) if node.attr.value in _HOLDING)
+    return not all(is_other(program, node, owner) for node in held)

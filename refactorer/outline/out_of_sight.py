@@ -11,6 +11,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.inline import values_given
+from refactorer.outline.other_objects import is_other
 
 _HARMLESS = ("builtins.", "torch.", "numpy.", "copy.", "pickle.", "json.", "logging.")
 _ASKING = ("builtins.isinstance", "builtins.issubclass", "builtins.super")
@@ -22,7 +23,7 @@ def stays_in_sight(program: Program, kind: cst.ClassDef) -> bool:
     """Whether all that is done with a class and its objects is done in the file, and by calls that are seen there."""
     family = _family(program, kind)
     methods = (part.name.value for one in family for part in one.body.body if isinstance(part, cst.FunctionDef))
-    if any(name in _MAKING for name in methods) or _asks_for_classes(program):
+    if any(name in _MAKING for name in methods) or _asks_for_classes(program, kind):
         return False
     if not all(_only_makes(program, seen.node) for one in family for seen in program.variables[one.name].reads):
         return False
@@ -54,14 +55,15 @@ def _bases(program: Program, kind: cst.ClassDef) -> list[cst.CSTNode | None]:
     return [program.definition(program.variables.get(base.value)) for base in kind.bases]
 
 
-def _asks_for_classes(program: Program) -> bool:
-    """Whether the file asks objects for their class, or `vars()` of what has no name, for more than to say its name."""
+def _asks_for_classes(program: Program, kind: cst.ClassDef) -> bool:
+    """Whether the file asks objects for their class, for more than to say its name, or `vars()` of what may be one."""
     for node in program.find(cst.Attribute):
         parent = program.parent.get(node)
         if node.attr.value == "__class__" and not (isinstance(parent, cst.Attribute) and parent.attr.value in _NAMES):
             return True
     asked = [call for call in program.calls if program.qualified_name(call.func) == "builtins.vars"]
-    return any(not isinstance(arg.value, cst.Name) for call in asked for arg in call.args)
+    named = [arg.value for call in asked for arg in call.args if not isinstance(arg.value, cst.Name)]
+    return not all(is_other(program, value, kind) for value in named)
 
 
 def _only_makes(program: Program, node: cst.CSTNode) -> bool:

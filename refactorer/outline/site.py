@@ -26,7 +26,7 @@ from refactorer.outline.anchors import (
     uses_of,
 )
 from refactorer.outline.control import suspensions
-from refactorer.outline.known_methods import is_own_method
+from refactorer.outline.known_methods import is_known_method, is_own_method
 from refactorer.outline.refusal import Refusal
 from refactorer.outline.renewal import starts_anew
 from refactorer.outline.torch_names import names_optimizer, names_scaler
@@ -266,12 +266,19 @@ class _Views:
         simple = isinstance(statement, cst.SimpleStatementLine)
         if not around or not simple or program.parent[statement] is not around[-1].body:
             return []
-        if isinstance(call.func, cst.Attribute) and not is_own_method(program, call, function):
+        if isinstance(call.func, cst.Attribute) and not self._enters_method(around[-1], loop, call, function):
             return []
         caller = program.enclosing_function(call)
         if caller is not None and (caller.asynchronous or suspensions(caller.body.body)):
             return []
         return [replace(self._site(around[-1], loop, "epochs", function, call), wrapper=wrapper)]
+
+    def _enters_method(self, outer: Loop, inner: Loop, call: cst.Call, function: cst.FunctionDef) -> bool:
+        """Whether a call surely runs a method of the file; one of another object has to look like an epoch."""
+        if is_own_method(self.program, call, function):
+            return True
+        epochs = bool(_likeness(outer, inner)) and not self._steps_behind()
+        return epochs and is_known_method(self.program, call, function)
 
 
 def progress_bar(program: Program, loop: Loop) -> cst.With | None:

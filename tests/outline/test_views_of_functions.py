@@ -163,6 +163,16 @@ def test_a_method_is_entered_from_a_method_of_its_class() -> None:
     assert views(SOLVER) == ["epochs epoch/x, y by train_epoch()", "steps x, y"]
 
 
+def test_a_method_of_an_object_is_entered_if_it_looks_like_an_epoch() -> None:
+    solver = (
+        TRAIN.replace("train", "step_over").replace("def", "class Solver:\n  def").replace("(loader)", "(self, loader)")
+    )
+    text = solver + "solver = Solver()\nfor epoch in range(3):\n    solver.step_over(loader)"
+    assert views(text) == ["epochs epoch/x, y by step_over()", "steps x, y"]
+    other = views(text.replace("epoch in", "episode in").replace("loader", "memory"))
+    assert not any(view.startswith("epochs") for view in other)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -170,10 +180,8 @@ def test_a_method_is_entered_from_a_method_of_its_class() -> None:
         SOLVER.replace("def fit(self)", "def fit(self, other)").replace("self.train_epoch()", "other.train_epoch()"),
         SOLVER.replace("    def train_epoch", "    @timed\n    def train_epoch"),
         SOLVER + "Solver().train_epoch()",
-        TRAIN.replace("train", "step_over").replace("def", "class Solver:\n  def").replace("(loader)", "(self, loader)")
-        + "solver = Solver()\nfor epoch in range(3):\n    solver.step_over(loader)",
     ],
-    ids=["overridden", "of another object", "decorated", "used outside", "called from outside"],
+    ids=["overridden", "of another object", "decorated", "used outside"],
 )
 def test_otherwise_a_method_may_be_another_one(text: str) -> None:
     assert views(text) == ["steps x, y"]

@@ -5,8 +5,9 @@
             ...
             self.evaluate(self.val_loader)  # for the conversion: evaluate_0_(self, self.val_loader)
 
-Such a method can stand outside its class as a function, since its body sees no more names than that of a function does,
-if it asks for neither its own class nor the one above.
+or on an object that the class itself has made (`trainer = Trainer(args)`). Such a method can stand outside its class as
+a function, since its body sees no more names than that of a function does, if it asks for neither its own class nor the
+one above.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.parts import is_no_grad
 from refactorer.outline.blocks import is_docstring
 from refactorer.outline.classes import class_of_method, is_private
+from refactorer.outline.other_objects import decides_what_it_makes
 
 _BY_NAME = ("builtins.getattr", "builtins.hasattr", "builtins.dir", "inspect.getmembers")
 
 
 def called_function(program: Program, call: cst.Call) -> cst.FunctionDef | None:
-    """The function of the file that a call surely runs: one that is named, or a method of the caller's own object."""
+    """The function of the file that a call surely runs: one that is named, or a method of an object that is known."""
     return program.function(call.func) or _own_method(program, call)
 
 
@@ -57,7 +59,8 @@ def is_needless(program: Program, function: cst.FunctionDef) -> bool:
     owner = class_of_method(program, function)
     name = function.name.value
     named = any(name in string.value for string in program.find(cst.SimpleString))
-    if owner is None or owner.bases or named or _asks_by_name(program):
+    inherits = owner is not None and any(program.qualified_name(b.value) != "builtins.object" for b in owner.bases)
+    if owner is None or inherits or named or _asks_by_name(program):
         return owner is None
     made = program.scope[program.module].lookup(owner.name.value)
     uses = [program.parent.get(seen.node) for seen in made.reads] if made is not None else []
@@ -69,21 +72,28 @@ def _asks_by_name(program: Program) -> bool:
 
 
 def _own_method(program: Program, call: cst.Call) -> cst.FunctionDef | None:
-    """The method that `self.method()` means in a method of a class whose objects have no other one by that name."""
-    caller = program.enclosing_function(call)
-    owner = class_of_method(program, caller) if caller is not None else None
-    if caller is None or owner is None or program.parent[owner] is not program.module:
-        return None
-    receiver = _object_of(program, caller)
-    if not isinstance(call.func, cst.Attribute) or receiver is None:
-        return None
-    if program.variables.get(call.func.value) is not receiver:
+    """The method that a call means if the objects of its class have no other one by that name."""
+    owner = _class_of_object(program, call)
+    if owner is None or program.parent[owner] is not program.module or not isinstance(call.func, cst.Attribute):
         return None
     name = call.func.attr.value
     found = [n for n in owner.body.body if isinstance(n, cst.FunctionDef) and n.name.value == name]
     if len(found) != 1 or not _can_stand_alone(program, found[0]) or _may_be_another(program, owner, found[0]):
         return None
     return found[0]
+
+
+def _class_of_object(program: Program, call: cst.Call) -> cst.ClassDef | None:
+    """The class whose method is called on the caller's own object, or on one that this class itself has made."""
+    caller = program.enclosing_function(call)
+    receiver = program.variables.get(call.func.value) if isinstance(call.func, cst.Attribute) else None
+    if receiver is None:
+        return None
+    if caller is not None and class_of_method(program, caller) is not None and _object_of(program, caller) is receiver:
+        return class_of_method(program, caller)
+    made = program.assigned_value(receiver)
+    kind = program.definition(program.variables.get(made.func)) if isinstance(made, cst.Call) else None
+    return kind if isinstance(kind, cst.ClassDef) and not decides_what_it_makes(program, kind) else None
 
 
 def _object_of(program: Program, method: cst.FunctionDef) -> Variable | None:
