@@ -10,6 +10,8 @@ from tests.fuzz.families import (
     control_flow,
     full_batch,
     helper_steps,
+    mixed,
+    objects,
     phases,
     several_optimizers,
     several_sites,
@@ -31,6 +33,8 @@ FAMILIES: dict[str, Callable[[Draw, int], Parts]] = {
     "phases": phases.make,
     "control_flow": control_flow.make,
     "state": state.make,
+    "mixed": mixed.make,
+    "objects": objects.make,
 }
 TWO_LOOPS = "two_loops"
 NAMES = [TWO_LOOPS, *FAMILIES]
