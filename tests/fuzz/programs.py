@@ -8,6 +8,7 @@ from collections.abc import Callable
 from tests.fuzz import generator
 from tests.fuzz.families import (
     control_flow,
+    divided,
     full_batch,
     helper_steps,
     mixed,
@@ -33,6 +34,7 @@ FAMILIES: dict[str, Callable[[Draw, int], Parts]] = {
     "phases": phases.make,
     "control_flow": control_flow.make,
     "state": state.make,
+    "divided": divided.make,
     "mixed": mixed.make,
     "objects": objects.make,
 }

@@ -1,4 +1,4 @@
-"""Trainer-like classes with twists: properties, overridden methods, objects that forward, callbacks, several objects."""
+"""Trainer-like classes with twists: properties, overridden methods, objects that forward, callbacks, two objects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class $Trainer<<|(object)>>:
         self.loader, self.val_loader = $loader, $val_loader
         self.epochs, self.steps, self.best, self.log = $epochs, 0, float('inf'), []
         self.criterion = nn.MSELoss()
-        <<self.optimizer = OPTIM.SGD(self.model.parameters(), lr=0.1, momentum=0.9)|self.optimizer = self.make_optimizer()>>
+        self.optimizer = <<OPTIM.SGD(self.model.parameters(), lr=0.1, momentum=0.9)|self.make_optimizer()>>
         @init
 
     def make_optimizer(self):
