@@ -79,9 +79,9 @@ class _Specialiser(cst.CSTTransformer):
     ) -> None:
         super().__init__()
         self.program, self.known, self.outer, self.calls, self.gone = program, known, outer, calls, gone
-        self.left: set[int] = set()
+        self.left: set[cst.CSTNode] = set()  # nodes, not their ids: those of nodes that are gone come again
         self.chosen: dict[cst.CSTNode, cst.BaseExpression] = {}
-        self.last: set[int] = set()
+        self.last: set[cst.CSTNode] = set()
 
     def _value(self, node: cst.CSTNode) -> Value | None:
         variable = self.program.variables.get(node)
@@ -238,7 +238,7 @@ class _Specialiser(cst.CSTTransformer):
         if lines is None:
             return without_decided(updated_node)
         if lines and _jumps(lines[-1]):
-            self.last.add(id(lines[-1]))
+            self.last.add(lines[-1])
         return _flat(lines)
 
     def leave_With(
@@ -286,7 +286,7 @@ class _Specialiser(cst.CSTTransformer):
         does_nothing = all(map(_is_decided, original_node.body, updated_node.body))
         if original_node in self.gone or does_nothing:
             updated_node = updated_node.with_changes(body=[cst.Pass()])
-            self.left.add(id(updated_node))
+            self.left.add(updated_node)
         return updated_node
 
     def leave_IndentedBlock(
@@ -296,12 +296,12 @@ class _Specialiser(cst.CSTTransformer):
         lines: list[cst.CSTNode] = []
         waiting: list[cst.EmptyLine] = []
         for line in updated_node.body:
-            if id(line) in self.left:
+            if line in self.left:
                 waiting += comments_of(line)
                 continue
             lines.append(with_comments(line, waiting) if waiting else line)
             waiting = []
-            if id(line) in self.last:
+            if line in self.last:
                 in_loop = isinstance(self.program.parent.get(original_node), (cst.For, cst.While))
                 if in_loop and _is_only(line, cst.Continue) and not comments_of(lines[-1]):
                     lines.pop()

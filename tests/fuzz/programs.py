@@ -8,8 +8,11 @@ from collections.abc import Callable
 from tests.fuzz import generator
 from tests.fuzz.families import (
     control_flow,
+    divided,
     full_batch,
     helper_steps,
+    mixed,
+    objects,
     phases,
     several_optimizers,
     several_sites,
@@ -31,6 +34,9 @@ FAMILIES: dict[str, Callable[[Draw, int], Parts]] = {
     "phases": phases.make,
     "control_flow": control_flow.make,
     "state": state.make,
+    "divided": divided.make,
+    "mixed": mixed.make,
+    "objects": objects.make,
 }
 TWO_LOOPS = "two_loops"
 NAMES = [TWO_LOOPS, *FAMILIES]

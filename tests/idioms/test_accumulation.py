@@ -41,6 +41,14 @@ LOSS = "loss = criterion(model(x), y)\n"
 DIVIDED = LOSS + "loss = loss / n\nloss.backward()\n"
 SUMMED = LOSS + "loss.backward()\n"
 CLEARED = "optimizer.zero_grad()"
+GUESSED = """
+class Guessed(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        return ((torch.randn(4), torch.randn(1)) for _ in range(22))
+    def __len__(self):
+        return 36
+loader = DataLoader(Guessed(), batch_size=4)
+"""
 IN_STEP, IN_SUM = "accumulate_grad_batches=n", "accumulate_grad_batches=n, divide_loss=False"
 
 
@@ -137,6 +145,7 @@ LITERAL = {
     "one batch early": (script(DIVIDED + PLAIN.replace("(i + 1)", "i")), "is not one that the Trainer knows"),
     "one batch late": (script(DIVIDED + PLAIN, first=", 1"), "is not one that the Trainer knows"),
     "last but one": (script(DIVIDED + LAST.replace("i + 1 ==", "i + 2 ==")), "is not one that the Trainer knows"),
+    "a length that may be wrong": (script(DIVIDED + LAST, front=GUESSED), "is not one that the Trainer knows"),
     "another length": (script(DIVIDED + LAST.replace("len(loader)", "len(loader.dataset)")),
                        "is not one that the Trainer knows"),
     "steps of all epochs": (script(LOSS + "loss.backward()\nsteps += 1\n" + PLAIN.replace("(i + 1)", "steps")),

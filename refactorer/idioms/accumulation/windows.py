@@ -142,4 +142,11 @@ def _is_length(outline: Outline, call: cst.Call) -> bool:
     if isinstance(iterable, cst.Call) and (outline.program.qualified_name(iterable.func) or "").startswith("tqdm"):
         iterable = iterable.args[0].value if iterable.args and iterable.args[0].keyword is None else None
     variable = outline.variable(iterable)
-    return variable is not None and outline.variable(call.args[0].value) is variable
+    same_loader = variable is not None and outline.variable(call.args[0].value) is variable
+    return same_loader and not any(_tells_its_length(made) for made in outline.program.find(cst.ClassDef))
+
+
+def _tells_its_length(kind: cst.ClassDef) -> bool:
+    """Whether a class iterates, and says how often, which may be wrong: the Trainer goes by the batches that come."""
+    methods = {line.name.value for line in kind.body.body if isinstance(line, cst.FunctionDef)}
+    return {"__iter__", "__len__"} <= methods

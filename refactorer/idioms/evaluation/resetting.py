@@ -30,7 +30,8 @@ def is_reset(outline: Outline, roles: Roles, model: Variable, found: Evaluation,
         front, rest = _around(outline, found, switches)
         if any(may_see(outline, model, line) for line in (*front, *rest)):
             return False
-        if may_switch_back(outline.program, [line for line in front if _uses(outline, model, line)]):
+        earlier = (*front, *found.earlier, *found.before)  # between two `eval()` too, which both go
+        if may_switch_back(outline.program, [line for line in earlier if _uses(outline, model, line)]):
             return False
         if any(may_see(outline, model, line) for line in outline.lines(EPOCHS, TRAIN_DATA)):
             return False

@@ -24,12 +24,16 @@ def declared_roles(text: str) -> set[str]:
 
 
 def with_arguments(text: str, marker: str, arguments: str) -> str:
-    """The text with `marker` replaced, and without the comma before it when nothing replaces it."""
-    return re.sub(rf"(, )?\b{marker}\b", lambda m: (m[1] or "") + arguments if arguments else "", text)
+    """The text with `marker` replaced, and without the comma beside it when nothing replaces it."""
+    if not arguments:
+        return re.sub(rf", {marker}\b|\b{marker}, |\b{marker}\b", "", text)
+    return re.sub(rf"\b{marker}\b", arguments, text)
 
 
 def handed(draw: Draw, role: str, text: str, passed: list[str], renames: bool) -> tuple[str, str]:
     """The function with its last parameters, and the arguments of its calls."""
+    if f"FREE_{role}" not in text:
+        return text, ""
     k = draw.rng.randrange(len(passed)) if passed and draw.maybe(0.25) else len(passed)  # from here on by keyword
     new = {p: f"{p}__{role}" for i, p in enumerate(passed) if i >= k or (renames and draw.maybe(0.25))}
     for old, name in new.items():

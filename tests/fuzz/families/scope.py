@@ -14,7 +14,7 @@ SCOPES = (ast.FunctionDef, ast.Lambda, ast.ClassDef, ast.ListComp, ast.SetComp, 
 def parsed(text: str) -> list[ast.stmt]:
     """The statements of a template, each name `r__role`; line numbers count from 2."""
     plain = re.sub(r"\$(\w+)", PREFIX + r"\1", re.sub(r"\bOUTER\b", "nonlocal", text))
-    plain = re.sub(r"(, )?\bFREE_\w+", "", plain)
+    plain = re.sub(r", FREE_\w+|\bFREE_\w+, |\bFREE_\w+", "", plain)
     body = textwrap.indent(plain, " ") if plain.strip() else " pass"
     function = ast.parse(f"def f():\n{body}\n").body[0]
     assert isinstance(function, ast.FunctionDef)

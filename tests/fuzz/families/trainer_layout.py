@@ -45,6 +45,7 @@ class TrainerLayout:
         helpers = self.layout.helpers
         used = roles_in(joined(self.parts.body, self.parts.after, inside, *helpers)) & stored(outside)
         given = [r for r in self.draw.shuffled(sorted(used)) if r in self.attributes]
+        self.reads_globals = bool(used - self.attributes)
         method = self.draw.pick(METHODS)
         blocks = [self.init(given, inside)]
         blocks += [with_self(self.own(h)) + "\n" for h in helpers if self.methods]
@@ -81,7 +82,7 @@ class TrainerLayout:
         return seen, block
 
     def around(self, text: str) -> str:
-        where = self.draw.pick(["module", "guard", "main"])
+        where = self.draw.pick(["module", "guard"] if self.reads_globals else ["module", "guard", "main"])
         if where == "guard":
             return f"if __name__ == '__main__':\n{indent(text)}"
         return self.layout.in_main(text) if where == "main" else text
