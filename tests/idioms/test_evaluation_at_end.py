@@ -144,6 +144,9 @@ print(last)
     "a loader bound anew": under("if epoch % 2", "val_loader = subset(val_set, 5 + epoch)" + INLINE),
     "its size is the epoch's": "best = evaluate_on(model, val_set, 3 + epoch)\nprint(best)\n",
     "its result is left": "evaluate_on(model, val_set)\n",
+    "an argument in two lines": under(
+        "if epoch", "best = evaluate(model, val_loader, best if epoch > 1 else\n    last)"
+    ),
     "an item of a dictionary": "best = evaluate(model, {'a': val_loader}['a'])\nprint(best)\n",
     "code between": MADE + "print(torch.rand(1))\nlast = evaluate_on(model, train_set)\n",
 }  # fmt: skip

@@ -92,7 +92,7 @@ ALONE = {
 }
 TOGETHER = {
     "in one process alone": script(under("if args.local_rank == -1")),
-    "in one process at last": script(under("if args.local_rank in [-1, 0]", under("if args.local_rank == -1 and epoch"))),
+    "in one process at last": script(under("if is_main_process() and epoch", under("if args.local_rank == -1"))),
     "now and then": script(under("if epoch % 2 == 0")),
     "behind a line of one process": script(under("if rank == 0", "print('first')") + under("if epoch % 2 == 0")),
 }

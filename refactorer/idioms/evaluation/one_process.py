@@ -24,7 +24,8 @@ _WORDS = ("rank", "master", "main_proc", "is_main", "chief", "first_worker")
 def may_be_alone(outline: Outline, found: Evaluation) -> bool:
     """Whether some processes may run an evaluation that others do not."""
     around = [node for node in outline.program.ancestors(found.line) if isinstance(node, cst.If)]
-    met = [part for node in around if outline.program.contains(node.body, found.line) for part in _conditions(node.test)]
+    branches = [node for node in around if outline.program.contains(node.body, found.line)]
+    met = [part for node in branches for part in _conditions(node.test)]
     if any(_names_process(part) and _is_minus_one(part) for part in met):
         return False
     return any(_names_process(node.test) for node in (*around, *_leaving(outline, found)))
@@ -33,10 +34,10 @@ def may_be_alone(outline: Outline, found: Evaluation) -> bool:
 def _leaving(outline: Outline, found: Evaluation) -> Iterator[cst.If]:
     """The conditions in front of an evaluation under which its hook ends."""
     order = outline.program.order
-    for node in walk(*outline.lines(found.asks)):
-        if isinstance(node, cst.If) and order.get(node, order[found.line]) < order[found.line]:
-            if loop_jumps([node]) or returns([node]):
-                yield node
+    place = order.get(found.line, len(order))
+    conditions = (node for node in walk(*outline.lines(found.asks)) if isinstance(node, cst.If))
+    earlier = (node for node in conditions if order.get(node, place) < place)
+    return (node for node in earlier if loop_jumps([node]) or returns([node]))
 
 
 def _conditions(test: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
@@ -50,13 +51,9 @@ def _conditions(test: cst.BaseExpression) -> Iterator[cst.BaseExpression]:
 
 def _is_minus_one(test: cst.BaseExpression) -> bool:
     """`local_rank == -1`"""
-    compared = test.comparisons if isinstance(test, cst.Comparison) else ()
-    return len(compared) == 1 and isinstance(compared[0].operator, cst.Equal) and _says_minus_one(compared[0].comparator)
-
-
-def _says_minus_one(node: cst.BaseExpression) -> bool:
-    number = node.expression if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Minus) else None
-    return isinstance(number, cst.Integer) and number.value == "1"
+    target = test.comparisons[0] if isinstance(test, cst.Comparison) and len(test.comparisons) == 1 else None
+    number = target.comparator if target is not None and isinstance(target.operator, cst.Equal) else None
+    return number is not None and number.deep_equals(cst.parse_expression("-1"))
 
 
 def _names_process(test: cst.BaseExpression) -> bool:
