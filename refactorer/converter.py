@@ -14,6 +14,7 @@ from refactorer.emit.check import unbound_names
 from refactorer.emit.long_lines import shortened
 from refactorer.idioms import progress
 from refactorer.idioms.dividing import divided
+from refactorer.idioms.evaluation import OVERLOOKED
 from refactorer.idioms.evaluation.copies import is_left_over, with_copies
 from refactorer.idioms.evaluation.obstacles import OF_A_CLASS, USED_ELSEWHERE
 from refactorer.idioms.evaluation.opened_bars import with_opened_bars
@@ -36,6 +37,7 @@ _MOST_TRAININGS = 10_000
 _OWN_MODES = "self.automatic_modes = False"
 _LITERAL = {"N101", "N103"}
 _BACKWARD = re.compile(r"\bbackward\s*\(")
+_EVALUATES = re.compile(r"\bdef (validation|test)_step\(")
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,14 @@ class _Conversion:
         if unknown:
             message = f"the result did not pass the final check ({', '.join(unknown)})"
             return Refused(self.path, (Diagnostic("R900", message, "please report this script", self.path),))
-        return Converted(self.path, self.original, shortened(self.original, self.text), tuple(self.notes))
+        return Converted(self.path, self.original, shortened(self.original, self.text), tuple(self._still_true()))
+
+    def _still_true(self) -> list[Diagnostic]:
+        """The notes, without those on what only looked like an evaluation of a training, if another one evaluates."""
+        overlooked = [note for note in self.notes if note.code == "N102" and note.message.startswith(OVERLOOKED)]
+        others = [note for note in self.notes if note not in overlooked]
+        moved = len(_EVALUATES.findall(self.text)) > len(_EVALUATES.findall(self.original))
+        return others if moved or any(note.code == "N102" for note in others) else self.notes
 
     def _convert_first(self, program: Program, sites: list[Site]) -> None:
         """Converts the first training in the first view of it that can be placed.

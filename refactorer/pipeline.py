@@ -188,7 +188,8 @@ def _leave_epoch(outline: Outline) -> None:
 
 def _reduce_sums(outline: Outline) -> None:
     """Sums that were made by hand over an evaluation are added up across processes."""
-    for source, stage in ((outline.evaluation, VALIDATION), (outline.test, TEST)):
+    together = outline.evaluation if not outline.validates_alone else None
+    for source, stage in ((together, VALIDATION), (outline.test, TEST)):
         if source is not None and not is_round(source.loop):
             _reduce_sums_of(outline, stage)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
@@ -47,9 +49,11 @@ class EvaluationLoop(_EvaluationLoop):
 
     Attributes:
         reason: Why Lightning's own loop evaluates; None when the lean one does, or before the data are known.
+        alone: Whether this process evaluates all of the data at the moment, and waits for no other one.
     """
 
     reason: str | None = None
+    alone = False
 
     trainer: Trainer
     _combined_loader: Any
@@ -91,9 +95,11 @@ class EvaluationLoop(_EvaluationLoop):
         if self._steps_aside(loader, step):
             self._combined_loader = None
             return self._setup_lightnings()
-        self._combined_loader = sharing.for_evaluation(self.trainer, loader)
+        self._combined_loader = sharing.for_evaluation(self.trainer, loader, self.alone)
 
     def _setup_lightnings(self) -> None:
+        if self.alone:
+            raise RuntimeError(f"validate(alone=True) cannot leave the other processes out: {self.reason}.")
         with whole(self._data_source):
             super().setup_data()
 
@@ -111,6 +117,15 @@ class EvaluationLoop(_EvaluationLoop):
     def _limit(self) -> int | float:
         limit = limit_of(self._combined_loader, self._limit_setting, self._stage)
         return min(limit, self.trainer.num_sanity_val_steps) if self.trainer.sanity_checking else limit
+
+    @contextmanager
+    def by_itself(self) -> Iterator[None]:
+        """Inside, this process evaluates all of the data, and waits for no other one."""
+        kept, self._combined_loader, self.alone = self._combined_loader, None, True
+        try:
+            yield
+        finally:
+            self._combined_loader, self.alone = kept, False
 
     # ---- the loop
 
@@ -200,7 +215,7 @@ class EvaluationLoop(_EvaluationLoop):
         Passes without gradients do so only if the one before had gradients: so the next training step does not either.
         """
         model = self.trainer.strategy.model
-        if isinstance(model, DistributedDataParallel) and model.will_sync_module_buffers():
+        if not self.alone and isinstance(model, DistributedDataParallel) and model.will_sync_module_buffers():
             for buffer in model.module.buffers():
                 dist.broadcast(buffer, 0)
             model.require_forward_param_sync = False

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 
-def validate(trainer: Any) -> None:
+def validate(trainer: Any, alone: bool) -> None:
     """Run the validation loop of a fit that is under way, and go back to training.
 
+    Args:
+        alone: This process evaluates all of the data and waits for no other one.
+
     Raises:
-        RuntimeError: the Trainer is not training.
+        RuntimeError: the Trainer is not training, or only Lightning's own loop, which waits for all processes, can
+            evaluate.
     """
     if not trainer.training:
         raise RuntimeError("validate() runs the validation of a training; call it from a hook that trains.")
+    loop = trainer.fit_loop.epoch_loop.val_loop
+    if not loop._data_source.is_defined():
+        raise RuntimeError("validate() has no data: hand a loader to fit(), or write a val_dataloader().")
     with _kept(trainer):
         trainer.validating = True
-        trainer.fit_loop.epoch_loop.val_loop.run()
+        with loop.by_itself() if alone and trainer.world_size > 1 else nullcontext():
+            loop.run()
 
 
 @contextmanager

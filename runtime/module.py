@@ -137,13 +137,17 @@ class Module(pl.LightningModule):
         else:
             self.trainer.should_stop = True
 
-    def validate(self) -> None:
+    def validate(self, *, alone: bool = False) -> None:
         """Run the validation at once, in the middle of an epoch; its results are there when this returns.
 
+        Args:
+            alone: This process evaluates all of the data and waits for no other one, as under ``if rank == 0:``.
+
         Raises:
-            RuntimeError: the Trainer is not training.
+            RuntimeError: the Trainer is not training, or this process cannot evaluate alone: several loaders or a
+                profiler need Lightning's own loop.
         """
-        midway.validate(self.trainer)
+        midway.validate(self.trainer, alone)
 
     def log(self, name: str, value: Any, *args: Any, **options: Any) -> None:
         """Log a value; see :meth:`pytorch_lightning.LightningModule.log` for the other arguments."""
@@ -161,13 +165,13 @@ class Module(pl.LightningModule):
 
         One value in gives one value out, several give a tuple. Integers stay integers, floats are added in float64,
         tensors keep their dtype, shape and device. A script that has made its processes itself adds up what it wants
-        added, so there nothing is added either.
+        added, so there nothing is added either, nor while a process evaluates alone.
 
         Raises:
             TypeError: a value is neither a number nor a tensor, on several processes.
         """
         strategy = self._trainer.strategy if self._trainer is not None else None
-        sums = ranks.sums(values, strategy)
+        sums = values if getattr(self._trainer, "validates_alone", False) else ranks.sums(values, strategy)
         return sums[0] if len(sums) == 1 else sums
 
     def print(self, *args: Any, **kwargs: Any) -> None:

@@ -104,10 +104,14 @@ def for_training(trainer: Any, loader: Any) -> Passed:
     return Passed(loader, loader)
 
 
-def for_evaluation(trainer: Any, loader: Any) -> Passed:
-    """Return this process's part of the evaluation data; the script still sees its own, whole object."""
+def for_evaluation(trainer: Any, loader: Any, alone: bool = False) -> Passed:
+    """Return this process's part of the evaluation data; the script still sees its own, whole object.
+
+    Args:
+        alone: The other processes do not evaluate: this one's part is all of it.
+    """
     own = loader_in(loader)
-    if not _divides(trainer) or (isinstance(own, DataLoader) and isinstance(own.sampler, DistributedSampler)):
+    if alone or not _divides(trainer) or (isinstance(own, DataLoader) and isinstance(own.sampler, DistributedSampler)):
         return Passed(loader, trainer.strategy.process_dataloader(loader))
     rank, world = _place(trainer)
     # the other strategies communicate in every forward pass and would wait for the process with fewer batches

@@ -160,6 +160,11 @@ class Trainer(pl.Trainer):
         return self.current_epoch if self._epochs is None else self._epochs.current
 
     @property
+    def validates_alone(self) -> bool:
+        """Whether this process evaluates all of the validation data at the moment, and the others do not."""
+        return self.fit_loop.epoch_loop.val_loop.alone
+
+    @property
     def callback_metrics(self) -> dict[str, Any]:
         """The logged values; asked for by name, also numbers that the module holds, see :mod:`runtime.held`."""
         return held.behind_logged(self)

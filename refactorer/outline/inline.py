@@ -84,7 +84,7 @@ def enter(
             bindings.expression[variable] = value
         else:
             target = cst.AssignTarget(parameter.name)
-            prelude.append(cst.SimpleStatementLine([cst.Assign([target], value)]))
+            prelude.append(cst.SimpleStatementLine([cst.Assign([target], _on_its_own(value))]))
     body: list[Any] = list(function.body.body if lines is None else lines)
     returned: cst.BaseExpression | None = None
     closing: list[cst.EmptyLine] = []
@@ -98,6 +98,15 @@ def enter(
         closing = [] if kept else comments_of(last)
         body = [*body[:-1], last.with_changes(body=kept)] if kept else body[:-1]
     return Entered((*prelude, *body), returned, closing, tuple(prelude))
+
+
+def _on_its_own(value: cst.BaseExpression) -> cst.BaseExpression:
+    """An argument outside of the brackets of its call: it needs some of its own where it goes on in another line."""
+    try:
+        cst.parse_expression(cst.Module([]).code_for_node(value))
+    except cst.ParserSyntaxError:
+        return value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+    return value
 
 
 def _reads_well(program: Program, variable: Variable, value: cst.CSTNode) -> bool:

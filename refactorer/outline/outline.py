@@ -124,6 +124,11 @@ class Outline:
         return "accumulate_grad_batches" in self.settings
 
     @property
+    def validates_alone(self) -> bool:
+        """Whether one process evaluates by itself where a hook asks for the evaluation."""
+        return self.asked is not None and bool(self.asked.args)
+
+    @property
     def last_hook(self) -> str:
         """The hook that ends an epoch, as long as the idioms have not divided it."""
         return VALIDATION_END if self.evaluation is not None and self.asked is None else EPOCH_END

@@ -54,8 +54,8 @@ class Placing(Supplying):
         self._keep_lines_whole()
         self._rename_locals()
         bound = self.surely_bound()
-        own = [v for v in self.homes.arguments if v.owner is self.site.driver]
-        self.homes.unsure = [v for v in own if v not in bound]
+        handed = dict.fromkeys((*self.homes.arguments, *self.loaders_for_some_epochs()))
+        self.homes.unsure = [v for v in handed if v.owner is self.site.driver and v not in bound]
         return self.homes
 
     # --- placing --------------------------------------------------------------------------------------------------

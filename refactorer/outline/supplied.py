@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
+from refactorer.analysis.walk import walk
 from refactorer.idioms.configure import Configuration
 from refactorer.outline.batches import BatchSource, is_round
 from refactorer.outline.control import suspensions
@@ -68,6 +71,13 @@ class Supplying(Liveness):
             if loader is not None:
                 self._supply(loader, "test_dataloaders", in_test=True)
 
+    def loaders_for_some_epochs(self) -> Iterator[Variable]:
+        """The loader that `fit` is given for an evaluation that a hook may ask for, or never."""
+        source = self.outline.evaluation if self.outline.asked is not None else None
+        variable = self.outline.variable(source.iterable) if source is not None else None
+        if variable is not None and VALIDATION_DATA not in self.outline.hooks:
+            yield variable
+
     def _supply(self, loader: Variable, name: str, in_test: bool) -> None:
         """Hooks find a loader on the Trainer, if no hook mentions it that runs while the Trainer has another one."""
         other = [line for hook, body in self._ordered() if (hook in TEST_HOOKS) is not in_test for line in body]
@@ -81,10 +91,20 @@ class Supplying(Liveness):
         bound = {self.outline.variable(n) for n in names_in(self.site.epoch_loop.target)} if counted else set()  # type: ignore[union-attr]
         if variable is None or not visible or variable in written or variable in bound:
             return None
-        return None if self._is_global_elsewhere_written(variable) else variable
+        asked = source is self.outline.evaluation and self.outline.asked is not None
+        if self._is_global_elsewhere_written(variable) or (asked and self._is_global_under_condition(variable)):
+            return None
+        return variable
 
     def _is_global_elsewhere_written(self, variable: Variable) -> bool:
         return any(seen.scope is not variable.owner for seen in variable.writes)
+
+    def _is_global_under_condition(self, variable: Variable) -> bool:
+        """Whether a global variable that a function knows may have no value when it begins to train."""
+        if variable.owner is self.site.driver:
+            return False  # where it is known how the line is reached
+        places = ([*self.program.ancestors(seen.node)] for seen in variable.writes)
+        return not any(all(_is_reached(outer) for outer in around) for around in places)
 
     def _unpack(self, hook: str, source: BatchSource) -> None:
         """Lines at the top of a step that bind what the loop bound."""
@@ -183,3 +203,10 @@ def assign(target: cst.BaseExpression, value: cst.BaseExpression) -> cst.SimpleS
     if isinstance(target, cst.Tuple) and "\n" not in cst.Module([]).code_for_node(target):
         target = target.with_changes(lpar=(), rpar=())
     return cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(target)], value)])  # type: ignore[arg-type]
+
+
+def _is_reached(outer: cst.CSTNode) -> bool:
+    """Whether what stands around a line of the module lets every run of the script through."""
+    if isinstance(outer, cst.If):
+        return any(isinstance(node, cst.Name) and node.value == "__name__" for node in walk(outer.test))
+    return not isinstance(outer, (cst.Try, cst.TryStar, cst.For, cst.While, cst.FunctionDef, cst.ClassDef))

@@ -25,7 +25,7 @@ val_loader = DataLoader(val_set, batch_size=5, shuffle=True)
 model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Dropout(0.3), nn.BatchNorm1d(8), nn.Linear(8, 2))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
-best, total, last, rank = -1.0, 0.5, None, 0
+best, total, last = -1.0, 0.5, None
 shift, found = 0, 'nothing'
 def evaluate(model, loader, name='val'):
     model.eval()
@@ -144,6 +144,9 @@ print(last)
     "a loader bound anew": under("if epoch % 2", "val_loader = subset(val_set, 5 + epoch)" + INLINE),
     "its size is the epoch's": "best = evaluate_on(model, val_set, 3 + epoch)\nprint(best)\n",
     "its result is left": "evaluate_on(model, val_set)\n",
+    "an argument in two lines": under(
+        "if epoch", "best = evaluate(model, val_loader, best if epoch > 1 else\n    last)"
+    ),
     "an item of a dictionary": "best = evaluate(model, {'a': val_loader}['a'])\nprint(best)\n",
     "code between": MADE + "print(torch.rand(1))\nlast = evaluate_on(model, train_set)\n",
 }  # fmt: skip
@@ -171,10 +174,6 @@ def test_the_end_of_the_epoch_asks(name: str, runner: Runner) -> None:
 
 LARGER = "the call stands inside a larger expression"
 KEEPS = {
-    "in one process": (
-        under("if epoch % 2 == 1 and rank == 0", PLAIN_CALL),
-        "in on_train_epoch_end: one process evaluates, and the others would not",
-    ),
     "behind another call": (
         "best = max(random.random(), evaluate(model, val_loader))\n", f"in on_train_epoch_end: {LARGER}"
     ),

@@ -147,10 +147,6 @@ KEEPS = {
         sometimes(EVALUATION.replace("total +=", "seen = model[0].weight.grad\n        total +=")),
         "it works with gradients",
     ),
-    "in one process": (
-        TRAIN + "rank = 0\n" + under("if i % 2 == 1 and rank == 0"),
-        "one process evaluates, and the others would not",
-    ),
     "in a larger expression": (TRAIN + under("if evaluate(model, val_loader) > 2", "break"), None),
 }
 

@@ -131,3 +131,53 @@ def test_a_loop_that_trains_and_evaluates_is_named() -> None:
     assert "the evaluation stays where it is: the loop of run() trains too" in [
         note.message for note in result.diagnostics
     ]
+
+
+TWO_TRAININGS = """
+import torch
+from torch import nn
+model = nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+def profile(loader):
+    for x, y in loader:
+        optimizer.zero_grad()
+        (model(x) - y).pow(2).mean().backward()
+        optimizer.step()
+def train(loader):
+    model.train()
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = (model(x) - y).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+def validate(loader):
+    model.eval()
+    total = 0
+    with torch.no_grad():
+        for x, y in loader:
+            total += (model(x) - y).pow(2).sum().item()
+    return total
+def main(loader, val_loader, profiles):
+    if profiles:
+        profile(loader)
+    for epoch in range(2):
+        train(loader)
+        {end}
+    if not profiles:
+        print({behind})
+"""
+
+
+def test_a_later_training_that_takes_an_evaluation_leaves_nothing_to_say() -> None:
+    """Of the first one alone, `validate()` would only look like an evaluation that is called elsewhere."""
+    result = convert_text(TWO_TRAININGS.format(end="print(validate(val_loader))", behind=0))
+    assert isinstance(result, Converted) and "def validation_step(" in result.after
+    assert result.after.count("(Module):") == 2
+    assert not [note for note in result.diagnostics if note.code == "N102"]
+
+
+def test_an_evaluation_that_no_training_takes_is_named_once() -> None:
+    result = convert_text(TWO_TRAININGS.format(end="pass", behind="validate(val_loader)"))
+    assert isinstance(result, Converted) and result.after.count("(Module):") == 2
+    notes = [note for note in result.diagnostics if note.code == "N102"]
+    assert ["validate()" in note.message for note in notes] == [True]

@@ -235,6 +235,42 @@ def watched() -> dict[str, Any]:
     return {"epochs": trainer.current_epoch, "best": stopping.best_score.item()}
 
 
+class EvaluatesAlone(Lit):
+    """The first process evaluates at the end of each epoch, and trains on."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 1)).double())
+        self.automatic_validation = False
+        self.totals: list[int] = []
+        self.said: list[str] = []
+
+    def on_train_epoch_end(self) -> None:
+        if self.trainer.global_rank == 0:
+            try:
+                self.validate(alone=True)
+            except RuntimeError as error:
+                self.said.append(str(error))
+
+    def on_validation_epoch_start(self) -> None:
+        self.total = 0
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self.model(batch[1])
+        self.total += int(batch[0].sum())
+
+    def on_validation_epoch_end(self) -> None:
+        self.totals.append(self.sum_across_ranks(self.total))
+
+
+def alone(**options: Any) -> dict[str, Any]:
+    """One process evaluates, and the other one does not."""
+    module = EvaluatesAlone()
+    trainer = runtime.Trainer(max_epochs=2, **TWO, **options)
+    trainer.fit(module, DataLoader(integers(16), 4), DataLoader(integers(10), 2))
+    parameters = [bits(parameter) for parameter in module.parameters()]
+    return {"totals": module.totals, "said": module.said, "parameters": parameters}
+
+
 def told_not_to_look() -> dict[str, Any]:
     """What the strategy was told about unused parameters is not overruled."""
     try:
@@ -309,13 +345,15 @@ SCENARIOS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "precisions": ("plain", precisions),
     "nan_on_one": ("plain", nan_on_one),
     "watched": ("plain", watched),
+    "alone": ("plain", alone),
+    "alone_in_lightnings_loop": ("plain", lambda: alone(profiler="simple")),
     "worker_dies": ("plain", worker_dies),
 }
 
 #: Scenarios that a single process runs too, for comparison.
 MATCHED = [name for name in SCENARIOS if name not in (
     "fsdp_guards", "fsdp_checkpoints", "fsdp_twice", "fsdp_uneven_evaluation", "precisions", "nan_on_one", "watched",
-    "worker_dies", "told_not_to_look",
+    "worker_dies", "told_not_to_look", "alone", "alone_in_lightnings_loop",
 )]  # fmt: skip
 
 

@@ -169,6 +169,19 @@ def test_a_callback_watches_a_sum_that_the_module_holds(folder: Path) -> None:
     assert results(folder, "watched") == [{"epochs": 3, "best": sum(range(10))}] * 2
 
 
+def test_one_process_evaluates_all_of_the_data(folder: Path) -> None:
+    first, second = results(folder, "alone")
+    assert (first["totals"], second["totals"]) == ([sum(range(10))] * 2, [])
+    assert first["parameters"] == second["parameters"]
+    assert first["said"] == []
+
+
+def test_one_process_cannot_evaluate_in_lightnings_own_loop(folder: Path) -> None:
+    first, second = results(folder, "alone_in_lightnings_loop")
+    assert first["said"] == ["validate(alone=True) cannot leave the other processes out: a profiler is used."] * 2
+    assert first["parameters"] == second["parameters"]
+
+
 def test_batches_that_are_evaluated_twice_are_announced(folder: Path) -> None:
     first, _ = results(folder, "fsdp_uneven_evaluation")
     assert any("1 will be evaluated twice" in note for note in first["noted"])

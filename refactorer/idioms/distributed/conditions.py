@@ -45,7 +45,7 @@ def _of_the_form(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | N
         return Obstacle(found.call, "the file has more than one training")
     if not outline.automatic or not _steps_each_time(outline, roles):
         return Obstacle(found.call, "the training is not optimized automatically")
-    if outline.asked is not None:
+    if outline.asked is not None and not outline.validates_alone:
         return Obstacle(found.call, "the evaluation stands in the middle of an epoch")
     if suspensions(outline.lines(VALIDATION_DATA)):
         return Obstacle(found.call, "the evaluation iterates over what a call makes of its loader")

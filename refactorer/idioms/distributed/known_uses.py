@@ -59,7 +59,7 @@ def of_the_uses(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> O
                 return Obstacle(node, "the model is used between the wrapper and the training")
         elif not places.uses_it_outside(node, node):
             return Obstacle(node, "the model is used in another way than to train it and to save its module")
-    if any(forwards.count(step) != 1 for step in _STEPS if step == STEP or step in outline.hooks):
+    if any(forwards.count(step) != 1 for step in places.steps if step == STEP or step in outline.hooks):
         return Obstacle(found.call, "the step does not call the model once")
     return None
 
@@ -69,6 +69,8 @@ class _Places:
 
     def __init__(self, outline: Outline, found: Wrapper, uses: Uses) -> None:
         self.outline, self.found, self.uses = outline, found, uses
+        # an evaluation that one process asks for runs in no forward pass of the wrapper
+        self.steps = tuple(step for step in _STEPS if step != VALIDATION_STEP or not outline.validates_alone)
         self.hooks = {id(n): hook for hook, body in outline.hooks.items() for n in walk(*body)}
         # what stands in the hooks by now: other idioms have made new nodes around the names
         bodies = (body for body in outline.hooks.values())
@@ -98,7 +100,7 @@ class _Places:
         """The steps that call the model there, each once for a batch; None for any other place."""
         hook = self.hook_of(call.func)
         if hook is not None:
-            return [hook if hook in _STEPS and not self._repeats(call.func, hook) else None]
+            return [hook if hook in self.steps and not self._repeats(call.func, hook) else None]
         function = self.uses.function_of(call)
         if function is None or function.decorators:
             return [None]
@@ -156,13 +158,13 @@ class _Places:
         if isinstance(program.parent[outer], _STORES):
             return False
         kept = self._kept_by(node)
-        asked = [flow_of(program, self.outline.hooks.get(step, [])).early for step in _STEPS]
+        asked = [flow_of(program, self.outline.hooks.get(step, [])).early for step in self.steps]
         return not any(self.outline.bindings.canonical(variable) in kept for early in asked for variable in early)
 
     def _is_in_a_step(self, node: cst.CSTNode) -> bool:
         hook = self.hook_of(node)
         if hook is not None:
-            return hook in _STEPS or hook in self.outline.methods
+            return hook in self.steps or hook in self.outline.methods
         function = self.uses.function_of(node)
         return function is not None and any(self._is_in_a_step(call) for call in self.uses.lent[function])
 

@@ -22,6 +22,7 @@ from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, STEP, Outline
 from refactorer.outline.refusal import Refusal
 
+OVERLOOKED = "the evaluation stays where it is"
 Failed = tuple[Evaluation, str, str]
 """An evaluation, why it could not be moved, and where it stays."""
 
@@ -108,5 +109,5 @@ def _say(outline: Outline, failed: list[Failed]) -> None:
 def _say_overlooked(outline: Outline, roles: Roles) -> None:
     """Where not even one was looked at, the reader learns why."""
     for loop, reason in overlooked(outline, roles):
-        outline.note("N102", loop, f"the evaluation stays where it is: {reason}",
+        outline.note("N102", loop, f"{OVERLOOKED}: {reason}",
                      "nothing to do; the literal form evaluates the same")  # fmt: skip

@@ -40,8 +40,6 @@ def midway_obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | 
     in_step = found.asks == STEP
     if in_step and any(_works_with_gradients(outline, roles, part) for part in parts):
         return "it works with gradients"
-    if any(_names_process(outer.test) for outer in outline.program.ancestors(found.line) if isinstance(outer, cst.If)):
-        return "one process evaluates, and the others would not"
     if in_step and _is_between(outline, roles, outline.hooks[STEP], found.line, False):
         return "it stands between the backward pass and the step of an optimizer"
     return None
@@ -72,13 +70,6 @@ def blocks(lines: Sequence[cst.CSTNode]) -> Iterator[list[cst.CSTNode]]:
                 if isinstance(body, cst.IndentedBlock):
                     yield from blocks(body.body)
             branch = rest if isinstance(rest, cst.If) else None
-
-
-def _names_process(test: cst.BaseExpression) -> bool:
-    """Whether a condition looks like one that holds in one process only: the others would wait for its sums."""
-    names = [node.value for node in walk(test) if isinstance(node, cst.Name)]
-    names += [node.attr.value for node in walk(test) if isinstance(node, cst.Attribute)]
-    return any(word in name.lower() for name in names for word in ("rank", "master", "main_process"))
 
 
 def _works_with_gradients(outline: Outline, roles: Roles, node: cst.CSTNode) -> bool:

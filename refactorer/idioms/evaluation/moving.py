@@ -13,6 +13,7 @@ from refactorer.idioms.evaluation.gradients import guard_with_gradients, needs_g
 from refactorer.idioms.evaluation.loaders import apart
 from refactorer.idioms.evaluation.made_batches import is_made
 from refactorer.idioms.evaluation.modes import Switches, leave_to_trainer, train_line
+from refactorer.idioms.evaluation.one_process import may_be_alone
 from refactorer.idioms.evaluation.one_step import join
 from refactorer.idioms.evaluation.parts import (
     TEST,
@@ -73,7 +74,7 @@ def move(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> Non
 
 def _ask(outline: Outline, found: Evaluation) -> None:
     """Puts `self.validate()` into the place of an evaluation."""
-    line = statement("self.validate()")
+    line = statement("self.validate(alone=True)" if may_be_alone(outline, found) else "self.validate()")
     small = line.body[0]
     assert isinstance(small, cst.Expr) and isinstance(small.value, cst.Call)
     outline.asked = small.value
