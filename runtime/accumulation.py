@@ -97,7 +97,7 @@ class AccumulatingStep:
         else:
             output, loss = self._accumulate(batch, index)
         if loss is None:
-            refuse_skipping(self._trainer.world_size > 1)
+            refuse_skipping(self._trainer)
             return False, {}
         self._loss = loss.detach()
         if last:

@@ -6,9 +6,21 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 import torch.distributed as dist
 from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.strategies.ddp import _DDPForwardRedirection
+from torch.nn.parallel import DistributedDataParallel
+
+
+class _SharingBuffers(_DDPForwardRedirection):
+    """Under manual optimization a step shares the buffers as any forward pass with gradients does: after such a one."""
+
+    def on_after_outer_forward(self, wrapper_module: Any, original_module: Any) -> None:
+        super().on_after_outer_forward(wrapper_module, original_module)
+        if isinstance(wrapper_module, DistributedDataParallel) and torch.is_grad_enabled():
+            wrapper_module.require_forward_param_sync = True
 
 
 class ScriptsGroup(ClusterEnvironment):
@@ -67,6 +79,12 @@ def joins(arguments: Mapping[str, Any]) -> bool:
 def is_joined(strategy: Any) -> bool:
     """Whether a strategy trains on the processes of the script, which also adds up across them what it wants added."""
     return isinstance(getattr(strategy, "cluster_environment", None), ScriptsGroup)
+
+
+def take_over(strategy: Any) -> None:
+    """Have the strategy share buffers in all steps, if it trains on the processes of the script."""
+    if is_joined(strategy):
+        strategy._forward_redirection = _SharingBuffers()
 
 
 def with_group(arguments: Mapping[str, Any]) -> dict[str, Any]:

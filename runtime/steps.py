@@ -91,14 +91,13 @@ def _automatic(trainer: Any, forward: Callable[[Any, int], Any]) -> Step:
         return AccumulatingStep(trainer, forward, zero_grad, backward, update)
     progress = trainer.fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step
     wants_outputs = are_wanted(trainer)
-    several = trainer.world_size > 1
 
     def step(batch: Any, index: int) -> tuple[bool, Any]:
         zero_grad(index)
         output = forward(batch, index)
         loss = loss_of(output)
         if loss is None:
-            refuse_skipping(several)
+            refuse_skipping(trainer)
             return False, {}
         backward(loss)
         progress.increment_ready()

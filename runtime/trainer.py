@@ -20,6 +20,7 @@ from runtime import (
     accumulation,
     checkpoints,
     explanations,
+    groups,
     held,
     launcher,
     leaving,
@@ -125,6 +126,7 @@ class Trainer(pl.Trainer):
         self._data_connector = sharing.ScriptsData(self)
         launcher.take_over(self.strategy)
         checkpoints.take_over(self.strategy)
+        groups.take_over(self.strategy)
 
     def _initialize(self, arguments: dict[str, Any]) -> None:
         try:

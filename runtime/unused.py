@@ -25,8 +25,8 @@ _TOLD = ("find_unused_parameters", "static_graph")
 @contextmanager
 def cared_for(strategy: Any, trainer: Any) -> Iterator[None]:
     """While a training runs, nobody waits for gradients that do not come, and none is left unsynchronised."""
-    if not isinstance(strategy, DDPStrategy) or _is_told_by_script(strategy, trainer.lightning_module):
-        yield
+    if not isinstance(strategy, DDPStrategy) or is_joined(strategy):
+        yield  # the Trainer wraps the module in the place of a script, which said all that its wrapper is to do
         return
     arguments, wrap, make_optimizers = dict(strategy._ddp_kwargs), strategy.configure_ddp, strategy.setup_optimizers
     with ExitStack() as handles:
@@ -45,14 +45,6 @@ def cared_for(strategy: Any, trainer: Any) -> Iterator[None]:
         finally:
             strategy._ddp_kwargs = arguments
             del strategy.__dict__["configure_ddp"], strategy.__dict__["setup_optimizers"]
-
-
-def _is_told_by_script(strategy: DDPStrategy, module: Any) -> bool:
-    """Whether the Trainer wraps the module in the place of a script, which said all that its wrapper is to do.
-
-    That one never synchronised what was frozen when it was made, and raised where a gradient did not come.
-    """
-    return is_joined(strategy) and bool(module.automatic_optimization)
 
 
 def _made_before(_: Any) -> None:

@@ -202,7 +202,7 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
     ),
     "called_behind": (((END, "    print(model(data[0][0][None]))\n" + END),), "outside the steps"),
     "looked_at_before": (((OPTIMIZER, "    print(model.module.a.weight)\n" + OPTIMIZER),), "between"),
-    "loaded_before": (((OPTIMIZER, "    model.module.load_state_dict({})\n" + OPTIMIZER),), "between"),
+    "loaded_before": (((OPTIMIZER, "    model.module.load_state_dict(data[rank])\n" + OPTIMIZER),), "between"),
     "its_class_is_asked_for": (((END, "    print(isinstance(3, DDP))\n" + END),), "asks for the class"),
     "no_sync": (((STEP, STEP + "            print(model.no_sync)\n"),), "no_sync"),
     "its_own_buffers": (
@@ -228,10 +228,6 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
     ),
     "called_in_a_loop": (
         ((STEP, "            for _ in range(1):\n    " + STEP.replace("(x)", "(x.to('cpu'))")),), "outside the steps",
-    ),
-    "not_automatic": (
-        (("            optimizer.step()\n", "            if loss > 0:\n                optimizer.step()\n"),),
-        "automatically",
     ),
 }  # fmt: skip
 

@@ -64,11 +64,16 @@ GOES: dict[str, tuple[Changes, tuple[str, ...]]] = {
          (TEST, TEST + "    print(plain(torch.ones(2, 4)).tolist())\n")),
         ("            for x, y in self.test_loader:\n                out = self.model(x)\n",),
     ),
+    "beside_another_value_of_its_argument": (
+        ((WRAP, BEFORE.replace("DDP(model)", "DDP(model, broadcast_buffers=False)")), SAVES,
+         (OPTIMIZER, "    torch.backends.cudnn.benchmark = False\n" + OPTIMIZER)),
+        ("strategy=DDPStrategy(broadcast_buffers=False)",),
+    ),
     "looked_at": ((*OWN_NAME, (EPOCH, EPOCH + LOOKED_AT), (TEST, BEHIND)), ("for p in self.model.parameters()",)),
 }  # fmt: skip
 STAYS: dict[str, tuple[Changes, str]] = {
     "looked_at_in_front": (((WRAP, BEFORE + "    print(plain.a.weight)\n"), SAVES), "between"),
-    "loaded_in_front": (((WRAP, BEFORE + "    plain.load_state_dict({})\n"), SAVES), "between"),
+    "loaded_in_front": (((WRAP, BEFORE + "    plain.load_state_dict(data[rank])\n"), SAVES), "between"),
     "called_in_the_step": (
         ((WRAP, BEFORE), SAVES, (STEP, STEP + "            loss = loss + plain(x).sum()\n")), "in another way",
     ),

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from refactorer.analysis.program import Program
 from refactorer.idioms.distributed.apart import PROCESSES
+from refactorer.idioms.distributed.form import of_the_form
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.kept_parts import looked_at_before
 from refactorer.idioms.distributed.known_uses import of_the_uses
@@ -21,9 +21,8 @@ from refactorer.idioms.distributed.processes import unusual
 from refactorer.idioms.distributed.uses import Uses
 from refactorer.idioms.distributed.wrapper import Wrapper, class_annotations
 from refactorer.idioms.sensitive import Obstacle
-from refactorer.outline.control import suspensions
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import VALIDATION_DATA, Outline
+from refactorer.outline.outline import Outline
 
 _WORDS = ("no_sync", "register_comm_hook", "register_buffer", "register_forward_hook", "register_forward_pre_hook")
 
@@ -36,34 +35,8 @@ def obstacle(outline: Outline, roles: Roles, found: Wrapper, guard: Guard, uses:
     part = looked_at_before(outline, found)
     if part is not None:
         return Obstacle(part, "a part of the model is used between the wrapper and the training")
-    by_the_script = _of_the_form(outline, roles, found) or _of_the_file(outline, found, guard)
+    by_the_script = of_the_form(outline, roles, found) or _of_the_file(outline, found, guard)
     return by_the_script or other_tensors(outline, roles, found) or of_the_uses(outline, found, guard, uses)
-
-
-def _of_the_form(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | None:
-    if len(_methods(outline.program, "backward")) != 1:
-        return Obstacle(found.call, "the file has more than one training")
-    if not outline.automatic or not _steps_each_time(outline, roles):
-        return Obstacle(found.call, "the training is not optimized automatically")
-    if outline.asked is not None and not outline.validates_alone:
-        return Obstacle(found.call, "the evaluation stands in the middle of an epoch")
-    if suspensions(outline.lines(VALIDATION_DATA)):
-        return Obstacle(found.call, "the evaluation iterates over what a call makes of its loader")
-    return None
-
-
-def _steps_each_time(outline: Outline, roles: Roles) -> bool:
-    """Whether each `backward` is followed by a step in the same block: gradients that add up are averaged otherwise."""
-    program = outline.program
-    stepping = {roles.optimizer, outline.scaler} - {None}
-    steps = [call for call in _methods(program, "step") if outline.variable(call.func.value) in stepping]  # type: ignore[attr-defined]
-    # of the script as it was written: by now a GradScaler has been taken out of the step
-    places = {program.parent[program.statement(call)] for call in (*steps, *_methods(program, "backward"))}
-    return roles.optimizer is not None and bool(steps) and len(places) == 1
-
-
-def _methods(program: Program, name: str) -> list[cst.Call]:
-    return [call for call in program.calls if isinstance(call.func, cst.Attribute) and call.func.attr.value == name]
 
 
 def _of_the_file(outline: Outline, found: Wrapper, guard: Guard) -> Obstacle | None:

@@ -12,6 +12,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.distributed.handed import given
+from refactorer.idioms.distributed.leaving import blocks_that_leave, stands_in
 from refactorer.idioms.distributed.uses import is_entered
 from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.outline.outline import Outline
@@ -28,12 +29,13 @@ def looked_at_before(outline: Outline, found: Wrapper) -> cst.CSTNode | None:
     lines = sorted((line for line in lines if line in program.order), key=lambda line: program.order[line])
     own = {found.model, entry.model, *found.others, *(outline.variable(made.wrapped) for made in found.wrappings)}
     parts: set[Variable] = set()
+    leaving = blocks_that_leave(outline, found)
     for line in lines:
         if program.order[line] >= program.order[entry.training] or program.contains(line, entry.training):
             break
         behind = program.order[line] > program.order[found.place] and not program.contains(found.place, line)
         named = [node for node, variable in _uses(outline, line) if variable in parts]
-        if behind and named and not _only_keeps(program, line):
+        if behind and named and not (_only_keeps(program, line) or stands_in(program, line, leaving)):
             return named[0]
         if named or (not behind and any(variable in own for _, variable in _uses(outline, line))):
             parts |= set(_kept_by(outline, line)) - own

@@ -12,6 +12,7 @@ import libcst as cst
 from refactorer.analysis.flow import flow_of
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.distributed.before import is_known_before
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.uses import Uses, is_entered
 from refactorer.idioms.distributed.wrapper import Wrapper, names_torch
@@ -20,7 +21,6 @@ from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 
 _STATE = ("parameters", "state_dict", "train", "eval", "zero_grad")
 _STEPS = (STEP, VALIDATION_STEP, TEST_STEP)
-_BEFORE = ("train", "eval")
 _REPEATING = (cst.For, cst.While, cst.FunctionDef, cst.Lambda, cst.BaseComp)
 _CONTEXTS = ("torch.autocast", "torch.amp.autocast", "torch.cuda.amp.autocast", "torch.cpu.amp.autocast",
              "contextlib.nullcontext", "torch.profiler.record_function", "torch.enable_grad",
@@ -45,7 +45,7 @@ def of_the_uses(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> O
         elif places.is_out_of_reach(node):
             return Obstacle(node, "a function that stays in the script uses the model")
         elif places.is_before(node):
-            if not _is_known_before(outline, node):
+            if not is_known_before(outline, node, guard):
                 return Obstacle(node, "the model is used between the wrapper and the training")
         elif not (_is_known(outline, node, guard) or places.uses_the_module(node)):
             return Obstacle(node, "the model is used in another way than to train it and to save its module")
@@ -55,7 +55,7 @@ def of_the_uses(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> O
         if places.is_out_of_reach(node):
             return Obstacle(node, "a function that stays in the script uses the model")
         if places.is_before(node):
-            if not _is_known_before(outline, node):
+            if not is_known_before(outline, node, guard):
                 return Obstacle(node, "the model is used between the wrapper and the training")
         elif not places.uses_it_outside(node, node):
             return Obstacle(node, "the model is used in another way than to train it and to save its module")
@@ -211,40 +211,3 @@ def _is_known(outline: Outline, node: cst.CSTNode, guard: Guard) -> bool:
     if not isinstance(parent, cst.Attribute) or parent.attr.value not in _STATE:
         return False
     return parent.attr.value != "state_dict" or guard.wrapped_at(node) is False or names_torch(program)
-
-
-# --- in front of the training ---------------------------------------------------------------------------------------
-
-
-def _is_known_before(outline: Outline, node: cst.CSTNode) -> bool:
-    """Whether a use in front of the training is that of an optimizer, sets the mode or counts the parameters."""
-    program = outline.program
-    parent = program.parent[node]
-    if not isinstance(parent, cst.Attribute):
-        return False
-    if parent.attr.value in _BEFORE or _counts(outline, parent):
-        return True
-    line = program.statement(node)
-    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
-    made = program.qualified_name(small.value.func) if _assigns_call(small) else None  # type: ignore[union-attr]
-    return parent.attr.value == "parameters" and (made or "").startswith("torch.optim.")
-
-
-def _counts(outline: Outline, parameters: cst.Attribute) -> bool:
-    """Whether `model.parameters` is that of `sum(p.numel() for p in model.parameters() if p.requires_grad)`."""
-    parent = outline.program.parent
-    call = parent[parameters]
-    loop = parent.get(call)
-    comp = parent.get(loop) if isinstance(loop, cst.CompFor) else None
-    if parameters.attr.value != "parameters" or not isinstance(loop, cst.CompFor) or loop.iter is not call:
-        return False
-    if not isinstance(comp, (cst.GeneratorExp, cst.ListComp)) or not isinstance(loop.target, cst.Name):
-        return False
-    name = loop.target.value
-    counted = any(comp.elt.deep_equals(cst.parse_expression(f"{name}.{size}()")) for size in ("numel", "nelement"))
-    wanted = all(part.test.deep_equals(cst.parse_expression(f"{name}.requires_grad")) for part in loop.ifs)
-    return counted and wanted and loop.inner_for_in is None
-
-
-def _assigns_call(small: cst.CSTNode | None) -> bool:
-    return isinstance(small, cst.Assign) and isinstance(small.value, cst.Call)

@@ -37,7 +37,8 @@ def kept_elsewhere(outline: Outline, found: Wrapper) -> cst.CSTNode | None:
     """A line in front of the training that gives the model a name, or a place in a container, that is none of those."""
     program, entry = outline.program, found.entry
     calls = [arg.value for made in found.wrappings for arg in (made.call.args if made.made is None else _handed(made))]
-    raw = {entry.model, *(outline.variable(value) for value in calls if isinstance(value, cst.Name))}
+    named = {outline.variable(value) for value in calls if isinstance(value, cst.Name)}
+    raw = {entry.model, *(variable for variable in named if variable is not None and variable.owner is not None)}
     lines = {made.place for made in found.wrappings}
     for assign in program.find(cst.Assign):
         if program.scope_of(assign) is not entry.scope or program.order[assign] > program.order[entry.training]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import libcst as cst
 
+from refactorer.analysis.flow import flow_of
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
@@ -28,6 +29,7 @@ def other_tensors(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | 
     """Something else with parameters or buffers in the hooks, or a part of the model that is used by itself."""
     loaders = [outline.variable(part.iterable) for part in (outline.train, outline.evaluation) if part is not None]
     aside = {found.model, *found.others, *loaders, *roles.optimizers, *roles.schedulers}
+    aside |= _made_anew(outline)
     for body in outline.hooks.values():
         for node, variable in outline.uses(*body):
             if variable in aside or variable.owner is None:
@@ -48,6 +50,14 @@ def other_tensors(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | 
         if late and part not in parted.models:
             return Obstacle(late[0].node, f"{part.name} is a part of the model, and used by itself")
     return None
+
+
+def _made_anew(outline: Outline) -> set[Variable]:
+    """The variables that each hook binds before it reads them, to no network: what others bind they never hold."""
+    program, bodies = outline.program, list(outline.hooks.values())
+    early = {outline.bindings.canonical(raw) for body in bodies for raw in flow_of(program, body).early}
+    bound = {variable for body in bodies for _, variable in outline.uses(*body)} - early
+    return {variable for variable in bound if not any(makes_module(program, seen) for seen in variable.writes)}
 
 
 def _is_late(outline: Outline, found: Wrapper, seen: Occurrence) -> bool:

@@ -10,6 +10,7 @@ from refactorer.emit.edits import Edit, Removed
 from refactorer.idioms.distributed.alike import merge_branches
 from refactorer.idioms.distributed.arguments import IMPORT
 from refactorer.idioms.distributed.guards import Guard
+from refactorer.idioms.distributed.leaving import wrapped_in
 from refactorer.idioms.distributed.uses import Uses
 from refactorer.idioms.distributed.wrapper import Wrapper, Wrapping, class_annotations
 from refactorer.outline.comments import comments_inside, comments_of, footer_of
@@ -34,6 +35,9 @@ def unwrap(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> None:
         outline.imports.append(IMPORT)
     for note in class_annotations(outline.program):
         outline.driver_edits[note] = cst.parse_expression("torch.nn.Module")
+    for block in uses.leaving:
+        asked = _asked(guard, name) if found.guard is not None else None
+        outline.driver_edits.update(wrapped_in(block, found.wrappings[0], asked))
     if found.guard is None:
         outline.strategy = found.wrappings[0].strategy
         outline.driver_edits.update(_without(found.wrappings[0]))

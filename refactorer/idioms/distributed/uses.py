@@ -10,6 +10,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.distributed.branches import are_exclusive
 from refactorer.idioms.distributed.handed import given
+from refactorer.idioms.distributed.leaving import blocks_that_leave, stands_in
 from refactorer.idioms.distributed.names import is_named_again, is_named_before
 from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.outline.anchors import uses_of
@@ -24,16 +25,20 @@ class Uses:
     `again` are those in `name = model.module`, `needless` such lines that change nothing without the wrapper, and
     `others` the uses of such names, which mean the model itself.
     A function is lent the model if every call of it hands over the wrapped model, and nothing else, for one parameter.
+    `leaving` are blocks that use the model in front of the training, and leave: they get a wrapper of their own.
     """
 
     def __init__(self, outline: Outline, found: Wrapper) -> None:
         self.outline, self.found, program = outline, found, outline.program
         self.lent: dict[cst.FunctionDef, list[cst.Call]] = {}
-        self.nodes = list(self._own(found.model, found.entry.model))
+        self.leaving = blocks_that_leave(outline, found)
+        every = self._own(found.model, found.entry.model)
+        self.nodes = [node for node in every if not stands_in(program, node, self.leaving)]
         self.again = [node for node in self.nodes if is_named_again(outline, found, node)]
         self.nodes = [node for node in self.nodes if node not in self.again]
         self.needless = [program.statement(node) for node in self.again if is_named_before(outline, found, node)]
-        self.others = [node for node in self._own(*found.others) if not outline.is_write(node)]
+        named = [node for node in self._own(*found.others) if not outline.is_write(node)]
+        self.others = [node for node in named if not stands_in(program, node, self.leaving)]
         self._follow()
 
     def _own(self, *names: Variable) -> Iterator[cst.CSTNode]:

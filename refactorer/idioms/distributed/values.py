@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import libcst as cst
 
+from refactorer.analysis.parsed_arguments import is_parsed
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.idioms.distributed.handed import values_handed
@@ -45,7 +46,7 @@ def is_tensorless(outline: Outline, variable: Variable) -> bool:
     outer = [seen for seen in variable.writes if seen not in inside]
     if not outer or any(makes_module(program, seen) for seen in inside):
         return False
-    if _gets_attributes(program, variable) and not _is_parsed(outline, variable, frozenset()):
+    if _gets_attributes(program, variable) and not is_parsed_arguments(outline, variable):
         return False
     return all(_is_tensorless_write(outline, variable, seen) for seen in outer)
 
@@ -56,17 +57,19 @@ def _gets_attributes(program: Program, variable: Variable) -> bool:
     return any(isinstance(part, cst.Attribute) and isinstance(program.parent.get(part), _TARGETS) for part in held)
 
 
-def _is_parsed(outline: Outline, variable: Variable | None, asked: frozenset[Variable]) -> bool:
+def is_parsed_arguments(outline: Outline, variable: Variable | None, asked: frozenset[Variable] = frozenset()) -> bool:
     """Whether a variable surely holds parsed arguments: in them no module looks for tensors, whatever is set there."""
     if variable is None or not variable.writes or variable in asked:
         return False
+    if is_parsed(outline.program, variable):
+        return True
     values: list[cst.BaseExpression | None] = []
     for seen in variable.writes:
         parent = outline.program.parent.get(seen.node)
         handed = values_handed(outline.program, parent) if isinstance(parent, cst.Param) else None
         values += handed or [outline.program.bound_to(seen.node)]
     asked |= {variable}
-    return all(_parses(value) or _is_parsed(outline, outline.variable(value), asked) for value in values)
+    return all(_parses(value) or is_parsed_arguments(outline, outline.variable(value), asked) for value in values)
 
 
 def _parses(value: cst.BaseExpression | None) -> bool:
@@ -163,7 +166,7 @@ class Data:
         unpacked = _unpacked(self.program, seen.node)
         if unpacked is not None:
             return all(self.is_data(value) for value in unpacked)
-        source = _source(self.program, seen.node)
+        source = source_of(self.program, seen.node)
         return source is not None and self.is_data(source)
 
     def is_data(self, value: cst.CSTNode) -> bool:
@@ -209,7 +212,7 @@ class Data:
             element = isinstance(program.parent.get(node), cst.Element)
             if node.attr.value != attribute or not isinstance(program.parent.get(node), _TARGETS):
                 continue
-            value = _source(program, node)
+            value = source_of(program, node)
             if value is None and element:
                 continue  # an element of something that is read
             if value is None or not self.is_data(value):
@@ -219,7 +222,7 @@ class Data:
     def _is_filled(self, variable: Variable) -> bool:
         """Whether something may be put into a container later on, or into an empty one by whoever it is handed to."""
         program = self.program
-        empty = any(_is_empty(program, _source(program, seen.node)) for seen in variable.writes)
+        empty = any(_is_empty(program, source_of(program, seen.node)) for seen in variable.writes)
         for seen in variable.reads:
             parent = program.parent.get(seen.node)
             if isinstance(parent, cst.Attribute) and parent.attr.value in _FILLERS:
@@ -280,7 +283,7 @@ def _unpacked(program: Program, name: cst.CSTNode) -> list[cst.BaseExpression] |
     return found
 
 
-def _source(program: Program, name: cst.CSTNode) -> cst.BaseExpression | None:
+def source_of(program: Program, name: cst.CSTNode) -> cst.BaseExpression | None:
     """What a name gets its value from: the expression itself, or one that the value is an element of."""
     node, places = name, []
     while isinstance(outer := program.parent.get(node), (cst.Element, cst.Tuple, cst.List)):

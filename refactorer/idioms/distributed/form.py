@@ -1,0 +1,98 @@
+"""The form of a training that a wrapper of the Trainer's can serve: one `backward()` for each batch.
+
+Under manual optimization the Trainer prepares its wrapper where the step calls `manual_backward`, and whoever steps
+when steps as before. Else it also steps, and would not share the gradients of batches that only add to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from refactorer.analysis.walk import walk
+from refactorer.idioms.distributed.branches import are_exclusive
+from refactorer.idioms.distributed.wrapper import Wrapper
+from refactorer.idioms.sensitive import Obstacle
+from refactorer.outline.anchors import loops_around
+from refactorer.outline.control import suspensions
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_DATA, Outline
+from refactorer.outline.reach import functions_run
+
+_GRADIENTS = ("backward", "manual_backward", "grad")
+_LOOKING_FOR = ("find_unused_parameters", "static_graph")
+
+
+def of_the_form(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | None:
+    """What in the form of the training keeps the wrapper."""
+    program = outline.program
+    calls = [
+        call for call in program.calls if isinstance(call.func, cst.Attribute) and call.func.attr.value == "backward"
+    ]
+    own = [call for call in calls if _is_entered(outline, call)]
+    asked = outline.asked is not None and not outline.validates_alone
+    if asked and any(node is outline.asked for node in walk(*outline.hooks[STEP])):
+        return Obstacle(found.call, "the evaluation stands in the middle of an epoch")
+    if suspensions(outline.lines(VALIDATION_DATA)):
+        return Obstacle(found.call, "the evaluation iterates over what a call makes of its loader")
+    run = functions_run(outline)
+    for call in calls:
+        if call not in own and (program.enclosing_function(call) in run or _stands_inside(outline, call)):
+            return Obstacle(call, "a function that stays in the script computes gradients")
+    if outline.automatic:
+        return None if _steps_each_time(outline, roles, own) else Obstacle(found.call, "gradients of batches are added")
+    return _of_a_manual_step(outline, found, own)
+
+
+def _is_entered(outline: Outline, call: cst.CSTNode) -> bool:
+    """Whether a call stands in the loop itself, or in a function that the module has taken in."""
+    program = outline.program
+    function = program.enclosing_function(call)
+    return function in outline.consumed or (
+        function is program.enclosing_function(outline.site.epoch_loop) and _stands_inside(outline, call)
+    )
+
+
+def _stands_inside(outline: Outline, call: cst.CSTNode) -> bool:
+    return outline.program.contains(outline.site.epoch_loop, call)
+
+
+def _steps_each_time(outline: Outline, roles: Roles, own: Sequence[cst.Call]) -> bool:
+    """Whether each `backward` is followed by a step in the same block: gradients that add up are averaged otherwise."""
+    program = outline.program
+    stepping = {roles.optimizer, outline.scaler} - {None}
+    steps = [
+        call for call in program.calls
+        if isinstance(call.func, cst.Attribute) and call.func.attr.value == "step"
+        and outline.variable(call.func.value) in stepping
+    ]  # fmt: skip
+    # of the script as it was written: by now a GradScaler has been taken out of the step
+    places = {program.parent[program.statement(call)] for call in (*steps, *own)}
+    return roles.optimizer is not None and bool(steps) and len(places) == 1
+
+
+def _of_a_manual_step(outline: Outline, found: Wrapper, own: Sequence[cst.Call]) -> Obstacle | None:
+    program = outline.program
+    if TEST_STEP in outline.hooks:
+        # before a test the Trainer shares all parameters, and processes that step by themselves may have their own
+        return Obstacle(found.call, "the training is not optimized automatically, and a test follows it")
+    for index, call in enumerate(own):
+        if not all(are_exclusive(program, call, other) for other in own[:index]):
+            return Obstacle(call, "a step computes gradients several times")
+        if call.args or any(loop is not outline.site.batch_loop for loop in loops_around(program, call)[-1:]):
+            return Obstacle(call, "a step computes gradients several times")
+    settings = [arg for made in found.wrappings for arg in made.call.args if arg.keyword is not None]
+    asked = [arg for arg in settings if arg.keyword.value in _LOOKING_FOR and not _is_false(arg.value)]  # type: ignore[union-attr]
+    if asked:
+        return Obstacle(asked[0], "the training is not optimized automatically")
+    hooks = [hook for hook, body in outline.hooks.items() if any(map(_computes_gradients, walk(*body)))]
+    return None if hooks == [STEP] else Obstacle(found.call, "the training is not optimized automatically")
+
+
+def _computes_gradients(node: cst.CSTNode) -> bool:
+    return isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value in _GRADIENTS
+
+
+def _is_false(value: cst.BaseExpression) -> bool:
+    return isinstance(value, cst.Name) and value.value == "False"
