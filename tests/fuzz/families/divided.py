@@ -1,4 +1,4 @@
-"""A function that trains or evaluates, as an argument says: `run_epoch(loader, optimizer)`, `run_epoch(loader, None)`."""
+"""A function that trains or evaluates, as an argument says: `run_epoch(loader, optimizer)` or `run_epoch(loader)`."""
 
 from __future__ import annotations
 
