@@ -20,6 +20,7 @@ from pytorch_lightning.utilities.combined_loader import CombinedLoader
 from pytorch_lightning.utilities.model_helpers import is_overridden
 from torch.utils.data import DataLoader
 
+from runtime import in_place
 from runtime.module import Module
 
 _TRANSFER_HOOKS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
@@ -134,7 +135,7 @@ def transfer_function(trainer: Any) -> Callable[[Any], Any] | None:
         return lambda batch: strategy.batch_to_device(
             module._on_before_batch_transfer(precision.convert_input(batch), dataloader_idx=0), dataloader_idx=0
         )
-    if device.type != "cpu":
+    if device.type != "cpu" and not in_place.leaves_batches(strategy):
         return lambda batch: move_data_to_device(precision.convert_input(batch), device)
     return precision.convert_input if converts else None
 

@@ -45,6 +45,7 @@ FAITHFUL_DEFAULTS: dict[str, Any] = {
 }
 
 _HARDWARE = ("accelerator", "devices", "strategy")
+_OLD_HARDWARE = ("num_nodes", "num_processes", "gpus", "tpu_cores", "distributed_backend")
 _NO_CHOICE = {"strategy": "auto"}  # as if it had not been given; the others ask for the best that is there
 _ACCELERATORS = {"cpu": "cpu", "cuda": "cuda", "mps": "mps", "xla": "tpu"}
 
@@ -94,6 +95,12 @@ def resolve(arguments: Mapping[str, Any], device: torch.device | str | None) -> 
         **(_one_device(outside, device) if joined else _hardware(arguments, outside, device)),
         **given,
     }
+
+
+def names_hardware(arguments: Mapping[str, Any]) -> bool:
+    """Whether arguments, or the settings from outside, say what to train on."""
+    given = {**arguments, **_read_environment()}
+    return any(name in given and given[name] != _NO_CHOICE.get(name) for name in (*_HARDWARE, *_OLD_HARDWARE))
 
 
 def from_environment() -> dict[str, Any]:

@@ -22,6 +22,7 @@ from runtime import (
     explanations,
     groups,
     held,
+    in_place,
     launcher,
     leaving,
     old_calls,
@@ -124,6 +125,8 @@ class Trainer(pl.Trainer):
         self._use_faithful_loops(arguments["inference_mode"])
         self._signal_connector = _ScriptsSignals(self)
         self._data_connector = sharing.ScriptsData(self)
+        if device is None and not settings.names_hardware(given):
+            in_place.take_over(self.strategy)
         launcher.take_over(self.strategy)
         checkpoints.take_over(self.strategy)
         groups.take_over(self.strategy)
