@@ -56,6 +56,12 @@ class Passed:
         except (TypeError, AttributeError, NotImplementedError):  # those that tqdm expects, among others
             return float("inf")
 
+    def release(self) -> None:
+        """Let go of what can be iterated over once: where a loop left it early, it ends now, as behind a ``for``."""
+        if isinstance(self.iterables, Iterator) and not isinstance(self.loader, _Stateful):
+            self.iterables = self.loader = iter(())
+            self.flattened = [self.loader]
+
     def _state_dicts(self) -> list[dict[str, Any]]:
         """The loader's own state, if it has one, for a checkpoint."""
         return [self.loader.state_dict()] if isinstance(self.loader, _Stateful) else []

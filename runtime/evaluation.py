@@ -145,6 +145,14 @@ class EvaluationLoop(_EvaluationLoop):
         with torch.inference_mode() if self.inference_mode else torch.no_grad():
             return self._evaluate(passed, self._plan)
 
+    def _iterate_once(self, passed: Passed, plan: EvaluationPlan) -> None:
+        try:
+            with shortcuts(self.trainer, self._results):
+                self._iterate(passed, plan)
+        finally:
+            if isinstance(self._data_source.instance, pl.LightningModule):
+                passed.release()
+
     def _evaluate(self, passed: Passed, plan: EvaluationPlan) -> Any:
         self._begin()
         self._on_evaluation_model_eval()
@@ -153,8 +161,7 @@ class EvaluationLoop(_EvaluationLoop):
                 with torch.set_grad_enabled(self._gradients):
                     hook()
         if not self._stop and not self.trainer.stopping:
-            with shortcuts(self.trainer, self._results):
-                self._iterate(passed, plan)
+            self._iterate_once(passed, plan)
         self.batch_progress.is_last_batch = True
         self._store_dataloader_outputs()
         return self.on_run_end()

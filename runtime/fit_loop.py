@@ -191,7 +191,11 @@ class FitLoop(_FitLoop):
             self._fresh_data()
         if resumed:
             self._combined_loader._load_state_dicts(self._combined_loader_states_to_load)
-        self.batches.run(self._combined_loader)
+        try:
+            self.batches.run(self._combined_loader)
+        finally:
+            if isinstance(self._data_source.instance, pl.LightningModule):
+                self._combined_loader.release()
 
     def _validate(self) -> None:
         trainer = self.trainer

@@ -231,7 +231,10 @@ class ClassWriter:
         parameters = _PARAMETERS.get(hook, "self").format(
             batch=self.homes.batch_name.get(hook, "batch"), own=self.outline.parameter.get(hook)
         )
-        return _method(hook, parameters, lines)
+        written = _method(hook, parameters, lines)
+        decorator = self.outline.decorators.get(hook)
+        wrapped = [cst.Decorator(cst.parse_expression(decorator))] if decorator is not None else []
+        return written.with_changes(decorators=wrapped)
 
     def _docstring(self, line: cst.CSTNode) -> cst.CSTNode:
         """The docstring of a function, which a method has at its own depth."""

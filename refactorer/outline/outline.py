@@ -67,8 +67,9 @@ class Outline:
     `asked` is the call by which the step asks for the evaluation, where it does not stand at the end of the epoch.
     `consumed` are the functions and lines that the module takes over; `test_line` is the one of the driver behind the
     training that `test` was, and `dropped` are lines of the driver that the Trainer makes needless.
-    `with_gradients` names the steps of evaluations that run with gradients, `own_modes` the stages in which the script
-    switches modes itself; `automatic_modes` says that the Trainer does in others, `switched` holds what it stands for.
+    `with_gradients` names the steps of evaluations that run with gradients, and `decorators` what they are wrapped in.
+    `own_modes` names the stages in which the script switches modes itself; `automatic_modes` says that the Trainer does
+    in others, `switched` holds what it stands for.
     `settings` are further arguments of the Trainer; `cleared` are lines outside the step that clear gradients, which
     these settings make needless, and `stepping` what is left of the condition for the optimizer's step.
     `scaler` is the `GradScaler` that the Trainer was given, `scaled` are lines that stood in front of its `unscale_()`.
@@ -86,6 +87,7 @@ class Outline:
     test_line: cst.CSTNode | None = None
     dropped: list[cst.CSTNode] = field(default_factory=list)
     with_gradients: list[str] = field(default_factory=list)
+    decorators: dict[str, str] = field(default_factory=dict)
     own_modes: list[str] = field(default_factory=list)
     switched: dict[str, list[cst.CSTNode]] = field(default_factory=dict)
     automatic_modes: bool = True

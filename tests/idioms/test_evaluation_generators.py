@@ -188,14 +188,14 @@ MOVED = {
         (DEFINITION, f"{SEEN}\n\n{DEFINITION}"),
         loop("seen(model, data_loader)"),
     ),
-}
-KEPT = {
     "left early": but(
         (
             "            count += len(target)\n",
             "            count += len(target)\n            if count > 7:\n                break\n",
         )
     ),
+}
+KEPT = {
     "with gradients": but((GUARD, "    if True:\n")),
     "behind the training": but(
         (CALL, "    count = 0\n"), ("print(torch.rand(1), ", 'print(evaluate(model, criterion, test_loader, "end"), ')

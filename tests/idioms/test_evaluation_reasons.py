@@ -75,11 +75,6 @@ REASONS = {
         "compute() stands in another file",
     ),
     "a method that nobody calls": (OTHERS, "    print(epoch)", "nothing in this file calls test()"),
-    "made by a call": (
-        "",
-        "    model.eval()\n    for x, y in shuffled(val_loader):\n        print(model(x).sum().item())",
-        "it iterates over the result of a call",
-    ),
 }
 SILENT = {
     "samples": (SAMPLES, "    print(sample(3))"),

@@ -149,4 +149,4 @@ def test_the_import_stands_once() -> None:
     result = convert(TRAINED["without the name of torch"])
     assert isinstance(result, Converted)
     assert result.after.count("from torch import enable_grad\n") == 1
-    assert "        with enable_grad():\n" in result.after
+    assert "    @enable_grad()\n    def validation_step" in result.after

@@ -211,6 +211,39 @@ def test_dataloader_methods_are_called_in_every_epoch() -> None:
     assert_same(loop, converted)
 
 
+def test_generators_that_are_left_early_end_behind_the_loop() -> None:
+    events: list[str] = []
+
+    def batches(name: str) -> Iterator[Any]:
+        try:
+            yield from loaders()[0]
+        finally:
+            events.append(f"{name} ends")
+
+    class Leaving(Lit):
+        def train_dataloader(self) -> Any:
+            return batches("training")
+
+        def val_dataloader(self) -> Any:
+            yield from batches("validation")
+
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            self.stop_epoch()
+            return super().training_step(batch, batch_idx)
+
+        def on_validation_epoch_start(self) -> None:
+            events.append("validates")
+
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            self.stop_epoch()
+
+        def on_validation_epoch_end(self) -> None:
+            events.append("validated")
+
+    runtime.Trainer(max_epochs=2).fit(Leaving(Record(), mlp()))
+    assert events == ["training ends", "validates", "validation ends", "validated"] * 2
+
+
 def test_batches_keep_their_identity() -> None:
     batches = [object(), (1, [2]), {"a": None}, None]
     seen = []

@@ -6,8 +6,7 @@
             for x, y in meters.log_every(loader, header):
 
 The call may print, draw, or fetch the first batch. A generator runs it where the script does: when the loop asks for
-its first batch, without gradients like the loop. All batches have to be fetched: what a generator that is left early
-does in its `finally` would come later.
+its first batch, without gradients like the loop. Where the loop is left early, the generator ends as it does there.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.made_batches import OF_A_CALL
 from refactorer.idioms.evaluation.parts import Evaluation
-from refactorer.outline.control import loop_jumps
 from refactorer.outline.outline import Outline
 
 _PLAIN = (cst.BaseNumber, cst.BaseString)
@@ -28,8 +26,7 @@ _PLAIN = (cst.BaseNumber, cst.BaseString)
 
 def generator_obstacle(found: Evaluation) -> str | None:
     """Why no generator of the module may make the batches that a call makes for an evaluation."""
-    left = any(isinstance(jump, cst.Break) for jump in loop_jumps(found.loop.body.body))
-    return OF_A_CALL if found.final or left or not found.silent else None
+    return OF_A_CALL if found.final or not found.silent else None
 
 
 def generator(

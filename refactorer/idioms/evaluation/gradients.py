@@ -55,7 +55,11 @@ def gradients_obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str
 def guard_with_gradients(outline: Outline) -> tuple[str, str | None] | None:
     """The call that switches gradients on, by a name of the file for torch, or with an import of its own."""
     program = outline.program
-    names = [node.value for node, full in program.imports.items() if full == "torch" and isinstance(node, cst.Name)]
+    first = min(program.order[n] for n in program.module.body if not isinstance(n, cst.SimpleStatementLine))
+    names = [
+        node.value for node, full in program.imports.items()
+        if full == "torch" and isinstance(node, cst.Name) and program.order[node] < first
+    ]  # fmt: skip
     taken = {v.name for v in program.variables.values() if v.owner is not program.scope[program.module]}
     found = next((name for name in names if name not in taken), None)
     if found is not None:

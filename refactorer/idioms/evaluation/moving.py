@@ -208,18 +208,16 @@ def _move_loop(outline: Outline, found: Evaluation, stage: Stage, keeps_gradient
 
 
 def keep_gradients(outline: Outline) -> None:
-    """What must run with gradients in a step, as it did, says so itself: not what the script ran without them."""
+    """What must run with gradients in a step, as it did, says so: the Trainer runs it without."""
     for hook in outline.with_gradients:
-        lines: list[cst.CSTNode] = []
-        held: list[cst.CSTNode] = []
-        for line in outline.hooks[hook]:
-            free = _without_guard(outline, line)
-            if free:
-                lines += [*_with_gradients(outline, held), *free]
-                held = []
-            else:
-                held.append(line)
-        outline.hooks[hook] = [*lines, *_with_gradients(outline, held)]
+        parts = [_without_guard(outline, line) for line in outline.hooks[hook]]
+        if all(parts):
+            outline.hooks[hook] = [line for part in parts for line in part]
+            continue
+        found = guard_with_gradients(outline)
+        assert found is not None
+        outline.decorators[hook], needed = found
+        outline.imports += [needed] if needed is not None else []
 
 
 def _without_guard(outline: Outline, line: cst.CSTNode) -> list[cst.CSTNode]:
@@ -261,19 +259,6 @@ def _is_plain_guard(outline: Outline, item: cst.BaseExpression) -> bool:
     """Whether a guard is `no_grad`: what inference mode computes is not the same in a step with gradients."""
     func = item.func if isinstance(item, cst.Call) else item
     return is_no_grad(outline.program, item) and (outline.program.qualified_name(func) or "").endswith("no_grad")
-
-
-def _with_gradients(outline: Outline, lines: list[cst.CSTNode]) -> list[cst.CSTNode]:
-    if not lines:
-        return []
-    found = guard_with_gradients(outline)
-    assert found is not None
-    guard, needed = found
-    outline.imports += [needed] if needed is not None else []
-    first, *rest = lines
-    above = list(getattr(first, "leading_lines", ()))
-    block = cst.IndentedBlock([first.with_changes(leading_lines=()) if above else first, *rest])  # type: ignore[list-item]
-    return [cst.With([cst.WithItem(cst.parse_expression(guard))], block, leading_lines=above)]
 
 
 def _keep_comments(outline: Outline, found: Evaluation, stage: Stage, end: Sequence[cst.CSTNode]) -> None:

@@ -13,7 +13,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.aliases import root_of
 from refactorer.idioms.evaluation.made_batches import is_made
-from refactorer.idioms.evaluation.windows import is_windows
+from refactorer.idioms.evaluation.windows import goes_through_data
 from refactorer.idioms.progress.bars import Bar, made_in_header, source_in, without_enumerate
 from refactorer.idioms.shapes import method_calls, only_call
 from refactorer.outline.anchors import loops_around, uses_of
@@ -180,11 +180,12 @@ def silences(outline: Outline, loop: cst.For) -> bool:
 
 def evaluates(outline: Outline, roles: Roles, loop: cst.For) -> bool:
     """Whether a loop looks like one that runs a model on what a loader yields."""
-    iterable = source_of(outline.program, loop).iterable
+    source = source_of(outline.program, loop)
+    iterable = source.iterable
     if iterable is None or loop.asynchronous is not None:
         return False
-    known = is_round(loop) or is_loader(outline, iterable) or is_windows(outline.program, iterable)
-    if not known and not is_made(outline.program, iterable):
+    known = is_round(loop) or is_loader(outline, iterable) or is_made(outline.program, iterable)
+    if not known and not goes_through_data(outline.program, loop, iterable, source.target):
         return False
     return runs_model(outline, roles, loop)
 

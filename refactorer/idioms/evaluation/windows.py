@@ -1,7 +1,7 @@
 """Evaluations that fetch their batches by themselves: their loops go through the places where these begin.
 
-    for i in range(0, data.size(0) - 1, bptt):
-        x, y = get_batch(data, i)
+    for i in range(0, data.size(0) - 1, bptt):        for i in range(len(data)):
+        x, y = get_batch(data, i)                         x, y = data[i]
 
 The Trainer iterates over the range, and the step fetches. The range is made in front of the code that stands in front
 of the loop, so that code may not change what the range is made of: by a name, a method, or from out of sight.
@@ -27,6 +27,7 @@ _MODES = ("train", "eval")
 _NUMBERS = ("len", "min", "max", "int", "float", "print", "range", "round", "abs")
 _BUILTINS = tuple(f"builtins.{name}" for name in _NUMBERS)
 _KNOWN = (*_BUILTINS, "builtins.list", "builtins.dict", "builtins.str")
+_ROUNDING = ("math.ceil", "math.floor", "numpy.ceil", "numpy.floor")
 _LIBRARIES = ("torch.", "math.", "time.", "numpy.", "datetime.")
 _PARTS = (
     cst.Name, cst.Integer, cst.Attribute, cst.Subscript, cst.SubscriptElement, cst.Index, cst.BinaryOperation,
@@ -38,18 +39,47 @@ _READING = (cst.BinaryOperation, cst.UnaryOperation, cst.Comparison, cst.Compari
 
 
 def is_windows(program: Program, iterable: cst.BaseExpression) -> bool:
-    """Whether a loop goes through data in steps: `range(0, len(data), size)`, made of numbers and sizes."""
+    """Whether something to iterate over is a range that is made of numbers and sizes."""
     counts = isinstance(iterable, cst.Call) and program.qualified_name(iterable.func) == "builtins.range"
-    if not counts or len(iterable.args) != 3 or any(arg.star or arg.keyword for arg in iterable.args):  # type: ignore[attr-defined]
+    if not counts or any(arg.star or arg.keyword for arg in iterable.args):  # type: ignore[attr-defined]
         return False
     return all(_is_number(program, arg.value) for arg in iterable.args)  # type: ignore[attr-defined]
+
+
+def goes_through_data(program: Program, loop: cst.For, counted: cst.BaseExpression, place: cst.CSTNode | None) -> bool:
+    """Whether a loop over a range goes through data: in steps, or by the place that it fetches from in each round."""
+    if not isinstance(counted, cst.Call) or not is_windows(program, counted):
+        return False
+    if len(counted.args) == 3:
+        return True
+    code = cst.Module([]).code_for_node
+    name = place.value if isinstance(place, cst.Name) else None
+    measured = {code(part) for arg in counted.args for part in walk(arg) if isinstance(part, (cst.Name, cst.Attribute))}
+    items = [part for part in walk(loop.body) if isinstance(part, cst.Subscript)]
+    return any((_is_item(part, name) and code(part.value) in measured) or _is_window(part, name) for part in items)
+
+
+def _is_item(node: cst.Subscript, name: str | None) -> bool:
+    """Whether a subscript is a name alone: `data[i]`."""
+    index = node.slice[0].slice if len(node.slice) == 1 else None
+    return isinstance(index, cst.Index) and isinstance(index.value, cst.Name) and index.value.value == name
+
+
+def _is_window(node: cst.Subscript, name: str | None) -> bool:
+    """Whether a subscript begins at a multiple of a name: `data[i * size : (i + 1) * size]`."""
+    first = node.slice[0].slice
+    lower = first.lower if isinstance(first, cst.Slice) else None
+    if not isinstance(lower, cst.BinaryOperation) or not isinstance(lower.operator, cst.Multiply):
+        return False
+    return any(isinstance(part, cst.Name) and part.value == name for part in (lower.left, lower.right))
 
 
 def _is_number(program: Program, node: cst.BaseExpression) -> bool:
     """Whether an expression is computed from numbers, attributes and sizes alone."""
     parts = [part for part in walk(node) if isinstance(part, (cst.BaseExpression, cst.Arg))]
     calls = [part for part in parts if isinstance(part, cst.Call)]
-    sized = all(_is_size(call) or program.qualified_name(call.func) in _BUILTINS for call in calls)
+    known = (*_BUILTINS, *_ROUNDING)
+    sized = all(_is_size(call) or program.qualified_name(call.func) in known for call in calls)
     return sized and all(isinstance(part, _PARTS) for part in parts)
 
 
