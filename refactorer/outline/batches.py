@@ -57,6 +57,8 @@ def source_over(program: Program, loop: cst.For, call: cst.BaseExpression) -> Ba
     asks = isinstance(iterable, cst.Call) and program.qualified_name(iterable.func) == "builtins.iter"
     if asks and len(iterable.args) == 1 and not iterable.args[0].star:  # type: ignore[union-attr]
         source.iterable = iterable.args[0].value  # type: ignore[union-attr]
+    if isinstance(source.iterable, cst.GeneratorExp) and not source.iterable.lpar:  # it shared those of the call
+        source.iterable = source.iterable.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
     return source
 
 

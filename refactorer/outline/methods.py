@@ -24,7 +24,7 @@ def make_methods(outline: Outline) -> None:
     while grown:
         grown = False
         for function in _candidates(outline):
-            moves = _can_move(function) and sees_variables(outline.program, function) is None
+            moves = _can_move(outline, function) and sees_variables(outline.program, function) is None
             if moves and _works_for_training_only(outline, function):
                 _move(outline, function)
                 grown = True
@@ -64,19 +64,44 @@ def _works_for_training_only(outline: Outline, function: cst.FunctionDef) -> boo
     return bool(uses) and len(program.variables[function.name].writes) == 1
 
 
-def _can_move(function: cst.FunctionDef) -> bool:
+def _can_move(outline: Outline, function: cst.FunctionDef) -> bool:
     """Whether the header of a function means the same in a class body: nothing there is evaluated in the driver."""
-    if function.decorators or function.asynchronous is not None or function.returns is not None:
+    if function.decorators or function.asynchronous is not None or not _is_known(outline, function.returns):
         return False
     params = function.params
     rest = [part for part in (params.star_arg, params.star_kwarg) if isinstance(part, cst.Param)]
     for parameter in (*params.posonly_params, *params.params, *params.kwonly_params, *rest):
         default = parameter.default
-        if parameter.annotation is not None or parameter.name.value == "self":
+        if not _is_known(outline, parameter.annotation) or parameter.name.value == "self":
             return False
         if default is not None and not is_constant(default) and not isinstance(default, cst.Imaginary):
             return False
     return True
+
+
+def _is_known(outline: Outline, annotation: cst.Annotation | None) -> bool:
+    """Whether an annotation means the same above the driver: it names built-in types, and what is imported first."""
+    program, parts = outline.program, (cst.Name, cst.Attribute, cst.Subscript, cst.SubscriptElement, cst.Index)
+    if annotation is None:
+        return True
+    for node in walk(annotation.annotation):
+        variable = program.variables.get(node)
+        if not isinstance(node, parts):
+            return False
+        writes = variable.writes if variable is not None and variable.owner is not None else []
+        if not all(_is_import_in_front(outline, seen.node) for seen in writes):
+            return False
+    return True
+
+
+def _is_import_in_front(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a name is bound by an import at the top of the file, above all of its functions and classes."""
+    program = outline.program
+    at_top = program.parent.get(program.statement(node)) is program.module
+    imported = isinstance(program.parent.get(node), (cst.ImportAlias, cst.Attribute))
+    definitions = [line for line in program.module.body if isinstance(line, (cst.FunctionDef, cst.ClassDef))]
+    first = min((program.order[line] for line in definitions), default=program.order[outline.site.epoch_loop])
+    return at_top and imported and program.order[node] < min(first, program.order[outline.site.epoch_loop])
 
 
 def _move(outline: Outline, function: cst.FunctionDef) -> None:

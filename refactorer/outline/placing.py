@@ -51,6 +51,7 @@ class Placing(Supplying):
         for variable in [*seen, *(v for _, v in self.outline.uses(*self.configuration.moved))]:
             if variable not in self.configuration.made:
                 self._place(variable)
+        self._refuse_unbound()
         self._keep_lines_whole()
         self._rename_locals()
         bound = self.surely_bound()
@@ -229,6 +230,18 @@ class Placing(Supplying):
                 for variable in own:
                     del self.homes.initial[variable]
                     self.homes.arguments.append(variable)
+
+    def _refuse_unbound(self) -> None:
+        """A name that the driver reads in front of the training, and only the training binds, would not be its own."""
+        start = self.program.order[self.site.epoch_loop]
+        for variable in self.site.driver.variables.values():
+            inside = all(self.is_inside(seen.node) for seen in variable.writes)
+            if variable.owner is not self.site.driver or not variable.writes or not inside:
+                continue
+            early = [s.node for s in variable.reads if 0 <= s.order < start and not self.is_inside(s.node)]
+            if early and variable not in self.homes.read_after and not loops_around(self.program, self.site.epoch_loop):
+                raise Refusal("R403", early[0], f"{variable.name} is read in front of the loop that binds it",
+                              "bind it first; as it is, this line raises an error")  # fmt: skip
 
     def _only_moves(self, variable: Variable) -> bool:
         uses = [node for _, body in self._ordered() for node, used in self.outline.uses(*body) if used is variable]

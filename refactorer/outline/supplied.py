@@ -170,7 +170,7 @@ class Supplying(Liveness):
             return False
         if any(v is variable for v in self._live_out()):
             return False
-        if (variable.owner is self.module_scope and self._shared(variable)) or self._captured(variable):
+        if self._shared(variable) or self._captured(variable):
             return False
         text = f"batch_idx + {source.start}" if source.start else "batch_idx"
         self.homes.expression[variable] = cst.parse_expression(text)
