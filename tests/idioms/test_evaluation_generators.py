@@ -108,6 +108,12 @@ def seen(net, loader):
         print(net(a).sum().item(), net.training)
         yield a, b
 """
+PIECES = """\
+def pieces(points, labels, size):
+    order = torch.randperm(len(points))
+    for i in range(0, len(points), size):
+        yield points[order[i : i + size]], labels[order[i : i + size]]
+"""
 DEFINITION = "def evaluate(model, criterion, data_loader, title):\n"
 KEPT_BATCHES = "it iterates over the result of a call"
 
@@ -183,6 +189,11 @@ MOVED = {
         ),
         loop("batches(data_loader)"),
         ("count += len(target)", "count += len(target)\n            level += 1"),
+    ),
+    "a generator of its own data": but(
+        (DEFINITION, f"{PIECES}\n\n{DEFINITION}"),
+        loop("pieces(x[32:], y[32:], 4)"),
+        ("    count = 0\n", "    count = 1\n"),
     ),
     "it is handed the model": but(
         (DEFINITION, f"{SEEN}\n\n{DEFINITION}"),

@@ -26,6 +26,7 @@ from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, TEST_HOOKS, VALIDATION_HOOKS, Outline
 
 _WORDS = (("val", "dev"), ("test", "eval"))
+_MODELS = ("model", "net", "network")
 _PARTING = ("split", "chunk", "unbind")
 _SWITCHED = ("torch.set_grad_enabled", "torch.autograd.set_grad_enabled")
 NO_GRAD = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
@@ -195,6 +196,7 @@ def runs_model(outline: Outline, roles: Roles, loop: cst.For) -> bool:
     code = cst.Module([]).code_for_node
     switched = [call.func.value for mode in ("train", "eval") for call in method_calls(outline, mode)]  # type: ignore[attr-defined]
     models = {model.name for model in roles.models} | {code(node).strip() for node in switched}
+    models = models or _called_like_models(outline)
     models |= _other_names(outline.program, loop, models)
     for call in walk(loop.body):
         if isinstance(call, cst.Call) and not isinstance(call.func, cst.Call):
@@ -205,6 +207,20 @@ def runs_model(outline: Outline, roles: Roles, loop: cst.For) -> bool:
             if run & models and _is_of_round(outline, loop, call):
                 return True
     return False
+
+
+def _called_like_models(outline: Outline) -> set[str]:
+    """What the training step calls by a name for a model: for where neither optimizers nor modes tell the models."""
+    calls = [node for node in walk(*outline.lines(STEP)) if isinstance(node, cst.Call)]
+    kinds = (cst.FunctionDef, cst.ClassDef, cst.ImportAlias)
+    named = [
+        call.func for call in calls
+        if not isinstance(outline.program.definition(outline.program.variables.get(call.func)), kinds)
+    ]  # fmt: skip
+    texts = {
+        cst.Module([]).code_for_node(func).strip() for func in named if isinstance(func, (cst.Name, cst.Attribute))
+    }
+    return {text for text in texts if text.lower().endswith(_MODELS)}
 
 
 def _other_names(program: Program, loop: cst.For, models: set[str]) -> set[str]:
