@@ -282,6 +282,7 @@ class _Conversion:
         self, site: Site, program: Program, module: cst.Module, notes: list[Note], given_up: Refusal | None
     ) -> None:
         self._see(self.program, site)
+        given_up = given_up or site.apart
         if given_up is not None:
             message = f"the structure is plainer than usual: {given_up.message}"
             plainer = ("N103", given_up.node, message, "nothing to do; the plainer structure trains the same")

@@ -238,7 +238,8 @@ class Placing(Supplying):
             inside = all(self.is_inside(seen.node) for seen in variable.writes)
             if variable.owner is not self.site.driver or not variable.writes or not inside:
                 continue
-            early = [s.node for s in variable.reads if 0 <= s.order < start and not self.is_inside(s.node)]
+            own = (seen for seen in variable.reads if seen.scope.function is self.site.driver)
+            early = [seen.node for seen in own if 0 <= seen.order < start and not self.is_inside(seen.node)]
             if early and variable not in self.homes.read_after and not loops_around(self.program, self.site.epoch_loop):
                 raise Refusal("R403", early[0], f"{variable.name} is read in front of the loop that binds it",
                               "bind it first; as it is, this line raises an error")  # fmt: skip

@@ -25,9 +25,10 @@ from refactorer.outline.anchors import (
     only_call_of,
     uses_of,
 )
+from refactorer.outline.apart import why_apart
 from refactorer.outline.control import suspensions
 from refactorer.outline.known_methods import is_known_method, is_own_method
-from refactorer.outline.refusal import Refusal
+from refactorer.outline.refusal import PlainerView, Refusal
 from refactorer.outline.renewal import starts_anew
 from refactorer.outline.torch_names import names_optimizer, names_scaler
 
@@ -46,7 +47,8 @@ class Site:
     `form` says what an iteration is: "epochs", `batch_loop` runs inside each one; "whole", an epoch of one batch;
     "steps", a batch of the only epoch. In the last two forms both loops are the same node. `call` enters `function`,
     which holds `batch_loop`; both are None when it stands inline. `wrapper` is a progress bar between the two loops.
-    `moves_evaluations` says that evaluations may become loops of the Trainer.
+    `moves_evaluations` says that evaluations may become loops of the Trainer. `apart` is why the function around the
+    loop is not entered from the loop over the epochs that calls it, if there is one.
     """
 
     epoch_loop: Loop
@@ -60,6 +62,7 @@ class Site:
     enters_helpers: bool = True
     wrapper: cst.With | None = None
     moves_evaluations: bool = True
+    apart: PlainerView | None = None
 
     @property
     def iterable(self) -> cst.BaseExpression | None:
@@ -142,11 +145,12 @@ class _Views:
 
     def sites(self) -> list[Site]:
         entered = self._entered(self.nest[0]) if len(self.nest) == 1 else []
+        apart = self._apart(self.nest[0]) if not entered and len(self.nest) == 1 else None
         found = entered or [*self._of_callers(), *self._nested()]
         again = [site for site in found if self._starts_anew(site)]
         found = [site for site in found if site not in again]
         rest = [self.nest[-1], *self.nest[:-1]]
-        found += [site for loop in rest for site in self._alone(loop)]
+        found += [replace(site, apart=apart) for loop in rest for site in self._alone(loop)]
         found += again
         if self.helpers:
             found = [replace(site, enters_helpers=enters) for site in found for enters in (True, False)]
@@ -272,6 +276,12 @@ class _Views:
         if caller is not None and (caller.asynchronous or suspensions(caller.body.body)):
             return []
         return [replace(self._site(around[-1], loop, "epochs", function, call), wrapper=wrapper)]
+
+    def _apart(self, loop: Loop) -> PlainerView | None:
+        """Why the function that holds the loop is not entered, where a loop that looks like epochs leads to it."""
+        if self.function is None:
+            return None
+        return why_apart(self.program, self.function, loop, lambda outer: bool(_likeness(outer, loop)))
 
     def _enters_method(self, outer: Loop, inner: Loop, call: cst.Call, function: cst.FunctionDef) -> bool:
         """Whether a call surely runs a method of the file; one of another object has to look like an epoch."""

@@ -37,3 +37,10 @@ def test_a_name_that_only_the_training_binds_stays_the_own_one_of_its_function()
     assert isinstance(convert(HEAD + "def main(data):\n    epoch = 7\n    print(epoch)\n" + loop), Converted)
     outer = "  for run in range(2):\n    if run:\n        print(epoch)\n"
     assert isinstance(convert(HEAD + "def main(data):\n" + outer + loop), Converted)
+
+
+def test_functions_that_read_a_name_above_the_training_are_no_obstacle() -> None:
+    loop = "for epoch in range(3):\n    for x in data:" + STEP
+    result = convert(HEAD + "def show():\n    print(epoch)\n" + loop + "    show()\n")
+    assert isinstance(result, Converted)
+    assert "N103" not in [note.code for note in result.diagnostics]

@@ -1,0 +1,57 @@
+"""A function around the batches that is not entered from the loop over the epochs: a note says why."""
+
+from __future__ import annotations
+
+import pytest
+
+from refactorer import convert
+from refactorer.result import Converted
+
+SCRIPT = """
+import torch
+
+model = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+def train(epoch):
+    for x in loader:
+        optimizer.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        optimizer.step()
+
+for epoch in range(3):
+    train(epoch)
+"""
+_CALL = "    train(epoch)\n"
+
+
+def _reasons(text: str) -> list[str]:
+    result = convert(text)
+    assert isinstance(result, Converted), result
+    return [note.message for note in result.diagnostics if note.code == "N103"]
+
+
+def test_a_function_that_is_entered_has_no_note() -> None:
+    assert _reasons(SCRIPT) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (_CALL, _CALL + "train(7)\n", "train() is called in several places"),
+        (_CALL, "    if epoch:\n        train(epoch)\n", "the call of train() stands in a block"),
+        ("    for x in loader:", "    if epoch:\n     for x in loader:", "the loop over the batches stands in a block"),
+        ("\nfor epoch", "\ndef both(epoch):\n    train(epoch)\n\nfor epoch", ""),
+    ],
+)
+def test_the_reason(old: str, new: str, reason: str) -> None:
+    text = SCRIPT.replace(old, new)
+    if "both" in new:
+        text, reason = text.replace("3):\n    train", "3):\n    both"), "train() is called by both()"
+    (message,) = _reasons(text)
+    assert message.startswith("the structure is plainer than usual: " + reason)
+
+
+def test_a_function_that_no_epochs_call_has_none() -> None:
+    assert _reasons(SCRIPT.replace(_CALL, "    print(epoch)\ntrain(0)\n")) == []
