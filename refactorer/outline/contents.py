@@ -38,7 +38,7 @@ def check_contents(outline: Outline) -> None:
                 "name the variables; they live in different places after the conversion",
             )  # fmt: skip
     for node in walk(*statements):
-        if isinstance(node, cst.Nonlocal) and not _is_of_driver(outline, node):
+        if isinstance(node, cst.Nonlocal) and not is_of_driver(outline, node):
             raise Refusal("R403", node, "a variable is declared nonlocal in the training",
                           "return values instead of nonlocal")  # fmt: skip
         _refuse_names_of_a_class(program, node)
@@ -81,7 +81,7 @@ def sees_variables(program: Program, function: cst.FunctionDef) -> cst.CSTNode |
     return next((node for node in reflecting if not _names_its_object(program, node)), None)
 
 
-def _is_of_driver(outline: Outline, node: cst.Nonlocal) -> bool:
+def is_of_driver(outline: Outline, node: cst.Nonlocal) -> bool:
     """Whether no name of a `nonlocal` belongs to a function around the one that drives the training."""
     scope = outline.program.scope_of(node)
     owners = {variable.owner for item in node.names if (variable := scope.lookup(item.name.value)) is not None}
