@@ -14,7 +14,7 @@ from refactorer.outline.anchors import uses_of
 from refactorer.outline.arguments import is_constant
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
-from refactorer.outline.contents import is_of_driver, sees_variables
+from refactorer.outline.contents import binds_for_others, sees_variables
 from refactorer.outline.outline import Outline
 
 
@@ -54,10 +54,7 @@ def _writes_outer(node: cst.FunctionDef) -> bool:
 
 def _binds_for_others(outline: Outline, function: cst.FunctionDef) -> bool:
     """Whether a function binds variables of a function around the driver, which gets no value back."""
-    given_back = outline.site.driver.declared_nonlocal
-    declared = [node for node in walk(function.body) if isinstance(node, cst.Nonlocal)]
-    kept = [node for node in declared if any(item.name.value not in given_back for item in node.names)]
-    return not all(is_of_driver(outline, node) for node in kept)
+    return any(isinstance(node, cst.Nonlocal) and binds_for_others(outline, node) for node in walk(function.body))
 
 
 def _works_for_training_only(outline: Outline, function: cst.FunctionDef) -> bool:
