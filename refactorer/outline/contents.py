@@ -57,13 +57,14 @@ def _may_be_held_up(outline: Outline, jump: cst.CSTNode) -> bool:
     return any(isinstance(node, (cst.With, cst.Try, cst.TryStar)) for node in around)
 
 
-def check_helper(program: Program, function: cst.FunctionDef) -> None:
+def check_helper(outline: Outline, function: cst.FunctionDef) -> None:
     """Looks through a function whose body is to stand in the step.
 
     Raises:
         PlainerView: something in it would mean something else there.
         Refusal: the same, of what no view can place.
     """
+    program = outline.program
     held = suspensions(function.body.body)
     if held:
         raise PlainerView(held[0], f"{function.name.value}() yields or awaits")
@@ -72,6 +73,8 @@ def check_helper(program: Program, function: cst.FunctionDef) -> None:
         raise PlainerView(seen, f"the variables of {function.name.value}() are looked up by name")
     for node in walk(function.body):
         _refuse_names_of_a_class(program, node)
+        if isinstance(node, cst.Nonlocal) and binds_for_others(outline, node):
+            raise PlainerView(node, f"{function.name.value}() binds a variable that the training does not own")
 
 
 def sees_variables(program: Program, function: cst.FunctionDef) -> cst.CSTNode | None:
@@ -79,6 +82,12 @@ def sees_variables(program: Program, function: cst.FunctionDef) -> cst.CSTNode |
     named = (node for node, variable in program.used(function.body.body) if variable.owner is None)
     reflecting = (node for node in named if isinstance(node, cst.Name) and node.value in REFLECTION)
     return next((node for node in reflecting if not _names_its_object(program, node)), None)
+
+
+def binds_for_others(outline: Outline, node: cst.Nonlocal) -> bool:
+    """Whether a `nonlocal` is for variables of a function around the driver, which gets no value back."""
+    given_back = outline.site.driver.declared_nonlocal
+    return not _is_of_driver(outline, node) and any(item.name.value not in given_back for item in node.names)
 
 
 def _is_of_driver(outline: Outline, node: cst.Nonlocal) -> bool:

@@ -70,7 +70,7 @@ def _own_lines(nodes: list[cst.CSTNode]) -> Iterator[cst.SimpleStatementLine]:
 
 
 def _body(outline: Outline, line: cst.CSTNode, call: cst.Call, function: cst.FunctionDef) -> list[cst.CSTNode]:
-    check_helper(outline.program, function)
+    check_helper(outline, function)
     entered = enter(outline.program, function, call, outline.bindings, outline.site.epoch_loop, at_once=True)
     result = returned_statement(outline.program, line, call, entered.value)
     if result and entered.closing:

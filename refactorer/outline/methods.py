@@ -14,7 +14,7 @@ from refactorer.outline.anchors import uses_of
 from refactorer.outline.arguments import is_constant
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
-from refactorer.outline.contents import sees_variables
+from refactorer.outline.contents import binds_for_others, sees_variables
 from refactorer.outline.outline import Outline
 
 
@@ -25,7 +25,7 @@ def make_methods(outline: Outline) -> None:
         grown = False
         for function in _candidates(outline):
             moves = _can_move(outline, function) and sees_variables(outline.program, function) is None
-            if moves and _works_for_training_only(outline, function):
+            if moves and not _binds_for_others(outline, function) and _works_for_training_only(outline, function):
                 _move(outline, function)
                 grown = True
 
@@ -50,6 +50,11 @@ def _is_nested(outline: Outline, node: cst.FunctionDef) -> bool:
 
 def _writes_outer(node: cst.FunctionDef) -> bool:
     return any(isinstance(part, cst.Nonlocal) for part in walk(node.body))
+
+
+def _binds_for_others(outline: Outline, function: cst.FunctionDef) -> bool:
+    """Whether a function binds variables of a function around the driver, which gets no value back."""
+    return any(isinstance(node, cst.Nonlocal) and binds_for_others(outline, node) for node in walk(function.body))
 
 
 def _works_for_training_only(outline: Outline, function: cst.FunctionDef) -> bool:

@@ -9,6 +9,8 @@ import textwrap
 from tests.fuzz.families.draw import Draw
 from tests.fuzz.families.scope import bound, loaded, parsed, roles, stored
 
+OTHER_ROLES = ["loss", "epoch", "total", "best", "x", "out", "epochs", "history", "loader", "i"]
+
 
 def free_roles(text: str) -> set[str]:
     """The roles that a function reads from around it."""
@@ -30,12 +32,19 @@ def with_arguments(text: str, marker: str, arguments: str) -> str:
     return re.sub(rf"\b{marker}\b", arguments, text)
 
 
-def handed(draw: Draw, role: str, text: str, passed: list[str], renames: bool) -> tuple[str, str]:
-    """The function with its last parameters, and the arguments of its calls."""
+def handed(draw: Draw, role: str, text: str, passed: list[str], renames: bool, shadows: bool) -> tuple[str, str]:
+    """The function with its last parameters, and the arguments of its calls.
+
+    If it `shadows`, a parameter may have the name of something else in the caller.
+    """
     if f"FREE_{role}" not in text:
         return text, ""
     k = draw.rng.randrange(len(passed)) if passed and draw.maybe(0.25) else len(passed)  # from here on by keyword
-    new = {p: f"{p}__{role}" for i, p in enumerate(passed) if i >= k or (renames and draw.maybe(0.25))}
+    renamed = [p for i, p in enumerate(passed) if i >= k or (renames and draw.maybe(0.25))]
+    new = {p: f"{p}__{role}" for p in renamed}
+    if shadows and renamed and draw.maybe(0.3):
+        free = [other for other in OTHER_ROLES if not re.search(rf"\${other}\b", text) and other not in passed]
+        new |= {draw.pick(renamed): draw.pick(free)} if free else {}
     for old, name in new.items():
         text = re.sub(rf"\${old}\b", f"${name}", text)
     parameters = [f"${new.get(p, p)}" for p in passed]

@@ -49,7 +49,7 @@ class Layout:
             optional = around - fixed - names_only(self.parts.body)
             some = {r for r in sorted(optional - visible) if self.draw.maybe(self.share)} if not method else set()
             passed = around if lifts else (around - visible - fixed - set(self.parts.helpers) if method else some)
-            text, arguments = handed(self.draw, role, text, self.draw.shuffled(sorted(passed)), renames=not method)
+            text, arguments = handed(self.draw, role, text, self.draw.shuffled(sorted(passed)), not method, not visible)
             self.fill_calls(role, arguments)
             (self.lifted if lifts else self.helpers).append(text)
 
@@ -108,7 +108,7 @@ class Layout:
         passed = self.draw.shuffled(sorted(needed))
         result, receives = self.results(body)
         function = joined("def $fit(FREE_fit):", indent(joined(body, result)))
-        function, arguments = handed(self.draw, "fit", function, passed, renames=True)
+        function, arguments = handed(self.draw, "fit", function, passed, True, True)
         function = self.outer(function, "nonlocal")
         use = joined(f"{receives}$fit({arguments})", self.parts.after)
         if in_main:
