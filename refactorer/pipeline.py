@@ -15,6 +15,7 @@ from refactorer.idioms import (
     accumulation,
     automatic,
     configure,
+    decided_parameters,
     device,
     distributed,
     evaluation,
@@ -81,6 +82,7 @@ def convert_site(
         _reduce_sums(outline)
     keep_modes(outline, options.target == "lightning")
     keep_gradients(outline)
+    decided_parameters.apply(outline)
     epochs = epochs_of(outline)
     try:
         homes = Placing(outline, roles, configuration, epochs).run()

@@ -9,6 +9,9 @@ from refactorer.result import Converted
 from tests.fixtures_harness import Runner, first_difference
 
 SCRIPT = """
+import argparse
+import logging
+from collections import defaultdict
 import numpy as np
 import torch
 from torch import nn
@@ -29,8 +32,35 @@ class Kept:
         return self.net.weight.sum()
 
 
+class Meter:
+    def __init__(self, name="", start=0):
+        self.name, self.total = name, start
+
+    def __format__(self, spec):
+        return format(self.total, spec)
+
+
+class Weighing:
+    def __init__(self):
+        self.total = model.weight.sum()
+
+
+class Asked:
+    def __init__(self, net):
+        self.net, self.seen = net, []
+
+    @property
+    def place(self):
+        self.seen.append(self.net.weight.sum())
+        return 0
+
+
 def put(where, what):
     where.append(what.weight)
+
+
+args = argparse.Namespace(rank=0, every=2)
+logging.basicConfig(level=0, format="%(message)s")
 
 
 model = nn.Linear(3, 2)
@@ -77,6 +107,17 @@ BARE = {
     "numpy": {"behind": "found = np.mean(losses)"},
     "joined outputs": {"behind": "found = torch.cat(outputs).sum()"},
     "another network is switched": {"front": "helper.eval()", "behind": "found = losses[0]"},
+    "plain values": {"front": "total, names = 0, []", "behind": "found = total"},
+    "a counter of Python's": {"front": "counts = defaultdict(float)", "behind": "found = counts['x']"},
+    "a counter of the file": {"front": "meter = Meter('loss', start=1)", "behind": "found = f'{meter:.3f}'"},
+    "a condition": {
+        "behind": "if args.rank == 0 and len(losses) % args.every == 0:\n            print('it')\n        found = 1"
+    },
+    "a logger": {
+        "behind": "logger = log['logger']\n        found = f'{losses[0]:.3f}'\n        "
+        "logger.info('loss {:.3f}'.format(losses[0]))",
+        "each": "log['logger'] = logging.getLogger()",
+    },
     "seeds": {"behind": "torch.manual_seed(3)\n        found = 1"},
 }
 HELD = {
@@ -86,6 +127,11 @@ HELD = {
     "an item": {"front": "kept = {}", "inside": "kept['w'] = model.weight", "behind": "found = kept['w'] * 2"},
     "taken from the network": {"front": "kept = list(model.parameters())", "behind": "found = kept[0].sum()"},
     "joined parameters": {"inside": "kept.append(model.bias)", "behind": "found = torch.cat(kept)"},
+    "a counter that weighs": {"front": "kept = Weighing()", "behind": "found = kept.total"},
+    "a condition that computes": {
+        "front": "kept = Asked(model)",
+        "behind": "found = 0 if kept.place == 1 else kept.seen[0]",
+    },
     "an object of the file": {"front": "kept = Kept(model)", "behind": "found = kept.mean()"},
 }
 INLINE = """model.eval()

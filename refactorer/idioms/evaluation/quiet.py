@@ -19,20 +19,26 @@ from refactorer.idioms.evaluation.other_names import (
     other_names,
 )
 from refactorer.idioms.evaluation.parts import Evaluation, bound_again, call_of
+from refactorer.idioms.evaluation.plain_lines import is_only_asked, is_only_told, starts_anew
 from refactorer.idioms.looking import is_own_method
 from refactorer.idioms.plain import is_plain
 from refactorer.idioms.shapes import mode_line, only_call
 from refactorer.outline.blocks import is_docstring
+from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import returns
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_START, STEP, TEST_HOOKS, VALIDATION_HOOKS, Outline
 
 _READING = """
-item format append join strip tolist size numel detach cpu time perf_counter write flush info numpy keys values items
+item format append join strip tolist size numel detach cpu time perf_counter write flush info debug warning numpy keys
+values items
 """
 _METHODS = frozenset([*_READING.split(), *COMPUTING_METHODS])
 _NUMBERS = ("builtins.float", "builtins.int")
-_FUNCTIONS = ("builtins.", "time.", "math.", "datetime.", "os.path.", "torch.manual_seed", *COMPUTING_FUNCTIONS)
+_FUNCTIONS = (
+    "builtins.", "time.", "math.", "datetime.", "os.path.", "torch.manual_seed", "sklearn.metrics.",
+    *COMPUTING_FUNCTIONS,
+)  # fmt: skip
 
 
 def without_gradients(
@@ -105,10 +111,10 @@ def is_indifferent(
     """Whether a statement cannot tell whether gradients are on; `others` may need some."""
     if is_docstring(line) or any(mode_line(outline, line, roles.model, mode) for mode in ("eval", "train")):
         return True
-    if _is_renaming(line) or _switches(outline, line):
+    if _is_renaming(line) or _switches(outline, line) or starts_anew(outline, line):
         return True
     for node in walk(line):
-        if isinstance(node, (cst.FunctionDef, cst.Lambda)):
+        if isinstance(node, (cst.FunctionDef, cst.Lambda)) or _is_property(outline, node):
             return False
         if isinstance(node, cst.Call):
             full = outline.program.qualified_name(node.func)
@@ -120,12 +126,22 @@ def is_indifferent(
     for node, variable in outline.uses(line):
         if _is_asked_for_number(outline, node) or _is_asked_for_length(outline, node):
             continue
+        if variable not in roles.models and (is_only_asked(outline, node) or is_only_told(outline, node)):
+            continue
         known = variable.owner is None or variable in own or is_plain(outline, variable)
         if variable in roles.models or not known or variable in trained:
             return False
         if variable in made and node not in bound:
             return False
     return True
+
+
+def _is_property(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether an attribute may be worked out by a decorated method of the file."""
+    if not isinstance(node, cst.Attribute):
+        return False
+    same = (method for method in outline.program.find(cst.FunctionDef) if method.name.value == node.attr.value)
+    return any(method.decorators and class_of_method(outline.program, method) is not None for method in same)
 
 
 def _is_known_method(outline: Outline, call: cst.Call) -> bool:

@@ -1,0 +1,59 @@
+"""Conditions on parameters of entered functions for which the only call gives True or False.
+
+    def test(epoch, verbose=True):      becomes     total = measure()
+        total = measure()                           print(total)
+        if verbose:
+            print(total)
+
+What goes may bind nothing and hold no comments: `if False:` stays where something would be missing.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.targets import names_bound_by
+from refactorer.analysis.walk import walk
+from refactorer.emit.edits import Edit
+from refactorer.outline.decided import taken, word_of
+from refactorer.outline.outline import Outline
+
+_DEFINING = (cst.FunctionDef, cst.ClassDef, cst.NamedExpr, cst.Import, cst.ImportFrom, cst.AsName, cst.For, cst.Global)
+
+
+def apply(outline: Outline) -> None:
+    """Leaves one branch of each such condition."""
+    for hook, body in outline.hooks.items():
+        parts = {node.orelse for node in walk(*body) if isinstance(node, cst.If)}
+        edits: dict[cst.CSTNode, Edit] = {}
+        for node in walk(*body):
+            word = _word(outline, node.test) if isinstance(node, cst.If) and node not in parts else None
+            if isinstance(node, cst.If) and word is not None and _may_go(_dropped(node, word)):
+                edits[node] = taken(node.with_changes(test=cst.Name(str(word))))
+        if edits:
+            outline.edit(hook, edits)
+
+
+def _word(outline: Outline, test: cst.BaseExpression) -> bool | None:
+    """The truth value that a parameter, or its opposite, was given."""
+    if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
+        word = _word(outline, test.expression)
+        return None if word is None else not word
+    variable = outline.variable(test)
+    if variable is None or variable.owner is not None or word_of(test) is not None:
+        return None
+    return word_of(cst.Name(variable.name))
+
+
+def _dropped(node: cst.If, word: bool) -> cst.CSTNode | None:
+    return node.orelse if word else node.body
+
+
+def _may_go(part: cst.CSTNode | None) -> bool:
+    """Whether nothing is missed where a branch goes: names, and comments."""
+    if part is None:
+        return True
+    if "#" in cst.Module([]).code_for_node(part):
+        return False
+    nodes = list(walk(part))
+    return not any(isinstance(node, _DEFINING) or list(names_bound_by(node)) for node in nodes)
