@@ -16,7 +16,7 @@ from refactorer.idioms import renewed
 from refactorer.idioms.backward_hook import OwnBackward, find_backward, give
 from refactorer.idioms.behind_step import Places, find_places, move
 from refactorer.idioms.clearing import clearing_lines, clears_first, lines_for_hook, says_who_clears
-from refactorer.idioms.closures import may_fail_to_step
+from refactorer.idioms.closures import may_be_missing, may_fail_to_step
 from refactorer.idioms.gradients import (
     added_to_elsewhere,
     clips_elsewhere,
@@ -105,7 +105,7 @@ def _found(outline: Outline, roles: Roles, lean: bool) -> tuple[Calls, Places] |
             found = detect(outline, roles, lean)
     if isinstance(found, Obstacle):
         outline.hooks[STEP] = kept
-        return first
+        return found if found.node is outline.site.batch_loop else first
     if comments:
         outline.footers[STEP] = [*comments, *outline.footers.get(STEP, [])]
     return found
@@ -203,6 +203,9 @@ def _calls(
         return Obstacle(loop, "the optimizer is stepped or cleared in more than one place")
     if runs_inside_itself(outline):
         return Obstacle(loop, "the training may begin again inside itself")
+    skipped = [] if by_hook else loop_jumps(body[: min(*zeros, *steps)])
+    if skipped and may_be_missing(outline, roles):
+        return Obstacle(loop, "batches may be left where there is no optimizer, and the Trainer needs one for each")
     return Calls(zeros, body.index(own.line), steps[0], own, by_hook, in_place)
 
 
