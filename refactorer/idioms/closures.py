@@ -39,16 +39,17 @@ def may_be_missing(outline: Outline, roles: Roles) -> bool:
 def _may_hold_none(program: Program, variable: Variable, depth: int) -> bool:
     for seen in variable.writes:
         parent = program.parent.get(seen.node)
-        given = values_given(program, parent) if isinstance(parent, cst.Param) else []
-        made = program.bound_to(seen.node) if not isinstance(parent, cst.Param) else None
-        if given is None or any(_may_be_none(program, value, depth + 1) for value in [*given, *filter(None, [made])]):
+        values: list[cst.BaseExpression | None] = [program.bound_to(seen.node)]
+        if isinstance(parent, cst.Param):
+            values = [*(values_given(program, parent) or ()), parent.default]
+        if any(_may_be_none(program, value, depth + 1) for value in values):
             return True
     return not variable.writes
 
 
 def _may_be_none(program: Program, value: cst.BaseExpression | None, depth: int) -> bool:
-    """Whether a value may be None; what other files make, or parts of it, is taken to be something."""
-    if value is None or depth > _DEPTH:
+    """Whether a value may be None; what other files make, or what is not written out, is taken not to be."""
+    if depth > _DEPTH:
         return True
     if isinstance(value, cst.Name):
         variable = program.variables.get(value)
@@ -57,7 +58,7 @@ def _may_be_none(program: Program, value: cst.BaseExpression | None, depth: int)
         return any(_may_be_none(program, part, depth) for part in (value.body, value.orelse))
     function = called_function(program, value) if isinstance(value, cst.Call) else None
     if function is None:
-        return not isinstance(value, cst.Call)
+        return False
     results = [found.value for found in returns(function.body.body)]
     return may_reach_end(function.body) or any(_may_be_none(program, result, depth + 1) for result in results)
 

@@ -87,6 +87,7 @@ MAKERS = {
     "one of two": "if len(loader) > 3:\n    optimizer = Drawing(model.parameters())\nelse:\n"
     "    optimizer = optim.SGD(model.parameters(), lr=0.1)",
     "under a condition": "if len(loader) > 3:\n    optimizer = optim.SGD(model.parameters(), lr=0.1)",
+    "none at first": "optimizer = None\nif len(loader) > 3:\n    optimizer = make('Adam', model)",
     "never": "if len(loader) > 30:\n    optimizer = optim.SGD(model.parameters(), lr=0.1)",
 }
 
@@ -370,7 +371,11 @@ if loss < LEAST:
 else:
     print("left")
 """
-ALWAYS = [name for name in MAKERS if MAKERS[name] not in NONE and "may make none" not in name and "under" not in name]
+ALWAYS = [
+    name
+    for name in MAKERS
+    if MAKERS[name] not in NONE and not any(word in name for word in ("may", "under", "at first"))
+]
 
 
 @pytest.mark.parametrize("name", ALWAYS)
