@@ -42,7 +42,7 @@ from refactorer.outline.helpers import enter_helpers
 from refactorer.outline.homes import Homes
 from refactorer.outline.methods import make_methods
 from refactorer.outline.optimizers import Roles, find_roles, is_asked_for_parameters, is_surely_bound
-from refactorer.outline.outline import BATCH_END, BEFORE_STEP, EPOCH_START, STEP, Note, Outline
+from refactorer.outline.outline import BACKWARD, BATCH_END, BEFORE_STEP, EPOCH_START, STEP, Note, Outline
 from refactorer.outline.placing import Placing
 from refactorer.outline.refusal import LeftOver, Refusal, Split
 from refactorer.outline.returning import stop_instead
@@ -87,7 +87,7 @@ def convert_site(
     try:
         homes = Placing(outline, roles, configuration, epochs).run()
     except Refusal as refusal:
-        if outline.hooks.keys() & {BEFORE_STEP, BATCH_END}:
+        if outline.hooks.keys() & {BACKWARD, BEFORE_STEP, BATCH_END}:
             raise Split(refusal.node, refusal.message) from refusal
         raise
     homes.hold(outline, find_holdings(outline))

@@ -13,6 +13,7 @@ from pytorch_lightning.plugins.precision import Precision
 from torch import Tensor
 
 from runtime import hooks
+from runtime.optimizers import ScriptsOptimizer
 
 
 class ScriptsPrecision(Precision):
@@ -36,10 +37,11 @@ class ScriptsPrecision(Precision):
         loss = closure()
         if loss is None and model.automatic_optimization:
             return None
+        scripts = optimizer.scripts if isinstance(optimizer, ScriptsOptimizer) else optimizer
         if _is_watched(model.trainer):
-            self.scaler.unscale_(optimizer)
+            self.scaler.unscale_(scripts)
         self._after_closure(model, optimizer)
-        result = self.scaler.step(optimizer, **kwargs)
+        result = self.scaler.step(scripts, **kwargs)
         self.scaler.update()
         return result
 

@@ -13,9 +13,10 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.emit.edits import Edit, Removed
 from refactorer.idioms import renewed
+from refactorer.idioms.backward_hook import OwnBackward, find_backward, give
 from refactorer.idioms.behind_step import Places, find_places, move
 from refactorer.idioms.clearing import clearing_lines, clears_first, lines_for_hook, says_who_clears
-from refactorer.idioms.closures import may_fail_to_step
+from refactorer.idioms.closures import may_be_missing, may_fail_to_step
 from refactorer.idioms.gradients import (
     added_to_elsewhere,
     clips_elsewhere,
@@ -45,7 +46,7 @@ from refactorer.outline.refusal import Split
 
 @dataclass(frozen=True)
 class Calls:
-    """Indices of the calls in the body of the step: those that clear gradients, backward and step; and the loss.
+    """Indices of the calls in the body of the step: those that clear gradients, backward and step; and its backward.
 
     `by_hook` says that the module clears the gradients by lines of the script, since the optimizer may hold others.
     `in_place` says that whatever clears them stays where it is, if anything does, and the Trainer clears nothing.
@@ -54,9 +55,14 @@ class Calls:
     zeros: list[int]
     backward: int
     step: int
-    loss: cst.BaseExpression
+    own: OwnBackward
     by_hook: bool = False
     in_place: bool = False
+
+    @property
+    def loss(self) -> cst.BaseExpression:
+        """What the step hands to the Trainer."""
+        return self.own.loss
 
 
 def apply(outline: Outline, roles: Roles, instead: str | None = None, lean: bool = True) -> None:
@@ -99,7 +105,7 @@ def _found(outline: Outline, roles: Roles, lean: bool) -> tuple[Calls, Places] |
             found = detect(outline, roles, lean)
     if isinstance(found, Obstacle):
         outline.hooks[STEP] = kept
-        return first
+        return found if found.node is outline.site.batch_loop else first
     if comments:
         outline.footers[STEP] = [*comments, *outline.footers.get(STEP, [])]
     return found
@@ -173,7 +179,8 @@ def _calls(
 ) -> Calls | Obstacle:  # fmt: skip
     """The calls of a step that has each of them, and nothing that hides another."""
     loop = outline.site.batch_loop
-    scaled = _scaled_by_apex(outline)
+    own = find_backward(outline, body, lean)
+    scaled = _scaled_by_apex(outline) if own is None else None
     if scaled is not None:
         return Obstacle(scaled, "scale_loss() of apex stands around backward(), and only the script can call it")
     if roles.stepping is None:
@@ -183,9 +190,8 @@ def _calls(
     zeros = lines_for_hook(outline, roles, body) if by_hook and not in_place else zeros
     made = [method_line(outline, line, roles.stepping, "step") for line in body]
     steps = [i for i, call in enumerate(made) if call is not None and not call.args]
-    backwards = [i for i, line in enumerate(body) if _plain_backward(line) is not None]
-    if len(outline.site.backwards) != 1 or len(backwards) != 1 or len(steps) != 1 or not (zeros or in_place):
-        return why_not_once(outline, bool(backwards), bool(steps))
+    if own is None or len(steps) != 1 or not (zeros or in_place):
+        return why_not_once(outline, own is not None, bool(steps))
     left = returns(body[: steps[0] + 1])
     if left:
         return Obstacle(left[0], "`return` leaves the training from inside a step")
@@ -197,9 +203,10 @@ def _calls(
         return Obstacle(loop, "the optimizer is stepped or cleared in more than one place")
     if runs_inside_itself(outline):
         return Obstacle(loop, "the training may begin again inside itself")
-    call = _plain_backward(body[backwards[0]])
-    assert call is not None and isinstance(call.func, cst.Attribute)
-    return Calls(zeros, backwards[0], steps[0], call.func.value, by_hook, in_place)
+    skipped = [] if by_hook else loop_jumps(body[: min(*zeros, *steps)])
+    if skipped and may_be_missing(outline, roles):
+        return Obstacle(loop, "batches may be left where there is no optimizer, and the Trainer needs one for each")
+    return Calls(zeros, body.index(own.line), steps[0], own, by_hook, in_place)
 
 
 def _scaled_by_apex(outline: Outline) -> cst.With | None:
@@ -236,12 +243,6 @@ def _order(outline: Outline, body: list[cst.CSTNode], calls: Calls, late: list[i
     return None
 
 
-def _plain_backward(line: cst.CSTNode) -> cst.Call | None:
-    call = only_call(line)
-    plain = call is not None and isinstance(call.func, cst.Attribute) and call.func.attr.value == "backward"
-    return call if plain and call is not None and not call.args else None
-
-
 def _calls_elsewhere(
     outline: Outline, optimizer: Variable | Held, method: str, here: list[cst.CSTNode]
 ) -> list[cst.Call]:  # fmt: skip
@@ -274,7 +275,9 @@ def _automatic(outline: Outline, calls: Calls, places: Places) -> None:
     away = [*places.between, *places.behind]
     front = [line for line in body[calls.backward :] if line not in away]
     zeros = [] if calls.by_hook else calls.zeros
-    edits, remarks = remove(body, zeros, (calls.backward, calls.step))
+    edits, remarks = remove(body, zeros, (calls.backward, calls.step) if calls.own.alike else (calls.step,))
+    if not calls.own.alike:
+        edits.update(give(outline, calls.own))
     if calls.by_hook:
         edits.update(_clear_in_hook(outline, [body[i] for i in calls.zeros]))
     jumps = leave_step(head, cst.Name("None"), False, verb, outline.mark(STEP))

@@ -28,6 +28,41 @@ def may_fail_to_step(outline: Outline, roles: Roles) -> bool:
     return unbound or may_need_closure(outline, roles)
 
 
+def may_be_missing(outline: Outline, roles: Roles) -> bool:
+    """Whether there may be no optimizer: no line has surely made one, or what makes it may be None."""
+    program, optimizer = outline.program, roles.stepping
+    if isinstance(optimizer, Held):
+        return any(_may_be_none(program, value, 0) for value in values_of(program, optimizer.attribute))
+    return optimizer is None or not is_surely_bound(outline, optimizer) or _may_hold_none(program, optimizer, 0)
+
+
+def _may_hold_none(program: Program, variable: Variable, depth: int) -> bool:
+    for seen in variable.writes:
+        parent = program.parent.get(seen.node)
+        values: list[cst.BaseExpression | None] = [program.bound_to(seen.node)]
+        if isinstance(parent, cst.Param):
+            values = [*(values_given(program, parent) or ()), parent.default]
+        if any(_may_be_none(program, value, depth + 1) for value in values):
+            return True
+    return not variable.writes
+
+
+def _may_be_none(program: Program, value: cst.BaseExpression | None, depth: int) -> bool:
+    """Whether a value may be None; what other files make, or what is not written out, is taken not to be."""
+    if depth > _DEPTH:
+        return True
+    if isinstance(value, cst.Name):
+        variable = program.variables.get(value)
+        return value.value == "None" or variable is None or _may_hold_none(program, variable, depth)
+    if isinstance(value, cst.IfExp):
+        return any(_may_be_none(program, part, depth) for part in (value.body, value.orelse))
+    function = called_function(program, value) if isinstance(value, cst.Call) else None
+    if function is None:
+        return False
+    results = [found.value for found in returns(function.body.body)]
+    return may_reach_end(function.body) or any(_may_be_none(program, result, depth + 1) for result in results)
+
+
 def may_need_closure(outline: Outline, roles: Roles) -> bool:
     """Whether the optimizer may be an LBFGS: by its class, one chosen by name, or one out of sight."""
     program, optimizer = outline.program, roles.stepping

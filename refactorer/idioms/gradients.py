@@ -136,7 +136,7 @@ def added_to_elsewhere(outline: Outline) -> bool:
 
 def _trains_elsewhere(outline: Outline) -> bool:
     """Whether the file holds another training, by hand or already converted."""
-    return holds_converted(outline.program) or len(backward_calls(outline.program)) > 1
+    return holds_converted(outline.program) or len(backward_calls(outline.program)) > len(outline.site.backwards)
 
 
 def runs_again(outline: Outline) -> bool:

@@ -26,7 +26,7 @@ _READING = """
 item detach cpu numpy tolist size dim numel float long int double argmax argmin max min eq ne ge gt le lt sum mean std
 view view_as reshape squeeze unsqueeze t clone topk exp log sqrt abs pow round sigmoid softmax norm type_as expand_as
 byte bool all any equal to format join strip append extend set_description set_postfix set_description_str
-set_postfix_str add_scalar add_scalars write flush
+set_postfix_str add_scalar add_scalars write flush strftime isoformat total_seconds timestamp
 """
 _FUNCTIONS = {
     f"{module}.{name}"

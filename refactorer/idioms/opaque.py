@@ -13,6 +13,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.clearing import lines_for_hook
 from refactorer.idioms.shapes import only_call
+from refactorer.outline.blocks import block_lines
 from refactorer.outline.held import held_by, is_known_optimizer
 from refactorer.outline.kept import keeps_meanwhile
 from refactorer.outline.optimizers import Held, Roles, is_scheduler, known_optimizers, roles_of
@@ -69,7 +70,7 @@ def _switched(outline: Outline) -> tuple[Variable, ...]:
 def _called(outline: Outline, method: str) -> list[Variable | Held]:
     """What lines of the step call a method of without an argument, schedulers aside."""
     found: dict[Variable | Held, None] = {}
-    for line in outline.hooks[STEP]:
+    for line in _lines(outline):
         call = only_call(line)
         if call is None or call.args or not isinstance(call.func, cst.Attribute) or call.func.attr.value != method:
             continue
@@ -79,6 +80,14 @@ def _called(outline: Outline, method: str) -> list[Variable | Held]:
         if owner is not None and base is not None and _is_of_driver(outline, base):
             found.setdefault(owner)
     return list(found)
+
+
+def _lines(outline: Outline) -> list[cst.CSTNode]:
+    """The lines of the step; those in the last condition too, where the whole step may stand."""
+    found = list(outline.hooks[STEP])
+    while found and isinstance(found[-1], cst.If):
+        found += block_lines(found[-1].body)
+    return found
 
 
 def _is_of_driver(outline: Outline, variable: Variable) -> bool:

@@ -66,7 +66,7 @@ def opened(outline: Outline, roles: Roles) -> tuple[list[cst.CSTNode], list[cst.
 
 
 def _trains(outline: Outline, block: cst.CSTNode) -> bool:
-    return len(outline.site.backwards) == 1 and holds([block], outline.site.backwards[0])
+    return all(holds([block], call) for call in outline.site.backwards)
 
 
 def _left_otherwise(line: cst.If) -> cst.If:

@@ -76,8 +76,8 @@ def require_automatic(outline: Outline, roles: Roles) -> None:
     if outline.scaler is None:
         return
     node = outline.site.batch_loop
-    if roles.opaque or roles.held is not None:
-        raise Split(node, "the class of the optimizer is not known")
+    if roles.held is not None:
+        raise Split(node, "an object holds the optimizer")
     if roles.renewed is not None:
         raise Split(node, "the optimizer is made anew between epochs")
     if not outline.automatic:

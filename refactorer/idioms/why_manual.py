@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.walk import walk
+from refactorer.idioms.backward_hook import find_backward
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.idioms.shapes import method_calls, only_call
 from refactorer.outline.optimizers import Roles, is_scheduler
@@ -22,9 +23,9 @@ def why_no_optimizer(outline: Outline, roles: Roles) -> str:
     inside = {id(node) for node in walk(*outline.hooks[STEP])}
     if not all(id(call) in inside for call in outline.site.backwards):
         return "backward() stands in a function that is not part of the step"
-    backwards, body = outline.site.backwards, outline.hooks[STEP]
-    if len(backwards) != 1 or not _is_own_line(body, backwards[0]):
-        return why_not_once(outline, len(backwards) != 1, False).reason
+    body = outline.hooks[STEP]
+    if find_backward(outline, body) is None:
+        return why_not_once(outline, False, False).reason
     if not names:
         return _without_plain_step(outline)
     if not any(_is_own_line(body, call) for call in calls):

@@ -204,6 +204,9 @@ def is_of_loss(program: Program, call: cst.Call) -> bool:
     if program.qualified_name(call.func) is not None:
         return False
     return not any(
-        isinstance(node, cst.FunctionDef) and node.name.value == "backward" and not node.decorators
+        isinstance(node, cst.FunctionDef)
+        and node.name.value == "backward"
+        and not node.decorators
+        and not _in_converted_class(program, node)
         for node in program.scope
     )

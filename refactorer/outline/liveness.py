@@ -16,6 +16,7 @@ from refactorer.outline.batches import is_round
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.outline import (
+    BACKWARD,
     BATCH_END,
     BEFORE_STEP,
     EPOCH_END,
@@ -73,7 +74,7 @@ class Liveness:
         for hook, body in self._ordered():
             one = self._flow(body)
             one = Flow(one.early, one.sure, one.may)
-            if hook in (ZERO_GRAD, STEP, BEFORE_STEP, BATCH_END):
+            if hook in (ZERO_GRAD, STEP, BACKWARD, BEFORE_STEP, BATCH_END):
                 batch = batch.then(one)
                 continue
             total, batch = total.then(batch.maybe()), NOTHING

@@ -21,15 +21,16 @@ from refactorer.outline.site import Site
 
 EPOCHS, TRAIN_DATA = "epochs", "train_dataloader"
 EPOCH_START, STEP, EPOCH_END = "on_train_epoch_start", "training_step", "on_train_epoch_end"
-ZERO_GRAD, BEFORE_STEP, BATCH_END = "optimizer_zero_grad", "on_before_optimizer_step", "on_train_batch_end"
+ZERO_GRAD, BACKWARD = "optimizer_zero_grad", "backward"
+BEFORE_STEP, BATCH_END = "on_before_optimizer_step", "on_train_batch_end"
 VALIDATION_START, VALIDATION_STEP = "on_validation_epoch_start", "validation_step"
 VALIDATION_END, VALIDATION_DATA = "on_validation_epoch_end", "val_dataloader"
 TEST_START, TEST_STEP, TEST_END = "on_test_epoch_start", "test_step", "on_test_epoch_end"
 VALIDATION_HOOKS = (VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
 TEST_HOOKS = (TEST_START, TEST_STEP, TEST_END)
 HOOK_ORDER = (
-    EPOCH_START, ZERO_GRAD, STEP, BEFORE_STEP, BATCH_END, VALIDATION_DATA, VALIDATION_START, VALIDATION_STEP,
-    VALIDATION_END, EPOCH_END, *TEST_HOOKS,
+    EPOCH_START, ZERO_GRAD, STEP, BACKWARD, BEFORE_STEP, BATCH_END, VALIDATION_DATA, VALIDATION_START,
+    VALIDATION_STEP, VALIDATION_END, EPOCH_END, *TEST_HOOKS,
 )  # fmt: skip
 
 

@@ -66,7 +66,7 @@ MANUAL = [
     "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nloss.backward()\nif loss.item() < 0.5: continue\n"
     "optimizer.step()",
     "loss = (model(x) - y).pow(2).mean()\nloss.backward()\nif epoch:\n    optimizer.step()\n    optimizer.zero_grad()",
-    "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nloss.backward(retain_graph=True)\noptimizer.step()",
+    "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nloss.backward()\nloss.backward()\noptimizer.step()",
 ]
 
 
@@ -241,7 +241,7 @@ def test_networks_that_do_not_surely_hold_them(more: str, other: str) -> None:
 def test_the_reason_names_what_scales_the_loss() -> None:
     body = (
         "optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\nif sys.argv:\n"
-        "    with amp.scale_loss(loss, optimizer) as scaled:\n        scaled.backward()\nelse:\n"
+        "    with amp.scale_loss(loss, optimizer) as scaled:\n        scaled.backward()\n        print(x)\nelse:\n"
         "    loss.backward()\noptimizer.step()"
     )
     text = SCRIPT.replace("import torch\n", "import torch\nfrom apex import amp\n", 1)

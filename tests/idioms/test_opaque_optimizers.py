@@ -87,6 +87,7 @@ MAKERS = {
     "one of two": "if len(loader) > 3:\n    optimizer = Drawing(model.parameters())\nelse:\n"
     "    optimizer = optim.SGD(model.parameters(), lr=0.1)",
     "under a condition": "if len(loader) > 3:\n    optimizer = optim.SGD(model.parameters(), lr=0.1)",
+    "none at first": "optimizer = None\nif len(loader) > 3:\n    optimizer = make('Adam', model)",
     "never": "if len(loader) > 30:\n    optimizer = optim.SGD(model.parameters(), lr=0.1)",
 }
 
@@ -357,3 +358,37 @@ fit(agent)
 def test_lightning_alone_would_give_it_a_closure() -> None:
     result = convert_text(script(MAKERS["own class"]), options=Options(target="lightning"))
     assert not isinstance(result, Converted) or "self.automatic_optimization = False" in result.after
+
+
+UNDER = """
+loss = F.cross_entropy(model(x), y)
+print(epoch, loss.item(), torch.rand(1).item())
+if loss < LEAST:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    print("stepped", loss.item())
+else:
+    print("left")
+"""
+ALWAYS = [
+    name
+    for name in MAKERS
+    if MAKERS[name] not in NONE and not any(word in name for word in ("may", "under", "at first"))
+]
+
+
+@pytest.mark.parametrize("name", ALWAYS)
+def test_a_step_that_stands_under_a_condition(name: str, runner: Runner) -> None:
+    before = script(MAKERS[name], UNDER.replace("LEAST", "0.7"), LOOP[: LOOP.index("        print")])
+    after = converted(before)
+    assert "manual_backward" not in after and "return None" in after
+    assert first_difference(runner.run(before), runner.run(after)) is None
+
+
+@pytest.mark.parametrize("jump", [False, True])
+@pytest.mark.parametrize("name", [name for name in MAKERS if name not in ALWAYS])
+def test_no_batch_needs_the_optimizer(name: str, jump: bool, runner: Runner) -> None:
+    step = "print(x.sum().item())\nif epoch < 9: continue\n" + STEP if jump else UNDER.replace("LEAST", "-1.0")
+    before = script(MAKERS[name], step, LOOP[: LOOP.index("        print")])
+    assert first_difference(runner.run(before), runner.run(converted(before))) is None

@@ -77,6 +77,54 @@ AUTOMATIC = {
                             'scaler=scaler, accumulate_grad_batches=3, last_window="carry")'),
 }  # fmt: skip
 
+MADE = "torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)"
+ELSEWHERE = """
+import pathlib, sys
+pathlib.Path("elsewhere.py").write_text('''
+import torch
+class Plain(torch.optim.SGD):
+    def step(self):
+        print("stepped", torch.rand(1).item())
+        super().step()
+class Wrapper:
+    def __init__(self, model):
+        self.inner = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        self.param_groups = self.inner.param_groups
+    def zero_grad(self):
+        self.inner.zero_grad()
+    def step(self):
+        self.inner.step()
+        for group in self.param_groups:
+            group["lr"] *= 0.99
+def make(model):
+    return torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+''')
+sys.path.insert(0, ".")
+from elsewhere import Plain, Wrapper, make
+"""
+
+
+def opaque(made: str, body: str) -> str:
+    """A script whose optimizer is made out of sight, without the scheduler that not everything takes."""
+    text = script(body).replace("scheduler =", "pass # scheduler =")
+    return ELSEWHERE + text.replace(MADE, made)
+
+
+CLASSES = {
+    "made elsewhere": "make(model)",
+    "a class of another file": "Plain(model.parameters(), lr=0.1)",
+    "no optimizer of torch": "Wrapper(model)",
+    "adam, fused or not": "getattr(torch.optim, 'Ad' + 'am')(model.parameters(), lr=0.1)",
+}
+BODIES = {
+    "plain": ZERO + SCALED + STEP,
+    "cleared behind": SCALED + STEP + ZERO,
+    "clipped": ZERO + SCALED + UNSCALE + CLIP + STEP,
+    "printed behind": ZERO + SCALED + STEP + "print(loss.item(), optimizer.param_groups[0]['lr'])",
+    "printed in between": ZERO + SCALED + "total += loss.item()\n" + STEP,
+}
+OPAQUE = {f"{kind}, {name}": opaque(made, body) for kind, made in CLASSES.items() for name, body in BODIES.items()}
+
 #: name: (script, the reason in the note)
 LITERAL = {
     "clipped without unscaling": (script(ZERO + SCALED + CLIP + STEP), "before they are unscaled"),
@@ -131,6 +179,15 @@ def test_trains_the_same(name: str, runner: Runner) -> None:
     before = runner.run(text, [])
     assert before.status == 0 and before.events, before.error
     assert first_difference(before, runner.run(converted(text).after, [])) is None
+
+
+@pytest.mark.parametrize("text", OPAQUE.values(), ids=OPAQUE)
+def test_an_optimizer_out_of_sight(text: str, runner: Runner) -> None:
+    after = converted(text).after
+    assert "scaler=scaler)" in after and "automatic_optimization" not in after
+    before = runner.run(text, [])
+    assert before.status == 0 and before.events, before.error
+    assert first_difference(before, runner.run(after, [])) is None
 
 
 @pytest.mark.parametrize("options", [{"skip": ["N101"]}, {"skip": ["N112"]}, {"target": "lightning"}])
