@@ -84,16 +84,6 @@ SUMMED = """        if args.ddp:
             total = shared.item()
 """
 
-MIDDLE = """            optimizer.step()
-            if epoch == 0:
-                model.eval()
-                total = 0.0
-                with torch.no_grad():
-                    for x, y in test_loader:
-                        total += criterion(model(x), y).item()
-                print(total)
-                model.train()
-"""
 EVALUATION = SCRIPT[SCRIPT.index("        model.eval()") : SCRIPT.index(PRINT)] + PRINT
 
 
@@ -204,10 +194,6 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
     ),
     "does_it_have_one": (((END, "    print(hasattr(model, 'module'))\n"),), "in another way"),
     "own_code_in_the_arguments": (((GUARD, GUARD.replace("DDP(model)", "DDP(model, device_ids=f())")),), "arguments"),
-    "evaluated_in_the_middle": (
-        (("            optimizer.step()\n", MIDDLE), (EVALUATION, "")),
-        "middle of an epoch",
-    ),
     "evaluated_with_gradients": ((("        with torch.no_grad():\n", "        if True:\n"),), "outside the steps"),
     "evaluated_with_some_gradients": (
         (("        with torch.no_grad():\n            for x, y in test_loader:\n                total +=",

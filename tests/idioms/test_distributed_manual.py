@@ -38,6 +38,9 @@ SKIPS = "            if x.shape[0] < 3:\n                continue\n"
 IN_TURNS = (
     "            if epoch % 2:\n                loss.backward()\n            else:\n                loss.backward()\n"
 )
+MIDDLE = STEPS.replace("for x, y in loader", "for i, (x, y) in enumerate(loader)") + (
+    "            if i % 2 == 1:\n" + indented(indented(EVALUATION)) + "                model.train()\n"
+)
 GOES = {
     "in_branches": ((BACKWARD, IN_TURNS),),
     "a_scaler_or_none": (
@@ -48,6 +51,7 @@ GOES = {
     "skipped_batches": ((STEP, STEP + SKIPS),),
     "skipped_batches_by_hand": (*TWO, (STEP, STEP + SKIPS)),
     "its_buffers_stay_apart": (("DDP(model)", "DDP(model, broadcast_buffers=False)"), (BACKWARD, IN_TURNS)),
+    "evaluated_in_the_middle": ((EVALUATION, ""), (STEPS, MIDDLE)),
     "another_training_that_nothing_calls": (
         (BACKWARD, IN_TURNS), ("\ndef main", "\ndef unused(net, x):\n    net(x).sum().backward()\n\ndef main"),
     ),
@@ -60,7 +64,9 @@ STAYS = {
         (BACKWARD, BACKWARD + "            [penalty(net) for net in []]\n"),
     ),
     "unused_parameters": ((BACKWARD, IN_TURNS), ("DDP(model)", "DDP(model, find_unused_parameters=True)")),
-    "evaluated_in_the_step": ((EVALUATION, ""), (BOTH, IN_TURNS + "            optimizer.step()\n" + indented(EVALUATION))),
+    "evaluated_in_the_step": (
+        (EVALUATION, ""), (BOTH, IN_TURNS + "            optimizer.step()\n" + indented(EVALUATION)),
+    ),
 }  # fmt: skip
 
 
