@@ -26,6 +26,7 @@ from refactorer.idioms.evaluation.parts import (
 from refactorer.idioms.evaluation.quiet import (
     computes_beside,
     is_indifferent,
+    is_switch,
     names_of_others,
     own_variables,
     without_gradients,
@@ -209,7 +210,8 @@ def keep_gradients(outline: Outline) -> None:
         lines: list[cst.CSTNode] = []
         held: list[cst.CSTNode] = []
         for line in outline.hooks[hook]:
-            free = _without_guard(outline, line)
+            first = not held and is_switch(outline, line)
+            free = [line] if first else _without_guard(outline, line)
             if free:
                 lines += [*_with_gradients(outline, held), *free]
                 held = []
