@@ -176,6 +176,7 @@ def _is_given_optimizer(program: Program, parameter: cst.Param, depth: int) -> b
     return values is not None and all(_makes_optimizer(program, value, depth) for value in values)
 
 
+_SPREADING = ("torch.nn.DataParallel", "torch.nn.parallel.DataParallel")
 _DEPTH = 6
 _PLAIN_CALLS = ("torch.", "builtins.", "numpy.")
 _OF_NETWORKS = ("parameters", "named_parameters", "state_dict", "load_state_dict")
@@ -262,6 +263,14 @@ def gives_back(program: Program, seen: Occurrence) -> bool:
     named = (function for function in program.find(cst.FunctionDef) if function.name.value in methods)
     own = any(class_of_method(program, function) is not None for function in named)
     return not own and not any(_makes_parameter(program, other) for other in variable.writes)
+
+
+def spreads_again(program: Program, seen: Occurrence) -> bool:
+    """Whether a write puts a network into `DataParallel`, under its own name."""
+    value, variable = program.bound_to(seen.node), program.variables[seen.node]
+    if not isinstance(value, cst.Call) or program.qualified_name(value.func) not in _SPREADING:
+        return False
+    return bool(value.args) and program.variables.get(value.args[0].value) is variable
 
 
 def _makes_parameter(program: Program, seen: Occurrence) -> bool:

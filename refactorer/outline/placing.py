@@ -13,7 +13,14 @@ from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.anchors import loops_around
 from refactorer.outline.device_uses import is_given_away, is_made_as_device, only_places
 from refactorer.outline.homes import Homes
-from refactorer.outline.optimizers import assigned_class, gives_back, is_asked_for_parameters, makes_module
+from refactorer.outline.inline import values_given
+from refactorer.outline.optimizers import (
+    assigned_class,
+    gives_back,
+    is_asked_for_parameters,
+    makes_module,
+    spreads_again,
+)
 from refactorer.outline.outline import (
     BATCH_END,
     EPOCHS,
@@ -193,10 +200,21 @@ class Placing(Supplying):
                 raise Refusal("R403", seen.node, f"{variable.name} outlives a step but is bound in a special way",
                               "bind it with a plain assignment")  # fmt: skip
 
+    def _is_given_a_model(self, seen: Occurrence) -> bool:
+        """Whether a write is a parameter that every caller gives a model of the training."""
+        parameter = self.program.parent.get(seen.node)
+        values = values_given(self.program, parameter) if isinstance(parameter, cst.Param) else None
+        models = (self.outline.variable(value) for value in values or ())
+        networks = (v in self.roles.models or (v and is_asked_for_parameters(self.program, v)) for v in models)
+        return bool(values) and all(networks)
+
     def _require_plain(self, variable: Variable) -> None:
         """A module holds its submodules and parameters in a special way: such an attribute takes nothing else later."""
         bound = [seen for seen in variable.writes if seen.order >= 0 and seen.access != "update"]
         bound = [seen for seen in bound if not gives_back(self.program, seen)]
+        spread = [seen for seen in bound if spreads_again(self.program, seen)]
+        if spread and all(self._is_given_a_model(seen) for seen in bound if seen not in spread):
+            return
         kinds = {makes_module(self.program, seen) for seen in bound}
         if len(kinds) > 1:
             at = next((s.node for s in variable.writes if self.is_inside(s.node)), self.site.batch_loop)

@@ -55,6 +55,15 @@ def evaluate_some(model, loader):
         for a, b in loader:
             total += F.cross_entropy(model(a), b).item()
     return total
+def evaluate_spread(model, loader, many=True):
+    if many and not isinstance(model, nn.DataParallel):
+        model = nn.DataParallel(model)
+    model.eval()
+    with torch.no_grad():
+        losses = [F.cross_entropy(model(x), y).item()]
+        for a, b in loader:
+            losses.append(F.cross_entropy(model(a), b).item())
+    return sum(losses), type(model).__name__
 def bind():
     global bound
     bound = subset(val_set, 7)
@@ -147,6 +156,7 @@ print(last)
     "an argument in two lines": under(
         "if epoch", "best = evaluate(model, val_loader, best if epoch > 1 else\n    last)"
     ),
+    "a model that is spread for it": under("if epoch > 0", "last = evaluate_spread(model, val_loader)\nprint(last)"),
     "an item of a dictionary": "best = evaluate(model, {'a': val_loader}['a'])\nprint(best)\n",
     "code between": MADE + "print(torch.rand(1))\nlast = evaluate_on(model, train_set)\n",
 }  # fmt: skip

@@ -365,7 +365,7 @@ for epoch in range(2):
         end = time.time()
     print(epoch, losses.sum, kept[-1:])
 """
-WITHOUT = ["losses.update(error.item(), x.size(0))", "losses.update((out.argmax(1) == y).sum().item())"]
+WITHOUT = ["losses.update(error.item(), x.size(0))", "losses.update((out.argmax(1) == y).sum().item())", "model.eval()"]
 WITH = ["losses.update(model(x).sum())", "kept.append(model(x).sum())", "print(model(x).sum())"]
 
 
@@ -373,6 +373,20 @@ WITH = ["losses.update(model(x).sum())", "kept.append(model(x).sum())", "print(m
 def test_numbers_for_meters_need_no_gradients(line: str, runner: Runner) -> None:
     after = converted(METERS.format(line=line), runner)
     assert "def validation_step" in after and ("enable_grad" in after) is (line in WITH)
+
+
+def test_a_switch_of_the_scripts_own_may_compute_with_gradients(runner: Runner) -> None:
+    own = """
+class Net(nn.Sequential):
+    def eval(self):
+        kept.append(self[0].weight.sum())
+        return super().eval()
+
+model = Net("""
+    text = METERS.replace("\nmodel = nn.Sequential(", own)
+    assert text != METERS
+    after = converted(text.format(line="model.eval()"), runner)
+    assert "def validation_step" not in after or "enable_grad" in after
 
 
 ASKED = """

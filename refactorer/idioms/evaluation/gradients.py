@@ -15,6 +15,7 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.device.data import comes_from_outside, data_is_plain
 from refactorer.idioms.evaluation.layers import FOR_GRADIENTS, ignores_gradients
 from refactorer.idioms.evaluation.parts import Evaluation, is_no_grad
+from refactorer.idioms.evaluation.quiet import is_switch
 from refactorer.idioms.plain import is_plain
 from refactorer.idioms.shapes import method_calls
 from refactorer.outline.accumulators import assigned_pairs
@@ -137,6 +138,8 @@ class _Escapes:
 
     def _line(self, line: cst.CSTNode, silent: bool) -> bool:
         """Whether a statement lets nothing out; notes which variables it gives a graph."""
+        if is_switch(self.outline, line):
+            return True
         if isinstance(line, cst.SimpleStatementLine):
             return all(self._small(small, silent) for small in line.body)
         if isinstance(line, cst.If):

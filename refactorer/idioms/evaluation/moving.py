@@ -28,6 +28,7 @@ from refactorer.idioms.evaluation.parts import (
 from refactorer.idioms.evaluation.quiet import (
     computes_beside,
     is_indifferent,
+    is_switch,
     names_of_others,
     own_variables,
     without_gradients,
@@ -210,7 +211,7 @@ def _move_loop(outline: Outline, found: Evaluation, stage: Stage, keeps_gradient
 def keep_gradients(outline: Outline) -> None:
     """What must run with gradients in a step, as it did, says so: the Trainer runs it without."""
     for hook in outline.with_gradients:
-        parts = [_without_guard(outline, line) for line in outline.hooks[hook]]
+        parts = [[line] if is_switch(outline, line) else _without_guard(outline, line) for line in outline.hooks[hook]]
         if all(parts):
             outline.hooks[hook] = [line for part in parts for line in part]
             continue

@@ -111,7 +111,7 @@ def is_indifferent(
     """Whether a statement cannot tell whether gradients are on; `others` may need some."""
     if is_docstring(line) or any(mode_line(outline, line, roles.model, mode) for mode in ("eval", "train")):
         return True
-    if _is_renaming(line) or _switches(outline, line) or starts_anew(outline, line):
+    if _is_renaming(line) or is_switch(outline, line) or starts_anew(outline, line):
         return True
     for node in walk(line):
         if isinstance(node, (cst.FunctionDef, cst.Lambda)) or _is_property(outline, node):
@@ -150,7 +150,7 @@ def _is_known_method(outline: Outline, call: cst.Call) -> bool:
     return name in _METHODS and not is_own_method(outline, name)
 
 
-def _switches(outline: Outline, line: cst.CSTNode) -> bool:
+def is_switch(outline: Outline, line: cst.CSTNode) -> bool:
     """Whether a line is `encoder.eval()` or `net = net.train()`, which no class of the file has in its own way."""
     call = only_call(line) or bound_again(line)
     name = call.func.attr.value if call is not None and isinstance(call.func, cst.Attribute) else ""
