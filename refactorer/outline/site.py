@@ -14,6 +14,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Scope, Variable
+from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.outline.anchors import (
     Anchor,
@@ -213,10 +214,13 @@ class _Views:
         function = self.function
         if function is None or (any(_names(loop, *_DATA_WORDS) for loop in self.nest) and not self._steps_behind()):
             return []
-        loops = {loops_around(self.program, use)[:1] for use in uses_of(self.program, function)}
+        uses = uses_of(self.program, function)
+        loops = {loops_around(self.program, use)[:1] for use in uses}
         if len(loops) != 1 or not all(loops):
             return []
         outer = loops.pop()[0]
+        if any(self._is_of_item(outer, use) for use in uses):
+            return []
         around = self.program.enclosing_function(outer)
         if around is not None and (around.asynchronous or suspensions(around.body.body)):
             return []
@@ -224,6 +228,13 @@ class _Views:
         driver = self.program.scope_of(outer)
         form: Form = "whole" if _counts_epochs(self.program, outer) else "steps"
         return [Site(outer, outer, driver, form, None, None, self.backwards, helpers)]
+
+    def _is_of_item(self, loop: Loop, use: cst.CSTNode) -> bool:
+        """Whether a method of what a loop goes through is used: `for layer in layers: layer.fit()` trains each."""
+        if not isinstance(use, cst.Attribute) or not isinstance(loop, cst.For):
+            return False
+        items = {self.program.variables.get(node) for node in names_in(loop.target)}
+        return self.program.variables.get(use.value) in items - {None}
 
     def _steps_behind(self) -> bool:
         """Whether the function steps an optimizer once, behind loops that only compute gradients."""

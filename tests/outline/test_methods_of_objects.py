@@ -134,3 +134,37 @@ def test_nothing_is_known_of_what_nobody_gives() -> None:
 """
     )
     assert "def train(self):" in _converted(text)
+
+
+def test_a_method_of_what_the_loop_goes_through_is_a_training_of_its_own() -> None:
+    text = _converted(
+        """
+import torch
+
+class Layer(torch.nn.Linear):
+    def __init__(self):
+        super().__init__(2, 2)
+        self.optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+
+    def fit(self, x):
+        for i in range(5):
+            loss = self.forward(x).square().mean()
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+        return self.forward(x).detach()
+
+class Net:
+    def __init__(self):
+        self.layers = [Layer(), Layer()]
+
+    def fit(self, x):
+        for layer in self.layers:
+            x = layer.fit(x)
+        return x
+
+print(Net().fit(torch.ones(3, 2)))
+"""
+    )
+    assert "for layer in self.layers:\n            x = layer.fit(x)" in text
+    assert "automatic_optimization" not in text
