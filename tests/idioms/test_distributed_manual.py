@@ -51,6 +51,13 @@ GOES = {
     "skipped_batches": ((STEP, STEP + SKIPS),),
     "skipped_batches_by_hand": (*TWO, (STEP, STEP + SKIPS)),
     "its_buffers_stay_apart": (("DDP(model)", "DDP(model, broadcast_buffers=False)"), (BACKWARD, IN_TURNS)),
+    "unused_parameters_in_branches": (
+        (BACKWARD, IN_TURNS), ("DDP(model)", "DDP(model, find_unused_parameters=True)"),
+    ),
+    "evaluated_behind_branches": (
+        (EVALUATION, ""), (BOTH, IN_TURNS + "            optimizer.step()\n" + indented(EVALUATION)),
+    ),
+    "not_in_each_branch": ((BACKWARD, "            if epoch % 2:\n                loss.backward()\n"),),
     "evaluated_in_the_middle": ((EVALUATION, ""), (STEPS, MIDDLE)),
     "another_training_that_nothing_calls": (
         (BACKWARD, IN_TURNS), ("\ndef main", "\ndef unused(net, x):\n    net(x).sum().backward()\n\ndef main"),
@@ -63,9 +70,9 @@ STAYS = {
         ("\ndef main", "\ndef penalty(net):\n    net.norm.weight.sum().backward()\n\ndef main"),
         (BACKWARD, BACKWARD + "            [penalty(net) for net in []]\n"),
     ),
-    "unused_parameters": ((BACKWARD, IN_TURNS), ("DDP(model)", "DDP(model, find_unused_parameters=True)")),
+    "unused_parameters": (*TWO, ("DDP(model)", "DDP(model, find_unused_parameters=True)")),
     "evaluated_in_the_step": (
-        (EVALUATION, ""), (BOTH, IN_TURNS + "            optimizer.step()\n" + indented(EVALUATION)),
+        (EVALUATION, ""), TWO[0], (BOTH, BOTH + "            other.step()\n" + indented(EVALUATION)),
     ),
 }  # fmt: skip
 

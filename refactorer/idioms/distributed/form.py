@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.idioms.distributed.branches import are_exclusive
 from refactorer.idioms.distributed.wrapper import Wrapper
@@ -68,8 +69,34 @@ def _steps_each_time(outline: Outline, roles: Roles, own: Sequence[cst.Call]) ->
         and outline.variable(call.func.value) in stepping
     ]  # fmt: skip
     # of the script as it was written: by now a GradScaler has been taken out of the step
-    places = {program.parent[program.statement(call)] for call in (*steps, *own)}
-    return roles.optimizer is not None and bool(steps) and len(places) == 1
+    blocks = {program.parent[program.statement(call)] for call in steps}
+    if roles.optimizer is None or len(blocks) != 1:
+        return False
+    return _always_one(program, blocks.pop(), own)
+
+
+def _always_one(program: Program, block: cst.CSTNode, calls: Sequence[cst.Call]) -> bool:
+    """Whether a block that holds some calls comes to exactly one of them, whichever branches of conditions it takes."""
+    if not isinstance(block, (cst.IndentedBlock, cst.Module)):
+        return False
+    lines = [line for line in block.body if any(program.contains(line, call) for call in calls)]
+    if len(lines) != 1 or not all(program.contains(lines[0], call) for call in calls):
+        return False
+    line = lines[0]
+    if isinstance(line, cst.If):
+        return _one_in_each(program, line, calls)
+    return isinstance(line, cst.SimpleStatementLine) and len(calls) == 1
+
+
+def _one_in_each(program: Program, line: cst.If, calls: Sequence[cst.Call]) -> bool:
+    """Whether each branch of an `if` that has an `else` comes to exactly one of some calls."""
+    first = [call for call in calls if program.contains(line.body, call)]
+    rest = [call for call in calls if call not in first]
+    if line.orelse is None or not _always_one(program, line.body, first):
+        return False
+    if isinstance(line.orelse, cst.If):
+        return _one_in_each(program, line.orelse, rest)
+    return _always_one(program, line.orelse.body, rest)
 
 
 def _of_a_manual_step(outline: Outline, found: Wrapper, own: Sequence[cst.Call]) -> Obstacle | None:
