@@ -129,7 +129,7 @@ def test_a_loop_that_trains_and_evaluates_is_named() -> None:
 
 
 LOOKED_UP = """
-def evaluate(data, title):
+def look(data, title):
     model.eval()
     total = 0.0
     with torch.no_grad():
@@ -145,7 +145,7 @@ for epoch in range(2):
         loss = (model(x) - y).pow(2).mean()
         loss.backward()
         optimizer.step()
-    evaluate(val_loader, "of the epoch")
+    look(val_loader, "of the epoch")
 """
 
 
@@ -154,7 +154,7 @@ def test_variables_that_are_looked_up_by_name_stay_in_their_function() -> None:
     result = convert_text(head + LOOKED_UP)
     assert isinstance(result, Converted) and "**locals()" in result.after.split("class Lit")[0]
     reasons = [note.message for note in result.diagnostics if note.code == "N102"]
-    assert [reason.endswith("the variables of evaluate() are looked up by name") for reason in reasons] == [True]
+    assert len(reasons) == 1 and reasons[0].endswith("the variables of look() are looked up by name")
 
 
 TWO_TRAININGS = """

@@ -6,8 +6,8 @@
             for x, y in meters.log_every(loader, header):
 
 The call may print, draw, or fetch the first batch. A generator runs it where the script does: when the loop asks for
-its first batch, without gradients like the loop. Where the loop is left early, the generator ends as it does there. What
-it goes through may go on then, if somebody holds it: `yield from` would end that too.
+its first batch, without gradients like the loop. Where the loop is left early, the generator ends as it does there, but
+not what it goes through, if somebody holds it: `yield from` would end that too.
 """
 
 from __future__ import annotations

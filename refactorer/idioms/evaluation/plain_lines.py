@@ -91,10 +91,8 @@ def _is_counter(outline: Outline, value: cst.BaseExpression) -> bool:
     own = program.definition(program.variables.get(value.func))
     if not isinstance(own, cst.ClassDef) or own.bases or own.decorators or is_module_class(program, own):
         return False
-    outer = [
-        seen.node for _, used in program.used([own.body]) for seen in used.writes if not _is_in(program, own, seen)
-    ]
-    known = all(program.imports.get(node) is not None for node in outer)
+    written = [seen for _, used in program.used([own.body]) for seen in used.writes]
+    known = all(program.imports.get(seen.node) is not None or _is_in(program, own, seen) for seen in written)
     return known and not any(word in cst.Module([]).code_for_node(own) for word in _MODES)
 
 
