@@ -66,6 +66,13 @@ GOES: dict[str, tuple[str, str]] = {
     "loaded_and_left": (LOADS + LEAVES, LOADS + AGAIN),
 }
 STAYS = {
+    "by_another_name": LOADS.replace(
+        "        plain", "        other = checkpoint\n        other['a.bias'] = torch.randn(8)\n        plain"
+    ),
+    "its_parts_in_a_loop": LOADS.replace(
+        "        plain", "        for name, value in checkpoint.items():\n            value.add_(rank)\n        plain"
+    ),
+    "by_a_function": LOADS.replace("        plain", "        score(checkpoint, [])\n        plain"),
     "each_its_own_file": LOADS.replace("torch.load(args.resume", "torch.load(args.resume + str(rank)"),
     "in_the_first_process": LOADS.replace("if args.resume", "if rank == 0"),
     "what_one_process_changes": LOADS.replace(

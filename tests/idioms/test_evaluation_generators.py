@@ -114,7 +114,25 @@ def pieces(points, labels, size):
     for i in range(0, len(points), size):
         yield points[order[i : i + size]], labels[order[i : i + size]]
 """
+ENDLESS = """\
+def endless(loader):
+    try:
+        while True:
+            yield from loader
+    finally:
+        print("closed")
+
+
+def go_on(loader, kept={}):
+    if not kept:
+        kept["batches"] = endless(loader)
+    return kept["batches"]
+"""
 DEFINITION = "def evaluate(model, criterion, data_loader, title):\n"
+LEFT = (
+    "            count += len(target)\n",
+    "            count += len(target)\n            if count > 7:\n                break\n",
+)
 KEPT_BATCHES = "it iterates over the result of a call"
 
 
@@ -199,14 +217,16 @@ MOVED = {
         (DEFINITION, f"{SEEN}\n\n{DEFINITION}"),
         loop("seen(model, data_loader)"),
     ),
-    "left early": but(
-        (
-            "            count += len(target)\n",
-            "            count += len(target)\n            if count > 7:\n                break\n",
-        )
+    "left early": but(LEFT),
+    "left early, and gone on with": but((DEFINITION, f"{ENDLESS}\n\n{DEFINITION}"), loop("go_on(data_loader)"), LEFT),
+    "left early, with a name that is taken": but(
+        (DEFINITION, f"batch = 4\n\n\n{PIECES}\n\n{DEFINITION}"), loop("pieces(x[32:], y[32:], batch)"), LEFT
     ),
 }
 KEPT = {
+    "its first batch is fetched in front": but(
+        loop("meters.log_every(data_loader, int(next(iter(data_loader))[1][0]) + 1)")
+    ),
     "with gradients": but((GUARD, "    if True:\n")),
     "behind the training": but(
         (CALL, "    count = 0\n"), ("print(torch.rand(1), ", 'print(evaluate(model, criterion, test_loader, "end"), ')
@@ -227,7 +247,9 @@ def reasons(result: Converted) -> list[str]:
 @pytest.mark.parametrize("name", MOVED)
 def test_a_generator_makes_them(name: str, runner: Runner) -> None:
     result = converted(MOVED[name])
-    assert re.search(r"def val_dataloader\(self\):\n(        .*\n)*        yield from ", result.after)
+    assert re.search(
+        r"def val_dataloader\(self\):\n(        .*\n)*        (yield from|for .*:\n            yield) ", result.after
+    )
     assert "def validation_step" in result.after and not reasons(result)
     before = runner.run(MOVED[name])
     assert before.status == 0, before.error

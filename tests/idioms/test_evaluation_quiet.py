@@ -8,6 +8,25 @@ from refactorer.converter import convert_text
 from refactorer.result import Converted
 from tests.fixtures_harness import Runner, first_difference
 
+NAMED = """\
+class Named:
+    def __init__(self, net):
+        self.net, self.seen = net, []
+
+    def __getattr__(self, name):
+        self.seen.append(self.net.weight.sum())
+        return 0
+
+
+"""
+COMPARED = """\
+class Compared(Kept):
+    def __lt__(self, other):
+        self.seen = self.net.weight.sum()
+        return True
+
+
+"""
 SCRIPT = """
 import argparse
 import logging
@@ -132,8 +151,49 @@ HELD = {
         "front": "kept = Asked(model)",
         "behind": "found = 0 if kept.place == 1 else kept.seen[0]",
     },
+    "an attribute for every name": {
+        "decorator": NAMED,
+        "front": "kept = Named(model)",
+        "behind": "found = 0 if kept.place == 1 else kept.seen[0]",
+    },
+    "a comparison that computes": {
+        "decorator": COMPARED,
+        "front": "kept = Compared(model)",
+        "behind": "found = kept.seen if kept < 1 else 0",
+    },
     "an object of the file": {"front": "kept = Kept(model)", "behind": "found = kept.mean()"},
 }
+INSIDE_A_FUNCTION = """
+import torch
+from torch import nn
+
+
+def main():
+    torch.manual_seed(0)
+    batches = [torch.randn(4, 3) for _ in range(3)]
+    model = nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    class Weighing:
+        def __init__(self):
+            self.total = model.weight.sum()
+
+    for epoch in range(2):
+        model.train()
+        for x in batches:
+            optimizer.zero_grad()
+            model(x).pow(2).sum().backward()
+            optimizer.step()
+        model.eval()
+        with torch.no_grad():
+            meter = Weighing()
+            print(meter.total)
+            for x in batches:
+                print(model(x))
+
+
+main()
+"""
 INLINE = """model.eval()
     with torch.no_grad():
         for x, y in held_out:
@@ -175,6 +235,13 @@ def test_it_stands_without_a_guard(parts: dict[str, str], runner: Runner) -> Non
 @pytest.mark.parametrize("parts", HELD.values(), ids=HELD)
 def test_what_holds_parameters_keeps_the_guard(parts: dict[str, str], runner: Runner) -> None:
     assert "no_grad" in converted(parts, runner)
+
+
+def test_a_counter_that_sees_the_function_around_it_keeps_the_guard(runner: Runner) -> None:
+    before = runner.run(INSIDE_A_FUNCTION)
+    result = convert_text(INSIDE_A_FUNCTION)
+    assert isinstance(result, Converted) and "no_grad" in result.after.split("class Lit")[1]
+    assert before.status == 0 and first_difference(before, runner.run(result.after)) is None
 
 
 @pytest.mark.parametrize(("each", "found"), FILLED.values(), ids=FILLED)

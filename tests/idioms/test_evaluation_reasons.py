@@ -128,6 +128,35 @@ def test_a_loop_that_trains_and_evaluates_is_named() -> None:
     ]
 
 
+LOOKED_UP = """
+def look(data, title):
+    model.eval()
+    total = 0.0
+    with torch.no_grad():
+        for x, y in data:
+            total += model(x).sum().item()
+    print("{title} {total}".format(**locals()))
+
+
+for epoch in range(2):
+    model.train()
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = (model(x) - y).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+    look(val_loader, "of the epoch")
+"""
+
+
+def test_variables_that_are_looked_up_by_name_stay_in_their_function() -> None:
+    head = SCRIPT[: SCRIPT.index("for epoch")].format(functions="")
+    result = convert_text(head + LOOKED_UP)
+    assert isinstance(result, Converted) and "**locals()" in result.after.split("class Lit")[0]
+    reasons = [note.message for note in result.diagnostics if note.code == "N102"]
+    assert len(reasons) == 1 and reasons[0].endswith("the variables of look() are looked up by name")
+
+
 TWO_TRAININGS = """
 import torch
 from torch import nn

@@ -9,6 +9,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Occurrence, Variable
+from refactorer.analysis.targets import names_in
 from refactorer.idioms.distributed.values import is_parsed_arguments, source_of
 from refactorer.outline.outline import Outline
 
@@ -21,6 +22,7 @@ _CALLS = tuple(f"builtins.{name}" for name in ("dict", "list", "len", "str", "in
     "os.path.join", "os.path.isfile", "os.path.exists",
 )  # fmt: skip
 _METHODS = ("items", "keys", "values", "get", "pop", "replace", "startswith", "endswith", "split", "copy", "update")
+_LEAVING = (*_METHODS, "load_state_dict", "format", "info", "debug", "warning")
 _PLACES = ("map_location", "weights_only")
 _TARGETS = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Del, cst.Element, cst.For, cst.AsName)
 _BLOCKS = (cst.While, cst.Try, cst.TryStar, cst.With)
@@ -118,5 +120,27 @@ class Everywhere:
             node = outer
         if isinstance(outer, _TARGETS):
             return self.is_same(source_of(self.program, node)) and self.is_reached(node)
-        called = isinstance(outer, cst.Call) and outer.func is node
-        return not called or (node.attr.value in _METHODS and self._is_called(outer) and self.is_reached(node))  # type: ignore
+        if isinstance(outer, cst.Assign):
+            return self._are_known(*(target.target for target in outer.targets))
+        if isinstance(outer, cst.Arg):
+            return self._leaves(self.program.parent.get(outer))
+        if not isinstance(outer, cst.Call) or outer.func is not node:
+            return True
+        around = self.program.parent.get(outer)
+        if isinstance(around, (cst.For, cst.CompFor)) and not self._are_known(around.target):
+            return False
+        return node.attr.value in _METHODS and self._is_called(outer) and self.is_reached(node)  # type: ignore
+
+    def _are_known(self, *targets: cst.BaseExpression) -> bool:
+        """Whether other names for a value, or for its parts, leave it as it is too."""
+        names = [name for target in targets for name in names_in(target)]
+        return all(self._is_known(self.outline.variable(name)) for name in names)
+
+    def _leaves(self, call: cst.CSTNode | None) -> bool:
+        """Whether a call leaves what it is given as it is."""
+        if not isinstance(call, cst.Call):
+            return False
+        full = self.program.qualified_name(call.func)
+        if full is not None:
+            return full in _CALLS or full.startswith("builtins.")
+        return isinstance(call.func, cst.Attribute) and call.func.attr.value in _LEAVING

@@ -6,7 +6,8 @@
             for x, y in meters.log_every(loader, header):
 
 The call may print, draw, or fetch the first batch. A generator runs it where the script does: when the loop asks for
-its first batch, without gradients like the loop. Where the loop is left early, the generator ends as it does there.
+its first batch, without gradients like the loop. Where the loop is left early, the generator ends as it does there, but
+not what it goes through, if somebody holds it: `yield from` would end that too.
 """
 
 from __future__ import annotations
@@ -17,16 +18,20 @@ import libcst as cst
 
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
+from refactorer.emit.visible_names import free_names
 from refactorer.idioms.evaluation.made_batches import OF_A_CALL
 from refactorer.idioms.evaluation.parts import Evaluation
+from refactorer.outline.control import loop_jumps
 from refactorer.outline.outline import Outline
 
 _PLAIN = (cst.BaseNumber, cst.BaseString)
 
 
-def generator_obstacle(found: Evaluation) -> str | None:
+def generator_obstacle(found: Evaluation, source: cst.BaseExpression) -> str | None:
     """Why no generator of the module may make the batches that a call makes for an evaluation."""
-    return OF_A_CALL if found.final or not found.silent else None
+    # a StopIteration that leaves a generator becomes another error
+    fetches = any(isinstance(node, cst.Name) and node.value in ("next", "__next__") for node in walk(source))
+    return OF_A_CALL if found.final or not found.silent or fetches else None
 
 
 def generator(
@@ -39,8 +44,19 @@ def generator(
     taken: list[cst.CSTNode] = []
     while lines and _is_only_for(outline, lines[-1], [iterable, *taken]):
         taken.insert(0, lines.pop())
+    if any(isinstance(jump, cst.Break) for jump in loop_jumps(found.loop.body.body)):
+        return lines, [*taken, _one_by_one(outline, iterable)]
     fetched = cst.Yield(cst.From(iterable), whitespace_after_yield=cst.SimpleWhitespace(" "))
     return lines, [*taken, cst.SimpleStatementLine([cst.Expr(fetched)])]
+
+
+def _one_by_one(outline: Outline, iterable: cst.BaseExpression) -> cst.For:
+    """`for batch in iterable: yield batch`"""
+    used = {*free_names(iterable), *(variable.name for _, variable in outline.uses(iterable))}
+    name = next(name for name in ("batch", "one_batch", "next_batch") if name not in used)
+    loop = cst.parse_statement(f"for {name} in batches:\n    yield {name}")
+    assert isinstance(loop, cst.For)
+    return loop.with_changes(iter=iterable)
 
 
 def _is_only_for(outline: Outline, line: cst.CSTNode, users: Sequence[cst.CSTNode]) -> bool:

@@ -19,7 +19,7 @@ from refactorer.idioms.progress.bars import without_enumerate
 from refactorer.idioms.progress.effects import is_place
 from refactorer.idioms.progress.parameters import lent_to
 from refactorer.outline.batches import source_of
-from refactorer.outline.contents import check_contents
+from refactorer.outline.contents import check_contents, sees_variables
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, STEP, Outline
@@ -80,6 +80,8 @@ def _function_obstacle(outline: Outline, found: Evaluation) -> str | None:
         return f"{function.name.value}() {USED_ELSEWHERE}"
     if function.asynchronous is not None:
         return f"{function.name.value}() is a coroutine"
+    if sees_variables(program, function) is not None:
+        return f"the variables of {function.name.value}() are looked up by name"
     left = returns(function.body.body)
     value = left[0].value if left else None
     returned_statement(program, found.line, call_of(outline, found), value)
@@ -113,7 +115,7 @@ def _data_obstacle(outline: Outline, found: Evaluation, prelude: Sequence[cst.CS
     written = {v for n, v in outline.uses(*lines) if outline.is_write(n)}
     if is_made(outline.program, iterable):
         hidden = any(_is_inner(outline, found, variable) for variable in used - written)
-        return generator_obstacle(found) or (OF_A_CALL if hidden else None)
+        return generator_obstacle(found, iterable) or (OF_A_CALL if hidden else None)
     if (used & written and not found.midway) or _made_by_calls(lines, used):
         return MADE
     if found.midway and any(_is_bar(outline, variable) for variable in used):

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Occurrence
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.looking import is_own_method
@@ -18,6 +20,8 @@ from refactorer.outline.outline import Outline
 from refactorer.outline.placing import is_plain
 
 _COUNTERS = ("collections.defaultdict", "collections.OrderedDict", "collections.Counter")
+_MODES = ("grad", "inference")
+_COMPARING = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__contains__", "__bool__")
 _TELLING = ("info", "debug", "warning")
 _ASKING = (
     cst.Attribute, cst.Subscript, cst.SubscriptElement, cst.Index, cst.Comparison, cst.ComparisonTarget,
@@ -44,7 +48,14 @@ def is_only_asked(outline: Outline, node: cst.CSTNode) -> bool:
         inner, outer = outer, parent.get(outer)
     if not isinstance(outer, (cst.If, cst.IfExp)) or outer.test is not inner:
         return False
+    if compares_itself(outline):
+        return False
     return not any(isinstance(part, (cst.Call, cst.NamedExpr)) for part in walk(outer.test))
+
+
+def compares_itself(outline: Outline) -> bool:
+    """Whether a class of the file says what comparisons and conditions make of its objects."""
+    return any(is_own_method(outline, name) for name in _COMPARING)
 
 
 def is_only_told(outline: Outline, node: cst.CSTNode) -> bool:
@@ -80,10 +91,13 @@ def _is_counter(outline: Outline, value: cst.BaseExpression) -> bool:
     own = program.definition(program.variables.get(value.func))
     if not isinstance(own, cst.ClassDef) or own.bases or own.decorators or is_module_class(program, own):
         return False
-    top = program.scope[program.module]
-    shared = {used for _, used in program.used([own.body]) if used.owner is top}
-    known = all(program.imports.get(seen.node) is not None for used in shared for seen in used.writes)
-    return known and "grad" not in cst.Module([]).code_for_node(own)
+    written = [seen for _, used in program.used([own.body]) for seen in used.writes]
+    known = all(program.imports.get(seen.node) is not None or _is_in(program, own, seen) for seen in written)
+    return known and not any(word in cst.Module([]).code_for_node(own) for word in _MODES)
+
+
+def _is_in(program: Program, own: cst.ClassDef, seen: Occurrence) -> bool:
+    return seen.node in program.order and program.contains(own, seen.node)
 
 
 def _is_start(outline: Outline, node: cst.BaseExpression) -> bool:

@@ -19,7 +19,7 @@ from refactorer.idioms.evaluation.other_names import (
     other_names,
 )
 from refactorer.idioms.evaluation.parts import Evaluation, bound_again, call_of
-from refactorer.idioms.evaluation.plain_lines import is_only_asked, is_only_told, starts_anew
+from refactorer.idioms.evaluation.plain_lines import compares_itself, is_only_asked, is_only_told, starts_anew
 from refactorer.idioms.looking import is_own_method
 from refactorer.idioms.plain import is_plain
 from refactorer.idioms.shapes import mode_line, only_call
@@ -116,6 +116,8 @@ def is_indifferent(
     for node in walk(line):
         if isinstance(node, (cst.FunctionDef, cst.Lambda)) or _is_property(outline, node):
             return False
+        if isinstance(node, cst.Comparison) and compares_itself(outline):
+            return False
         if isinstance(node, cst.Call):
             full = outline.program.qualified_name(node.func)
             if not (full is None and _is_known_method(outline, node)) and not (full or "").startswith(_FUNCTIONS):
@@ -137,9 +139,11 @@ def is_indifferent(
 
 
 def _is_property(outline: Outline, node: cst.CSTNode) -> bool:
-    """Whether an attribute may be worked out by a decorated method of the file."""
+    """Whether an attribute may be worked out by a method of the file: a decorated one, or one for all names."""
     if not isinstance(node, cst.Attribute):
         return False
+    if is_own_method(outline, "__getattr__") or is_own_method(outline, "__getattribute__"):
+        return True
     same = (method for method in outline.program.find(cst.FunctionDef) if method.name.value == node.attr.value)
     return any(method.decorators and class_of_method(outline.program, method) is not None for method in same)
 
