@@ -19,8 +19,10 @@ _QUIET = (
 def seen_in_header(program: Program, function: cst.FunctionDef) -> cst.CSTNode | None:
     """The first part of a header that someone may see run: a call, if it is not known to do nothing else."""
     for part in _evaluated(program, function):
+        later = {inner for node in walk(part) if isinstance(node, cst.Lambda) for inner in walk(node.body)}
         for node in walk(part):
-            if isinstance(node, cst.NamedExpr) or (isinstance(node, cst.Call) and not _is_quiet(program, node)):
+            calls = isinstance(node, cst.Call) and not _is_quiet(program, node)
+            if node not in later and (calls or isinstance(node, cst.NamedExpr)):
                 return node
     return None
 

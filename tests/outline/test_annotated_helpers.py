@@ -78,7 +78,10 @@ def test_a_definition_that_runs_code_stays(header: str) -> None:
     assert "the definition of train() runs code in its header" in result.diagnostics[0].message
 
 
-@pytest.mark.parametrize("header", ["extra=nn.CrossEntropyLoss()", "extra=torch.device('cpu')", "extra: list[int] = 0"])
+@pytest.mark.parametrize(
+    "header",
+    ["extra=nn.CrossEntropyLoss()", "extra=torch.device('cpu')", "extra: list[int] = 0", "extra=lambda: make()"],
+)
 def test_a_definition_that_nobody_sees_run_is_entered(header: str) -> None:
     result = convert(ENTERED.replace("extra: int = 0", header))
     assert isinstance(result, Converted)
