@@ -37,7 +37,5 @@ class _InPlace(SingleDeviceStrategy):
         super().setup(trainer)
 
     def model_to_device(self) -> None:
-        if self.root_device == _CPU:
-            super().model_to_device()
-        elif self.lightning_module is not None:
+        if self.lightning_module is not None:
             self.lightning_module._device = self.root_device

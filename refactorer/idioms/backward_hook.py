@@ -154,4 +154,15 @@ def _is_quiet(outline: Outline, test: cst.BaseExpression) -> bool:
     """Whether nobody can tell that a condition was asked."""
     expressions = (part for part in walk(test) if isinstance(part, cst.BaseExpression))
     known = all(isinstance(part, _QUIET) for part in expressions)
-    return known and all(is_plain(outline, variable) for _, variable in outline.uses(test))
+    return known and all(_is_known(outline, variable) for _, variable in outline.uses(test))
+
+
+def _is_known(outline: Outline, variable: Variable) -> bool:
+    """Whether a variable is bound somewhere, always to plain values, and never to what a call in the training gives."""
+    places = [outline.site.epoch_loop, *outline.consumed]
+    inside = [
+        seen.node for seen in variable.writes if any(outline.program.contains(place, seen.node) for place in places)
+    ]
+    made = (outline.program.bound_to(node) for node in inside)
+    called = any(isinstance(part, cst.Call) for value in made if value is not None for part in walk(value))
+    return bool(variable.writes) and not called and is_plain(outline, variable)

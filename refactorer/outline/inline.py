@@ -17,6 +17,7 @@ from refactorer.outline.anchors import Loop, uses_of
 from refactorer.outline.arguments import CONSTANTS, arguments
 from refactorer.outline.comments import comments_of
 from refactorer.outline.control import returns
+from refactorer.outline.headers import seen_in_header
 from refactorer.outline.refusal import PlainerView
 from refactorer.outline.shapes_of_values import gives_tuples
 
@@ -67,6 +68,9 @@ def enter(
     Raises:
         PlainerView: the call or the function has a form whose binding is not known for certain.
     """
+    seen = seen_in_header(program, function)
+    if seen is not None:
+        raise PlainerView(seen, f"the definition of {function.name.value}() runs code in its header")
     prelude: list[cst.CSTNode] = _taken_apart(program, function, call) if at_once else []
     given = {} if prelude else arguments(program, function, call, decorators_known)
     for parameter, value in given.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.parsed_arguments import only_looks
 from refactorer.analysis.program import Program
 from refactorer.emit.reserved import RESERVED
 from refactorer.outline.classes import class_of_method
@@ -95,13 +96,16 @@ def is_asked_by_name(program: Program, function: cst.FunctionDef) -> bool:
 
 
 def _looks_up_otherwise(program: Program, owner: cst.ClassDef, name: str) -> bool:
-    """Whether the file says a name as a text, and has means to look it up that are no calls of `getattr`."""
-    if all(text.raw_value != name for text in program.find(cst.SimpleString)):
+    """Whether the file says a name as a text or a keyword, and can look it up without calls of `getattr`."""
+    keywords = {arg.keyword.value for call in program.calls for arg in call.args if arg.keyword is not None}
+    if name not in keywords and all(text.raw_value != name for text in program.find(cst.SimpleString)):
         return False
     for node in (*program.find(cst.Name), *program.find(cst.Attribute)):
         full, call = program.qualified_name(node), program.parent.get(node)
         named = full in _BY_NAME and not (isinstance(call, cst.Call) and call.func is node)
         if named or (full or "").startswith(_LOOKING_UP):
             return True
-    held = (node.value for node in program.find(cst.Attribute) if node.attr.value in _HOLDING)
+    held = [node.value for node in program.find(cst.Attribute) if node.attr.value in _HOLDING]
+    shown = (call for call in program.calls if program.qualified_name(call.func) == "builtins.vars" and call.args)
+    held += [call.args[0].value for call in shown if not only_looks(program, call)]
     return not all(is_other(program, node, owner) for node in held)

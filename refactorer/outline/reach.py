@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
-from refactorer.outline.anchors import uses_of
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import suspensions
 from refactorer.outline.outline import Outline
@@ -16,11 +13,9 @@ from refactorer.outline.outline import Outline
 
 def functions_run(outline: Outline) -> set[cst.CSTNode]:
     """The functions and classes that the training names, those that these name, and so on."""
-    return _named_by(outline.program, [outline.site.epoch_loop, *outline.consumed])
-
-
-def _named_by(program: Program, parts: Iterable[cst.CSTNode]) -> set[cst.CSTNode]:
-    pending, seen = list(parts), set[cst.CSTNode]()
+    program = outline.program
+    pending: list[cst.CSTNode] = [outline.site.epoch_loop, *outline.consumed]
+    seen: set[cst.CSTNode] = set()
     while pending:
         part = pending.pop()
         named = (program.definition(program.variables.get(node)) for node in program.find(cst.Name, part))
@@ -35,8 +30,8 @@ def _named_by(program: Program, parts: Iterable[cst.CSTNode]) -> set[cst.CSTNode
 def bound_by_functions(outline: Outline) -> set[Variable]:
     """The variables of others (`global`, `nonlocal`) that functions bind while the training runs.
 
-    A method counts where anything is called by its name, on whatever object; a function with `nonlocal` also where it
-    is kept, or is a generator that was begun earlier.
+    A method counts where anything is called by its name, on whatever object; a function with `nonlocal` also where
+    anyone may run it that does not call it by its name.
     """
     program = outline.program
     shared = [scope for scope in program.scopes if scope.declared_global or scope.declared_nonlocal]
@@ -51,19 +46,30 @@ def bound_by_functions(outline: Outline) -> set[Variable]:
         methods = (n for n in around if isinstance(n, cst.FunctionDef) and class_of_method(program, n) is not None)
         if any(node in reached for node in around) or any(method.name.value in called for method in methods):
             found |= {scope.lookup(name) for name in (*scope.declared_global, *scope.declared_nonlocal)}
-    kept = [function for function in program.find(cst.FunctionDef) if _may_run_later(program, function)]
-    later = {*kept, *_named_by(program, kept)} if any(scope.declared_nonlocal for scope in shared) else set()
     for scope in shared:
-        if scope.node in later:
+        if scope.declared_nonlocal and not _runs_where_called(outline, scope.node):
             found |= {scope.lookup(name) for name in scope.declared_nonlocal}
     return {variable for variable in found if variable is not None}
 
 
-def _may_run_later(program: Program, function: cst.FunctionDef) -> bool:
-    """Whether a function is used otherwise than to be called and done with."""
-    uses = [program.parent.get(node) for node in uses_of(program, function)]
-    called = all(isinstance(parent, cst.Call) for parent in uses)
-    return bool(uses) and not (called and not suspensions(function.body.body))
+def _runs_where_called(outline: Outline, node: cst.CSTNode | None, seen: frozenset[cst.CSTNode] = frozenset()) -> bool:
+    """Whether a function runs only where it is called, which the driver does, or functions that run so themselves."""
+    program = outline.program
+    if node in (None, outline.site.driver.node, *outline.consumed, *seen):
+        return True
+    if not isinstance(node, cst.FunctionDef) or class_of_method(program, node) is not None:
+        return False
+    if node.decorators or node.asynchronous is not None or suspensions(node.body.body):
+        return False
+    uses = [seen.node for seen in program.variables[node.name].reads]
+    called = all(isinstance(call := program.parent.get(use), cst.Call) and call.func is use for use in uses)
+    return called and all(_runs_where_called(outline, _runs_with(program, use), seen | {node}) for use in uses)
+
+
+def _runs_with(program: Program, use: cst.CSTNode) -> cst.CSTNode | None:
+    """What has to run for the line of a use to run: a function, or a piece of code that may run later."""
+    later = (cst.FunctionDef, cst.Lambda, cst.GeneratorExp)
+    return next((outer for outer in program.ancestors(use) if isinstance(outer, later)), None)
 
 
 def called_function(program: Program, call: cst.Call) -> cst.FunctionDef | None:

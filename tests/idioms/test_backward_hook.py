@@ -74,6 +74,8 @@ HOOKS = {
     "read behind the step": script("loss.backward(one)", behind="print(loss, optimizer.param_groups[0]['lr'])"),
     "read behind the training": script("loss.backward(one)", after="print(loss, total)"),
     "by a condition that prints": script("if fussy:\n    loss.backward()\nelse:\n    loss.backward()"),
+    "by a condition that nobody has bound": script(
+        "if unknown:\n    loss.backward()\nelse:\n    loss.backward()", before="import sys; sys.excepthook = print"),
     "by a condition of three branches": script(
         "if args.twice:\n    pass\nelif epoch:\n    loss.backward(one)\nelse:\n    loss.backward(retain_graph=True)"),
     "one that fails": script("loss.backward(torch.ones(3))", before="import sys; sys.excepthook = print"),
@@ -95,8 +97,10 @@ MANUAL = {
     "two of them": script("loss.backward(retain_graph=True)\nloss.backward()"),
     "in a loop": script("for _ in range(2):\n    loss.backward(retain_graph=True)"),
     "an expression": script("(loss * 2).backward(retain_graph=True)"),
+    "by an object made in the step": script(
+        "again = Fussy()\nif again:\n    loss.backward()\nelse:\n    loss.backward()"),
     "binds in its arguments": script("loss.backward(retain_graph=(again := True))"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("text", HOOKS.values(), ids=HOOKS)

@@ -47,3 +47,49 @@ def test_others_are_evaluated_where_they_stand(annotation: str) -> None:
     result = convert(text)
     assert isinstance(result, Refused)
     assert result.diagnostics[0].message == "a nested function shares i with the loop"
+
+
+ENTERED = """
+import random
+import torch
+from torch import nn
+
+net = nn.Linear(3, 1)
+opt = torch.optim.SGD(net.parameters(), lr=0.1)
+data = [torch.randn(4, 3)]
+
+def train(data, extra: int = 0):
+    for x in data:
+        opt.zero_grad()
+        net(x).square().mean().backward()
+        opt.step()
+
+for epoch in range(2):
+    train(data, 1)
+"""
+
+
+@pytest.mark.parametrize("header", ["extra=random.random()", "extra: print('defined') = 0", "extra=make()"])
+def test_a_definition_that_runs_code_stays(header: str) -> None:
+    text = ENTERED.replace("extra: int = 0", header)
+    result = convert(text)
+    assert isinstance(result, Converted)
+    assert f"def train(data, {header}):" in result.after
+    assert "the definition of train() runs code in its header" in result.diagnostics[0].message
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["extra=nn.CrossEntropyLoss()", "extra=torch.device('cpu')", "extra: list[int] = 0", "extra=lambda: make()"],
+)
+def test_a_definition_that_nobody_sees_run_is_entered(header: str) -> None:
+    result = convert(ENTERED.replace("extra: int = 0", header))
+    assert isinstance(result, Converted)
+    assert "def train(" not in result.after
+
+
+def test_annotations_that_are_never_evaluated_run_no_code() -> None:
+    text = ENTERED.replace("extra: int = 0", "extra: print('defined') = 0")
+    result = convert("from __future__ import annotations\n" + text)
+    assert isinstance(result, Converted)
+    assert "def train(" not in result.after

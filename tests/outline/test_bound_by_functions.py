@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from refactorer.converter import convert_text
-from refactorer.result import Converted
+from refactorer.result import Converted, Refused
 from tests.fixtures_harness import Runner, first_difference
 
 HEAD = """
@@ -72,3 +72,50 @@ def _compared(text: str, runner: Runner) -> str:
     assert not before.status, before.error
     assert first_difference(before, runner.run(result.after)) is None
     return result.after
+
+
+SHARED = """
+import torch
+from torch import nn
+
+data = [torch.randn(3, 4) for _ in range(3)]
+
+def main():
+    count = 0
+    net = nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    def keep(value):
+        nonlocal count
+        count += value
+    KEPT
+    for x in data:
+        optimizer.zero_grad()
+        loss = net(x).mean()
+        loss.backward()
+        optimizer.step()
+        print(count)
+
+main()
+"""
+_HOOK = "class Hook:\n        def __call__(self, *_):\n            "
+KEEPING = {
+    "a lambda": "net.register_forward_hook(lambda *_: keep(1))",
+    "an object that is called": f"{_HOOK}keep(1)\n    net.register_forward_hook(Hook())",
+    "a method": f"{_HOOK}nonlocal count\n            count = 3\n    net.register_forward_hook(Hook())",
+    "a decorator": "@net.register_forward_hook\n    def hook(*_):\n        keep(1)",
+    "a generator": "counted = (keep(i) for i in range(9))",
+    "a list": "hooks = [keep]",
+}
+
+
+@pytest.mark.parametrize("kept", KEEPING.values(), ids=KEEPING)
+def test_what_a_function_of_the_driver_may_bind_at_any_time_is_not_copied(kept: str) -> None:
+    result = convert_text(SHARED.replace("KEPT", kept))
+    assert isinstance(result, Refused)
+    assert result.diagnostics[0].message == "a function binds count again"
+
+
+def test_what_it_binds_in_front_of_the_training_is() -> None:
+    result = convert_text(SHARED.replace("KEPT", "def begin():\n        keep(2)\n    begin()"))
+    assert isinstance(result, Converted)
+    assert "self.count" in result.after

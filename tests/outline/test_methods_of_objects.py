@@ -85,6 +85,8 @@ def test_other_uses_of_the_name_are_no_obstacle(old: str, new: str) -> None:
         (_LOOP, "    getattr(trainer, 'train')(7)\n" + _LOOP),
         (_LOOP, "    find = getattr\n    find(trainer, 'train')(7)\n" + _LOOP),
         (_LOOP, "    Trainer.__dict__['train'](trainer, 7)\n" + _LOOP),
+        (_LOOP, "    vars(trainer).update(train=print)\n" + _LOOP),
+        (_LOOP, "    trainer.__dict__.update(train=print)\n" + _LOOP),
         (_LOOP, "    import operator\n    operator.methodcaller('train', 7)(trainer)\n" + _LOOP),
         (_LOOP, "    trainer.train(7)\n" + _LOOP),
         (_LOOP, "    for one in [trainer]:\n        one.train(7)\n" + _LOOP),

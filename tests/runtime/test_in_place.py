@@ -97,3 +97,10 @@ def test_a_trainer_that_was_told_of_the_cpu_moves_the_module(given: dict[str, An
     """What is on `meta` cannot be moved: the attempt shows."""
     with pytest.raises(NotImplementedError, match="meta"):
         Trainer(max_epochs=1, **given).fit(Placed(nn.Linear(2, 1, device=META)), [torch.ones(4, 2)])
+
+
+def test_buffers_of_a_module_on_the_cpu_stay_where_they_are() -> None:
+    module = Ordinary()
+    module.register_buffer("table", torch.zeros(2, device=META))
+    Trainer(max_epochs=1).fit(module, [torch.ones(4, 2)])
+    assert module.table.device == META
