@@ -24,7 +24,7 @@ from refactorer.outline.outline import BACKWARD, Outline
 _QUIET = (
     cst.Name, cst.Attribute, cst.BaseNumber, cst.SimpleString, cst.Comparison, cst.BooleanOperation, cst.UnaryOperation,
 )  # fmt: skip
-_FILE_ATTRIBUTES = ("__getattr__", "__getattribute__")
+_LOOKING_UP = ("__getattr__", "__getattribute__")
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _is_alike(outline: Outline, line: cst.CSTNode) -> bool:
     """Whether each branch is `loss.backward()`, whatever the condition says, and that asks for plain values."""
     program = outline.program
     named = {function.name.value for function in program.find(cst.FunctionDef)}
-    if any(call.args for call in outline.site.backwards) or named & {*_FILE_ATTRIBUTES}:
+    if any(call.args for call in outline.site.backwards) or named.intersection(_LOOKING_UP):
         return False
     for node in walk(line):
         if isinstance(node, cst.With) or (isinstance(node, cst.Attribute) and node.attr.value in named):

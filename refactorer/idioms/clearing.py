@@ -12,7 +12,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.gradients import clips, gradient_reader
-from refactorer.idioms.shapes import method_line, only_call
+from refactorer.idioms.shapes import method_line, method_name, only_call
 from refactorer.outline.anchors import loops_around
 from refactorer.outline.held import held_by, is_known_optimizer
 from refactorer.outline.kept import keeps_meanwhile
@@ -46,8 +46,8 @@ def lines_for_hook(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> l
     They may clear less than the optimizer's gradients, or more; the hook of the module then does just the same.
     """
     calls = list(map(only_call, body))
-    backward = next((i for i, call in enumerate(calls) if call is not None and _method(call) == "backward"), 0)
-    found = [i for i, call in enumerate(calls[:backward]) if call is not None and _method(call) == "zero_grad"]
+    backward = next((i for i, call in enumerate(calls) if call is not None and method_name(call) == "backward"), 0)
+    found = [i for i, call in enumerate(calls[:backward]) if call is not None and method_name(call) == "zero_grad"]
     own = any(method_line(outline, body[i], roles.stepping, "zero_grad") is not None for i in found)
     if own or not all(_keeps_meaning(outline, calls[i]) for i in found):
         return []
@@ -57,7 +57,7 @@ def lines_for_hook(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> l
 
 def clears_first(outline: Outline) -> bool:
     """Whether a line of its own clears gradients in every batch, in front of the optimizer's step."""
-    methods = [_method(call) for call in map(only_call, outline.hooks[STEP]) if call is not None]
+    methods = [method_name(call) for call in map(only_call, outline.hooks[STEP]) if call is not None]
     return "zero_grad" in methods and "step" not in methods[: methods.index("zero_grad")]
 
 
@@ -66,10 +66,6 @@ def says_who_clears(outline: Outline) -> str:
     program = outline.program
     named = any(node.attr.value in ("zero_grad", "grad") for node in program.find(cst.Attribute))
     return "The script clears the gradients itself." if named else "Nothing clears the gradients: they add up."
-
-
-def _method(call: cst.Call) -> str:
-    return call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
 
 
 def _keeps_meaning(outline: Outline, call: cst.Call | None) -> bool:

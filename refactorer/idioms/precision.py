@@ -17,7 +17,7 @@ from refactorer.emit.edits import Edit
 from refactorer.idioms import precision_choice as choice
 from refactorer.idioms.accumulation.fixed import fixed
 from refactorer.idioms.sensitive import Obstacle
-from refactorer.idioms.shapes import method_calls, method_line, only_call
+from refactorer.idioms.shapes import method_calls, method_line, method_name, only_call
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import BEFORE_STEP, STEP, Outline
@@ -61,7 +61,7 @@ def apply(outline: Outline, undivided: str | None) -> None:
     edits[found.step] = cst.Call(cst.Attribute(optimizer, cst.Name("step")))
     outline.edit(STEP, edits)
     calls = (node for node in walk(*outline.hooks[STEP]) if isinstance(node, cst.Call))
-    backwards = [call for call in calls if _method(call) == "backward"]
+    backwards = [call for call in calls if method_name(call) == "backward"]
     outline.site = replace(outline.site, backwards=tuple(backwards))
     outline.settings["scaler"] = found.given
     outline.scaler, outline.scaled = found.scaler, found.scaled
@@ -115,17 +115,11 @@ def _scaling_call(outline: Outline) -> cst.Call | None:
     """`scaler.scale(loss)`, where `backward()` is called on it and nowhere else."""
     calls = outline.site.backwards
     scaled = calls[0].func.value if len(calls) == 1 and isinstance(calls[0].func, cst.Attribute) else None
-    if not isinstance(scaled, cst.Call) or _method(scaled) != "scale" or len(scaled.args) != 1:
+    if not isinstance(scaled, cst.Call) or method_name(scaled) != "scale" or len(scaled.args) != 1:
         return None
     inside = any(outline.program.contains(line, scaled) for line in outline.hooks[STEP])
     assert isinstance(scaled.func, cst.Attribute)
     return scaled if inside and outline.variable(scaled.func.value) is not None else None
-
-
-def _method(node: cst.CSTNode | None) -> str:
-    """The name of the method that a call calls."""
-    plain = isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
-    return node.func.attr.value if plain else ""  # type: ignore[union-attr]
 
 
 def _makes_scaler(outline: Outline, value: cst.CSTNode | None) -> bool:
@@ -152,7 +146,7 @@ def _calls_in(
     plain = len(step.args) == 1 and not step.args[0].star and isinstance(step.args[0].value, cst.Name)
     if not plain or len(updates) != 1 or updates[0] < at:
         return None
-    if not all(_method(only_call(line)) in _HARMLESS for line in block[at + 1 : updates[0]]):
+    if not all(method_name(only_call(line)) in _HARMLESS for line in block[at + 1 : updates[0]]):
         return None
     unscaled = _unscaling_lines(outline, scaler, block[:at])
     calls = [step, *(call for line in unscaled if (call := only_call(line)) is not None)]
@@ -191,6 +185,6 @@ def _scaled_lines(
     for line in behind:
         if unscaled is not None and contains(line, unscaled):
             break
-        if line is not away[-1] and _method(only_call(line)) != "step":
+        if line is not away[-1] and method_name(only_call(line)) != "step":
             result.append(line)
     return result

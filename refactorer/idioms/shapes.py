@@ -41,6 +41,12 @@ def mode_line(outline: Outline, line: cst.CSTNode, variable: Variable | None, me
     return call is not None and not call.args
 
 
+def method_name(node: cst.CSTNode | None) -> str:
+    """The name of the method that a call calls; empty where there is none."""
+    named = isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
+    return node.func.attr.value if named else ""  # type: ignore[union-attr]
+
+
 def method_calls(outline: Outline, method: str) -> list[cst.Call]:
     """Every call of a method of this name in the file, on whatever object."""
     return [
@@ -77,6 +83,11 @@ def negated(test: cst.BaseExpression) -> cst.BaseExpression:
 def is_none(node: cst.CSTNode) -> bool:
     """Whether an expression is the word None."""
     return isinstance(node, cst.Name) and node.value == "None"
+
+
+def is_false(node: cst.CSTNode) -> bool:
+    """Whether an expression is the word False."""
+    return isinstance(node, cst.Name) and node.value == "False"
 
 
 def is_none_test(node: cst.CSTNode) -> bool:

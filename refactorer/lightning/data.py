@@ -9,7 +9,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.device.lines import is_false
+from refactorer.idioms.shapes import is_false
 from refactorer.lightning.constants import is_constant, only_reads
 from refactorer.lightning.datasets import is_fixed, values_of
 from refactorer.lightning.held_loaders import is_only_measured, values_held

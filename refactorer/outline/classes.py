@@ -21,3 +21,10 @@ def class_of_method(program: Program, function: cst.FunctionDef) -> cst.ClassDef
     """The class in whose body a function stands directly; None for a function that is no method."""
     owner = program.parent.get(program.parent[function])
     return owner if isinstance(owner, cst.ClassDef) else None
+
+
+def class_of_object(program: Program, parameter: cst.Param) -> cst.ClassDef | None:
+    """The class whose method has a parameter as its `self`; None for any other parameter."""
+    function = program.enclosing_function(parameter)
+    first = function.params.params[:1] if function is not None else ()
+    return class_of_method(program, function) if function is not None and parameter in first else None

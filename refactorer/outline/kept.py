@@ -8,7 +8,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.outline.blocks import block_lines
-from refactorer.outline.classes import class_around, class_of_method
+from refactorer.outline.classes import class_around, class_of_method, class_of_object
 from refactorer.outline.constructed import in_constructor, is_beside_training, is_left_alone
 from refactorer.outline.held import keeps_object, places_of, reflections
 from refactorer.outline.optimizers import Held
@@ -172,11 +172,5 @@ class _Reached:
         if isinstance(text, cst.SimpleString) or program.qualified_name(owner) is not None:
             return False
         parameter = program.definition(program.variables.get(owner))
-        own = isinstance(parameter, cst.Param) and self._is_of_object(parameter)
+        own = isinstance(parameter, cst.Param) and class_of_object(self.program, parameter) is not None
         return own or any(part in (call, *program.ancestors(call)) for part in self.parts)
-
-    def _is_of_object(self, parameter: cst.Param) -> bool:
-        """Whether a parameter is the `self` of a method."""
-        function = self.program.enclosing_function(parameter)
-        first = function.params.params[:1] if function is not None else ()
-        return function is not None and parameter in first and class_of_method(self.program, function) is not None

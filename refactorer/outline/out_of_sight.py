@@ -9,7 +9,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.outline.classes import class_of_method
+from refactorer.outline.classes import class_of_object
 from refactorer.outline.inline import values_given
 from refactorer.outline.other_objects import is_other
 
@@ -104,7 +104,7 @@ def _holds(
     if known is None or known in seen:
         return _makes(program, node, family)
     parameter = program.definition(known) if isinstance(known, Variable) else None
-    if isinstance(parameter, cst.Param) and _is_object_of(program, parameter, family):
+    if isinstance(parameter, cst.Param) and class_of_object(program, parameter) in family:
         return True
     return any(_holds(program, value, family, seen | {known}) for value in _values(program, known))
 
@@ -126,10 +126,3 @@ def _values(program: Program, known: Variable | str) -> Iterator[cst.BaseExpress
 def _makes(program: Program, value: cst.CSTNode, family: list[cst.ClassDef]) -> bool:
     made = (program.definition(program.variables.get(p.func)) for p in walk(value) if isinstance(p, cst.Call))
     return any(kind in family for kind in made)
-
-
-def _is_object_of(program: Program, parameter: cst.Param, family: list[cst.ClassDef]) -> bool:
-    """Whether a parameter is the `self` of a method of a class."""
-    function = program.enclosing_function(parameter)
-    first = function.params.params[:1] if function is not None else ()
-    return function is not None and parameter in first and class_of_method(program, function) in family

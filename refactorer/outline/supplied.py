@@ -10,6 +10,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.configure import Configuration
+from refactorer.idioms.shapes import is_none
 from refactorer.outline.batches import BatchSource, is_round
 from refactorer.outline.control import suspensions
 from refactorer.outline.epochs import Epochs
@@ -145,7 +146,7 @@ class Supplying(Liveness):
         if not isinstance(made, cst.Call) or self.program.qualified_name(made.func) != "torch.utils.data.DataLoader":
             return False
         plain = all(not arg.star and (arg.keyword is not None or i < 3) for i, arg in enumerate(made.args))
-        own = ("collate_fn", "batch_size") if any(_is_none(arg.value) for arg in made.args) else ("collate_fn",)
+        own = ("collate_fn", "batch_size") if any(is_none(arg.value) for arg in made.args) else ("collate_fn",)
         return plain and not any(arg.keyword is not None and arg.keyword.value in own for arg in made.args)
 
     def _supplies_index(self, hook: str, source: BatchSource) -> bool:
@@ -192,10 +193,6 @@ class Supplying(Liveness):
                 return
         line = assign(target, self.epochs.current)
         self.outline.hooks[EPOCH_START] = [line, *self.outline.hooks.get(EPOCH_START, [])]
-
-
-def _is_none(node: cst.CSTNode) -> bool:
-    return isinstance(node, cst.Name) and node.value == "None"
 
 
 def assign(target: cst.BaseExpression, value: cst.BaseExpression) -> cst.SimpleStatementLine:

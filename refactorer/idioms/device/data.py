@@ -6,7 +6,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.device.lines import is_false
+from refactorer.idioms.shapes import is_false
 from refactorer.outline.optimizers import is_module_class
 from refactorer.outline.outline import Outline
 

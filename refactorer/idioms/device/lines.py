@@ -45,11 +45,6 @@ def paired(target: cst.BaseExpression, value: cst.BaseExpression) -> list[Pair]:
     return [(target, value)]
 
 
-def is_false(node: cst.BaseExpression) -> bool:
-    """Whether an expression is the word False."""
-    return isinstance(node, cst.Name) and node.value == "False"
-
-
 def assigns_itself(line: cst.CSTNode) -> bool:
     """Whether a line is `x = x` or `x, y = x, y`."""
     return isinstance(line, cst.SimpleStatementLine) and all(_is_idle(small) for small in line.body)

@@ -14,6 +14,7 @@ from refactorer.idioms.device.choice import Choice, place_named, place_of, targe
 from refactorer.idioms.device.conditions import Target, condition_of
 from refactorer.idioms.device.lines import bare_texts, bracketed, text_of
 from refactorer.idioms.device.tensors import FACTORIES
+from refactorer.idioms.shapes import method_calls, method_name
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of, with_comments
 from refactorer.outline.device_uses import has_own, moves_plainly
@@ -47,18 +48,14 @@ def follow(outline: Outline, roles: Roles, choice: Choice) -> None:
 
 def _is_called_cuda(outline: Outline, choice: Choice) -> bool:
     """Whether the script says `x.cuda(device)` somewhere."""
-    calls = [call for call in outline.program.calls if isinstance(call.func, cst.Attribute)]
-    return any(call.args and _method(call) == "cuda" and target_of(outline, call) == choice.target for call in calls)
+    calls = method_calls(outline, "cuda")
+    return any(call.args and target_of(outline, call) == choice.target for call in calls)
 
 
 def _is_to_variable(outline: Outline, roles: Roles, choice: Choice, call: cst.Call) -> bool:
     """Whether a tensor is moved by `x.to(device)`."""
-    named = _method(call) == "to" and choice.target[0] in ("variable", "setting")
+    named = method_name(call) == "to" and choice.target[0] in ("variable", "setting")
     return named and _is_of_tensor(outline, roles, call, choice.target)
-
-
-def _method(call: cst.Call) -> str:
-    return call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
 
 
 def _asks(outline: Outline, choice: Choice, test: cst.BaseExpression) -> bool:
@@ -70,7 +67,7 @@ def _moved(outline: Outline, roles: Roles, choice: Choice, node: cst.CSTNode) ->
     if not isinstance(node, cst.Call) or types_in(node):
         return None
     target = target_of(outline, node)
-    spelled = target == choice.target and (choice.target[0] == "text" or _method(node) == "cuda")
+    spelled = target == choice.target and (choice.target[0] == "text" or method_name(node) == "cuda")
     known = spelled or (target == ("cuda",) and choice.is_cuda)
     return node if known and target is not None and _is_of_tensor(outline, roles, node, target) else None
 

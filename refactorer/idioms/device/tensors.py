@@ -7,7 +7,7 @@ import libcst as cst
 from refactorer.analysis.parsed_arguments import is_setting
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.idioms.device.data import comes_from_outside, data_is_plain
-from refactorer.idioms.device.lines import is_false
+from refactorer.idioms.shapes import is_false
 from refactorer.outline.outline import Outline
 
 RESHAPING = {

@@ -15,6 +15,7 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.distributed.branches import are_exclusive
 from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.idioms.sensitive import Obstacle
+from refactorer.idioms.shapes import is_false, method_calls, method_name
 from refactorer.outline.anchors import loops_around
 from refactorer.outline.control import suspensions
 from refactorer.outline.optimizers import Roles
@@ -28,9 +29,7 @@ _LOOKING_FOR = ("find_unused_parameters", "static_graph")
 def of_the_form(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | None:
     """What in the form of the training keeps the wrapper."""
     program = outline.program
-    calls = [
-        call for call in program.calls if isinstance(call.func, cst.Attribute) and call.func.attr.value == "backward"
-    ]
+    calls = method_calls(outline, "backward")
     own = [call for call in calls if _is_entered(outline, call)]
     asked = outline.asked is not None and not outline.validates_alone
     if asked and any(node is outline.asked for node in walk(*outline.hooks[STEP])):
@@ -63,11 +62,7 @@ def _steps_each_time(outline: Outline, roles: Roles, own: Sequence[cst.Call]) ->
     """Whether each `backward` is followed by a step in the same block: gradients that add up are averaged otherwise."""
     program = outline.program
     stepping = {roles.optimizer, outline.scaler} - {None}
-    steps = [
-        call for call in program.calls
-        if isinstance(call.func, cst.Attribute) and call.func.attr.value == "step"
-        and outline.variable(call.func.value) in stepping
-    ]  # fmt: skip
+    steps = [call for call in method_calls(outline, "step") if outline.variable(call.func.value) in stepping]  # type: ignore[attr-defined]
     # of the script as it was written: by now a GradScaler has been taken out of the step
     blocks = {program.parent[program.statement(call)] for call in steps}
     if roles.optimizer is None or len(blocks) != 1:
@@ -110,7 +105,7 @@ def _of_a_manual_step(outline: Outline, found: Wrapper, own: Sequence[cst.Call])
         if call.args or any(loop is not outline.site.batch_loop for loop in loops_around(program, call)[-1:]):
             return Obstacle(call, "a step computes gradients several times")
     settings = [arg for made in found.wrappings for arg in made.call.args if arg.keyword is not None]
-    asked = [arg for arg in settings if arg.keyword.value in _LOOKING_FOR and not _is_false(arg.value)]  # type: ignore[union-attr]
+    asked = [arg for arg in settings if arg.keyword.value in _LOOKING_FOR and not is_false(arg.value)]  # type: ignore[union-attr]
     if asked:
         return Obstacle(asked[0], "the training is not optimized automatically")
     hooks = [hook for hook, body in outline.hooks.items() if any(map(_computes_gradients, walk(*body)))]
@@ -118,8 +113,4 @@ def _of_a_manual_step(outline: Outline, found: Wrapper, own: Sequence[cst.Call])
 
 
 def _computes_gradients(node: cst.CSTNode) -> bool:
-    return isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value in _GRADIENTS
-
-
-def _is_false(value: cst.BaseExpression) -> bool:
-    return isinstance(value, cst.Name) and value.value == "False"
+    return method_name(node) in _GRADIENTS
