@@ -9,6 +9,7 @@ of the scripts.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import io
 import json
 import os
@@ -16,14 +17,17 @@ import runpy
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import torch
+import torch.distributed
 from lightning_utilities.core.rank_zero import rank_zero_only
 
 import runtime  # noqa: F401  (every fork has it then)
 from tests.ports import free_port
 
 RANKS = (0, 1)
+SECONDS = 60  # a rank that waits longer waits for ever: it says where, and ends
 
 
 def main() -> None:
@@ -48,6 +52,8 @@ def _fork(folder: Path, rank: int, port: int) -> int:
 
 def _run(folder: Path, rank: int, port: int) -> None:
     os.chdir(folder)
+    faulthandler.dump_traceback_later(SECONDS, exit=True)
+    _keep_groups()
     os.environ.update(
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2",
         MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
@@ -70,6 +76,22 @@ def _run(folder: Path, rank: int, port: int) -> None:
             errors, status = traceback.format_exc(), 1
     did = {"losses": losses, "printed": out.getvalue(), "random": torch.rand(1).item(), "status": status}
     Path(f"rank{rank}.json").write_text(json.dumps({**did, "errors": errors}))
+
+
+def _keep_groups() -> None:
+    """Keep every process group until the rank ends.
+
+    Gloo now and then waits for ever when a group goes that was destroyed before the network which averages over it, as
+    it is in scripts that end with `destroy_process_group()`.
+    """
+    kept: list[torch.distributed.ProcessGroup | None] = []
+    init = torch.distributed.init_process_group
+
+    def initialized(*args: Any, **kwargs: Any) -> None:
+        init(*args, **kwargs)
+        kept.append(torch.distributed.group.WORLD)
+
+    torch.distributed.init_process_group = initialized
 
 
 if __name__ == "__main__":
