@@ -16,7 +16,8 @@ from refactorer.idioms.closures import may_need_closure
 from refactorer.idioms.gradients import hooked, is_clipping
 from refactorer.idioms.harmless import calls_elsewhere
 from refactorer.idioms.jumps import leave_step, on_lines
-from refactorer.idioms.schedulers import is_step_line
+from refactorer.idioms.scheduler_code import may_meet
+from refactorer.idioms.schedulers import is_step_line, stepped_by
 from refactorer.idioms.sensitive import Obstacle, is_guarded, sensitive_code
 from refactorer.idioms.taint import tainted_by_training
 from refactorer.outline.control import loop_jumps, returns
@@ -57,9 +58,15 @@ def find_places(
     steps = [i for i, line in enumerate(tail) if is_step_line(outline, roles, line)]
     others = [*rest, *(line for i, line in enumerate(tail) if i not in steps)]
     last = steps[-1] if steps else 0
-    if loop_jumps(tail[:last]) or is_sensitive(others):
+    if loop_jumps(tail[:last]) or is_sensitive(others) or _meets_scheduler(outline, roles, tail, others):
         return Places(rest, clipping, tail)
     return Places(others, clipping, [tail[i] for i in steps])
+
+
+def _meets_scheduler(outline: Outline, roles: Roles, tail: list[cst.CSTNode], others: list[cst.CSTNode]) -> bool:
+    """Whether a scheduler that is stepped behind the step may notice that other lines have run before, or they that."""
+    steps = (stepped_by(outline, roles, line) for line in tail)
+    return any(may_meet(outline, scheduler, others) for scheduler in steps if scheduler is not None)
 
 
 def _sensitive(

@@ -10,6 +10,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.harmless import harm_in
+from refactorer.idioms.scheduler_code import may_meet
 from refactorer.idioms.sensitive import is_guarded
 from refactorer.idioms.shapes import method_calls, method_line
 from refactorer.idioms.taint import tainted_by_training
@@ -32,7 +33,12 @@ def step_line(outline: Outline, line: cst.CSTNode, scheduler: Variable) -> cst.C
 
 def is_step_line(outline: Outline, roles: Roles, line: cst.CSTNode) -> bool:
     """Whether a line does no more than to step a scheduler together with the optimizer."""
-    return any(step_line(outline, line, scheduler) is not None for scheduler in roles.schedulers)
+    return stepped_by(outline, roles, line) is not None
+
+
+def stepped_by(outline: Outline, roles: Roles, line: cst.CSTNode) -> Variable | None:
+    """The scheduler that a line steps, if it does no more than that, together with the optimizer."""
+    return next((s for s in roles.schedulers if step_line(outline, line, s) is not None), None)
 
 
 def step_behind_batch(outline: Outline, scheduler: Variable) -> bool:
@@ -79,7 +85,7 @@ def _sees_it(outline: Outline, roles: Roles, scheduler: Variable, later: list[cs
     """Why lines behind `scheduler.step()` may tell that it has not been called yet; None if they cannot."""
     if any(_sees_rate(outline, roles, part) for part in later):
         return "the learning rate is used behind it"
-    if later and calls_functions(outline, scheduler):
+    if later and may_meet(outline, scheduler, later):
         return "it calls functions of the script, which may be seen behind it"
     if later and is_guarded(outline):
         return "an exception behind it is caught outside the loop"

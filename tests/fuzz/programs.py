@@ -14,6 +14,7 @@ from tests.fuzz.families import (
     mixed,
     objects,
     phases,
+    projects,
     several_optimizers,
     several_sites,
     state,
@@ -37,6 +38,7 @@ FAMILIES: dict[str, Callable[[Draw, int], Parts]] = {
     "divided": divided.make,
     "mixed": mixed.make,
     "objects": objects.make,
+    "projects": projects.make,
 }
 TWO_LOOPS = "two_loops"
 NAMES = [TWO_LOOPS, *FAMILIES]
