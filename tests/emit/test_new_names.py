@@ -72,7 +72,7 @@ def test_a_name_that_the_function_uses_is_not_taken() -> None:
     for use in (
         "print(trainer, module)",
         "print((lambda: trainer + module)())",
-        "print([trainer + module for _ in 'a'])",
+        "print([trainer for _ in module])",
     ):
         text = _converted(script + use + "\n\nfit()\n")
         assert "trainer2 = Trainer(" in text and "module2 = LitModel(" in text
