@@ -42,7 +42,19 @@ from refactorer.outline.helpers import enter_helpers
 from refactorer.outline.homes import Homes
 from refactorer.outline.methods import make_methods
 from refactorer.outline.optimizers import Roles, find_roles, is_asked_for_parameters, is_surely_bound
-from refactorer.outline.outline import BACKWARD, BATCH_END, BEFORE_STEP, EPOCH_START, STEP, Note, Outline
+from refactorer.outline.outline import (
+    BACKWARD,
+    BATCH_END,
+    BEFORE_STEP,
+    EPOCH_START,
+    STEP,
+    TEST_START,
+    TEST_STEP,
+    VALIDATION_START,
+    VALIDATION_STEP,
+    Note,
+    Outline,
+)
 from refactorer.outline.placing import Placing
 from refactorer.outline.refusal import LeftOver, Refusal, Split
 from refactorer.outline.returning import stop_instead
@@ -167,9 +179,13 @@ def _hand_over_optimizers(
 
 
 def _keep_comments_of_empty_hooks(outline: Outline) -> None:
-    """What stood in a hook that is not written goes above the step."""
+    """What stood in a hook that is not written goes above its step, in front of what stood behind it."""
+    steps = {VALIDATION_START: VALIDATION_STEP, TEST_START: TEST_STEP}
     for hook in [name for name in outline.footers if name != STEP and not outline.hooks.get(name)]:
-        outline.above.setdefault(STEP, []).extend(outline.footers.pop(hook))
+        step, comments = steps.get(hook, STEP), outline.footers.pop(hook)
+        early = hook in steps or hook == EPOCH_START
+        above = outline.above.get(step, [])
+        outline.above[step] = [*comments, *above] if early else [*above, *comments]
 
 
 def _note_gradients_elsewhere(outline: Outline) -> None:

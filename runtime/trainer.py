@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import operator
 from collections.abc import Callable, Iterable
+from numbers import Integral
 from typing import Any
 
 import pytorch_lightning as pl
@@ -324,7 +325,8 @@ def _limits(arguments: dict[str, Any], epochs: Epochs | None) -> dict[str, Any]:
         TypeError: it is no whole number, in the words of ``range``.
     """
     number = arguments["max_epochs"]
-    number = number if number is None else operator.index(number)
+    if number is not None and not isinstance(number, Integral):  # those that are stay what the script prints
+        number = operator.index(number)
     unlimited = arguments["max_steps"] != -1 or arguments["max_time"] is not None
     if number is not None and number < 0:
         number = -1 if unlimited and number == -1 else 0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import libcst as cst
 
 from refactorer.emit.driver_lines import bind_first, training_lines
 from refactorer.emit.edits import Edit, Removed, apply
-from refactorer.emit.headings import worth_keeping
+from refactorer.emit.headings import staying_and_going, worth_keeping
 from refactorer.emit.layout import evenly_indented, with_aligned, without_gaps
 from refactorer.emit.lightning_lines import for_lightning
 from refactorer.emit.module_class import ClassWriter
@@ -19,7 +20,6 @@ from refactorer.emit.unused_imports import without_unused
 from refactorer.idioms.configure import Configuration
 from refactorer.idioms.device.models import unmoved
 from refactorer.outline.blocks import is_docstring
-from refactorer.outline.comments import lines_above
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles
@@ -39,7 +39,7 @@ def assemble(
     take_over(outline, homes, configuration.moved, moves)
     writer = ClassWriter(outline, roles, configuration, homes)
     taken = (*configuration.moved, *homes.initial.values())
-    edits: dict[cst.CSTNode, Edit] = {**moves, **{line: Removed(lines_above(line)[0]) for line in taken}}
+    edits: dict[cst.CSTNode, Edit] = {**moves, **{line: Removed(staying_and_going(line)[0]) for line in taken}}
     edits.update(outline.driver_edits)
     written = writer.write(names.module, names.base)
     if target is LIGHTNING:
@@ -126,9 +126,19 @@ def _with_comments(outline: Outline, written: cst.ClassDef) -> cst.ClassDef:
         above = worth_keeping(outline.above.get(method.name.value, []), method.name.value)
         footer = outline.footers.get(method.name.value, [])
         if footer:
-            method = method.with_changes(body=method.body.with_changes(footer=footer))
+            method = method.with_changes(body=_with_footer(method.body, footer))
         body.append(method.with_changes(leading_lines=[*method.leading_lines, *above]) if above else method)
     return written.with_changes(body=written.body.with_changes(body=body))
+
+
+def _with_footer(block: cst.BaseSuite, footer: Sequence[cst.EmptyLine]) -> cst.BaseSuite:
+    """A body with comments at its end, or above what it returns, behind which nothing is read."""
+    *lines, last = block.body
+    small = last.body[0] if isinstance(last, cst.SimpleStatementLine) and len(last.body) == 1 else None
+    if not lines or not isinstance(small, cst.Return) or small.value is None:
+        return block.with_changes(footer=footer)
+    above = [*footer, *last.leading_lines]  # type: ignore[union-attr]
+    return block.with_changes(body=[*lines, last.with_changes(leading_lines=above)])
 
 
 def _place_class(outline: Outline, written: cst.ClassDef) -> dict[cst.CSTNode, Edit]:

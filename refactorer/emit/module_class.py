@@ -11,6 +11,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_bound_by
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
+from refactorer.emit.headings import staying_and_going
 from refactorer.emit.layout import deeper, without_blank_start, without_gap
 from refactorer.emit.long_lines import WIDTH, broken
 from refactorer.emit.sums import added_up
@@ -18,7 +19,7 @@ from refactorer.emit.visible_names import check_visible
 from refactorer.idioms.configure import Configuration
 from refactorer.outline.blocks import is_docstring
 from refactorer.outline.classes import class_around, is_private
-from refactorer.outline.comments import comment_lines, lines_above
+from refactorer.outline.comments import comment_lines
 from refactorer.outline.held import held_by
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles, is_stepped
@@ -189,7 +190,7 @@ class ClassWriter:
             if (variable := self.outline.variable(name)) is not None
         }
         edits[small.value] = unmoved(small.value)
-        return apply(line, edits).with_changes(leading_lines=lines_above(line)[1])
+        return apply(line, edits).with_changes(leading_lines=staying_and_going(line)[1])
 
     def _helper(self, name: str) -> cst.FunctionDef:
         """A function of the script as a method: its own header, with `self` in front of its parameters."""
@@ -308,7 +309,7 @@ class ClassWriter:
         lines: list[cst.CSTNode] = []
         if self.configuration.moved:
             placed = [self.placed("configure_optimizers", line) for line in self.configuration.moved]
-            lines = [line.with_changes(leading_lines=lines_above(line)[1]) for line in placed]
+            lines = [line.with_changes(leading_lines=staying_and_going(line)[1]) for line in placed]
             for variable in self.configuration.maybe:
                 lines[:1] = _none_first(variable.name, lines[0])
             made, schedulers = [v.name for v in self.roles.optimizers], [v.name for v in stepped]

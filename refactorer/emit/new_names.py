@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, count
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.targets import LIGHTNING, RUNTIME, Target
+from refactorer.outline.anchors import loops_around
 from refactorer.outline.classes import class_around
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
@@ -37,24 +40,46 @@ def choose_names(outline: Outline, roles: Roles, target: Target) -> Names:
     program = outline.program
     taken = {variable.name for variable in program.variables.values()}
     taken -= {name.value for name, full in program.imports.items() if full in _OWN}  # type: ignore[attr-defined]
-    taken -= {v.name for v in program.variables.values() if v.name == "trainer" and _only_fits(outline, v)}
     plain = not taken & {target.base, "Trainer"}
     if not plain and target.package in taken:
         message = f"the names {target.base}, Trainer and {target.package} are all used in the file"
         raise Refusal("R403", outline.site.epoch_loop, message, "rename one of them")
 
-    def free(name: str) -> str:
-        while name in taken:
-            name += "_"
-        return name
-
+    near = _names_in_driver(outline)
     return Names(
-        module=free("Lit" + _model_class(outline, roles)),
-        trainer=free("trainer"),
+        module=_free("Lit" + _model_class(outline, roles), taken),
+        trainer=_free("trainer", near),
         base=target.base if plain else f"{target.package}.{target.base}",
         trainer_class="Trainer" if plain else f"{target.package}.Trainer",
-        instance=free("module"),
+        instance=_free("module", near),
     )
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name itself if it is free, else with the first number that makes it so."""
+    numbered = (f"{name}_{number}" if name[-1].isdigit() else f"{name}{number}" for number in count(2))
+    return next(free for free in chain([name], numbered) if free not in taken)
+
+
+def _names_in_driver(outline: Outline) -> set[str]:
+    """The names that the code around the loop has a use for; a function may take those that it does not mention."""
+    program, driver = outline.program, outline.site.driver.node
+    parts = [driver, *outline.consumed] if isinstance(driver, cst.FunctionDef) else [program.module]
+    found = {v for node, v in program.variables.items() if any(_is_in(program, part, node) for part in parts)}
+    free = {"trainer": _only_fits, "module": _is_done_with}
+    return {v.name for v in found if v.name not in free or not free[v.name](outline, v)}
+
+
+def _is_in(program: Program, part: cst.CSTNode, node: cst.CSTNode) -> bool:
+    return node not in program.order or program.contains(part, node)
+
+
+def _is_done_with(outline: Outline, variable: Variable) -> bool:
+    """Whether a variable of the code around the loop is used in front of the loop alone, so that it may be reused."""
+    program, driver, loop = outline.program, outline.site.driver, outline.site.epoch_loop
+    if loops_around(program, loop) or variable.owner is not driver:
+        return False
+    return all(seen.scope is driver and seen.order < program.order[loop] for seen in variable.occurrences)
 
 
 def _only_fits(outline: Outline, variable: Variable) -> bool:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from refactorer.outline.outline import Outline
+from refactorer.analysis.scopes import Variable
+from refactorer.outline.outline import TEST_HOOKS, Outline
 
 
 @dataclass(frozen=True)
@@ -72,3 +73,36 @@ def _is_setting(node: cst.Subscript) -> bool:
     """Whether something is taken from a dictionary by a name that is written out."""
     index = node.slice[0].slice if len(node.slice) == 1 else None
     return isinstance(index, cst.Index) and isinstance(index.value, cst.SimpleString)
+
+
+def tells_count(outline: Outline, epochs: Epochs, variable: Variable) -> bool:
+    """Whether a variable is the number of epochs that the Trainer is given, and the hooks only write or compare it.
+
+    The Trainer has a plain integer, which looks like any other number that a `range` may be given.
+    """
+    value = epochs.value
+    if epochs.argument != "max_epochs" or not isinstance(value, cst.Name) or outline.variable(value) is not variable:
+        return False
+    behind = any(outline.mentions(variable, *outline.hooks.get(hook, ())) for hook in TEST_HOOKS)
+    lines = (line for body in outline.hooks.values() for line in body)
+    return not behind and all(_is_told(outline, node) for node, seen in outline.uses(*lines) if seen is variable)
+
+
+def _is_told(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether an expression is computed with, compared, or written into a text."""
+    program = outline.program
+    parent = program.parent.get(node)
+    if isinstance(parent, cst.FormattedStringExpression):
+        return parent.conversion is None
+    if isinstance(parent, (cst.BinaryOperation, cst.Comparison, cst.ComparisonTarget)):
+        return True
+    if isinstance(parent, cst.Element):
+        group = program.parent.get(parent)
+        around = program.parent.get(group) if group is not None else None
+        return isinstance(around, cst.BinaryOperation) and isinstance(around.operator, cst.Modulo)
+    call = program.parent.get(parent) if isinstance(parent, cst.Arg) else None
+    if not isinstance(call, cst.Call):
+        return False
+    if isinstance(call.func, cst.Attribute) and isinstance(call.func.value, (cst.SimpleString, cst.ConcatenatedString)):
+        return call.func.attr.value == "format"
+    return program.qualified_name(call.func) == "builtins.print"

@@ -12,6 +12,7 @@ from refactorer.analysis.walk import walk
 from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.anchors import loops_around
 from refactorer.outline.device_uses import is_given_away, is_made_as_device, only_places
+from refactorer.outline.epochs import tells_count
 from refactorer.outline.homes import Homes
 from refactorer.outline.inline import values_given
 from refactorer.outline.optimizers import (
@@ -82,8 +83,16 @@ class Placing(Supplying):
             return
         if any(variable in flow.may for flow in self.flows.values()):
             self._place_written(variable)
+        elif self._is_known_to_trainer(variable):
+            self.homes.expression[variable] = cst.parse_expression("self.trainer.max_epochs")
         elif owner is not self.module_scope or self._is_object(variable) or variable.name in _PARAMETERS:
             self._argument(variable)
+
+    def _is_known_to_trainer(self, variable: Variable) -> bool:
+        """Whether a variable of the function that trains is the number of epochs, and so needs no argument."""
+        own = variable.owner is self.site.driver and variable.owner is not self.module_scope
+        moved = self.outline.mentions(variable, *self.configuration.moved)
+        return own and not moved and tells_count(self.outline, self.epochs, variable)
 
     def _is_definition(self, variable: Variable) -> bool:
         kinds = (cst.FunctionDef, cst.ClassDef, cst.ImportAlias)

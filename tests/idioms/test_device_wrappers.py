@@ -132,6 +132,16 @@ def test_data_that_is_given_again_may_not_change(runner: Runner) -> None:
         assert first_difference(runner.run(before), runner.run(text)) is None
 
 
+def test_each_of_several_loaders_makes_its_batches_anew(runner: Runner) -> None:
+    """Which loader a script takes is often chosen: all that it may take have to be known."""
+    for other, stays in ((A_LIST, True), (DATALOADER, False), ("list(loader)", True)):
+        front = f"if len(loader) > 1:\n    loader = {other}\n" + SHIFTING
+        before = script("x = Variable(x)", front)
+        text, _ = converted(before)
+        assert ("x.detach()" in text) == stays
+        assert first_difference(runner.run(before), runner.run(text)) is None
+
+
 def test_data_that_is_looked_at_twice_may_not_change(runner: Runner) -> None:
     before = script("z = Variable(x)\nprint(model(z).sum().item())\nx = x * 2", SHIFTING)
     text, _ = converted(before)

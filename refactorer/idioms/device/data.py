@@ -73,7 +73,13 @@ def _is_loader(outline: Outline, iterable: cst.BaseExpression | None) -> bool:
         given = iterable.args if name == "builtins.zip" else iterable.args[:1]
         passes = name in ("builtins.zip", "builtins.enumerate") or name.startswith("tqdm.")
         return passes and bool(given) and all(_is_loader(outline, arg.value) for arg in given)
-    value = outline.program.assigned_value(outline.variable(iterable)) if isinstance(iterable, cst.Name) else None
+    variable = outline.variable(iterable) if isinstance(iterable, cst.Name) else None
+    writes = variable.writes if variable is not None else []
+    return bool(writes) and all(_makes_loader(outline, outline.program.bound_to(seen.node)) for seen in writes)
+
+
+def _makes_loader(outline: Outline, value: cst.CSTNode | None) -> bool:
+    """Whether an expression is a `DataLoader` that makes its batches by itself."""
     if not isinstance(value, cst.Call):
         return False
     plain = all(map(_leaves_batches, value.args)) and all(_brings_nothing_else(outline, arg) for arg in value.args)

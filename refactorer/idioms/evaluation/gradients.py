@@ -13,6 +13,8 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.data import comes_from_outside, data_is_plain
+from refactorer.idioms.device.tensors import is_wrapper, wrapped
+from refactorer.idioms.evaluation.formatting import formats_numbers, has_format, written_plainly
 from refactorer.idioms.evaluation.layers import FOR_GRADIENTS, ignores_gradients
 from refactorer.idioms.evaluation.parts import Evaluation, is_no_grad
 from refactorer.idioms.evaluation.quiet import is_switch
@@ -20,6 +22,7 @@ from refactorer.idioms.plain import is_plain
 from refactorer.idioms.shapes import method_calls
 from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.anchors import Loop
+from refactorer.outline.control import suspensions
 from refactorer.outline.optimizers import Roles, assigned_class
 from refactorer.outline.outline import Outline
 
@@ -35,7 +38,9 @@ abs square sqrt norm clamp round std var softmax relu t type_as squeeze unsqueez
 contiguous flatten sigmoid log_softmax exp log
 """
 _TENSOR_METHODS = frozenset(_COMPUTING.split())
+_IN_FUNCTIONS = {"append", "extend", "format", "join", "mul_", "add_", "div_", "sub_", "numpy", "nonzero", "sort"}
 _CLEAN_BUILTINS = tuple(f"builtins.{name}" for name in ("len", "int", "float", "bool", "range", "isinstance", "str"))
+_PASSING_ON = tuple(f"builtins.{name}" for name in ("tuple", "list", "zip", "enumerate", "reversed"))
 _CLEAN_TORCH = tuple(f"torch.{name}" for name in ("eq", "ne", "gt", "ge", "lt", "le", "argmax", "argmin", "no_grad"))
 
 
@@ -147,13 +152,24 @@ class _Escapes:
             return self._calls(line.test) and all(self._line(x, silent) for x in (*line.body.body, *rest))
         if isinstance(line, cst.Else):
             return all(self._line(part, silent) for part in line.body.body)
+        if isinstance(line, cst.For) and line.orelse is None:
+            self._note_targets(line)
+            return self._calls(line.iter) and all(self._line(part, silent) for part in line.body.body)
         if isinstance(line, cst.With) and len(line.items) == 1 and is_no_grad(self.program, line.items[0].item):
             return all(self._line(part, True) for part in line.body.body)
         return False
 
+    def _note_targets(self, loop: cst.For | cst.CompFor) -> None:
+        """What a loop within the step takes out of something with a graph has one."""
+        if not self._clean(loop.iter):
+            names = names_in(loop.target)
+            self.graph |= {v for name in names if (v := self.outline.variable(name)) is not None}
+
     def _small(self, small: cst.CSTNode, silent: bool) -> bool:
         if isinstance(small, (cst.Pass, cst.Break, cst.Continue)):
             return True
+        if isinstance(small, cst.Assert):
+            return self._calls(small.test) and (small.msg is None or self._clean(small.msg))
         if isinstance(small, cst.Expr):
             return silent or self._calls(small.value)
         if not isinstance(small, (cst.Assign, cst.AugAssign)):
@@ -177,14 +193,14 @@ class _Escapes:
         if isinstance(node, (cst.BaseNumber, cst.SimpleString, cst.ConcatenatedString, cst.Comparison)):
             return True
         if isinstance(node, cst.FormattedString):
-            parts = [part.expression for part in node.parts if isinstance(part, cst.FormattedStringExpression)]
-            return all(self._clean(part) for part in parts)
+            parts = [part for part in node.parts if isinstance(part, cst.FormattedStringExpression)]
+            return all(self._clean(part.expression) or has_format(part) for part in parts)
         if isinstance(node, cst.Attribute):
             return node.attr.value in _CLEAN_ATTRIBUTES or self._clean(node.value)
         if isinstance(node, cst.Call):
             return self._clean_call(node)
         if isinstance(node, (cst.BinaryOperation, cst.BooleanOperation)):
-            return self._clean(node.left) and self._clean(node.right)
+            return formats_numbers(node) or (self._clean(node.left) and self._clean(node.right))
         if isinstance(node, cst.UnaryOperation):
             return self._clean(node.expression)
         if isinstance(node, cst.Subscript):
@@ -243,13 +259,19 @@ class _Escapes:
     def _clean_call(self, call: cst.Call) -> bool:
         full = self.program.qualified_name(call.func)
         arguments = all(self._clean(arg.value) for arg in call.args)
+        plainly = written_plainly(call)
+        if plainly is not None:
+            return all(self._clean(value) for value in plainly)
+        if is_wrapper(self.outline, call):
+            return wrapped(call) is not None  # which has no graph, whatever it wraps
         if full is not None:
             if full in _CLEAN_BUILTINS or full in _CLEAN_TORCH:
                 return True
             known = full.startswith(("torch.", "builtins.", "math.", "time.")) and not full.startswith(FOR_GRADIENTS)
             return arguments and known
         if not isinstance(call.func, cst.Attribute):
-            return False
+            function = self.program.function(call.func)
+            return arguments and function is not None and self._only_computes(function)
         if call.func.attr.value in _CLEAN_METHODS:
             return True
         return arguments and self._clean(call.func.value)
@@ -257,17 +279,29 @@ class _Escapes:
     def _calls(self, node: cst.CSTNode) -> bool:
         """Whether no call in an expression hands a graph to something that may keep or show it."""
         for call in walk(node):
-            if isinstance(call, (cst.Lambda, cst.BaseComp, cst.NamedExpr)):
+            if isinstance(call, (cst.Lambda, cst.NamedExpr)) or self._runs_later(call):
                 return False
+            if isinstance(call, cst.CompFor):
+                self._note_targets(call)
             if isinstance(call, cst.Call) and not self._harmless(call):
                 return False
         return True
 
+    def _runs_later(self, node: cst.CSTNode) -> bool:
+        """Whether a node is a generator that the code around it does not run through at once."""
+        if not isinstance(node, cst.GeneratorExp):
+            return False
+        arg = self.program.parent.get(node)
+        call = self.program.parent.get(arg) if isinstance(arg, cst.Arg) else None
+        return not isinstance(call, cst.Call) or self.program.qualified_name(call.func) not in _PASSING_ON[:2]
+
     def _harmless(self, call: cst.Call) -> bool:
         full = self.program.qualified_name(call.func)
         arguments = all(self._clean(arg.value) for arg in call.args)
-        if self._is_network(call.func):
+        if self._is_network(call.func) or full in _PASSING_ON or is_wrapper(self.outline, call):
             return True
+        if written_plainly(call) is not None:
+            return self._clean_call(call)
         if full is not None:
             computes = full.startswith("torch.") and not full.startswith(FOR_GRADIENTS)
             return arguments or computes or full in _CLEAN_BUILTINS
@@ -281,7 +315,32 @@ class _Escapes:
         if known is None or not arguments or any(self.outline.mentions(m, known) for m in self.roles.models):
             return False
         inner = [node for node in walk(known.body) if isinstance(node, cst.Call)]
-        return all((self.program.qualified_name(part.func) or "").startswith("builtins.") for part in inner)
+        plain = all((self.program.qualified_name(part.func) or "").startswith("builtins.") for part in inner)
+        return plain or self._only_computes(known)
+
+    def _only_computes(self, known: cst.FunctionDef) -> bool:
+        """Whether a function of the file can have no graph but those of its arguments."""
+        if known.decorators or known.asynchronous is not None or suspensions([known.body]):
+            return False
+        for _, variable in self.program.used([known]):
+            outside = variable.owner is not None and variable.owner.node is not known
+            imported = any(seen.node in self.program.imports for seen in variable.writes)
+            if outside and not imported and not is_plain(self.outline, variable):
+                return False
+        return all(self._may_stand_inside(node) for node in walk(known.body))
+
+    def _may_stand_inside(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.Lambda, cst.Global, cst.Nonlocal, cst.NamedExpr)):
+            return False
+        if not isinstance(node, cst.Call):
+            return True
+        full = self.program.qualified_name(node.func)
+        if any(arg.keyword is not None and arg.keyword.value == "requires_grad" for arg in node.args):
+            return False
+        if full is not None:
+            return full.startswith(("builtins.", "torch.", "math.")) and not full.startswith(FOR_GRADIENTS)
+        known = _TENSOR_METHODS | _CLEAN_METHODS | _IN_FUNCTIONS
+        return isinstance(node.func, cst.Attribute) and node.func.attr.value in known
 
     def _is_known(self, variable: Variable) -> bool:
         return variable.owner is None or variable in self.own or is_plain(self.outline, variable)
