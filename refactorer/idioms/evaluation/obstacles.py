@@ -14,6 +14,7 @@ from refactorer.idioms.evaluation.gradients import gradients_obstacle
 from refactorer.idioms.evaluation.made_batches import OF_A_CALL, is_made
 from refactorer.idioms.evaluation.parts import Evaluation, call_of, entered, is_no_grad
 from refactorer.idioms.evaluation.quiet import computes_beside, hands_back
+from refactorer.idioms.evaluation.several_sets import SEVERAL, sets_obstacle
 from refactorer.idioms.evaluation.windows import CHANGED, is_windows, may_change
 from refactorer.idioms.progress.bars import without_enumerate
 from refactorer.idioms.progress.effects import is_place
@@ -38,6 +39,10 @@ def obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
     """
     if found.loop.orelse is not None or returns([found.loop]):
         return "the loop is left early"
+    if found.inner is not None:
+        reason = sets_obstacle(outline.program, found.loop, found.inner)
+        if reason is not None or found.final or not found.silent:
+            return reason or SEVERAL
     if not found.midway and (loop_jumps(found.earlier) or returns(found.earlier)):
         return "the epoch is left before it"
     if found.function is None and (returns([*found.before, *found.after]) or loop_jumps([found.line])):
@@ -47,7 +52,8 @@ def obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
         if reason is not None:
             return reason
     with entered(outline, found) as prelude:
-        _find_bar(outline, found)
+        if found.inner is None:
+            _find_bar(outline, found)
         _check_contents(outline, found)
         mixed = any(line in found.quiet for line in found.after if returns([line]))
         if mixed and computes_beside(outline, found) and not hands_back(outline, roles, found):
@@ -104,6 +110,8 @@ def _data_obstacle(outline: Outline, found: Evaluation, prelude: Sequence[cst.CS
     Where a hook asks for the evaluation, the lines that make the loader run when it is looked up; behind the training,
     those of the driver run before.
     """
+    if found.inner is not None:
+        return None
     iterable = found.source(outline).iterable
     assert iterable is not None
     used = {variable for _, variable in outline.uses(iterable)}
