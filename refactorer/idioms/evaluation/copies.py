@@ -14,6 +14,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
+from refactorer.idioms.evaluation.decided_copies import decided
 from refactorer.idioms.evaluation.midway import blocks
 from refactorer.idioms.evaluation.own_methods import at_top, called_function, is_method, is_needless, with_receiver
 from refactorer.idioms.evaluation.parts import is_switched, likeness
@@ -25,7 +26,7 @@ from refactorer.outline.site import Site
 def with_copies(program: Program, site: Site) -> Iterator[tuple[cst.Module, dict[str, cst.FunctionDef]]]:
     """Files with copies of the functions that evaluate in and behind the training, and what the copies are of."""
     for calls in candidates(program, site, ()):
-        yield renewed(program, calls, {})
+        yield renewed(program, calls, decided(program, calls))
 
 
 def candidates(program: Program, site: Site, changed: Collection[cst.CSTNode]) -> Iterator[list[cst.Call]]:
@@ -60,7 +61,8 @@ def renewed(
     """The file with a function for each call under a new name, and what these are made of.
 
     `around` are edits of the code around the calls. A function in `changed` that is called once is changed where it is;
-    all others get copies, changed or not, and are taken out if nothing else uses them.
+    all others get copies, changed or not, and are taken out if nothing else uses them. A call in `changed` has a copy
+    of its own.
     """
     edits: dict[cst.CSTNode, Edit] = dict(around)
     copies: list[cst.FunctionDef] = []
@@ -70,7 +72,7 @@ def renewed(
         function = called_function(program, call)
         assert function is not None
         name = _free(program, f"{function.name.value}_{index}_")
-        new = changed.get(function, function)
+        new = changed.get(call, changed.get(function, function))
         assert isinstance(new, cst.FunctionDef)
         edits[call] = with_receiver(program, call, cst.Name(name))
         replaced.add(call.func)

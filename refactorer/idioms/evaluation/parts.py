@@ -220,11 +220,22 @@ def runs_model(outline: Outline, roles: Roles, loop: cst.For) -> bool:
         if isinstance(call, cst.Call) and not isinstance(call.func, cst.Call):
             name = code(call.func).strip()
             run = {name, name.rsplit(".", 1)[0]}
-            if outline.program.function(call.func) is not None:
+            function = _function_or_method(outline.program, call)
+            if function is not None:
                 run |= {code(arg.value).strip() for arg in call.args}
+                run |= {code(node.func).strip() for node in walk(function.body) if isinstance(node, cst.Call)}
             if run & models and _is_of_round(outline, loop, call):
                 return True
     return False
+
+
+def _function_or_method(program: Program, call: cst.Call) -> cst.FunctionDef | None:
+    """The function of the file that a call names, or seems to: the only method of that name."""
+    if not isinstance(call.func, cst.Attribute) or not isinstance(call.func.value, cst.Name):
+        return program.function(call.func)
+    name = call.func.attr.value
+    found = [function for function in program.find(cst.FunctionDef) if function.name.value == name]
+    return found[0] if len(found) == 1 else None
 
 
 def _called_like_models(outline: Outline) -> set[str]:
