@@ -248,7 +248,7 @@ class _Conversion:
             if once and module.code.count(_OWN_MODES) > self.text.count(_OWN_MODES):
                 continue  # the literal form reads better
             if not is_left_over(module.code, (*originals, ROUND)):
-                functions = [line for line in copied.body if isinstance(line, cst.FunctionDef)]
+                functions = other.find(cst.FunctionDef)
                 copies = {line: originals[line.name.value] for line in functions if line.name.value in originals}
                 self.lines.prepared = Prepared(copied.code, program, copies)
                 self._accept(sites[index], placed, module, notes, given_up)
