@@ -169,7 +169,8 @@ BESIDE = {
     "defined under a condition": (
         but((EVALUATE, "    if x.sum() < 9:\n" + EVALUATE.replace("    ", "        ").replace("\n\n", "\n"))), None),
     "handed on": (
-        but(("    for epoch", "    later = [evaluate]\n    for epoch"), ("print(epoch, ", "print(later[0]([]), ")), True),
+        but(("    for epoch", "    later = [evaluate]\n    for epoch"), ("print(epoch, ", "print(later[0]([]), ")),
+        True),
     "it asks for itself": (but(("        print(\"evaluated\"", "        print(evaluate.__name__")), False),
     "its loader is bound anew": (but(("        error", "        other = loader\n        error")), True),
 }  # fmt: skip
