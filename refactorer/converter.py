@@ -130,10 +130,18 @@ class _Conversion:
             return None
         other = _Conversion(self.original, self.path, self.options, text)
         result = other._every_training(other._parsed())
-        if not isinstance(result, Converted) or _LITERAL & {note.code for note in result.diagnostics}:
+        if not isinstance(result, Converted):
+            return None
+        if _LITERAL & {note.code for note in result.diagnostics} and not self._is_nicer(result):
             return None
         self.seen = other.seen
         return result
+
+    def _is_nicer(self, result: Converted) -> bool:
+        """Whether a result that is literal in part evaluates as the Trainer does, and the script as it is would not."""
+        plain = _Conversion(self.original, self.path, self.options, self.text)
+        before = plain._every_training(plain._parsed())
+        return _beauty(result)[0] and isinstance(before, Converted) and _beauty(before) < _beauty(result)
 
     def _divided(self, program: Program) -> Result | None:
         """The result for the script with functions for training and others for evaluation, if it can be converted."""
@@ -248,7 +256,7 @@ class _Conversion:
             if once and module.code.count(_OWN_MODES) > self.text.count(_OWN_MODES):
                 continue  # the literal form reads better
             if not is_left_over(module.code, (*originals, ROUND)):
-                functions = [line for line in copied.body if isinstance(line, cst.FunctionDef)]
+                functions = other.find(cst.FunctionDef)
                 copies = {line: originals[line.name.value] for line in functions if line.name.value in originals}
                 self.lines.prepared = Prepared(copied.code, program, copies)
                 self._accept(sites[index], placed, module, notes, given_up)

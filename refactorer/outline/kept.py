@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import libcst as cst
 
@@ -36,6 +36,14 @@ def keeps_meanwhile(outline: Outline, held: Held) -> bool:
         return False
     reached = _Reached(outline)
     return not any(reached.holds(place) for place in (*places, *reflections(program)))
+
+
+def may_be_set(outline: Outline, places: Iterable[cst.CSTNode]) -> bool:
+    """Whether the training may run one of some places that set an attribute, as far as names tell."""
+    if not _is_in_sight(outline):
+        return True
+    reached = _Reached(outline)
+    return any(reached.holds(place) for place in places)
 
 
 def _is_in_sight(outline: Outline) -> bool:

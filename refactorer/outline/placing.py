@@ -7,10 +7,11 @@ from functools import cached_property
 import libcst as cst
 
 from refactorer.analysis.scopes import Occurrence, Scope, Variable
-from refactorer.analysis.targets import binds_only_names, names_bound_by
+from refactorer.analysis.targets import binds_only_names, names_bound_by, names_in
 from refactorer.analysis.walk import walk
 from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.anchors import loops_around
+from refactorer.outline.control import suspensions
 from refactorer.outline.device_uses import is_given_away, is_made_as_device, only_places
 from refactorer.outline.epochs import tells_count
 from refactorer.outline.homes import Homes
@@ -158,6 +159,7 @@ class Placing(Supplying):
             raise Refusal("R402", variable.writes[0].node, f"a nested function shares {variable.name} with the loop",
                           "pass it to the function as an argument")  # fmt: skip
         early = variable in self._read_behind_asked or any(variable in flow.early for flow in self.flows.values())
+        early = early or variable in self._bound_in_turns
         out = variable in self.live_out or self._is_lent(variable)
         captured = self._captured(variable)
         if captured and variable.owner is not None and variable.owner.node in self.outline.consumed:
@@ -184,6 +186,17 @@ class Placing(Supplying):
                 self.homes.initial[variable] = line
             else:
                 self.homes.arguments.append(variable)
+
+    @cached_property
+    def _bound_in_turns(self) -> set[Variable]:
+        """What the steps of an evaluation bind while a generator that has begun may look at it in between."""
+        lines, source = self.outline.lines(VALIDATION_DATA), self.outline.evaluation
+        if source is None or not suspensions(lines):
+            return set()
+        unpacked = {id(name) for name in names_in(source.target)}
+        uses = self.outline.uses(*self.outline.lines(VALIDATION_STEP))
+        bound = {variable for node, variable in uses if self.outline.is_write(node) and id(node) not in unpacked}
+        return bound & {variable for node, variable in self.outline.uses(*lines) if not self.outline.is_write(node)}
 
     def _binds(self, hook: str, variable: Variable) -> bool:
         uses = self.outline.uses(*self.outline.hooks[hook])

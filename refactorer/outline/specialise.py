@@ -7,6 +7,7 @@ from typing import cast
 
 import libcst as cst
 
+from refactorer.analysis.parsed_arguments import is_setting
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
@@ -186,7 +187,7 @@ class _Specialiser(cst.CSTTransformer):
         if right is not None and self._is_condition(original_node):
             if right is neutral:
                 return _instead(updated_node, updated_node.left)
-            if all(isinstance(part, _NUMERIC) for part in walk(original_node.left)):
+            if all(self._shows_nothing(part) for part in walk(original_node.left)):
                 return _instead(updated_node, _TRUE if right else _FALSE)
         return updated_node
 
@@ -194,8 +195,15 @@ class _Specialiser(cst.CSTTransformer):
         value = self._value(original)
         return truth(value) if value is not None else word_of(updated)
 
+    def _shows_nothing(self, part: cst.CSTNode) -> bool:
+        """Whether nobody can tell whether a part of an expression is evaluated."""
+        return isinstance(part, _NUMERIC) or (isinstance(part, cst.Attribute) and is_setting(self.program, part))
+
     def _is_condition(self, node: cst.CSTNode) -> bool:
+        """Whether all that is asked of an expression is whether it counts as true."""
         parent = self.program.parent.get(node)
+        while isinstance(parent, cst.BooleanOperation):
+            node, parent = parent, self.program.parent.get(parent)
         return isinstance(parent, (cst.If, cst.IfExp)) and parent.test is node
 
     def leave_IfExp(self, original_node: cst.IfExp, updated_node: cst.IfExp) -> cst.BaseExpression:

@@ -6,6 +6,7 @@ import pytest
 
 from refactorer.converter import convert_text
 from refactorer.result import Converted
+from tests.fixtures_harness import Runner, first_difference, lost_comments
 
 SCRIPT = """
 import torch
@@ -105,3 +106,83 @@ def test_a_function_that_only_evaluations_of_the_training_used_goes_with_them() 
     assert isinstance(result, Converted) and "def evaluate(" not in result.after
     other = convert_text(SCRIPT + "print(evaluate)\n")
     assert isinstance(other, Converted) and "def evaluate(" in other.after
+
+
+NESTED = """
+import torch
+from torch import nn, optim
+from torch.utils.data import DataLoader, TensorDataset
+
+def main():
+    torch.manual_seed(1)
+    x = torch.randn(20, 2)
+    loader = DataLoader(TensorDataset(x, x.sum(1, keepdim=True)), batch_size=6, shuffle=True)
+    other = DataLoader(TensorDataset(x[:8], x[:8, :1]), batch_size=3)
+    model = nn.Sequential(nn.Linear(2, 4), nn.Dropout(0.3), nn.Linear(4, 1))
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    count = 0
+
+    # how good it is
+    def evaluate(data):
+        model.eval()
+        total = 0  # so far
+        with torch.no_grad():
+            for x, y in data:
+                total += (model(x) - y).abs().sum().item()
+        print("evaluated", torch.rand(1))
+        return total
+
+    print(evaluate(loader))
+    for epoch in range(3):
+        model.train()
+        for x, y in loader:
+            optimizer.zero_grad()
+            loss = (model(x) - y).pow(2).mean()
+            loss.backward()
+            optimizer.step()
+        error = evaluate(other)
+        print(epoch, error)
+    print(evaluate(loader), count, torch.rand(1))
+
+main()
+"""
+EVALUATE = NESTED[NESTED.index("    # how good") : NESTED.index("    print(evaluate")]
+
+
+def but(*changes: tuple[str, str]) -> str:
+    text = NESTED
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+#: name: (script, whether the evaluation moves)
+BESIDE = {
+    "a nested function": (NESTED, True),
+    "nothing else uses it": (but(("    print(evaluate(loader))\n", ""), ("print(evaluate(loader), ", "print(")), True),
+    "twice in each epoch": (but(("print(epoch, error)", "print(epoch, error, evaluate(loader))")), True),
+    "it counts": (but(("        total = 0", "        nonlocal count\n        count += 1\n        total = 0")), False),
+    "it is another one later": (
+        but(("    for epoch", "    def evaluate(data):\n        return 7\n\n    for epoch")), False),
+    "it is bound anew": (but(("    for epoch", "    evaluate = len\n    for epoch")), False),
+    "defined under a condition": (
+        but((EVALUATE, "    if x.sum() < 9:\n" + EVALUATE.replace("    ", "        ").replace("\n\n", "\n"))), None),
+    "handed on": (
+        but(("    for epoch", "    later = [evaluate]\n    for epoch"), ("print(epoch, ", "print(later[0]([]), ")),
+        True),
+    "it asks for itself": (but(("        print(\"evaluated\"", "        print(evaluate.__name__")), False),
+    "its loader is bound anew": (but(("        error", "        other = loader\n        error")), True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_a_copy_of_a_nested_function_stands_beside_it(name: str, runner: Runner) -> None:
+    script, moves = BESIDE[name]
+    result = convert_text(script)
+    assert isinstance(result, Converted), result.diagnostics
+    assert moves is None or ("def validation_step(" in result.after) is moves, result.after
+    assert "evaluate_0_" not in result.after and not lost_comments(script, result.after)
+    before = runner.run(script)
+    assert before.status == 0, before.error
+    assert first_difference(before, runner.run(result.after)) is None

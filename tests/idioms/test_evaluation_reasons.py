@@ -46,6 +46,24 @@ class Other:
         for x, y in val_loader:
             print(model(x))
 """
+CHOSEN = """
+def test(cached):
+    model.eval()
+    for x, y in cached if cached else val_loader:
+        print(model(x))
+"""
+OF_A_METHOD = """
+def test(data):
+    model.eval()
+    for x, y in data.one_epoch():
+        print(model(x))
+"""
+HANDED = """
+def test(val_loader):
+    model.eval()
+    for batch in val_loader:
+        count(batch, model)
+"""
 SAMPLES = """
 def sample(count):
     model.eval()
@@ -63,6 +81,9 @@ def test(x):
 REASONS = {
     "windows": (WINDOWS, "    print(test(points))", "it fetches its batches by itself"),
     "next": (BY_HAND, "    test(3)", "it fetches its batches by itself"),
+    "chosen": (CHOSEN, "    test(None)", "a condition chooses what it iterates over"),
+    "what a method makes": (OF_A_METHOD, "    test(points)", "it iterates over the result of a call"),
+    "handed on": (HANDED, "    test(val_loader)", "it runs the model in another function"),
     "another file": ("", "    print(evaluate(model, val_loader))", "evaluate() stands in another file"),
     "a method of another file": (
         "import metrics",
@@ -205,3 +226,34 @@ def test_an_evaluation_that_no_training_takes_is_named_once() -> None:
     assert isinstance(result, Converted) and result.after.count("(Module):") == 2
     notes = [note for note in result.diagnostics if note.code == "N102"]
     assert ["validate()" in note.message for note in notes] == [True]
+
+
+SHARED = """
+import torch
+from torch import nn
+from base import Base
+class Worker(Base):
+    def __init__(self, model):
+        self.model = model
+        self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    def run_epoch(self, phase, data):
+        self.model.train() if phase == "train" else self.model.eval()
+        for x, y in data:
+            loss = (self.model(x) - y).pow(2).mean()
+            if phase == "train":
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.optimizer.step()
+    def train(self, data):
+        self.run_epoch("train", data)
+    def test(self, data):
+        self.run_epoch("test", data)
+"""
+
+
+def test_a_loop_that_methods_share_is_named() -> None:
+    """No loop of the file calls them: other files do."""
+    result = convert_text(SHARED)
+    assert isinstance(result, Converted)
+    notes = [note.message for note in result.diagnostics if note.code == "N102"]
+    assert notes == ["the evaluation stays where it is: the loop of run_epoch() trains too"]

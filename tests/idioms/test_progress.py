@@ -106,6 +106,10 @@ TAKEN = {
     "a description": (over('tqdm(train_loader, f"E {epoch}")'), ("set_description(f\"E {self.current_epoch}\")",)),
     "a name": (named("tqdm(train_loader)", "bar.set_postfix(loss=loss.item())\n"),
                ("self.progress_bar.set_postfix(loss=loss.item())",)),
+    "its text is set": (
+        named("tqdm(train_loader, file=sys.stderr)", "bar.desc = 'loss {:.3f}'.format(note(loss.item()))\n",
+              header=NOTED + "for epoch in range(3):", behind=EVALUATION.format("tqdm(val_loader)")),
+        ("self.progress_bar.desc = 'loss {:.3f}'", "train_loader, val_loader)")),
     "what is written has effects": (
         script('bar = tqdm(train_loader, desc="train")\nfor x, y in bar:\n'
                + indented(STEP + "bar.set_postfix(loss=note(loss.item()), r=random.random())\n")
@@ -191,6 +195,10 @@ STAYS = {
     "it writes lines": (named("tqdm(train_loader)", "bar.write('x')\n"), "its write is used"),
     "it is updated": (named("tqdm(train_loader)", "bar.update(0)\n"), "its update is used"),
     "its state is read": (named("tqdm(train_loader)", "bar.format_dict['n']\n"), "its format_dict is used"),
+    "its text is read": (named("tqdm(train_loader)", "bar.desc = 'a'\nprint(bar.desc)\n"), "its desc is used"),
+    "its text grows": (named("tqdm(train_loader, 'a')", "bar.desc += 'b'\n"), "its desc is used"),
+    "its text is taken away": (named("tqdm(train_loader)", "del bar.desc\n"), "its desc is used"),
+    "its text is set by a loop": (named("tqdm(train_loader)", "for bar.desc in 'ab': pass\n"), "its desc is used"),
     "its total is set": (named("tqdm(train_loader)", "bar.total = 9\n"), "its total is used"),
     "what a call returns": (named("tqdm(train_loader)", "n = bar.set_postfix(a=1)\n"), "its set_postfix is used"),
     "a function gets it": (named("tqdm(train_loader)", "show(bar)\n", header="def show(bar):\n    print('shown')\n"

@@ -42,6 +42,7 @@ TAKEN = {
     "with": (around("t.update()\n"), ("self.model = model\n\n    def training_step",)),
     "with its postfix": (around("t.set_postfix(loss='{:.3f}'.format(loss.item()))\nt.update(1)\n"),
                          ("self.progress_bar.set_postfix(loss='{:.3f}'.format(loss.item()))",)),
+    "with its text": (around("t.desc = str(loss.item())\nt.update(1)\n"), ("self.progress_bar.desc = str(",)),
     "in front of what follows": (around("t.update(n=1)\nprint(i, loss.item())\n"), ("self.print(batch_idx",)),
     "in front of the step": (around("").replace("loss = F", "t.update()\n            loss = F"), ("return F.cross_",)),
     "twice": (around("t.update(0.5)\nt.update(0.5)\n"), ("return F.cross_",)),

@@ -9,8 +9,11 @@ import textwrap
 import libcst as cst
 import pytest
 
+from refactorer import convert
 from refactorer.analysis.program import Program
 from refactorer.outline.phases import written_out
+from refactorer.result import Converted
+from tests.fixtures_harness import Runner, first_difference
 
 SCRIPT = """
 import torch
@@ -77,6 +80,10 @@ WRITTEN_OUT = {
     "and, or": LEARNS
     + "if phase == 'val' and best < 5:\n    best += 2\nif best > 2 and phase == 'train':\n    print('x')\n"
     "if phase == 'val' or best:\n    print('y')",
+    "three parts": "if best < 9 and phase == 'train' and epoch:\n    print('x')\n"
+    "if best > 9 or phase == 'val' or epoch:\n    print('y')\n"
+    "if epoch or (phase == 'train' and best < 9):\n    print('z')\n" + LEARNS,
+    "a part that does something": "if model.train() or phase == 'val' or epoch:\n    print('x')\n" + LEARNS,
     "an expression": "print('learn' if phase == 'train' else 'look', phase.upper(), (phase))\n" + LEARNS,
     "a value of a condition": "flag = best and phase == 'train'\nprint(flag)\n" + LEARNS,
     "formatted strings": "print(f'{phase}: {sizes[phase]:3d}|{phase:>8s}|{phase!r:>9}', '%s' % phase)\n" + LEARNS,
@@ -176,3 +183,45 @@ def test_gradients_that_something_else_switched_are_switched_on_again() -> None:
 def test_a_comment_behind_a_branch_on_one_line_stays() -> None:
     after = done(phases(LEARNS + "if phase == 'val': print('looked')  # at last"))
     assert after is not None and "print('looked')  # at last" in after
+
+
+TWO_PASSES = """
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+torch.manual_seed(0)
+x = torch.randn(30, 4)
+y = (x.sum(1) > 0).long()
+loaders = {part: DataLoader(TensorDataset(x, y), 8, shuffle=part == 'train') for part in ['train', 'val']}
+model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.3), nn.Linear(8, 2))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(3):
+    for phase in ['train', 'val']:
+        model.train(phase == 'train')
+        total = 0
+        for a, b in loaders[phase]:
+            optimizer.zero_grad()
+            if phase == 'val':
+                with torch.no_grad():
+                    out = model(a)
+            else:
+                out = model(a)
+            loss = nn.functional.cross_entropy(out, b)
+            if phase == 'train':
+                if total > 1:
+                    loss.backward(retain_graph=True)
+                    print('twice')
+                    loss.backward()
+                else:
+                    loss.backward()
+                optimizer.step()
+            total += loss.item()
+        print(epoch, phase, total)
+"""
+
+
+def test_phases_are_written_out_where_the_step_stays_literal(runner: Runner) -> None:
+    result = convert(TWO_PASSES)
+    assert isinstance(result, Converted) and "def validation_step(" in result.after and "phase" not in result.after
+    assert "N101" in {note.code for note in result.diagnostics}
+    assert first_difference(runner.run(TWO_PASSES), runner.run(result.after)) is None

@@ -18,6 +18,7 @@ from refactorer.idioms.evaluation.moving import move
 from refactorer.idioms.evaluation.obstacles import obstacle
 from refactorer.idioms.evaluation.overlooked import overlooked
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, is_switched, likeness, take_apart
+from refactorer.idioms.evaluation.several_sets import SEVERAL
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, STEP, Outline
 from refactorer.outline.refusal import Refusal
@@ -33,7 +34,7 @@ def apply(outline: Outline, roles: Roles, asks: bool) -> None:
     `asks` says that hooks may ask the Trainer for a validation.
     """
     missed = _test(outline, roles)
-    failed = _validation(outline, roles)
+    failed = _validation(outline, roles, asks)
     if asks and outline.evaluation is None:
         failed = _asked(outline, roles, failed)
     _say(outline, missed + failed)
@@ -59,14 +60,18 @@ def _test(outline: Outline, roles: Roles) -> list[Failed]:
     return failed
 
 
-def _validation(outline: Outline, roles: Roles) -> list[Failed]:
-    """Moves an evaluation that stands at the end of each epoch; returns what failed, if all did."""
+def _validation(outline: Outline, roles: Roles, goes_on: bool) -> list[Failed]:
+    """Moves an evaluation that stands at the end of each epoch; returns what failed, if all did.
+
+    `goes_on` says that it may go through several sets of data: the Trainer looks for no batch ahead.
+    """
     lines: Sequence[cst.CSTNode] = outline.hooks.get(EPOCH_END, [])
     failed: list[Failed] = []
     places = range(len(lines))
     every = [take_apart(outline, roles, lines, index, is_switched(lines[:index])) for index in places]
     for found in sorted((found for found in every if found is not None), key=lambda one: _rank(outline, one)):
         reason = _reason(outline, roles, found)
+        reason = SEVERAL if reason is None and found.inner is not None and not goes_on else reason
         if reason is None:
             move(outline, roles, found, VALIDATION)
             return []

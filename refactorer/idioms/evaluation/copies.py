@@ -14,6 +14,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
+from refactorer.idioms.evaluation.decided_copies import decided
 from refactorer.idioms.evaluation.midway import blocks
 from refactorer.idioms.evaluation.own_methods import at_top, called_function, is_method, is_needless, with_receiver
 from refactorer.idioms.evaluation.parts import is_switched, likeness
@@ -25,7 +26,7 @@ from refactorer.outline.site import Site
 def with_copies(program: Program, site: Site) -> Iterator[tuple[cst.Module, dict[str, cst.FunctionDef]]]:
     """Files with copies of the functions that evaluate in and behind the training, and what the copies are of."""
     for calls in candidates(program, site, ()):
-        yield renewed(program, calls, {})
+        yield renewed(program, calls, decided(program, calls))
 
 
 def candidates(program: Program, site: Site, changed: Collection[cst.CSTNode]) -> Iterator[list[cst.Call]]:
@@ -60,17 +61,19 @@ def renewed(
     """The file with a function for each call under a new name, and what these are made of.
 
     `around` are edits of the code around the calls. A function in `changed` that is called once is changed where it is;
-    all others get copies, changed or not, and are taken out if nothing else uses them.
+    all others get copies, changed or not, and are taken out if nothing else uses them; those of nested functions stand
+    beside them. A call in `changed` has a copy of its own.
     """
     edits: dict[cst.CSTNode, Edit] = dict(around)
-    copies: list[cst.FunctionDef] = []
+    copies: list[cst.CSTNode] = []
+    beside: dict[cst.CSTNode, list[cst.CSTNode]] = {}
     originals: dict[str, cst.FunctionDef] = {}
     replaced: set[cst.CSTNode] = set()
     for index, call in enumerate(calls):
         function = called_function(program, call)
         assert function is not None
         name = _free(program, f"{function.name.value}_{index}_")
-        new = changed.get(function, function)
+        new = changed.get(call, changed.get(function, function))
         assert isinstance(new, cst.FunctionDef)
         edits[call] = with_receiver(program, call, cst.Name(name))
         replaced.add(call.func)
@@ -78,16 +81,22 @@ def renewed(
         if function in changed and len(uses_of(program, function)) == 1 and not is_method(program, function):
             edits[function] = new.with_changes(name=cst.Name(name))
         else:
-            copies.append(at_top(program, function, new.deep_clone().with_changes(name=cst.Name(name))))
-    for function in set(originals.values()):
-        if (
-            function not in edits
-            and is_needless(program, function)
-            and all(use in replaced for use in uses_of(program, function))
-        ):
-            edits[function] = []
+            copy = at_top(program, function, new.deep_clone().with_changes(name=cst.Name(name)))
+            places = beside.setdefault(function, []) if _is_nested(program, function) else copies
+            places.append(copy)
+    for function in set(originals.values()) - edits.keys():
+        needless = is_needless(program, function) and all(use in replaced for use in uses_of(program, function))
+        kept = [] if needless else [function.with_changes()]
+        if needless or function in beside:
+            edits[function] = [*kept, *beside.get(function, [])]
     module = apply(program.module, edits)
     return module.with_changes(body=[*module.body, *copies]), originals
+
+
+def _is_nested(program: Program, function: cst.FunctionDef) -> bool:
+    """Whether a function is defined by another one, each time that this runs: a copy does what it does beside it."""
+    block = program.parent[function]
+    return isinstance(block, cst.IndentedBlock) and isinstance(program.parent[block], cst.FunctionDef)
 
 
 def is_left_over(text: str, names: Iterable[str]) -> bool:
@@ -116,6 +125,7 @@ def evaluated_in(program: Program, site: Site, line: cst.CSTNode, switched: bool
         if function is None or function in (site.function, *site.helpers):
             continue
         top = is_method(program, function) or program.parent[function] is program.module
+        top = top or _is_nested(program, function)
         own = any(program.contains(function, use) for use in uses_of(program, function))
         if top and not own and function.asynchronous is None and _evaluates(program, function, switched):
             assert isinstance(call, cst.Call)

@@ -33,6 +33,7 @@ from refactorer.idioms.evaluation.quiet import (
     own_variables,
     without_gradients,
 )
+from refactorer.idioms.evaluation.several_sets import generator_of_sets
 from refactorer.idioms.jumps import leave_step, on_lines
 from refactorer.idioms.shapes import statement
 from refactorer.outline.batches import is_round
@@ -53,8 +54,10 @@ def move(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> Non
     with entered(outline, found):
         keeps_gradients = needs_gradients(outline, roles, found)
     _move_lines(outline, roles, found, stage)
-    _move_loop(outline, found, stage, keeps_gradients)
     source = found.source(outline)
+    if found.inner is not None:
+        outline.hooks[VALIDATION_DATA], source = generator_of_sets(outline, found.loop, found.inner)
+    _move_loop(outline, found, stage, keeps_gradients)
     if stage is VALIDATION:
         outline.evaluation = source
         if not found.midway:
@@ -93,9 +96,9 @@ def _move_lines(outline: Outline, roles: Roles, found: Evaluation, stage: Stage)
     earlier, later = (found.earlier, found.later) if ends else ((), ())
     if found.bar is not None:
         earlier, before, after, later = _without_bar(outline, found, stage, [earlier, before, after, later])
-    if is_made(outline.program, found.source(outline).iterable):
+    if found.inner is None and is_made(outline.program, found.source(outline).iterable):
         before, outline.hooks[VALIDATION_DATA] = generator(outline, found, before)
-    elif found.midway:
+    elif found.midway and found.inner is None:
         made, before = apart(outline, roles, found, before)
         if made:
             outline.hooks[VALIDATION_DATA] = without_gradients(outline, roles, found, made)
@@ -194,7 +197,7 @@ def _in_front(line: cst.CSTNode) -> list[cst.CSTNode]:
 
 
 def _move_loop(outline: Outline, found: Evaluation, stage: Stage, keeps_gradients: bool) -> None:
-    body = block_lines(found.loop.body)
+    body = block_lines((found.inner or found.loop).body)
     outline.hooks[stage.step] = body
     outline.edit(stage.step, dict(on_lines(body, leave_step(body, None, True))))
     if keeps_gradients:
@@ -269,7 +272,8 @@ def _keep_comments(outline: Outline, found: Evaluation, stage: Stage, end: Seque
     wrapper = [n for n in around[:1] if is_no_grad(outline.program, n.items[0].item)] if around else []
     wrapper = [n for n in wrapper if not any(outline.program.contains(n, part) for part in outer)]
     above: list[cst.EmptyLine] = []
-    for node in dict.fromkeys((found.line, found.function, *wrapper, found.loop)):
+    parts = (found.line, found.function, *wrapper, found.loop if found.inner is None else None)
+    for node in dict.fromkeys(parts):
         if node is not None:
             stays = node is found.line and (stage is TEST or found.midway)
             staying = len(comment_lines(node.leading_lines)) if stays else 0  # type: ignore[attr-defined]
@@ -280,7 +284,7 @@ def _keep_comments(outline: Outline, found: Evaluation, stage: Stage, end: Seque
             above += [*(part for d in decorators for part in comments_inside(d, None)), *comments]
     outline.above[stage.step] = [*outline.above.get(stage.step, []), *above]
     last = stage.end if end else stage.step
-    outline.footers.setdefault(stage.step, []).extend(footer_of(found.loop))
+    outline.footers.setdefault(stage.step, []).extend(footer_of(found.inner or found.loop))
     moved = outline.footers.pop(EPOCH_END, []) if stage is VALIDATION and not found.midway else []
     inner = [part for node in (*wrapper, found.function) if node is not None for part in footer_of(node)]
     outline.footers.setdefault(last, []).extend([*inner, *moved])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import libcst as cst
 
+from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms import progress
@@ -14,13 +15,16 @@ from refactorer.idioms.evaluation.gradients import gradients_obstacle
 from refactorer.idioms.evaluation.made_batches import OF_A_CALL, is_made
 from refactorer.idioms.evaluation.parts import Evaluation, call_of, entered, is_no_grad
 from refactorer.idioms.evaluation.quiet import computes_beside, hands_back
+from refactorer.idioms.evaluation.several_sets import SEVERAL, sets_obstacle
 from refactorer.idioms.evaluation.windows import CHANGED, is_windows, may_change
 from refactorer.idioms.progress.bars import without_enumerate
 from refactorer.idioms.progress.effects import is_place
 from refactorer.idioms.progress.parameters import lent_to
+from refactorer.idioms.shared_settings import sets_by_name
 from refactorer.outline.batches import source_of
 from refactorer.outline.contents import check_contents, sees_variables
 from refactorer.outline.control import loop_jumps, returns
+from refactorer.outline.kept import may_be_set
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, STEP, Outline
 from refactorer.outline.result_of_call import returned_statement
@@ -38,6 +42,10 @@ def obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
     """
     if found.loop.orelse is not None or returns([found.loop]):
         return "the loop is left early"
+    if found.inner is not None:
+        reason = sets_obstacle(outline.program, found.loop, found.inner)
+        if reason is not None or found.final or not found.silent:
+            return reason or SEVERAL
     if not found.midway and (loop_jumps(found.earlier) or returns(found.earlier)):
         return "the epoch is left before it"
     if found.function is None and (returns([*found.before, *found.after]) or loop_jumps([found.line])):
@@ -47,7 +55,8 @@ def obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
         if reason is not None:
             return reason
     with entered(outline, found) as prelude:
-        _find_bar(outline, found)
+        if found.inner is None:
+            _find_bar(outline, found)
         _check_contents(outline, found)
         mixed = any(line in found.quiet for line in found.after if returns([line]))
         if mixed and computes_beside(outline, found) and not hands_back(outline, roles, found):
@@ -104,6 +113,8 @@ def _data_obstacle(outline: Outline, found: Evaluation, prelude: Sequence[cst.CS
     Where a hook asks for the evaluation, the lines that make the loader run when it is looked up; behind the training,
     those of the driver run before.
     """
+    if found.inner is not None:
+        return None
     iterable = found.source(outline).iterable
     assert iterable is not None
     used = {variable for _, variable in outline.uses(iterable)}
@@ -122,16 +133,27 @@ def _data_obstacle(outline: Outline, found: Evaluation, prelude: Sequence[cst.CS
         return "its progress bar is made in front of it"
     if any(_is_inner(outline, found, variable) for variable in used - written):
         return "its loader is known to the function alone"
-    stored = {node.attr.value for node in walk(iterable) if isinstance(node, cst.Attribute)}
-    for node in outline.program.find(cst.Attribute):
-        stores = isinstance(outline.program.parent.get(node), (cst.AssignTarget, cst.AugAssign, cst.AnnAssign))
-        function = outline.program.enclosing_function(node)
-        outside = function is None or function.name.value != "__init__"
-        if stores and outside and node.attr.value in stored:
-            return "its loader is an attribute that may be set anew"
+    if _may_be_set(outline, found, iterable):
+        return "its loader is an attribute that may be set anew"
     if any(isinstance(node, cst.Subscript) for node in walk(iterable)) and _sets_items(outline, used):
         return "its loader is an item that may be set anew"
     return _window_obstacle(outline, found, iterable, lines) if is_windows(outline.program, iterable) else None
+
+
+def _may_be_set(outline: Outline, found: Evaluation, iterable: cst.BaseExpression) -> bool:
+    """Whether code that the training may run sets an attribute of the name of one that a loader is, or is found by.
+
+    Constructors do not, nor for an evaluation behind the training anything in the file.
+    """
+    program = outline.program
+    named = {node.attr.value for node in walk(iterable) if isinstance(node, cst.Attribute)}
+    places: list[cst.CSTNode] = [
+        node for node in program.find(cst.Attribute) if node.attr.value in named and is_stored(program, node)
+    ]
+    places += [call for call in program.calls if sets_by_name(program, call, named)]
+    around = ((place, program.enclosing_function(place)) for place in places)
+    places = [place for place, function in around if function is None or function.name.value != "__init__"]
+    return bool(places) and (found.final or may_be_set(outline, places))
 
 
 def _window_obstacle(

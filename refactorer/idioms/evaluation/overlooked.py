@@ -20,6 +20,7 @@ from refactorer.outline.classes import class_around
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
+CHOSEN = "a condition chooses what it iterates over"
 _AROUND = (
     ((cst.For, cst.While), "it stands inside another loop"),
     ((cst.Try, cst.TryStar), "it stands in a `try` statement"),
@@ -58,7 +59,7 @@ def _reason(outline: Outline, roles: Roles, loop: cst.For) -> str | None:
 
 
 def _runs(outline: Outline, roles: Roles, loop: cst.For) -> bool:
-    """Whether a loop runs a model, or seems to: itself, by another name, or in a method of the same object."""
+    """Whether a loop runs a model, or seems to: itself, by another name, or in a function that it is handed to."""
     if runs_model(outline, roles, loop):
         return True
     calls = [call for call in walk(loop.body) if isinstance(call, cst.Call)]
@@ -66,7 +67,8 @@ def _runs(outline: Outline, roles: Roles, loop: cst.For) -> bool:
     code = cst.Module([]).code_for_node
     switched = {code(call.func.value) for call in method_calls(outline, "eval")}  # type: ignore[attr-defined]
     inner = [call for method in methods if method is not None for call in walk(method) if isinstance(call, cst.Call)]
-    if any(code(call.func) in switched for call in inner):
+    given = [arg.value for call in calls for arg in call.args]
+    if any(code(call.func) in switched for call in inner) or any(code(value) in switched for value in given):
         return True
     named = (code(call.func) for call in calls if loops_around(outline.program, call)[-1:] == (loop,))
     return bool(switched) and any(name.lower().endswith(("model", "net", "network")) for name in named)
@@ -81,7 +83,12 @@ def _fetches(program: Program, loop: cst.For, iterable: cst.BaseExpression) -> s
     by_hand = by_hand or any(isinstance(func, cst.Attribute) and func.attr.value == "next" for func in named)
     if counts:
         return "it fetches its batches by itself" if steps or by_hand else None
-    return OF_A_CALL if is_made(program, iterable) else None
+    if isinstance(iterable, cst.IfExp):
+        return CHOSEN
+    made = is_made(program, iterable) or (
+        isinstance(iterable, cst.Call) and program.qualified_name(iterable.func) is None
+    )
+    return OF_A_CALL if made else None
 
 
 def _of_both(outline: Outline) -> Iterator[tuple[cst.CSTNode, str]]:
@@ -90,11 +97,19 @@ def _of_both(outline: Outline) -> Iterator[tuple[cst.CSTNode, str]]:
     function = program.enclosing_function(loop)
     if function is None or len(uses_of(program, function)) < 2 or not isinstance(loop, cst.For):
         return
-    switches = any(isinstance(node, cst.Attribute) and node.attr.value == "eval" for node in walk(function.body))
-    if switches and any(
-        program.contains(outer, use) for use in uses_of(program, function) for outer in program.find(cst.For)
-    ):
+    switches = [node for node in walk(function.body) if isinstance(node, cst.Attribute) and node.attr.value == "eval"]
+    around = (
+        outer for outer in program.find(cst.For) for use in uses_of(program, function) if program.contains(outer, use)
+    )
+    if switches and (any(around) or any(_is_decided(program, function, node) for node in switches)):
         yield loop, f"the loop of {function.name.value}() trains too"
+
+
+def _is_decided(program: Program, function: cst.FunctionDef, node: cst.CSTNode) -> bool:
+    """Whether a parameter decides whether a node of a function is reached."""
+    own = {program.variables[parameter.name] for parameter in program.find(cst.Param, function.params)}
+    branches = (outer for outer in program.ancestors(node) if isinstance(outer, (cst.If, cst.IfExp)))
+    return any(variable in own for branch in branches for _, variable in program.used([branch.test]))
 
 
 def _trains(outline: Outline, loop: cst.For) -> bool:

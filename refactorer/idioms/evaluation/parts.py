@@ -13,12 +13,14 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.aliases import root_of
 from refactorer.idioms.evaluation.made_batches import is_made
-from refactorer.idioms.evaluation.windows import goes_through_data
+from refactorer.idioms.evaluation.several_sets import source_of_sets
+from refactorer.idioms.evaluation.windows import fetches_batches, goes_through_data
 from refactorer.idioms.progress.bars import Bar, made_in_header, source_in, without_enumerate
 from refactorer.idioms.shapes import method_calls, only_call
 from refactorer.outline.anchors import loops_around, uses_of
 from refactorer.outline.arguments import matched
 from refactorer.outline.batches import BatchSource, is_round, source_of
+from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_around
 from refactorer.outline.held import held_by, keeps_object
 from refactorer.outline.inline import Entered, enter
@@ -63,7 +65,7 @@ class Evaluation:
     `taken` are the lines of `before` that have been taken out of the code around it. `midway` says that the code around
     it, in the hook `asks`, asks the Trainer for it, `final` that it stands behind the training. `bar` is a progress bar
     around what the loop iterates over, if the Trainer can draw it. `wanted` says that the code around the call uses
-    what the function returns.
+    what the function returns. `inner` is the loop over the batches of one set, if `loop` goes through sets of data.
     """
 
     line: cst.CSTNode
@@ -82,9 +84,12 @@ class Evaluation:
     asks: str = STEP
     bar: Bar | None = None
     wanted: bool = False
+    inner: cst.For | None = None
 
     def source(self, outline: Outline) -> BatchSource:
         """What the loop iterates over, without the progress bar."""
+        if self.inner is not None:
+            return source_of_sets(self.loop, self.inner)
         return source_in(outline.program, source_of(outline.program, self.loop), self.bar)
 
 
@@ -105,6 +110,7 @@ def take_apart(
                     break
     if found is not None:
         found.line, found.earlier, found.later = line, lines[:index], lines[index + 1 :]
+        found.inner = None if evaluates(outline, roles, found.loop) else _of_one_set(outline, roles, found.loop)
     return found
 
 
@@ -118,7 +124,7 @@ def _parts(
     outline: Outline, roles: Roles, body: list[cst.CSTNode], guard: cst.BaseExpression | None, switched: bool
 ) -> Evaluation | None:
     for i, line in enumerate(body):
-        if isinstance(line, cst.For) and evaluates(outline, roles, line):
+        if isinstance(line, cst.For) and _goes_through(outline, roles, line):
             quietly = guard is not None or switched or is_switched(body[:i])
             if quietly or silences(outline, line) or switches_itself(line):
                 before, after = body[:i], body[i + 1 :]
@@ -126,7 +132,7 @@ def _parts(
                 return Evaluation(line, before, line, after, quiet, guard is not None, guard)
         if isinstance(line, cst.With) and len(line.items) == 1 and is_no_grad(outline.program, line.items[0].item):
             inner = list(line.body.body)
-            loops = [part for part in inner if isinstance(part, cst.For) and evaluates(outline, roles, part)]
+            loops = [part for part in inner if isinstance(part, cst.For) and _goes_through(outline, roles, part)]
             if loops:
                 loop, at = loops[0], inner.index(loops[0])
                 first, last = inner[:at], inner[at + 1 :]
@@ -134,6 +140,17 @@ def _parts(
                 before, after = [*body[:i], *first], [*last, *body[i + 1 :]]
                 return Evaluation(line, before, loop, after, quiet, True, line.items[0].item)
     return None
+
+
+def _goes_through(outline: Outline, roles: Roles, loop: cst.For) -> bool:
+    """Whether a loop evaluates, or goes through several sets of data with a loop that does."""
+    return evaluates(outline, roles, loop) or _of_one_set(outline, roles, loop) is not None
+
+
+def _of_one_set(outline: Outline, roles: Roles, loop: cst.For) -> cst.For | None:
+    """The only loop in another one that evaluates."""
+    inner = [line for line in block_lines(loop.body) if isinstance(line, cst.For) and evaluates(outline, roles, line)]
+    return inner[0] if len(inner) == 1 else None
 
 
 def is_no_grad(program: Program, node: cst.CSTNode) -> bool:
@@ -186,6 +203,7 @@ def evaluates(outline: Outline, roles: Roles, loop: cst.For) -> bool:
     if iterable is None or loop.asynchronous is not None:
         return False
     known = is_round(loop) or is_loader(outline, iterable) or is_made(outline.program, iterable)
+    known = known or fetches_batches(outline.program, loop)
     if not known and not goes_through_data(outline.program, loop, iterable, source.target):
         return False
     return runs_model(outline, roles, loop)
@@ -202,11 +220,22 @@ def runs_model(outline: Outline, roles: Roles, loop: cst.For) -> bool:
         if isinstance(call, cst.Call) and not isinstance(call.func, cst.Call):
             name = code(call.func).strip()
             run = {name, name.rsplit(".", 1)[0]}
-            if outline.program.function(call.func) is not None:
+            function = _function_or_method(outline.program, call)
+            if function is not None:
                 run |= {code(arg.value).strip() for arg in call.args}
+                run |= {code(node.func).strip() for node in walk(function.body) if isinstance(node, cst.Call)}
             if run & models and _is_of_round(outline, loop, call):
                 return True
     return False
+
+
+def _function_or_method(program: Program, call: cst.Call) -> cst.FunctionDef | None:
+    """The function of the file that a call names, or seems to: the only method of that name."""
+    if not isinstance(call.func, cst.Attribute) or not isinstance(call.func.value, cst.Name):
+        return program.function(call.func)
+    name = call.func.attr.value
+    found = [function for function in program.find(cst.FunctionDef) if function.name.value == name]
+    return found[0] if len(found) == 1 else None
 
 
 def _called_like_models(outline: Outline) -> set[str]:

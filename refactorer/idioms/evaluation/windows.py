@@ -59,6 +59,16 @@ def goes_through_data(program: Program, loop: cst.For, counted: cst.BaseExpressi
     return any((_is_item(part, name) and code(part.value) in measured) or _is_window(part, name) for part in items)
 
 
+def fetches_batches(program: Program, loop: cst.For) -> bool:
+    """Whether a loop that counts has a call named for batches make one in each round: `x, y = get_batch("val")`."""
+    if not is_windows(program, loop.iter):
+        return False
+    small = [line.body[0] for line in loop.body.body if isinstance(line, cst.SimpleStatementLine)]
+    calls = [one.value for one in small if isinstance(one, cst.Assign) and isinstance(one.value, cst.Call)]
+    names = [call.func.attr if isinstance(call.func, cst.Attribute) else call.func for call in calls]
+    return any(isinstance(name, cst.Name) and "batch" in name.value.lower() for name in names)
+
+
 def _is_item(node: cst.Subscript, name: str | None) -> bool:
     """Whether a subscript is a name alone: `data[i]`."""
     index = node.slice[0].slice if len(node.slice) == 1 else None

@@ -277,11 +277,14 @@ def _use(outline: Outline, bar: Bar, node: cst.CSTNode, behind: Sequence[cst.CST
 
 def is_written_on(program: Program, node: cst.CSTNode) -> bool:
     """Whether a use of a bar is `bar.set_postfix(...)` or the like, on its own: the Trainer's bar does that too."""
-    method = program.parent.get(node)
-    if not isinstance(method, cst.Attribute) or method.value is not node or method.attr.value not in _WRITING:
+    attribute = program.parent.get(node)
+    if not isinstance(attribute, cst.Attribute) or attribute.value is not node:
         return False
-    call = program.parent.get(method)
-    return isinstance(call, cst.Call) and call.func is method and isinstance(program.parent.get(call), cst.Expr)
+    outer = program.parent.get(attribute)
+    if attribute.attr.value == "desc":
+        return isinstance(outer, cst.AssignTarget)
+    called = isinstance(outer, cst.Call) and outer.func is attribute and isinstance(program.parent.get(outer), cst.Expr)
+    return called and attribute.attr.value in _WRITING
 
 
 def is_closing(line: cst.CSTNode, node: cst.CSTNode) -> bool:
