@@ -223,8 +223,9 @@ class EvaluationLoop(_EvaluationLoop):
         """
         model = self.trainer.strategy.model
         if not self.alone and isinstance(model, DistributedDataParallel) and model.will_sync_module_buffers():
-            for buffer in model.module.buffers():
-                dist.broadcast(buffer, 0)
+            for name, buffer in model.module.named_buffers():
+                if name not in model.parameters_to_ignore:
+                    dist.broadcast(buffer, 0)
             model.require_forward_param_sync = False
 
     def stop_epoch(self) -> bool:

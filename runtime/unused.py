@@ -16,6 +16,7 @@ from pytorch_lightning.strategies import DDPStrategy
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from runtime.beside import leave_alone
 from runtime.groups import is_joined
 
 #: With either of them a strategy has been told what to do about unused parameters.
@@ -25,14 +26,18 @@ _TOLD = ("find_unused_parameters", "static_graph")
 @contextmanager
 def cared_for(strategy: Any, trainer: Any) -> Iterator[None]:
     """While a training runs, nobody waits for gradients that do not come, and none is left unsynchronised."""
-    if not isinstance(strategy, DDPStrategy) or is_joined(strategy):
-        yield  # the Trainer wraps the module in the place of a script, which said all that its wrapper is to do
+    if not isinstance(strategy, DDPStrategy):
+        yield
         return
     arguments, wrap, make_optimizers = dict(strategy._ddp_kwargs), strategy.configure_ddp, strategy.setup_optimizers
     with ExitStack() as handles:
 
         def configure_ddp() -> None:
             make_optimizers(trainer)  # which parameters they hold decides how the module is wrapped
+            if is_joined(strategy):
+                # the Trainer wraps the module in the place of a script, which said all that its wrapper is to do
+                leave_alone(trainer.lightning_module, strategy.optimizers)
+                return wrap()
             if not any(name in arguments for name in _TOLD):
                 strategy._ddp_kwargs["find_unused_parameters"] = _may_leave_out(strategy, trainer.lightning_module)
             for handle in _synchronise_frozen(trainer.lightning_module, strategy.world_size):

@@ -209,18 +209,10 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
         (("        self.drop =", "        self.register_buffer('n', torch.zeros(1))\n        self.drop ="),),
         "register_buffer",
     ),
-    "a_criterion_with_weights": ((("EntropyLoss()", "EntropyLoss(weight=torch.ones(2))"),), "criterion holds tensors"),
-    "a_second_module": (
-        (
-            ("    criterion =", "    other = Net()\n    criterion ="),
-            (STEP, STEP.replace(", y)", ", y) + other(x).sum()")),
-        ),
-        "other may be a module",
-    ),
     "a_part_of_the_model": (
         ((WRAP, "    a = nn.Linear(4, 2)\n    model = DDP(nn.Sequential(a, nn.ReLU()))\n"),
          (STEP, STEP.replace(", y)", ", y) + a(x).sum()"))),
-        "a holds tensors",
+        "a is a part of the model, and used by itself",
     ),
     "more_of_torch_distributed": ((("get_rank()", "get_rank(dist.new_group([0, 1]))"),), "torch.distributed"),
     "trained_in_a_loop": (

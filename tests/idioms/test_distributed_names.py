@@ -99,9 +99,6 @@ STAYS: dict[str, tuple[Changes, str]] = {
     "bound_in_a_loop": (
         ((WRAP, BEFORE.replace("    plain =", LOOP)), SAVES), "which it may not keep",
     ),
-    "another_name_for_another": (
-        ((WRAP, BEFORE.replace("plain = model", "plain = Net()")), SAVES), "plain may be a module",
-    ),
     "the_model_of_another_wrapper": (
         ((WRAP, WRAP.replace("model = DDP", "other = DDP")), (SAVE, "model.state_dict()")), "in another way",
     ),

@@ -163,41 +163,8 @@ STAYS: dict[str, tuple[Changes, str]] = {
          (SAVE, "            net = inner(model)\n"), (STEP, STEP + "            if epoch > 1: print(net(x))\n")),
         "in another way",
     ),
-    "a_network_in_a_list": (holding("[nn.Linear(4, 2)][0]", "thing(x)"), "thing holds tensors"),
-    "a_network_put_in_a_list": (
-        ((CRITERION, CRITERION + "    all = [0]\n    all.append(nn.Linear(4, 2))\n    thing = all[1]\n"),
-         (STEP, STEP + "            thing(x)\n")),
-        "thing may be a module",
-    ),
-    "a_network_that_is_given": (given("nn.Linear(4, 2)", "thing(x)"), "thing may be a module"),
-    "a_network_among_settings": (
-        ((WRAP, "    args.net = nn.Linear(4, 2)\n" + WRAP), *given("args.net", "thing(x)")), "thing may be a module",
-    ),
     "an_object_that_holds_a_network": (
         (*holding("Average()", "print(list(thing.net.parameters()))"), ("def run(", AVERAGE)), "thing.net is a module",
-    ),
-    "a_list_of_networks": ((*holding("layer()", "for part in thing: print(part)"), LAYER), "thing may be a module"),
-    "a_class_among_settings": (
-        ((WRAP, "    args.net = nn.Flatten\n" + WRAP), *given("args.net()", "thing(x)")), "thing may be a module",
-    ),
-    "a_network_in_a_branch": (
-        (*holding("layer() if rank else 0", "print(thing.real)"), LAYER), "thing may be a module",
-    ),
-    "a_part_in_settings": (
-        ((CRITERION, CRITERION + "    thing = nn.Dropout()\n    thing.net = nn.Linear(4, 2)\n"),
-         (STEP, STEP + "            thing(x)\n")),
-        "thing may be a module",
-    ),
-    "a_loss_with_weights": (((SMOOTHING, SMOOTHING + "        self.w = nn.Linear(2, 2)\n"),), "criterion may be"),
-    "a_loss_with_a_parameter": (
-        ((SMOOTHING, SMOOTHING + "        self.w = nn.Parameter(torch.ones(1))\n"),), "criterion may be a module",
-    ),
-    "a_loss_of_a_network": (
-        ((CRITERION, CRITERION.replace("0.2", "layer()")), LAYER), "criterion may be a module",
-    ),
-    "a_loss_that_is_given_one_later": (
-        ((SMOOTHING, SMOOTHING + "\n    def use(self, net):\n        self.net = net\n\n    def none(self):\n"),),
-        "criterion may be a module",
     ),
     "a_part_with_a_name": (
         (*GROUPS[1:], (GROUPS[0][0], GROUPS[0][1] + "    print(weights[0].sum())\n")),
@@ -230,6 +197,26 @@ STAYS: dict[str, tuple[Changes, str]] = {
     ),
 }  # fmt: skip
 
+# What no optimizer trains is left alone, whatever it is.
+BESIDE: dict[str, Changes] = {
+    "a_network_in_a_list": holding("[nn.Linear(4, 2)][0]", "thing(x)"),
+    "a_network_put_in_a_list": (
+        (CRITERION, CRITERION + "    all = [0]\n    all.append(nn.Linear(4, 2))\n    thing = all[1]\n"),
+        (STEP, STEP + "            thing(x)\n"),
+    ),
+    "a_network_that_is_given": given("nn.Linear(4, 2)", "thing(x)"),
+    "a_network_among_settings": ((WRAP, "    args.net = nn.Linear(4, 2)\n" + WRAP), *given("args.net", "thing(x)")),
+    "a_network_of_a_function": (*holding("layer()", "print(list(thing.named_modules()))"), LAYER),
+    "a_class_among_settings": ((WRAP, "    args.net = nn.Flatten\n" + WRAP), *given("args.net()", "thing(x)")),
+    "a_network_in_a_branch": (*holding("layer() if rank else 0", "print(type(thing))"), LAYER),
+    "a_part_in_settings": (
+        (CRITERION, CRITERION + "    thing = nn.Dropout()\n    thing.net = nn.Linear(4, 2)\n"),
+        (STEP, STEP + "            thing(x)\n"),
+    ),
+    "a_loss_with_weights": ((SMOOTHING, SMOOTHING + "        self.w = nn.Linear(2, 2)\n"),),
+    "a_loss_with_a_parameter": ((SMOOTHING, SMOOTHING + "        self.w = nn.Parameter(torch.ones(1))\n"),),
+}
+
 
 RUN = (
     "as_it_is",
@@ -256,6 +243,12 @@ def test_the_wrapper_goes(name: str) -> None:
     assert part in text, text
 
 
+@pytest.mark.parametrize("name", BESIDE)
+def test_the_wrapper_goes_beside_other_networks(name: str) -> None:
+    text = converted(*BESIDE[name]).after
+    assert "DistributedDataParallel" not in text and "strategy='ddp')" in text
+
+
 @pytest.mark.parametrize("name", STAYS)
 def test_the_wrapper_stays(name: str) -> None:
     changes, reason = STAYS[name]
@@ -276,10 +269,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, A
         more = GOES["module_by_another_name"][0] if name in ("called_by_a_helper", "in_autocast") else ()
         changes = (*GOES[name][0], *more)
         both |= {name: changed(SCRIPT, *changes), f"{name} converted": converted(*changes).after}
+    for name, changes in BESIDE.items():
+        both |= {name: changed(SCRIPT, *changes), f"{name} converted": converted(*changes).after}
     return run_in_processes(both, tmp_path_factory)
 
 
-@pytest.mark.parametrize("name", RUN)
+@pytest.mark.parametrize("name", [*RUN, *BESIDE])
 def test_two_processes_do_the_same(name: str, runs: dict[str, list[dict[str, Any]]]) -> None:
     first, second = runs[name]
     assert len(first["losses"]) == 12 and first["losses"] != second["losses"]

@@ -9,6 +9,7 @@ import libcst as cst
 
 from refactorer.idioms.distributed.everywhere import Everywhere
 from refactorer.idioms.distributed.guards import Guard
+from refactorer.idioms.distributed.wrapper import names_torch
 from refactorer.outline.outline import Outline
 
 _MODES = ("train", "eval")
@@ -39,10 +40,15 @@ def _loads(outline: Outline, node: cst.CSTNode, guard: Guard) -> bool:
     call = outline.program.parent[loads]
     if not isinstance(loads, cst.Attribute) or loads.attr.value != "load_state_dict" or not isinstance(call, cst.Call):
         return False
-    if loads.value is node and outline.variable(node) not in guard.found.others:
-        return False  # into the wrapper, by names of its own
+    if loads.value is node and not (outline.variable(node) in guard.found.others or by_its_names(outline, node, guard)):
+        return False
     everywhere = Everywhere(outline)
     return everywhere.is_reached(node) and all(everywhere.is_same(arg.value) for arg in call.args)
+
+
+def by_its_names(outline: Outline, node: cst.CSTNode, guard: Guard) -> bool:
+    """Whether the model can be given the names of the wrapper's own state, if a use of it may mean them."""
+    return guard.wrapped_at(node) is False or names_torch(outline.program)
 
 
 def _counts(outline: Outline, parameters: cst.Attribute) -> bool:

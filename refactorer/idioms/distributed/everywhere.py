@@ -12,6 +12,7 @@ from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.targets import names_in
 from refactorer.idioms.distributed.values import is_parsed_arguments, source_of
 from refactorer.outline.outline import Outline
+from refactorer.outline.torch_names import MOVES
 
 _OWN = frozenset({
     "rank", "ranks", "gpu", "gpus", "npu", "device", "devices", "id", "node", "local", "process", "main", "master",
@@ -34,6 +35,7 @@ class Everywhere:
     def __init__(self, outline: Outline) -> None:
         self.outline, self.program = outline, outline.program
         self.asked: set[Variable] = set()
+        self.followed: set[Variable] = set()
 
     def is_reached(self, node: cst.CSTNode) -> bool:
         """Whether a place of a function is reached in all processes or in none, however often."""
@@ -109,15 +111,30 @@ class Everywhere:
         """Whether a place that binds a name binds it in all processes, and to the same."""
         if isinstance(self.program.parent.get(seen.node), (cst.AugAssign, cst.Param, cst.Del)):
             return False
-        return self.is_same(source_of(self.program, seen.node)) and self.is_reached(seen.node)
+        if not self.is_same(source_of(self.program, seen.node)):
+            return False
+        return self.is_reached(seen.node) or self._is_bound_alike(seen.node)
+
+    def _is_bound_alike(self, name: cst.CSTNode) -> bool:
+        """Whether the other branch of an `if` binds a name to the same, but for the device that a tensor is put on."""
+        program, line = self.program, self.program.statement(name)
+        branch = program.parent[program.parent[line]]
+        branch = program.parent[branch] if isinstance(branch, cst.Else) else branch
+        if not isinstance(branch, cst.If) or not isinstance(branch.orelse, cst.Else) or not self.is_reached(branch):
+            return False
+        blocks = [block.body for block in (branch.body, branch.orelse.body) if line not in block.body]
+        bound = program.bound_to(name)
+        others = [
+            value for seen in program.variables[name].writes if (value := program.bound_to(seen.node)) is not None
+            and any(program.statement(seen.node) in block for block in blocks)
+        ]  # fmt: skip
+        return bound is not None and any(_loads_alike(bound, value) for value in others)
 
     def _is_only_read(self, seen: Occurrence) -> bool:
         """Whether a mention of a variable leaves what it holds as it is, or changes it in all processes alike."""
-        node = seen.node
-        while (
-            isinstance(outer := self.program.parent.get(node), (cst.Subscript, cst.Attribute)) and outer.value is node
-        ):
-            node = outer
+        node, outer = seen.node, self.program.parent.get(seen.node)
+        while outer is not None and _is_part_or_moved(node, outer):
+            node, outer = outer, self.program.parent.get(outer)
         if isinstance(outer, _TARGETS):
             return self.is_same(source_of(self.program, node)) and self.is_reached(node)
         if isinstance(outer, cst.Assign):
@@ -133,8 +150,10 @@ class Everywhere:
 
     def _are_known(self, *targets: cst.BaseExpression) -> bool:
         """Whether other names for a value, or for its parts, leave it as it is too."""
-        names = [name for target in targets for name in names_in(target)]
-        return all(self._is_known(self.outline.variable(name)) for name in names)
+        names = [self.outline.variable(name) for target in targets for name in names_in(target)]
+        new = {variable for variable in names if variable is not None} - self.followed
+        self.followed |= new
+        return all(self._is_only_read(seen) for variable in new for seen in variable.reads if self._is_early(seen))
 
     def _leaves(self, call: cst.CSTNode | None) -> bool:
         """Whether a call leaves what it is given as it is."""
@@ -144,3 +163,26 @@ class Everywhere:
         if full is not None:
             return full in _CALLS or full.startswith("builtins.")
         return isinstance(call.func, cst.Attribute) and call.func.attr.value in _LEAVING
+
+
+def _is_part_or_moved(node: cst.CSTNode, outer: cst.CSTNode) -> bool:
+    """Whether an expression is a part of what another one gives, or the same on another device."""
+    if isinstance(outer, (cst.Subscript, cst.Attribute)):
+        return outer.value is node
+    return isinstance(outer, cst.Call) and outer.func is node and isinstance(node, cst.Attribute) and (
+        node.attr.value in MOVES
+    )  # fmt: skip
+
+
+def _loads_alike(one: cst.BaseExpression, other: cst.BaseExpression) -> bool:
+    """Whether two calls differ by the device alone that they put tensors on."""
+    if not isinstance(one, cst.Call) or not isinstance(other, cst.Call) or not one.func.deep_equals(other.func):
+        return False
+    args = [
+        [arg for arg in call.args if arg.keyword is None or arg.keyword.value not in _PLACES] for call in (one, other)
+    ]
+    pairs = list(zip(*args))
+    return len(args[0]) == len(args[1]) and all(
+        first.value.deep_equals(second.value) and not (first.star or second.star or first.keyword or second.keyword)
+        for first, second in pairs
+    )

@@ -12,14 +12,16 @@ import libcst as cst
 from refactorer.analysis.flow import flow_of
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.distributed.before import is_known_before
+from refactorer.idioms.distributed.before import by_its_names, is_known_before
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.uses import Uses, is_entered
-from refactorer.idioms.distributed.wrapper import Wrapper, names_torch
+from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 
 _STATE = ("parameters", "state_dict", "train", "eval", "zero_grad")
+_NAMED = ("state_dict", "load_state_dict")
+"""What knows the parameters by their names, which a wrapper makes longer."""
 _STEPS = (STEP, VALIDATION_STEP, TEST_STEP)
 _REPEATING = (cst.For, cst.While, cst.FunctionDef, cst.Lambda, cst.BaseComp)
 _CONTEXTS = ("torch.autocast", "torch.amp.autocast", "torch.cuda.amp.autocast", "torch.cpu.amp.autocast",
@@ -47,7 +49,7 @@ def of_the_uses(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> O
         elif places.is_before(node):
             if not is_known_before(outline, node, guard):
                 return Obstacle(node, "the model is used between the wrapper and the training")
-        elif not (_is_known(outline, node, guard) or places.uses_the_module(node)):
+        elif not (_is_known(outline, node, guard) or places.loads(node, guard) or places.uses_the_module(node)):
             return Obstacle(node, "the model is used in another way than to train it and to save its module")
         if places.needs_the_condition(node, guard):
             return Obstacle(node, "a step would have to know the condition for the wrapper")
@@ -133,11 +135,18 @@ class _Places:
         """Whether what a use means depends on the run, and there the condition cannot be asked again."""
         parent = self.outline.program.parent[node]
         asked = isinstance(parent, cst.Arg)
-        if not asked and not (isinstance(parent, cst.Attribute) and parent.attr.value in ("module", "state_dict")):
+        if not asked and not (isinstance(parent, cst.Attribute) and parent.attr.value in ("module", *_NAMED)):
             return False
         if self.uses.function_of(node) is not None:
             return self.found.guard is not None
         return self.hook_of(node) is not None and guard.test is None and guard.wrapped_at(node) is None
+
+    def loads(self, node: cst.CSTNode, guard: Guard) -> bool:
+        """Whether a use outside the steps loads the state of the wrapped model."""
+        loads = self.outline.program.parent[node]
+        if not isinstance(loads, cst.Attribute) or loads.attr.value != "load_state_dict" or self._is_in_a_step(node):
+            return False
+        return by_its_names(self.outline, node, guard)
 
     # --- `model.module` -------------------------------------------------------------------------------------------
 
@@ -210,4 +219,4 @@ def _is_known(outline: Outline, node: cst.CSTNode, guard: Guard) -> bool:
         return isinstance(outer, cst.Attribute) and outer.attr.value in _STATE
     if not isinstance(parent, cst.Attribute) or parent.attr.value not in _STATE:
         return False
-    return parent.attr.value != "state_dict" or guard.wrapped_at(node) is False or names_torch(program)
+    return parent.attr.value != "state_dict" or by_its_names(outline, node, guard)

@@ -14,6 +14,7 @@ from refactorer.analysis.flow import flow_of
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.distributed.left_alone import LeftAlone
 from refactorer.idioms.distributed.libraries import has_no_tensors
 from refactorer.idioms.distributed.values import gives_numbers, is_tensorless
 from refactorer.idioms.distributed.wrapper import Wrapper
@@ -30,13 +31,14 @@ def other_tensors(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | 
     loaders = [outline.variable(part.iterable) for part in (outline.train, outline.evaluation) if part is not None]
     aside = {found.model, *found.others, *loaders, *roles.optimizers, *roles.schedulers}
     aside |= _made_anew(outline)
+    beside = LeftAlone(outline, roles, found)
     for body in outline.hooks.values():
         for node, variable in outline.uses(*body):
             if variable in aside or variable.owner is None:
                 continue
-            if _holds_tensors(outline, variable):
+            if _holds_tensors(outline, variable) and not beside.holds(variable):
                 return Obstacle(node, f"{variable.name} holds tensors")
-            if _may_be_module(outline, variable) and not is_tensorless(outline, variable):
+            if _may_be_module(outline, variable) and not (is_tensorless(outline, variable) or beside.holds(variable)):
                 return Obstacle(node, f"{variable.name} may be a module too")
     for held in find_holdings(outline).networks:
         return Obstacle(found.call, f"{held.base.name}.{held.attribute} is a module too")

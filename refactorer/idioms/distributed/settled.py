@@ -7,6 +7,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
+from refactorer.outline.anchors import loops_around, uses_of
 from refactorer.outline.outline import Outline
 
 _FORMS = (
@@ -106,9 +107,21 @@ def _keeps(outline: Outline, variable: Variable, setting: cst.Attribute, line: c
     for node in program.find(cst.Attribute):
         if node.attr.value == setting.attr.value and isinstance(program.parent.get(node), _STORES):
             own = program.scope_of(node) is outline.site.driver and outline.variable(node.value) is variable
-            if not own or program.order[node] > program.order[line]:
+            ahead = own and program.order[node] < program.order[line]
+            if not (ahead or _is_set_by_the_caller(program, outline.site.driver.node, node)):
                 return False
     return all(_only_reads(outline, seen.node) for seen in _reads_behind(outline, variable, line))
+
+
+def _is_set_by_the_caller(program: Program, driver: cst.CSTNode, node: cst.CSTNode) -> bool:
+    """Whether a line runs once, in front of the driver: in the function that calls it, which the file itself calls."""
+    caller = program.enclosing_function(node)
+    if caller is None or not isinstance(driver, cst.FunctionDef) or loops_around(program, node):
+        return False
+    calls, mentions = uses_of(program, caller), uses_of(program, driver)
+    once = len(calls) == 1 and program.enclosing_function(calls[0]) is None and not loops_around(program, calls[0])
+    known = once and bool(mentions) and all(program.enclosing_function(use) is caller for use in mentions)
+    return known and all(program.order[node] < program.order[use] for use in mentions)
 
 
 def _reads_behind(outline: Outline, variable: Variable, line: cst.CSTNode) -> list[Occurrence]:

@@ -37,7 +37,7 @@ def unwrap(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> None:
         outline.driver_edits[note] = cst.parse_expression("torch.nn.Module")
     for block in uses.leaving:
         asked = _asked(guard, name) if found.guard is not None else None
-        outline.driver_edits.update(wrapped_in(block, found.wrappings[0], asked))
+        outline.driver_edits.update(wrapped_in(outline, block, found, asked))
     if found.guard is None:
         outline.strategy = found.wrappings[0].strategy
         outline.driver_edits.update(_without(found.wrappings[0]))
@@ -141,7 +141,7 @@ def _inner(outline: Outline, uses: Uses, guard: Guard, name: str) -> dict[cst.CS
             edits[call] = _answer(asked, outline.program.parent[call])
         elif isinstance(node, cst.Attribute) and node.attr.value == "module":
             edits[node] = _either(model, asked, cst.Attribute(uses.name_at(use), node.attr))
-        elif isinstance(node, cst.Attribute) and node.attr.value == "state_dict":
+        elif isinstance(node, cst.Attribute) and node.attr.value in ("state_dict", "load_state_dict"):
             edits[use] = _either(_prefixed(model), asked, uses.name_at(use))
     return edits
 
