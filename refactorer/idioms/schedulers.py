@@ -41,7 +41,7 @@ def step_behind_batch(outline: Outline, scheduler: Variable) -> bool:
     own = [line for line in outline.hooks.get(BATCH_END, []) if line not in outline.openings]
     if not own or step_line(outline, own[0], scheduler) is None or _is_stepped_otherwise(outline, scheduler):
         return False
-    if outline.accumulates and not isinstance(own[0], cst.If):
+    if own[0] in outline.always or (outline.accumulates and not isinstance(own[0], cst.If)):
         return False
     outline.edit(BATCH_END, {own[0]: None})
     if len(own) == 1:
