@@ -312,10 +312,7 @@ class ClassWriter:
             lines = [line.with_changes(leading_lines=staying_and_going(line)[1]) for line in placed]
             for variable in self.configuration.maybe:
                 lines[:1] = _none_first(variable.name, lines[0])
-            made, schedulers = [v.name for v in self.roles.optimizers], [v.name for v in stepped]
-        else:
-            made = [f"self.{self.homes.attribute[v]}" for v in self.roles.optimizers]
-            schedulers = [f"self.{self.homes.attribute[v]}" for v in stepped]
+        made, schedulers = [self._made(v) for v in self.roles.optimizers], [self._made(v) for v in stepped]
         schedulers = [
             f'{{"scheduler": {name}, "interval": "step"}}' if v in self.configuration.each_batch else name
             for name, v in zip(schedulers, stepped)
@@ -329,6 +326,11 @@ class ClassWriter:
         returned = _returned(lines[-1], result) if lines else None
         body = [*lines[:-1], returned] if returned is not None else [*lines, cst.parse_statement(f"return {result}")]
         return _method("configure_optimizers", "self", body)
+
+    def _made(self, variable: Variable) -> str:
+        """What an optimizer or a scheduler is called in `configure_optimizers`."""
+        own = self.configuration.moved and variable not in self.configuration.kept
+        return variable.name if own else f"self.{self.homes.attribute[variable]}"
 
 
 def _returned(line: cst.CSTNode, name: str) -> cst.CSTNode | None:

@@ -19,6 +19,7 @@ from refactorer.idioms.clearing import clearing_lines, clears_first, lines_for_h
 from refactorer.idioms.closures import may_be_missing, may_fail_to_step
 from refactorer.idioms.gradients import (
     added_to_elsewhere,
+    clips_beside,
     clips_elsewhere,
     gradient_reader,
     gradients_cross,
@@ -104,7 +105,7 @@ def _found(outline: Outline, roles: Roles, lean: bool) -> tuple[Calls, Places] |
         if outline.hooks[STEP] != closed:
             found = detect(outline, roles, lean)
     if isinstance(found, Obstacle):
-        outline.hooks[STEP] = kept
+        outline.hooks[STEP], outline.always = kept, []
         return found if found.node is outline.site.batch_loop else first
     if comments:
         outline.footers[STEP] = [*comments, *outline.footers.get(STEP, [])]
@@ -132,30 +133,35 @@ def _detect(
         return calls
     zeros, backward, step = calls.zeros, calls.backward, calls.step
     late = [zero for zero in zeros if zero > step]
+    if outline.always and (in_place or any(body[zero] in outline.always for zero in zeros)):
+        return Obstacle(body[step], "gradients are cleared for batches that do not train, or not at all")
+    if outline.always and clips_beside(outline, body[backward:step]):
+        return Obstacle(body[step], "gradients of another batch may be clipped")
     obstacle = _order(outline, body, calls, late)
     if obstacle is not None:
         return obstacle
     head = [line for i, line in enumerate(body[:backward]) if i not in zeros]
     middle = [line for i, line in enumerate(body[:step]) if i > backward and i not in zeros]
-    tail = [line for i, line in enumerate(body) if i > step and i not in zeros]
+    tail = [line for i, line in enumerate(body) if i > step and i not in zeros and line not in outline.always]
     if calls.in_place and gradient_reader(outline) is not None:
         left = loop_jumps(middle)
         return Obstacle(left[0], "the batch may be left between backward and step") if left else (
-            calls, Places(between=middle, behind=tail)
+            calls, Places(between=middle, behind=tail, always=outline.always)
         )  # fmt: skip
     places = find_places(outline, roles, head, middle, tail, calls.loss)
     if isinstance(places, Obstacle) or calls.in_place:
         return places if isinstance(places, Obstacle) else (calls, places)
     reader = _reader(outline, body, calls, places, lean)
     if reader is not None and not loop_jumps(middle):
-        places = Places(between=middle, behind=tail)
+        places = Places(between=middle, behind=tail, always=outline.always)
         reader = _reader(outline, body, calls, places, lean)
     if reader is not None:
         return Obstacle(reader, "the script reads gradients itself")
-    seen = handed_out(outline, roles) or hooked(outline) if len(late) == len(zeros) else None
+    unseen = len(late) == len(zeros) or outline.always
+    seen = handed_out(outline, roles) or hooked(outline) if unseen else None
     if seen is not None:
         return Obstacle(seen, "code out of sight is given the model, and may see that gradients are cleared")
-    others = [line for line in places.behind if not is_step_line(outline, roles, line)]
+    others = [line for line in places.after if not is_step_line(outline, roles, line)]
     if late and harm_in(outline, others, set()) is not None:
         return Obstacle(body[late[0]], "code behind step() stays there, and may see that the gradients are cleared")
     return calls, places
@@ -272,7 +278,7 @@ def _automatic(outline: Outline, calls: Calls, places: Places) -> None:
     """Leaves the calls to the Trainer, with what they were commented on in front of the `return`."""
     body = outline.hooks[STEP]
     head, verb = body[: calls.backward], _stop(outline)
-    away = [*places.between, *places.behind]
+    away = [*places.between, *places.after]
     front = [line for line in body[calls.backward :] if line not in away]
     zeros = [] if calls.by_hook else calls.zeros
     edits, remarks = remove(body, zeros, (calls.backward, calls.step) if calls.own.alike else (calls.step,))

@@ -19,8 +19,8 @@ from refactorer.idioms.making import Making, asks_settings, making_of, reads, st
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.schedulers import step_behind_batch, step_behind_epoch, steps_of
 from refactorer.idioms.simple_arguments import has_simple_arguments
-from refactorer.outline.optimizers import Roles, is_stepped
-from refactorer.outline.outline import Outline
+from refactorer.outline.optimizers import Roles, assigned_class, is_stepped
+from refactorer.outline.outline import TEST_HOOKS, Outline
 from refactorer.outline.torch_names import names_optimizer, names_scheduler
 
 
@@ -29,7 +29,7 @@ class Configuration:
     """What `configure_optimizers` holds: the moved lines, or nothing when the script makes the optimizer itself.
 
     The Trainer steps the schedulers in `stepped`: those in `each_batch` behind every step, the others at the end of
-    the epoch. No branch may make those in `maybe`.
+    the epoch. No branch may make those in `maybe`. Hooks use those in `kept` themselves: they become attributes.
     """
 
     moved: list[cst.CSTNode] = field(default_factory=list)
@@ -37,6 +37,7 @@ class Configuration:
     each_batch: list[Variable] = field(default_factory=list)
     made: set[Variable] = field(default_factory=set)
     maybe: list[Variable] = field(default_factory=list)
+    kept: list[Variable] = field(default_factory=list)
 
 
 def apply(outline: Outline, roles: Roles) -> Configuration:
@@ -47,17 +48,23 @@ def apply(outline: Outline, roles: Roles) -> Configuration:
             configuration.stepped.append(scheduler)
     made = (*roles.optimizers, *roles.schedulers)
     for variable in made:
-        kept = _kept(outline, roles, configuration, variable)
-        if kept is not None:
+        reason = _left_to_script(outline, roles, variable)
+        if reason is not None:
             if outline.automatic and set(roles.schedulers) <= set(configuration.stepped):
-                _note(outline, variable.writes[0].node, f"the script makes {variable.name}: {kept}")
+                _note(outline, variable.writes[0].node, f"the script makes {variable.name}: {reason}")
             return configuration
+    kept = [v for v in made if _hooks_using(outline, v)]
+    if kept and _needs_more(outline, roles, made):
+        reason = "more of the script is needed to make it than to train with it"
+        _note(outline, kept[0].writes[0].node, f"the script makes {kept[0].name}: {reason}")
+        return configuration
     lines = statements_of(outline.program, made)
     configuration.moved = sorted(lines, key=lambda line: outline.program.order[line])
     configuration.made = set(made)
     configuration.maybe = [
         v for v in made if (making := making_of(outline.program, v)) is not None and not making.always
     ]
+    configuration.kept = kept
     return configuration
 
 
@@ -77,26 +84,53 @@ def _note(outline: Outline, node: cst.CSTNode, message: str) -> None:
     outline.note("N106", node, message, "nothing to do; the literal form trains the same")
 
 
-def _kept(outline: Outline, roles: Roles, configuration: Configuration, variable: Variable) -> str | None:
+def _left_to_script(outline: Outline, roles: Roles, variable: Variable) -> str | None:
     """Why `configure_optimizers` cannot make an optimizer or a scheduler; None if it can."""
-    if variable in roles.schedulers and variable not in configuration.stepped:
-        return "the script steps it"
     allowed = set(roles.optimizers) if variable in roles.schedulers else set()
     reason = _obstacle(outline, roles, variable, allowed)
     if reason is not None:
         return reason
-    if _used_in_hooks(outline, variable):
-        return "the training uses more than its step"
-    return "it is used outside the training" if _is_used_elsewhere(outline, roles, variable) else None
+    making, hooks = making_of(outline.program, variable), _hooks_using(outline, variable)
+    assert making is not None, "known, or an obstacle"
+    if variable in roles.schedulers and not allowed & {used for _, used in outline.uses(making.whole)}:
+        return "its optimizer is out of sight"
+    if hooks and not making.always:
+        return "it may not be made, and the training uses more than its step"
+    behind = any(hook in TEST_HOOKS for hook in hooks) or _is_asked_by_driver(outline, variable)
+    elsewhere = behind or _is_used_elsewhere(outline, roles, variable)
+    return "it is used outside the training" if elsewhere else None
 
 
-def _used_in_hooks(outline: Outline, variable: Variable) -> bool:
-    """Whether a hook needs the object itself: steps that are not automatic ask the Trainer for their optimizers."""
-    for body in outline.hooks.values():
-        for node, used in outline.uses(*body):
-            if used is variable and not is_stepped(outline.program, node):
-                return True
-    return False
+def _hooks_using(outline: Outline, variable: Variable) -> list[str]:
+    """The hooks that need an object itself: steps that are not automatic ask the Trainer for their optimizers."""
+    asked = names_optimizer(assigned_class(outline.program, variable))
+    return [
+        hook for hook, body in outline.hooks.items()
+        for node, used in outline.uses(*body)
+        if used is variable and not (asked and is_stepped(outline.program, node))
+    ]  # fmt: skip
+
+
+def _needs_more(outline: Outline, roles: Roles, made: tuple[Variable, ...]) -> bool:
+    """Whether the module would be handed more variables to make some objects than it would be handed objects."""
+    own = {variable for body in outline.hooks.values() for _, variable in outline.uses(*body)} | {*roles.models, *made}
+    makings = filter(None, (making_of(outline.program, variable) for variable in made))
+    needed = {
+        variable
+        for making in makings for _, variable in outline.uses(making.whole)
+        if variable.owner is not None and variable.owner.kind == "function" and variable not in own
+        and not _is_bound_in(outline, variable, making)
+    }  # fmt: skip
+    return len(needed) > len(made)
+
+
+def _is_asked_by_driver(outline: Outline, variable: Variable) -> bool:
+    """Whether what the Trainer is given in front of the training is made of an object."""
+    loops = (outline.site.epoch_loop, outline.site.batch_loop)
+    given = [loop.iter for loop in loops if isinstance(loop, cst.For)]
+    sources = (outline.train, outline.evaluation, outline.test)
+    given += [source.iterable for source in sources if source is not None and source.iterable is not None]
+    return outline.mentions(variable, *given)
 
 
 def _obstacle(outline: Outline, roles: Roles, variable: Variable, allowed: set[Variable]) -> str | None:
@@ -123,22 +157,23 @@ def _obstacle(outline: Outline, roles: Roles, variable: Variable, allowed: set[V
 
 def _changed(outline: Outline, roles: Roles, making: Making, allowed: set[Variable]) -> str | None:
     """What may be different at the training, of all that an object is made of."""
-    line, whole = making.line, making.whole
+    line = making.line
     if any(_touched_between(outline, part, line) for part in parts_of_models(outline, roles)):
         return "a part of the model is used before the training"
     optimizes = any(names_optimizer(outline.program.qualified_name(call.func)) for call in making.calls)
     if optimizes and any(may_come_late(outline, roles, call, line) for call in making.calls):
         return "its parameters come from an iterator, which may give others later"
-    used = [v for v in reads(outline, making) if v not in allowed and not _is_bound_in(outline, v, whole)]
+    used = [v for v in reads(outline, making) if v not in allowed and not _is_bound_in(outline, v, making)]
     changed = next((v for v in used if _changed_between(outline, roles, v, making)), None)
     if changed is not None:
         return f"{changed.name} may change before the training"
-    return "something may change its arguments" if disturbed_between(outline, roles, line, whole) else None
+    return "something may change its arguments" if disturbed_between(outline, roles, line, *making.parts) else None
 
 
-def _is_bound_in(outline: Outline, variable: Variable, value: cst.CSTNode) -> bool:
-    """Whether a variable is the parameter of a function in an expression."""
-    return variable.owner is not None and outline.program.contains(value, variable.owner.node)
+def _is_bound_in(outline: Outline, variable: Variable, making: Making) -> bool:
+    """Whether a variable belongs to a function that runs when an object is made."""
+    owner = variable.owner
+    return owner is not None and any(outline.program.contains(part, owner.node) for part in making.parts)
 
 
 def _changed_between(outline: Outline, roles: Roles, variable: Variable, making: Making) -> bool:
@@ -159,7 +194,7 @@ def _changed_between(outline: Outline, roles: Roles, variable: Variable, making:
         between = program.order[line] < at < program.order[loop] and not program.contains(line, node.node)
         if between and runs and variable in roles.models and not keeps_parameters(outline, node.node):
             return True
-        if at > program.order[line] and _stores(outline, roles, variable, node.node, making.whole):
+        if at > program.order[line] and _stores(outline, roles, variable, node.node, making):
             return True
     return False
 
@@ -170,7 +205,7 @@ def _is_behind_training(outline: Outline, node: cst.CSTNode) -> bool:
     return same and program.order[node] > program.last[loop]
 
 
-def _stores(outline: Outline, roles: Roles, variable: Variable, node: cst.CSTNode, value: cst.CSTNode) -> bool:
+def _stores(outline: Outline, roles: Roles, variable: Variable, node: cst.CSTNode, making: Making) -> bool:
     """Whether an attribute is set, through this name of its object, that the making of an optimizer reads."""
     parent = outline.program.parent
     place, name = node, None
@@ -180,7 +215,7 @@ def _stores(outline: Outline, roles: Roles, variable: Variable, node: cst.CSTNod
     holder = parent.get(place)
     if place is node or not isinstance(holder, (cst.AssignTarget, cst.AugAssign)) or holder.target is not place:
         return False
-    uses = [parent[part] for part, used in outline.uses(value) if used is variable]
+    uses = [parent[part] for part, used in outline.uses(*making.parts) if used is variable]
     read = {part.attr.value if isinstance(part, cst.Attribute) else None for part in uses}
     return variable in roles.models or None in read or name is None or name in read
 

@@ -24,13 +24,13 @@ _REPLACING = ("torch.nn.utils.", "torch.ao.", "torch.quantization.", "torch.fx."
 _READING = {"info", "write", "format", "join"}
 
 
-def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, value: cst.CSTNode) -> bool:
-    """Whether the lines between `line` and the training may change the models or the settings that `value` reads."""
+def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, *values: cst.CSTNode) -> bool:
+    """Whether the lines between `line` and the training may change the models or the settings that `values` read."""
     program, loop = outline.program, outline.site.epoch_loop
     whole = {*roles.models, *parts_of_models(outline, roles)} | tainted_by_training(outline, roles)
-    read = {v for _, v in outline.uses(value) if v.owner is not None}
+    read = {v for _, v in outline.uses(*values) if v.owner is not None}
     watched = {v for v in whole | read if all(seen.node not in program.imports for seen in v.writes)}
-    stored = {node.attr.value for node in walk(value) if isinstance(node, cst.Attribute)}
+    stored = {node.attr.value for node in walk(*values) if isinstance(node, cst.Attribute)}
     settings = read - whole
     watched |= same_settings(outline, settings, stored)
     if sets_for_all(program, stored, line, loop):

@@ -83,6 +83,12 @@ def clips_elsewhere(outline: Outline) -> bool:
     return any(_clips(outline, call) and not outline.program.contains(loop, call) for call in outline.program.calls)
 
 
+def clips_beside(outline: Outline, lines: Sequence[cst.CSTNode]) -> bool:
+    """Whether gradients are clipped anywhere in the file but in some lines."""
+    clipping = (call for call in outline.program.calls if _clips(outline, call))
+    return any(not any(outline.program.contains(line, call) for line in lines) for call in clipping)
+
+
 def clips(outline: Outline) -> bool:
     """Whether gradients are clipped anywhere in the file."""
     return any(_clips(outline, call) for call in outline.program.calls)

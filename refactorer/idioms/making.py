@@ -10,6 +10,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children
+from refactorer.idioms.rates import Function, functions_asked
 from refactorer.outline.arguments import is_constant
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
@@ -24,11 +25,15 @@ _OPERATORS = (cst.BaseCompOp, cst.BaseBooleanOp, cst.Not)
 
 @dataclass(frozen=True)
 class Making:
-    """The calls of which one makes an object, and the conditions that choose between them, all in one statement."""
+    """The calls of which one makes an object, and the conditions that choose between them, all in one statement.
+
+    `functions` are those that the object asks for learning rates, as far as they are known.
+    """
 
     line: cst.CSTNode
     calls: tuple[cst.Call, ...]
     tests: tuple[cst.BaseExpression, ...] = ()
+    functions: tuple[Function, ...] = ()
 
     @property
     def always(self) -> bool:
@@ -40,12 +45,18 @@ class Making:
         """All that is evaluated to make the object."""
         return self.line if self.tests else self.calls[0]
 
+    @property
+    def parts(self) -> tuple[cst.CSTNode, ...]:
+        """All that runs when the object is made."""
+        return (self.whole, *self.functions)
+
 
 def making_of(program: Program, variable: Variable) -> Making | None:
     """How a variable is made; None where that is not known."""
     value = program.assigned_value(variable)
     if isinstance(value, cst.Call):
-        return Making(program.statement(value), (value,))
+        functions = tuple(function for function in functions_asked(program, value) if function is not None)
+        return Making(program.statement(value), (value,), functions=functions)
     if not variable.writes:
         return None
     line = program.parent.get(program.parent[program.statement(variable.writes[0].node)])
@@ -101,5 +112,5 @@ def statements_of(program: Program, variables: tuple[Variable, ...]) -> Iterator
 
 def reads(outline: Outline, making: Making) -> list[Variable]:
     """The variables that decide what is made, the one that it is bound to aside."""
-    parts = (*making.tests, *making.calls)
+    parts = (*making.tests, *making.calls, *making.functions)
     return list(dict.fromkeys(variable for _, variable in outline.uses(*parts)))

@@ -12,7 +12,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.clearing import lines_for_hook
-from refactorer.idioms.shapes import only_call
+from refactorer.idioms.shapes import only_call, trains
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.held import held_by, is_known_optimizer
 from refactorer.outline.kept import keeps_meanwhile
@@ -83,10 +83,12 @@ def _called(outline: Outline, method: str) -> list[Variable | Held]:
 
 
 def _lines(outline: Outline) -> list[cst.CSTNode]:
-    """The lines of the step; those in the last condition too, where the whole step may stand."""
-    found = list(outline.hooks[STEP])
-    while found and isinstance(found[-1], cst.If):
-        found += block_lines(found[-1].body)
+    """The lines of the step; those under the conditions too that the whole step stands under."""
+    found, lines = list[cst.CSTNode](), list(outline.hooks[STEP])
+    while lines:
+        found += lines
+        around = (line for line in lines if isinstance(line, cst.If) and trains(outline, line.body))
+        lines = [inner for line in around for inner in block_lines(line.body)]
     return found
 
 

@@ -1,19 +1,33 @@
-"""A step that stands under a condition: `if ready: ...` at the end of the body, whose batches are left otherwise.
+"""A step that stands under a condition, `if ready: ...`: other batches are left, but for the code behind the condition.
 
 Checks that there is an optimizer (`if optimizer is not None:`) are no conditions where there surely is one.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import libcst as cst
 
-from refactorer.analysis.walk import holds
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
 from refactorer.idioms.closures import may_fail_to_step
-from refactorer.idioms.shapes import negated
+from refactorer.idioms.fixed import fixed
+from refactorer.idioms.shapes import negated, trains
+from refactorer.idioms.shared_settings import computes
 from refactorer.outline.blocks import block_lines, separated
 from refactorer.outline.comments import footer_of, with_comments
+from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, Outline
+from refactorer.outline.reach import bound_by_functions
+
+_ASKING = (
+    cst.Name, cst.Attribute, cst.BaseNumber, cst.Comparison, cst.BooleanOperation, cst.UnaryOperation,
+    cst.BinaryOperation,
+)  # fmt: skip
+_COUNTING = ("builtins.range", "builtins.len", "builtins.int")
+_OPERATORS = {f"__{name}__" for name in ("bool", "len", "eq", "ne", "lt", "le", "gt", "ge", "add", "sub", "mul", "mod")}
 
 
 def without_checks(outline: Outline, roles: Roles) -> tuple[list[cst.CSTNode], list[cst.EmptyLine]]:
@@ -50,23 +64,92 @@ def _behind_header(line: cst.If) -> list[cst.EmptyLine]:
     return [cst.EmptyLine(comment=comment)] if comment is not None else []
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """The body of a step, of which the lines in `always` run for the batches that are left, too.
+
+    The comments at the end of the blocks come with it.
+    """
+
+    body: list[cst.CSTNode]
+    always: list[cst.CSTNode]
+    comments: list[cst.EmptyLine]
+
+
 def opened(outline: Outline, roles: Roles) -> tuple[list[cst.CSTNode], list[cst.EmptyLine]]:
     """The body of the step with `if not ready: continue` in front of the lines under each such condition.
 
     The comments at the end of the blocks come with it. A body without such a condition is given as it is.
     """
-    body, comments = list(outline.hooks[STEP]), list[cst.EmptyLine]()
-    while body:
-        last = body[-1]
-        if not isinstance(last, cst.If) or isinstance(last.orelse, cst.If) or not _trains(outline, last.body):
-            break
-        comments = [*footer_of(last), *comments]
-        body[-1:] = [_left_otherwise(last), *block_lines(last.body)]
-    return body, comments
+    found = _open(outline, outline.hooks[STEP])
+    if found is None:
+        return list(outline.hooks[STEP]), []
+    outline.always = found.always
+    return [*found.body, *found.always], found.comments
 
 
-def _trains(outline: Outline, block: cst.CSTNode) -> bool:
-    return all(holds([block], call) for call in outline.site.backwards)
+def _open(outline: Outline, lines: list[cst.CSTNode]) -> _Opened | None:
+    """The lines without the condition around the backward pass, if there is one; None where it has to stay."""
+    line = next((line for line in lines if isinstance(line, cst.If) and trains(outline, line.body)), None)
+    if line is None:
+        return _Opened(lines, [], [])
+    block, at = block_lines(line.body), lines.index(line)
+    head, tail = lines[:at], lines[at + 1 :]
+    inner = _open(outline, block)
+    if isinstance(line.orelse, cst.If) or inner is None:
+        return None
+    comments = [*inner.comments, *footer_of(line)]
+    if not (tail or inner.always):
+        return _Opened([*head, _left_otherwise(line), *inner.body], [], comments)
+    if outline.accumulates or loop_jumps([*head, line]) or returns([*head, line]):
+        return None
+    if inner.always and not _stays(outline, line.test, [*block, *tail]):
+        return None
+    again: list[cst.CSTNode] = []
+    if inner.always:
+        again = [cst.If(line.test, cst.IndentedBlock(inner.always))]  # type: ignore[arg-type]
+    always = [*again, *tail]
+    always[:1] = [with_comments(always[0], comments) if comments else always[0]]
+    return _Opened([*head, _left_otherwise(line), *inner.body], always, [])
+
+
+def _stays(outline: Outline, test: cst.BaseExpression, lines: list[cst.CSTNode]) -> bool:
+    """Whether a condition that is asked again behind some lines gives the same, and nobody notices."""
+    program = outline.program
+    if any(function.name.value in _OPERATORS for function in program.find(cst.FunctionDef)):
+        return False
+    for part in walk(test):
+        if isinstance(part, cst.Attribute) and not _is_fixed(outline, part):
+            return False
+        if isinstance(part, (cst.BaseExpression, cst.BaseSlice)) and not isinstance(part, _ASKING):
+            return False
+    asked = {variable for _, variable in outline.uses(test)}
+    bound = {variable for node, variable in outline.uses(*lines) if outline.is_write(node)}
+    names = [used for node, used in outline.uses(test) if not isinstance(program.parent[node], cst.Attribute)]
+    return all(_is_number(outline, used) for used in names) and not asked & (bound | bound_by_functions(outline))
+
+
+def _is_fixed(outline: Outline, setting: cst.Attribute) -> bool:
+    """Whether an attribute is only looked up, and neither set during the training nor changed by its own methods."""
+    program, name = outline.program, setting.attr.value
+    inner = (node.value for node in program.find(cst.Attribute))
+    changed = any(isinstance(node, cst.Attribute) and node.attr.value == name for node in inner)
+    return not changed and not computes(program, name) and fixed(outline, setting) is not None
+
+
+def _is_number(outline: Outline, variable: Variable) -> bool:
+    """Whether a variable counts: it is the number of the batch, goes through a range, or is set to numbers."""
+    program = outline.program
+    for seen in variable.writes:
+        around, value = program.parent.get(seen.node), program.bound_to(seen.node)
+        if isinstance(around, cst.For):
+            value = around.iter
+        elif isinstance(around, cst.AugAssign):
+            value = around.value
+        counts = isinstance(value, cst.Call) and program.qualified_name(value.func) in _COUNTING
+        if not (counts or isinstance(value, cst.BaseNumber) or variable is outline.variable(outline.train.index)):
+            return False
+    return True
 
 
 def _left_otherwise(line: cst.If) -> cst.If:

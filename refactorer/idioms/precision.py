@@ -15,7 +15,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
 from refactorer.idioms import precision_choice as choice
-from refactorer.idioms.accumulation.fixed import fixed
+from refactorer.idioms.fixed import fixed
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.idioms.shapes import method_calls, method_line, method_name, only_call
 from refactorer.outline.blocks import block_lines
@@ -173,8 +173,8 @@ def _scaled_lines(
     outline: Outline, scale: cst.Call, block: list[cst.CSTNode], away: list[cst.CSTNode]
 ) -> list[cst.CSTNode]:
     """The lines that see gradients as they come out of the scaled loss."""
-    body = outline.hooks[STEP]
     contains = outline.program.contains
+    body = block if any(contains(line, scale) for line in block) else outline.hooks[STEP]
     at = next(i for i, line in enumerate(body) if contains(line, scale))
     behind = body[at + 1 :]
     if block is not body:

@@ -17,7 +17,7 @@ import libcst as cst
 from libcst import matchers
 
 from refactorer.analysis.scopes import Variable
-from refactorer.idioms.accumulation.fixed import fixed
+from refactorer.idioms.fixed import fixed
 from refactorer.idioms.shapes import method_calls, method_line, only_call
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import with_comments

@@ -10,6 +10,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.harmless import harm_in
+from refactorer.idioms.rates import Function, function_of, functions_asked, is_of_library, only_computes
 from refactorer.idioms.scheduler_code import may_meet
 from refactorer.idioms.sensitive import is_guarded
 from refactorer.idioms.shapes import method_calls, method_line
@@ -46,7 +47,7 @@ def step_behind_batch(outline: Outline, scheduler: Variable) -> bool:
     own = [line for line in outline.hooks.get(BATCH_END, []) if line not in outline.openings]
     if not own or step_line(outline, own[0], scheduler) is None or _is_stepped_otherwise(outline, scheduler):
         return False
-    if outline.accumulates and not isinstance(own[0], cst.If):
+    if own[0] in outline.always or (outline.accumulates and not isinstance(own[0], cst.If)):
         return False
     outline.edit(BATCH_END, {own[0]: None})
     if len(own) == 1:
@@ -95,12 +96,30 @@ def _sees_it(outline: Outline, roles: Roles, scheduler: Variable, later: list[cs
 
 
 def calls_functions(outline: Outline, scheduler: Variable) -> bool:
-    """Whether a step of the scheduler runs functions of the script, which may print or draw."""
+    """Whether a step of the scheduler runs functions of the script, which may print or draw.
+
+    Those that only compute a rate of what the training leaves alone do not count.
+    """
+    program = outline.program
     for seen in scheduler.writes:
-        for node in walk(outline.program.statement(seen.node)):
-            if isinstance(node, cst.Lambda) or outline.program.function(node) is not None:
+        for node in walk(program.statement(seen.node)):
+            function = function_of(program, node)
+            asked = functions_asked(program, node) if isinstance(node, cst.Call) else []
+            if None in asked or (function is not None and not _is_steady(outline, function)):
                 return True
     return False
+
+
+def _is_steady(outline: Outline, function: Function) -> bool:
+    """Whether a function only computes a number, of nothing that the training binds or sets."""
+    bound = {
+        variable
+        for body in outline.hooks.values() for node, variable in outline.uses(*body) if outline.is_write(node)
+    }  # fmt: skip
+    asked = {variable for _, variable in outline.uses(function.body)}
+    attributes = [node for node in walk(function.body) if isinstance(node, cst.Attribute)]
+    constant = all(is_of_library(outline.program, node) for node in attributes)
+    return constant and not asked & bound and only_computes(outline.program, function)
 
 
 def _sees_rate(outline: Outline, roles: Roles, line: cst.CSTNode) -> bool:

@@ -6,6 +6,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import holds
 from refactorer.outline.arguments import is_constant
 from refactorer.outline.held import held_by
 from refactorer.outline.optimizers import Held
@@ -53,6 +54,11 @@ def method_calls(outline: Outline, method: str) -> list[cst.Call]:
         call for call in outline.program.calls
         if isinstance(call.func, cst.Attribute) and call.func.attr.value == method
     ]  # fmt: skip
+
+
+def trains(outline: Outline, block: cst.CSTNode) -> bool:
+    """Whether all backward passes of the training stand in a block."""
+    return all(holds([block], call) for call in outline.site.backwards)
 
 
 def statement(code: str) -> cst.SimpleStatementLine:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.walk import children
+from refactorer.idioms.rates import function_of, functions_asked, is_for_rates, only_computes
 from refactorer.idioms.shared_settings import computes
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
@@ -22,7 +23,17 @@ def has_simple_arguments(outline: Outline, roles: Roles, made: cst.Call, line: c
         node.name.value == "parameters" for node in outline.program.find(cst.FunctionDef)
     ):
         return False
-    return all(_is_simple(outline, roles, arg.value, line) for arg in made.args)
+    return all(
+        _only_gives_rates(outline, made) if is_for_rates(outline.program, made, arg)
+        else _is_simple(outline, roles, arg.value, line)
+        for arg in made.args
+    )  # fmt: skip
+
+
+def _only_gives_rates(outline: Outline, made: cst.Call) -> bool:
+    """Whether all functions that a scheduler asks for rates are known, and only compute them."""
+    asked = functions_asked(outline.program, made)
+    return all(function is not None and only_computes(outline.program, function) for function in asked)
 
 
 def _is_simple(outline: Outline, roles: Roles, node: cst.CSTNode, line: cst.CSTNode) -> bool:
@@ -30,7 +41,7 @@ def _is_simple(outline: Outline, roles: Roles, node: cst.CSTNode, line: cst.CSTN
     if isinstance(node, _INVOLVED):
         return False
     if isinstance(node, cst.Name):
-        return not isinstance(program.definition(program.variables.get(node)), cst.FunctionDef)
+        return function_of(program, node) is None
     if isinstance(node, cst.Attribute) and computes(program, node.attr.value):
         return False
     if not isinstance(node, cst.Call):

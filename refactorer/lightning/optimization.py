@@ -120,6 +120,6 @@ def find_schedulers(plan: Plan) -> Found | None:
     for variable in configuration.stepped:
         if variable in configuration.each_batch:
             continue
-        if not configuration.moved or calls_functions(plan.outline, variable):
+        if not configuration.moved or configuration.kept or calls_functions(plan.outline, variable):
             return Found(variable.writes[0].node, f"the script may see when {variable.name} is stepped")
     return None

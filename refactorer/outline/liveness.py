@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import takewhile
 
 import libcst as cst
 
@@ -14,7 +15,7 @@ from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import holds, walk
 from refactorer.outline.batches import is_round
 from refactorer.outline.blocks import block_lines
-from refactorer.outline.control import loop_jumps
+from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.outline import (
     BACKWARD,
     BATCH_END,
@@ -75,7 +76,8 @@ class Liveness:
             one = self._flow(body)
             one = Flow(one.early, one.sure, one.may)
             if hook in (ZERO_GRAD, STEP, BACKWARD, BEFORE_STEP, BATCH_END):
-                batch = batch.then(one)
+                sure = one.sure if hook == BATCH_END or not self.outline.always else self._sure_if_left(hook, body)
+                batch = batch.then(Flow(one.early, sure, one.may))
                 continue
             total, batch = total.then(batch.maybe()), NOTHING
             if hook in TEST_HOOKS and hook == next(h for h in TEST_HOOKS if h in self.outline.hooks):
@@ -86,6 +88,11 @@ class Liveness:
             certain = once or hook not in (VALIDATION_STEP, TEST_STEP, *asked, *self.outline.methods)
             total = total.then(one if certain else one.maybe())
         return total.then(batch.maybe())
+
+    def _sure_if_left(self, hook: str, body: list[cst.CSTNode]) -> frozenset[Variable]:
+        """What a hook also writes for batches that the step leaves: in front of the first place where it does."""
+        lines = takewhile(lambda line: not returns([line]), body) if hook == STEP else ()
+        return self._flow(lines).sure
 
     @cached_property
     def _read_behind_asked(self) -> frozenset[Variable]:

@@ -112,6 +112,7 @@ class Outline:
     scaled: list[cst.CSTNode] = field(default_factory=list)
     parameter: dict[str, str] = field(default_factory=dict)
     openings: list[cst.CSTNode] = field(default_factory=list)
+    always: list[cst.CSTNode] = field(default_factory=list)
     methods: dict[str, cst.FunctionDef] = field(default_factory=dict)
     returning: Returning | None = None
     left_early: str | None = None

@@ -60,6 +60,8 @@ class Placing(Supplying):
         for variable in [*seen, *(v for _, v in self.outline.uses(*self.configuration.moved))]:
             if variable not in self.configuration.made:
                 self._place(variable)
+            elif variable in self.configuration.kept and variable not in self.homes.expression:
+                self._attribute(variable)
         self._refuse_unbound()
         self._keep_lines_whole()
         self._rename_locals()

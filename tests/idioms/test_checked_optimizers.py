@@ -67,10 +67,16 @@ LEFT_OUT = {
     "a batch that is left": under(NOT_NONE, "if i == 1:\n    continue\n" + CALLS),
     "on one line": NOT_NONE + " optimizer.zero_grad(); loss.backward(); optimizer.step()\n",
 }
+ASKED = {
+    "an else": (script(CHECKED + "else:\n    print('no step')\n"), "if self.optimizer is None:"),
+    "more to it": (script(under("if optimizer is not None and i != 1:", CALLS)), "if not (self.optimizer is not None"),
+    "something else": (script(under("if model is not None and i >= 0:", CALLS)), "if not (self.model is not None"),
+    "a class that says what it is": (
+        script(under("if optimizer:", CALLS), "Empty(model.parameters(), lr=0.1)"),
+        "if not self.optimizer:",
+    ),
+}
 KEPT = {
-    "an else": script(CHECKED + "else:\n    print('no step')\n"),
-    "more to it": script(under("if optimizer is not None and i != 1:", CALLS)),
-    "something else": script(under("if model is not None and i >= 0:", CALLS)),
     "a function that may return nothing": script(CHECKED, "pick('adam')"),
     "a function that returns nothing": script(CHECKED, "pick('sgd')"),
     "no optimizer": script(CHECKED, "None"),
@@ -78,7 +84,6 @@ KEPT = {
     "dropped in the training": script(CHECKED) + "    optimizer = None\n",
     "dropped by a function": script(CHECKED).replace("optimizer =", DROP) + "    drop()\n",
     "an epoch without, perhaps": script(CHECKED) + "    train(model, None if epoch < 9 else optimizer, epoch)\n",
-    "a class that says what it is": script(under("if optimizer:", CALLS), "Empty(model.parameters(), lr=0.1)"),
 }  # fmt: skip
 
 
@@ -86,6 +91,11 @@ KEPT = {
 def test_a_check_of_what_is_surely_there_is_left_out(step: str, runner: Runner) -> None:
     after = _compared(script(step), runner)
     assert "automatic_optimization" not in after and "return optim.SGD(" in after
+
+
+@pytest.mark.parametrize(("text", "line"), ASKED.values(), ids=ASKED)
+def test_a_condition_that_may_not_hold_is_asked(text: str, line: str, runner: Runner) -> None:
+    assert line in _compared(text, runner)
 
 
 @pytest.mark.parametrize("text", KEPT.values(), ids=KEPT)

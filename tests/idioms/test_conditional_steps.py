@@ -1,4 +1,4 @@
-"""Steps under a condition: batches that do not meet it are left, where nothing stands behind the step."""
+"""Steps under a condition: batches that do not meet it are left, but for the lines behind the condition."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from refactorer.result import Converted
 from tests.fixtures_harness import Runner, first_difference
 
 SCRIPT = """
+from types import SimpleNamespace
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -20,6 +21,7 @@ data = DataLoader(TensorDataset(torch.randn(14, 4), torch.randn(14, 2)), batch_s
 net = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.3), nn.Linear(8, 2))
 optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
 scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 3, 0.5)
+limits = SimpleNamespace(first=0)
 seen = []
 for epoch in range(2):
     for i, (x, y) in enumerate(data):
@@ -53,8 +55,37 @@ AUTOMATIC = {
     "on one line": (LOSS + "if i != 1: optimizer.zero_grad(); loss.backward(); optimizer.step()\n", "if batch_idx =="),
     "never": (LOSS + under("i > 99", STEP), "if not batch_idx > 99:"),
 }  # fmt: skip
+BEHIND = "seen.append(net[0].bias.sum().item())\n"
+ALWAYS = {
+    "lines behind the condition": LOSS + under("i != 1", STEP) + BEHIND,
+    "lines of both kinds": under("i != 1", LOSS, STEP, BEHIND, "print(torch.rand(1))\n") + "print(len(seen))\n",
+    "nested": under("i > 0", under("i % 2 == 0", LOSS, STEP), BEHIND) + "print(epoch, i, len(seen))\n",
+    "a setting": under("i > limits.first", under("i % 2 == 0", LOSS, STEP), "# behind\n", BEHIND),
+    "a loss that is left": "loss = None\n" + under("i != 1", LOSS, STEP) + "print(loss is None)\n",
+    "a loss of another batch": under("i == 0", "kept = y\n") + under("i != 1", LOSS, STEP, "kept = loss\n")
+    + "print(kept.sum().item())\n",
+    "the batch": "x = x * 2\n" + under("i != 1", LOSS, STEP) + "seen.append(x.sum().item() + y.sum().item())\n",
+    "a break": LOSS + under("i != 1", STEP) + "print(i)\n" + under("i == 2", "seen.append(i)\n", "break\n") + BEHIND,
+    "an else": LOSS + under("i != 1", STEP) + under("i", "print('left')\n").replace("if i", "else") + BEHIND,
+    "a scheduler for all batches": LOSS + under("i != 1", STEP) + "scheduler.step()\n" + BEHIND,
+    "a scheduler for some batches": LOSS + under("i != 1", STEP, "scheduler.step()\n") + BEHIND,
+    "a draw": LOSS + under("i != 1", STEP) + "print(torch.rand(1))\n",
+    "an evaluation": under("i != 1", LOSS, STEP) + "net.eval()\nwith torch.no_grad():\n    for a, b in data:\n"
+    "        seen.append(net(a).sum().item())\nnet.train()\n",
+    "clipping": under("i != 1", LOSS, "optimizer.zero_grad()\nloss.backward()\n",
+                      "nn.utils.clip_grad_norm_(net.parameters(), 0.1)\noptimizer.step()\n") + BEHIND,
+}  # fmt: skip
 MANUAL = {
-    "lines behind the condition": LOSS + under("i != 1", STEP) + "seen.append(i)\n",
+    "batches that are left in front": under("epoch", "continue\n") + under("i != 1", LOSS, STEP) + BEHIND,
+    "batches that are left inside": under("i != 1", LOSS, under("loss > 9", "continue\n"), STEP) + BEHIND,
+    "an else that leaves": LOSS + under("i != 1", STEP) + under("i", "continue\n").replace("if i", "else") + BEHIND,
+    "a condition that changes": under("len(seen) < 3", under("i != 1", LOSS, STEP), BEHIND) + BEHIND,
+    "a counter that changes": "k = i\n" + under("k < 3", under("i != 1", LOSS, STEP, "k = 4\n"), BEHIND),
+    "a setting that changes": under("i >= limits.first", under("i != 2", LOSS, STEP, "limits.first = 9\n"), BEHIND)
+    + under("i == 2", "limits.first = 0\n"),
+    "gradients that are seen": under("i != 1", LOSS, STEP) + "print(net[0].bias.grad is None)\n",
+    "gradients of other batches are clipped": under("i != 1", LOSS, STEP)
+    + "print(nn.utils.clip_grad_norm_(net.parameters(), 9.0))\n",
     "another condition": LOSS + under("i == 1", STEP) + "elif i == 2:\n    seen.append(i)\n",
     "cleared behind the condition": LOSS + under("i != 1", "loss.backward()\noptimizer.step()\n")
     + "optimizer.zero_grad()\n",
@@ -68,6 +99,12 @@ MANUAL = {
 def test_other_batches_are_left(body: str, line: str, runner: Runner) -> None:
     after = _compared(body, runner)
     assert line in after and "automatic_optimization = False" not in after
+
+
+@pytest.mark.parametrize("body", ALWAYS.values(), ids=ALWAYS)
+def test_lines_behind_the_condition_run_for_batches_that_are_left(body: str, runner: Runner) -> None:
+    after = _compared(body, runner)
+    assert "def on_train_batch_end" in after and "automatic_optimization = False" not in after
 
 
 @pytest.mark.parametrize("body", MANUAL.values(), ids=MANUAL)

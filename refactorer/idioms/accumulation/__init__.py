@@ -15,9 +15,9 @@ from refactorer.emit.edits import Edit
 from refactorer.emit.edits import apply as edited
 from refactorer.idioms import automatic
 from refactorer.idioms.accumulation.division import find_division
-from refactorer.idioms.accumulation.fixed import fixed, parameter_line
 from refactorer.idioms.accumulation.stepping import Flat, Stepping, find_stepping, flatten
 from refactorer.idioms.clearing import clearing_lines
+from refactorer.idioms.fixed import fixed, parameter_line
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.idioms.shapes import method_line
 from refactorer.outline.control import loop_jumps

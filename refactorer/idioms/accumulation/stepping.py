@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import holds
 from refactorer.idioms.accumulation.windows import Window, counts_batches, opens_window, window_of
 from refactorer.idioms.clearing import clearing_lines
 from refactorer.idioms.sensitive import Obstacle
@@ -46,8 +47,10 @@ class Flat:
 
 
 def find_stepping(outline: Outline, optimizer: Variable) -> Stepping | Obstacle | None:
-    """The `if` that holds the step; an obstacle where its condition counts batches in another way."""
+    """The `if` that holds the step, and no backward pass; an obstacle where its condition counts batches otherwise."""
     for node in outline.hooks[STEP]:
+        if any(holds([node], call) for call in outline.site.backwards):
+            continue
         lines = block_lines(node.body) if isinstance(node, cst.If) and node.orelse is None else []
         at = next((i for i, line in enumerate(lines) if method_line(outline, line, optimizer, "step")), None)
         if not isinstance(node, cst.If) or at is None:
