@@ -24,6 +24,7 @@ from refactorer.lightning.traps import CODE as TRAP_CODE
 from refactorer.options import Options
 from refactorer.original_lines import OriginalLines, Prepared
 from refactorer.outline.batches import ROUND, is_round
+from refactorer.outline.elsewhere import gradients_elsewhere
 from refactorer.outline.outline import Note
 from refactorer.outline.phases import written_out
 from refactorer.outline.refusal import LeftOver, Refusal, Split
@@ -195,7 +196,15 @@ class _Conversion:
             if not _BACKWARD.search(self.text):
                 break
             program = self._parsed()
-        return self._checked() if self.text is not self.original else Unchanged(self.path)
+        return self._checked() if self.text is not self.original else self._nothing(first)
+
+    def _nothing(self, program: Program) -> Result:
+        """There is no training to convert; gradients for the loop of another file are worth a note."""
+        try:
+            note = gradients_elsewhere(program)
+        except Refusal as refusal:
+            return Refused(self.path, (self._diagnostic(program, refusal),))
+        return Unchanged(self.path, (self._at(program, note[1], note[0], *note[2:]),) if note is not None else ())
 
     def _checked(self) -> Result:
         """A result is given out only if it is Python and uses no name that nothing binds."""

@@ -1,6 +1,6 @@
 """What the tool has to say about a file: a stable code, a place, a reason and a way forward.
 
-Codes are stable. Their first letter tells the kind: `R` a refusal, `N` a note on converted code, `E` an error.
+Codes are stable. Their first letter tells the kind: `R` a refusal, `N` a note, `E` an error.
 Each code has a page in `refactorer/explain/CODE.md`, which `refactorer explain CODE` shows.
 """
 

@@ -13,7 +13,7 @@ from refactorer.analysis.parsed_arguments import is_never_set, is_parsed
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.outline.anchors import Loop, uses_of
+from refactorer.outline.anchors import Loop, loops_around, uses_of
 from refactorer.outline.arguments import CONSTANTS, arguments
 from refactorer.outline.comments import comments_of
 from refactorer.outline.control import returns
@@ -33,6 +33,14 @@ class Bindings:
         while variable in self.alias:
             variable = self.alias[variable]
         return variable
+
+    def behind(self, program: Program, value: cst.CSTNode) -> set[Variable]:
+        """The variables that an expression is made of, seen through parameters."""
+        found: set[Variable] = set()
+        for variable in {self.canonical(variable) for _, variable in program.used([value])}:
+            expression = self.expression.get(variable)
+            found |= {variable} if expression is None else self.behind(program, expression)
+        return found
 
 
 @dataclass(frozen=True)
@@ -73,9 +81,11 @@ def enter(
         raise PlainerView(seen, f"the definition of {function.name.value}() runs code in its header")
     prelude: list[cst.CSTNode] = _taken_apart(program, function, call) if at_once else []
     given = {} if prelude else arguments(program, function, call, decorators_known)
+    captured = {variable for _, variable in program.used(deferred(program, function.body))}
     for parameter, value in given.items():
         variable = program.variables[parameter.name]
-        own = len(variable.writes) == 1 and not changes(program, value, loop, function)
+        own = len(variable.writes) == 1 and not changes(program, value, loop, function, bindings)
+        own = own and (variable not in captured or _is_bound_once(program, value, bindings))
         lent = len(variable.writes) == 1 and _is_lent(program, value, function)
         if _is_hidden(program, variable, value, bindings):
             own = lent = False
@@ -169,14 +179,25 @@ def _is_lent(program: Program, value: cst.CSTNode, function: cst.FunctionDef) ->
     return all(seen.scope.function is variable.owner for seen in variable.writes)
 
 
-def changes(program: Program, value: cst.CSTNode, loop: Loop, function: cst.FunctionDef) -> bool:
+def changes(
+    program: Program, value: cst.CSTNode, loop: Loop, function: cst.FunctionDef, bindings: Bindings
+) -> bool:  # fmt: skip
     """Whether anything that an argument is made of may be bound again during the epoch, the epoch itself aside."""
-    for variable in {variable for _, variable in program.used([value])}:
+    for variable in bindings.behind(program, value):
+        around = variable.owner is None or program.contains(variable.owner.node, loop)
         for seen in variable.writes:
-            by_others = seen.scope.function is not variable.owner
+            by_others = not around or seen.scope.function is not variable.owner
             if by_others or program.contains(loop.body, seen.node) or program.contains(function, seen.node):
                 return True
     return False
+
+
+def _is_bound_once(program: Program, value: cst.CSTNode, bindings: Bindings) -> bool:
+    """Whether an argument means the same to code that runs later, whatever the training has bound by then."""
+    for variable in bindings.behind(program, value):
+        if len(variable.writes) > 1 or any(loops_around(program, seen.node) for seen in variable.writes):
+            return False
+    return True
 
 
 def is_stable(program: Program, node: cst.CSTNode) -> bool:

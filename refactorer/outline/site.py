@@ -20,8 +20,6 @@ from refactorer.outline.anchors import (
     Anchor,
     Loop,
     anchors,
-    backward_calls,
-    holds_converted,
     loops_around,
     only_call_of,
     uses_of,
@@ -77,13 +75,10 @@ def candidates(program: Program, begun: bool = False) -> list[Site]:
     `begun` says that this conversion has already written a training, with the imports that it needs.
 
     Raises:
-        Refusal: there is a training, but no loop of this file that it belongs to, or another tool runs it.
+        Refusal: there is a training, but another tool runs it, or its loop yields.
     """
     found = anchors(program)
-    if not found:
-        _refuse_foreign_loop(program)
-        return []
-    if not _uses_torch(program):
+    if not found or not uses_torch(program):
         return []
     if not begun:
         _refuse_other_tools(program)
@@ -92,35 +87,31 @@ def candidates(program: Program, begun: bool = False) -> list[Site]:
     return _Views(program, group).sites()
 
 
-def _uses_torch(program: Program) -> bool:
+def uses_torch(program: Program) -> bool:
+    """Whether a file imports from torch, as far as its imports tell."""
     return bool(program.star_imports) or any(full.split(".")[0] == "torch" for full in program.imports.values())
 
 
-def _refuse_foreign_loop(program: Program) -> None:
-    """Gradients that functions of this file compute for a loop that stands elsewhere."""
-    if holds_converted(program) or not _uses_torch(program) or not any(_is_step(call) for call in program.calls):
-        return
-    for call in backward_calls(program):
-        function = program.enclosing_function(call)
-        hook = function is not None and function.name.value == "backward"  # which frameworks call
-        if function is not None and not hook and not uses_of(program, function):
-            raise Refusal(
-                "R108", call, f"{function.name.value}() computes gradients, but the loop that calls it is elsewhere",
-                "convert the file that holds the loop; put the loop and the step into one file",
-            )  # fmt: skip
-
-
-def _is_step(call: cst.Call) -> bool:
+def is_step(call: cst.Call) -> bool:
+    """Whether a call may be that of an optimizer's `step`."""
     return isinstance(call.func, cst.Attribute) and call.func.attr.value == "step"
 
 
-def _refuse_other_tools(program: Program) -> None:
+def trains_otherwise(program: Program) -> tuple[cst.CSTNode, str] | None:
+    """An import of a tool that trains, with its name; None where there is none."""
     for name, full in program.imports.items():
         if full.split(".")[0] in OTHER_TRAINERS or full.startswith(tuple(t for t in OTHER_TRAINERS if "." in t)):
-            raise Refusal(
-                "R110", name, f"the script already trains with the help of {full.split('.')[0]}",
-                "only hand-written PyTorch loops are converted",
-            )  # fmt: skip
+            return name, full.split(".")[0]
+    return None
+
+
+def _refuse_other_tools(program: Program) -> None:
+    found = trains_otherwise(program)
+    if found is not None:
+        raise Refusal(
+            "R110", found[0], f"the script already trains with the help of {found[1]}",
+            "only hand-written PyTorch loops are converted",
+        )  # fmt: skip
 
 
 def _refuse_suspended(anchor: Anchor) -> None:
@@ -190,7 +181,7 @@ class _Views:
         return shared
 
     def _steps_optimizer(self, call: cst.Call) -> bool:
-        if not _is_step(call):
+        if not is_step(call):
             return False
         receiver = self.program.variables.get(call.func.value)  # type: ignore[attr-defined]
         made = self.program.assigned_value(receiver)
@@ -239,7 +230,7 @@ class _Views:
 
     def _steps_behind(self) -> bool:
         """Whether the function steps an optimizer once, behind loops that only compute gradients."""
-        calls = [call for call in self.program.calls if _is_step(call) and not call.args]
+        calls = [call for call in self.program.calls if is_step(call) and not call.args]
         inside = any(self.program.contains(self.nest[0], call) for call in calls)
         return not inside and any(self.program.enclosing_function(call) is self.function for call in calls)
 

@@ -26,6 +26,6 @@ def lent_to(outline: Outline, bar: Bar, function: cst.FunctionDef, call: cst.Cal
     value = arguments(program, function, call, True).get(parameter)
     if not isinstance(value, cst.Name) or value not in program.variables:
         return None
-    if changes(program, value, outline.site.epoch_loop, function):
+    if changes(program, value, outline.site.epoch_loop, function, outline.bindings):
         return None
     return parameter.name, outline.bindings.canonical(program.variables[value])
