@@ -79,7 +79,7 @@ class Runner:
 
     def run(
         self, text: str | bytes, args: Sequence[str] = (), *, seed: int = 0, timeout: float = 60.0,
-        beside: Mapping[str, str] = MappingProxyType({}),
+        beside: Mapping[str, str | bytes] = MappingProxyType({}),
     ) -> Run:  # fmt: skip
         """Run a script in a folder of its own, with other files beside it."""
         with tempfile.TemporaryDirectory(prefix="run-") as name:
@@ -87,7 +87,7 @@ class Runner:
             cwd.mkdir(), out.mkdir()
             for path, other in beside.items():
                 (cwd / path).parent.mkdir(parents=True, exist_ok=True)
-                (cwd / path).write_bytes(other.encode())
+                (cwd / path).write_bytes(other.encode() if isinstance(other, str) else other)
             script = cwd / "train.py"
             script.write_bytes(text.encode() if isinstance(text, str) else text)
             request = {"script": str(script), "args": list(args), "cwd": str(cwd), "out": str(out)}

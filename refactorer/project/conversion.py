@@ -206,4 +206,4 @@ def _reason(result: Result) -> str:
 def _why_left(result: Converted) -> str:
     """Why the definition of a function would be left in the script."""
     plainer = [found.message for found in result.diagnostics if found.code == "N103"]
-    return plainer[0] if plainer else "a whole training runs in it"
+    return plainer[0].split(": ", 1)[-1] if plainer else "a whole training runs in it"

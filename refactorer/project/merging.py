@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import takewhile
 
 import libcst as cst
 
@@ -12,23 +13,34 @@ _WIDTH = 120
 
 
 def merged(module: cst.Module, added: Collection[str]) -> cst.Module:
-    """The file with the names of added imports in the statement above them that imports from the same module.
+    """The file with the names of added imports in the statement near them that imports from the same module.
 
-    An import beside an added one takes its names too: at that place, both run the same.
+    That one stands above, with nothing but imports between them, or is the next one.
     """
     code = cst.Module([]).code_for_node
     for line in list(module.body):
         small = _from(line)
         if small is None or line not in module.body or code(small) not in added:
             continue
-        at = list(module.body).index(line)
-        beside = [*module.body[:at], *module.body[at + 1 : at + 2]]
-        same = [other for other in map(_from, beside) if other is not None and _source(other) == _source(small)]
+        same = [other for other in _near(module, line) if _source(other) == _source(small)]
         joined = _with_names_of(same[0], small) if same else None
         if joined is not None:
             module = apply(module, {line: None, same[0]: joined})
             added = {*added, code(joined)} if code(same[0]) in added else added
     return module
+
+
+def _near(module: cst.Module, line: cst.CSTNode) -> list[cst.ImportFrom]:
+    """The imports that a statement follows, the first one first, and the one behind it."""
+    at = list(module.body).index(line)  # type: ignore[arg-type]
+    above = list(takewhile(_is_import, reversed(module.body[:at])))
+    beside = [*reversed(above), *module.body[at + 1 : at + 2]]
+    return [small for small in map(_from, beside) if small is not None]
+
+
+def _is_import(line: cst.CSTNode) -> bool:
+    small = line.body if isinstance(line, cst.SimpleStatementLine) else ()
+    return bool(small) and all(isinstance(one, (cst.Import, cst.ImportFrom)) for one in small)
 
 
 def _from(line: cst.CSTNode) -> cst.ImportFrom | None:

@@ -26,6 +26,7 @@ class Added:
     bound: str
     module: str
     order: int
+    binds_module: bool = False
 
 
 @dataclass
@@ -127,11 +128,14 @@ class Names:
         source = reference_from(function.module, self.modules.is_package(function.module), one.level, one.module)
         if source is None:
             raise Stays(function, f"`{one.code}` leads out of its package")
+        if not one.whole and not self._is_settled(source, one.name):
+            return self._own(function, program, one.bound)
         if self._has(source, one):
             return one.bound
         last = source.rpartition(".")[2] if one.whole else one.name
         bound = self._free(one.bound, _code(one, source, one.bound), function, program, [last])
-        return self._add(function, _code(one, source, bound), bound, one.line)
+        binds_module = one.whole or self.modules.file(_full(source, one)) is not None
+        return self._add(function, _code(one, source, bound), bound, one.line, binds_module)
 
     def _free(self, name: str, code: str, function: Function, program: Program, others: Iterable[str] = ()) -> str:
         """A name under which the script can import something: the one that it has in the other file, if possible."""
@@ -144,8 +148,6 @@ class Names:
         other = self.script.facts.imported(one.bound)
         where = reference_from(SCRIPT, True, other.level, other.module) if other is not None else None
         if other is None or where is None or one.bound in self.script.facts.rebound:
-            return False
-        if not one.whole and not self._is_settled(source, one.name):
             return False
         same = (where, other.whole, other.name) == (source, one.whole, one.name)
         return same or (source.split(".")[0] == "torch" and _full(where, other) == _full(source, one))
@@ -163,9 +165,9 @@ class Names:
         bound = self._free(name, _from(function.module, name, name), function, program)
         return self._add(function, _from(function.module, name, bound), bound, 0)
 
-    def _add(self, function: Function, code: str, bound: str, order: int) -> str:
+    def _add(self, function: Function, code: str, bound: str, order: int, binds_module: bool = False) -> str:
         if all(added.code != code for added in self.added):
-            self.added.append(Added(code, bound, function.module, order))
+            self.added.append(Added(code, bound, function.module, order, binds_module))
         return bound
 
 
@@ -195,7 +197,8 @@ def _last(function: Function) -> str:
 
 
 def _full(reference: str, one: Imported) -> str:
-    return reference if one.whole else f"{reference}.{one.name}"
+    dot = "" if reference.endswith(".") else "."
+    return reference if one.whole else f"{reference}{dot}{one.name}"
 
 
 def _code(one: Imported, source: str, bound: str) -> str:

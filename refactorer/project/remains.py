@@ -53,7 +53,7 @@ def settled(combined: Combined, text: str, unimported: Unimported) -> str:
                 edits[alias] = alias.with_changes(asname=_as(one.bound) if one.renamed else None)
     module = apply(module, edits)
     module = _without_served(combined, _without_added(combined, module), unimported)
-    return merged(module, {added.code for added in combined.added}).code
+    return merged(module, {added.code for added in combined.added if not added.binds_module}).code
 
 
 def _definitions(module: cst.Module) -> dict[str, str]:
