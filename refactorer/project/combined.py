@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.emit.edits import apply
 from refactorer.project.definitions import Definition, definition, program_of
 from refactorer.project.facts import Imported
@@ -40,7 +41,8 @@ def combined(script: Script, functions: list[Function], names: Names) -> Combine
     Raises:
         Stays: one of them cannot be taken in.
     """
-    given = {function: _name(script, function, names) for function in functions}
+    programs = [program_of(names.modules.file_of(function).text) for function in functions]
+    given = {function: _name(script, function, names, programs) for function in functions}
     module = script.program.module
     made = [definition(function, given, names, module.default_indent) for function in functions]
     hidden: dict[str, Imported] = {}
@@ -64,7 +66,7 @@ def combined(script: Script, functions: list[Function], names: Names) -> Combine
     return Combined(text, places, tuple(made), tuple(names.added), hidden, mentions, frozenset(through))
 
 
-def _name(script: Script, function: Function, names: Names) -> str:
+def _name(script: Script, function: Function, names: Names, programs: list[Program]) -> str:
     """The name of the definition: that of the import, or one that nothing else has."""
     bound = {use.imported.bound for use in script.of(function) if isinstance(use.node, cst.Name)}
     through = [use for use in script.of(function) if isinstance(use.node, cst.Attribute)]
@@ -72,10 +74,8 @@ def _name(script: Script, function: Function, names: Names) -> str:
         raise Stays(function, "the script has several names for it")
     if bound:
         return bound.pop()
-    file = names.modules.file(function.module)
-    assert file is not None
     last = function.module.rpartition(".")[2]
-    return names.unused([function.name, f"{last}_{function.name}"], program_of(file.text))
+    return names.unused([function.name, f"{last}_{function.name}"], *programs)
 
 
 def _hide(script: Script, one: Imported, placeholder: str) -> dict[cst.CSTNode, cst.CSTNode]:

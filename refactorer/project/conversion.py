@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from refactorer.diagnostics import Diagnostic
@@ -11,7 +13,7 @@ from refactorer.emit.check import unbound_names
 from refactorer.options import Options
 from refactorer.project.combined import Combined, combined
 from refactorer.project.facts import Facts, facts_of
-from refactorer.project.files import ALONE, Others
+from refactorer.project.files import ALONE, SCRIPT, Others
 from refactorer.project.modules import Function, Modules
 from refactorer.project.names import Names
 from refactorer.project.remains import changed_copies, definitions, settled
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from refactorer.converter import Analysis, Finding
 
 TAKEN, LEFT = "N108", "N109"
+_TRAINS = re.compile("epoch|optim|train", re.IGNORECASE)
 Found = TypeVar("Found", "Diagnostic", "Finding")
 
 
@@ -60,10 +63,15 @@ class _Files:
         self.taken: Combined | None = None
 
     def result(self) -> Result:
-        script = self._script()
-        training = [one for one in script.called() if self.modules.learns(one)] if script is not None else []
         plain = self._converted(self.text)
-        if script is None or not training or not isinstance(plain, Unchanged):
+        facts = facts_of(self.text) if isinstance(plain, Unchanged) and _TRAINS.search(self.text) else None
+        if facts is None or not any(
+            self.modules.learns(one) for one in self.modules.called_by(SCRIPT, facts, facts.tree)
+        ):
+            return plain
+        script = Script(self.text, facts, self.modules)
+        training = [one for one in script.called() if self.modules.learns(one)]
+        if not training:
             return plain
         try:
             return self._with(script, training)
@@ -74,11 +82,6 @@ class _Files:
         from refactorer.converter import convert_text
 
         return convert_text(text, path=self.path, options=self.options)
-
-    def _script(self) -> Script | None:
-        """The script, if some file around it may have functions for it."""
-        facts = facts_of(self.text) if self.modules.others.files else None
-        return Script(self.text, facts, self.modules) if facts is not None else None
 
     def _with(self, script: Script, training: list[Function]) -> Result:
         """The result with all functions that train, and as many evaluations as become part of it.
@@ -124,32 +127,35 @@ class _Files:
         """The script with functions taken in; evaluations that cannot be are left out, and no longer in the list."""
         while True:
             try:
-                return combined(script, [*needed, *evaluating], Names(script, self.modules, self._patched(script)))
+                return combined(script, [*needed, *evaluating], Names(script, self.modules, self._patched))
             except Stays as stays:
                 if stays.function not in evaluating:
                     raise
                 evaluating.remove(stays.function)
 
-    def _patched(self, script: Script) -> frozenset[str]:
-        return frozenset().union(*(facts.patched for facts in self._every_file(script)))
-
-    def _every_file(self, script: Script) -> list[Facts]:
+    @cached_property
+    def _everything(self) -> list[Facts]:
+        """The facts about the script and all files that its imports lead to."""
         around = (self.modules.facts(name) for name in self.modules.others.files)
-        return [script.facts, *(facts for facts in around if facts is not None)]
+        return [facts for facts in (facts_of(self.text), *around) if facts is not None]
+
+    @cached_property
+    def _patched(self) -> frozenset[str]:
+        return frozenset().union(*(facts.patched for facts in self._everything))
 
     def _refuse(self, script: Script, training: list[Function]) -> None:
         """Raises Stays where names may mean something else than they seem to."""
-        first, everything = training[0], self._every_file(script)
-        if self.modules.others.circular:
+        first = training[0]
+        if any(file.path == self.path for file in self.modules.others.files.values()):
             raise Stays(first, "another file imports the script")
-        if any(facts.opaque for facts in everything):
+        if any(facts.opaque for facts in self._everything):
             raise Stays(first, "a file of the project may set variables of others out of sight")
-        if any(facts.reroutes for facts in everything):
+        if any(facts.reroutes for facts in self._everything):
             raise Stays(first, "a file of the project changes where modules are found")
         if script.facts.starred:
             raise Stays(first, "the script has a `from ... import *`, which may bind any name")
         for function in training:
-            if function.name in self._patched(script):
+            if function.name in self._patched:
                 raise Stays(function, "a file of the project may put something else in its place")
             if not all(use.called for use in script.of(function)):
                 raise Stays(function, "the script hands it on")
@@ -169,12 +175,8 @@ class _Files:
         for module in dict.fromkeys(function.module for function in entered):
             names = [f"{function.name}()" for function in entered if function.module == module]
             are = "are" if len(names) > 1 else "is"
-            message = f"{' and '.join(names)} of {self._where(module)} {are} part of this file now"
+            message = f"{' and '.join(names)} of {self.modules.others.files[module].path} {are} part of this file now"
             yield Diagnostic(TAKEN, message, _TAKEN_HINT, self.path, self._line(script, module), 1)
-
-    def _where(self, module: str) -> str:
-        file = self.modules.file(module)
-        return file.path if file is not None else module
 
     def _line(self, script: Script, module: str) -> int:
         """The line of the import that leads to a file."""
@@ -182,7 +184,7 @@ class _Files:
         return next(lines, 0)
 
     def _left(self, script: Script, stays: Stays) -> Diagnostic:
-        function, where = stays.function, self._where(stays.function.module)
+        function, where = stays.function, self.modules.file_of(stays.function).path
         message = f"{function.name}() of {where} computes gradients and stays there: {stays.reason}"
         return Diagnostic(LEFT, message, _LEFT_HINT.format(where), self.path, self._line(script, function.module), 1)
 

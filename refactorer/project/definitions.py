@@ -34,13 +34,9 @@ class Definition:
 
 @lru_cache(maxsize=16)
 def program_of(text: str) -> Program:
-    """The program of another file, with the line ends of all files made the same."""
+    """The program of another file, with line feeds as its only line ends."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     return Program(cst.parse_module(text), text)
-
-
-def plain(text: str) -> str:
-    """A text with line feeds as its only line ends."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def definition(function: Function, given: dict[Function, str], names: Names, indent: str) -> Definition:
@@ -50,11 +46,10 @@ def definition(function: Function, given: dict[Function, str], names: Names, ind
         Stays: it would mean something else in the script.
     """
     modules = names.modules
-    file, facts = modules.file(function.module), modules.facts_of(function)
-    assert file is not None
+    facts = modules.facts_of(function)
     if facts.starred:
         raise Stays(function, "its file has a `from ... import *`, which may bind any name")
-    program = program_of(plain(file.text))
+    program = program_of(modules.file_of(function).text)
     node = next(one for one in program.find(cst.FunctionDef) if _is_top(program, one, function.name))
     _refuse(function, program, node)
     edits: dict[cst.CSTNode, cst.CSTNode | None] = {}

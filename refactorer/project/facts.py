@@ -192,9 +192,9 @@ def _is_only_read(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
     return isinstance(around, (ast.Compare, ast.For, ast.comprehension))
 
 
-def called_names(function: ast.FunctionDef) -> Iterator[tuple[str, ...]]:
-    """The names, with dots taken apart, that the calls of a function go by."""
-    for node in ast.walk(function):
+def called_names(code: ast.AST) -> Iterator[tuple[str, ...]]:
+    """The names, with dots taken apart, that the calls in some code go by."""
+    for node in ast.walk(code):
         parts: list[str] = []
         func = node.func if isinstance(node, ast.Call) else None
         while isinstance(func, ast.Attribute):

@@ -27,11 +27,12 @@ class OtherFile:
 
 @dataclass(frozen=True)
 class Others:
-    """The files that the imports of a script lead to, directly or through others, by reference."""
+    """The files that the imports of a script lead to, directly or through others, by reference.
+
+    The mapping may look for a file when it is asked for it. One of the path of the script is the script itself.
+    """
 
     files: Mapping[str, OtherFile] = field(default_factory=lambda: MappingProxyType({}))
-    circular: bool = False
-    """Whether one of them imports the script itself."""
 
 
 ALONE = Others()

@@ -30,8 +30,7 @@ def joined(script: Script, lines: list[str], made: list[Definition], names: Name
         new[_after_libraries(script, line) if _is_of_python(added) else line].append((added.code, Place("", line)))
     in_front = _line_in_front(script, functions)
     for one in made:
-        file = names.modules.file(one.function.module)
-        path = file.path if file is not None else ""
+        path = names.modules.file_of(one.function).path
         code = one.code.rstrip("\n").split("\n")
         new[in_front] += [(part, Place(path, line)) for part, line in zip(code, one.lines)]
     if lines[in_front].strip():

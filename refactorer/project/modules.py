@@ -34,6 +34,10 @@ class Modules:
         file = self.file(reference)
         return facts_of(file.text) if file is not None else None
 
+    def file_of(self, function: Function) -> OtherFile:
+        """The file of a function that was found."""
+        return self.others.files[function.module]
+
     def facts_of(self, function: Function) -> Facts:
         """The facts about the file of a function that was found."""
         facts = self.facts(function.module)
@@ -86,14 +90,17 @@ class Modules:
 
     def callees(self, function: Function) -> Iterator[Function]:
         """The functions of the project's files that a function calls."""
-        facts = self.facts_of(function)
-        for path in dict.fromkeys(called_names(self.definition(function))):
-            if len(path) == 1 and facts.function(path[0]) is not None:
-                yield Function(function.module, path[0])
-            else:
-                found = self.called(function.module, facts, path)
-                if found is not None:
-                    yield found
+        return self.called_by(function.module, self.facts_of(function), self.definition(function))
+
+    def called_by(self, base: str, facts: Facts, node: ast.AST) -> Iterator[Function]:
+        """The functions of the project's files that some code of a file calls."""
+        for path in dict.fromkeys(called_names(node)):
+            if base != SCRIPT and len(path) == 1 and facts.function(path[0]) is not None:
+                yield Function(base, path[0])
+                continue
+            found = self.called(base, facts, path)
+            if found is not None:
+                yield found
 
     def learns(self, function: Function) -> bool:
         """Whether a function computes gradients, itself or through others that it calls."""

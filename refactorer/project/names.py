@@ -56,9 +56,10 @@ class Names:
             self.chosen[key] = self._choose(function, program, variable)
         return self.chosen[key]
 
-    def unused(self, wanted: Iterable[str], program: Program) -> str:
-        """The first of some names that neither the script nor another file has, or the last one with a number."""
-        taken = self._taken() | {name.value for name in program.find(cst.Name) if name in program.variables}
+    def unused(self, wanted: Iterable[str], *programs: Program) -> str:
+        """The first of some names that neither the script has nor a function of these files, or one with a number."""
+        inner = (scope for program in programs for scope in program.scopes if scope.kind != "module")
+        taken = self._taken().union(*(scope.variables for scope in inner))
         wanted = list(wanted)
         numbered = (f"{wanted[-1]}_{number}" for number in range(2, len(taken) + 3))
         name = next(one for one in [*wanted, *numbered] if one not in taken)

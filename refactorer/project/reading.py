@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 
@@ -12,36 +13,55 @@ from refactorer.project.facts import facts_of
 from refactorer.project.files import ALONE, SCRIPT, OtherFile, Others, references_of
 from refactorer.source import Source, SourceError
 
-_MOST_FILES = 400
-_WORD = "backward("
-
 
 def read_others(source: Source) -> Others:
-    """The files that the imports of a script lead to, if one of them computes gradients; otherwise none.
+    """The files that the imports of a script lead to, read when they are asked for; none for a text without a path.
 
     A file that cannot be found, read, or written in the script's own encoding is left out.
     """
-    if not os.path.isfile(source.path) or "import" not in source.text:
-        return ALONE
-    folder = os.path.dirname(os.path.realpath(source.path))
-    found: dict[str, OtherFile] = {}
-    circular = False
-    waiting = [(SCRIPT, OtherFile(source.path, source.text, package=True))]
-    while waiting:
-        base, file = waiting.pop()
-        facts = facts_of(file.text)
-        for reference in references_of(base, file.package, facts) if facts is not None else ():
-            path, package = _find(reference, folder) if reference not in found else (None, False)
-            if path is None:
-                continue
-            circular = circular or os.path.samefile(path, source.path)
-            text = _text(path, source.encoding)
-            if text is not None:
-                found[reference] = OtherFile(_shown(path, source.path, folder), text, package)
-                waiting.append((reference, found[reference]))
-        if len(found) > _MOST_FILES:
-            return ALONE
-    return Others(found, circular) if any(_WORD in file.text for file in found.values()) else ALONE
+    known = os.path.isfile(source.path) and "import" in source.text
+    return Others(_Files(source)) if known else ALONE
+
+
+class _Files(Mapping[str, OtherFile]):
+    """Finds each file once. To go through all of them is to follow every import: needed for few scripts only."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._folder = os.path.dirname(os.path.realpath(source.path))
+        self._found: dict[str, OtherFile | None] = {}
+
+    def __getitem__(self, reference: str) -> OtherFile:
+        if reference not in self._found:
+            self._found[reference] = self._look_for(reference)
+        file = self._found[reference]
+        if file is None:
+            raise KeyError(reference)
+        return file
+
+    def __iter__(self) -> Iterator[str]:
+        waiting = [(SCRIPT, OtherFile(self._source.path, self._source.text, package=True))]
+        seen: set[str] = set()
+        while waiting:
+            base, file = waiting.pop()
+            facts = facts_of(file.text)
+            for reference in references_of(base, file.package, facts) if facts is not None else ():
+                if reference not in seen and reference in self:
+                    seen.add(reference)
+                    waiting.append((reference, self[reference]))
+                    yield reference
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _look_for(self, reference: str) -> OtherFile | None:
+        path, package = _find(reference, self._folder)
+        text = _text(path, self._source.encoding) if path is not None else None
+        if path is None or text is None:
+            return None
+        if os.path.samefile(path, self._source.path):
+            return OtherFile(self._source.path, text)
+        return OtherFile(_shown(path, self._source.path, self._folder), text, package)
 
 
 def _find(reference: str, folder: str) -> tuple[str | None, bool]:

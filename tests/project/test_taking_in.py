@@ -50,10 +50,10 @@ for epoch in range(3):
 """
 
 
-def take(main: str = MAIN, engine: str = ENGINE, circular: bool = False, **others: str) -> Result:
+def take(main: str = MAIN, engine: str = ENGINE, **others: str) -> Result:
     texts = {"engine": engine, **others}
     files = {name: OtherFile(f"{name}.py", text) for name, text in texts.items()}
-    return convert_file(main, path="main.py", others=Others(files, circular))
+    return convert_file(main, path="main.py", others=Others(files))
 
 
 def taken(main: str = MAIN, engine: str = ENGINE, **others: str) -> str:
@@ -207,7 +207,8 @@ def test_stays(reason: str) -> None:
 
 
 def test_a_file_that_imports_the_script() -> None:
-    result = take(circular=True)
+    files = {"engine": OtherFile("engine.py", "import main\n" + ENGINE), "main": OtherFile("main.py", MAIN)}
+    result = convert_file(MAIN, path="main.py", others=Others(files))
     assert isinstance(result, Unchanged)
     assert "imports the script" in result.diagnostics[0].message
 
