@@ -36,6 +36,9 @@ class Finding(Protocol):
     def line(self) -> int: ...
     @property
     def column(self) -> int: ...
+    @property
+    def path(self) -> str | None:
+        """Another file of the project that it stands in."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,11 @@ def _unless_unwritten(report: FileReport, path: str, problems: dict[str, Diagnos
 
 def _convert(path: str, *, options: Options, with_findings: bool) -> FileReport:
     def work(source: Source) -> FileReport:
-        from refactorer.converter import analyze_text, convert_text
+        from refactorer.project import analyze_file, convert_file, read_others
 
-        result = convert_text(source.text, path=source.path, options=options)
-        findings = tuple(analyze_text(source.text, path=source.path).findings) if with_findings else ()
+        others = read_others(source)
+        result = convert_file(source.text, path=source.path, options=options, others=others)
+        findings = analyze_file(source.text, path=source.path, others=others).findings if with_findings else ()
         if not isinstance(result, Converted):
             return FileReport(result, findings, source)
         _must_be_valid(result)
@@ -108,9 +112,9 @@ def _convert(path: str, *, options: Options, with_findings: bool) -> FileReport:
 
 def _analyze(path: str) -> FileReport:
     def work(source: Source) -> FileReport:
-        from refactorer.converter import analyze_text
+        from refactorer.project import analyze_file, read_others
 
-        analysis = analyze_text(source.text, path=source.path)
+        analysis = analyze_file(source.text, path=source.path, others=read_others(source))
         result = replace(analysis.result, diagnostics=tuple(analysis.diagnostics))
         return FileReport(result, tuple(analysis.findings))
 

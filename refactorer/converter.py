@@ -43,12 +43,16 @@ _EVALUATES = re.compile(r"\bdef (validation|test)_step\(")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that the analysis recognised, such as a training loop. Line and column are 1-based."""
+    """Something that the analysis recognised, such as a training loop. Line and column are 1-based.
+
+    `path` is that of another file of the project, if it stands there, and None for the file itself.
+    """
 
     kind: str
     message: str
     line: int
     column: int
+    path: str | None = None
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,11 @@ class Prepared:
         """The line of a text that a line was before it was prepared."""
         copy = next((copy for copy in self.copies if copy in program.order and program.contains(copy, node)), None)
         if copy is None:
-            return _same_line(text, self.text, line)
+            return same_line(text, self.text, line)
         first, of = program.position(copy)[0], self.copies[copy]
         code = cst.Module([]).code_for_node
         within = line - first + 1 + len(copy.leading_lines)
-        return self.program.position(of)[0] + _same_line(code(of), code(copy), within) - len(of.leading_lines) - 1
+        return self.program.position(of)[0] + same_line(code(of), code(copy), within) - len(of.leading_lines) - 1
 
 
 @dataclass
@@ -68,7 +68,7 @@ class OriginalLines:
         return (same or [start])[0] + 1
 
 
-def _same_line(before: str, after: str, line: int) -> int:
+def same_line(before: str, after: str, line: int) -> int:
     """The number of the line of one text that a line of the other is, or the last one in front of it."""
     old, new = ([part.strip() for part in text.splitlines()] for text in (before, after))
     blocks = difflib.SequenceMatcher(None, old, new, autojunk=False).get_matching_blocks()

@@ -22,6 +22,7 @@ class Finding:
     message: str
     line: int
     column: int
+    path: str | None = None
 
 
 @dataclass(frozen=True)

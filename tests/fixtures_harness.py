@@ -21,9 +21,10 @@ import sys
 import tempfile
 import tokenize
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from types import MappingProxyType
 from typing import Any
 
 from pyflakes import checker, messages
@@ -76,11 +77,17 @@ class Runner:
         self.process.wait()
         self.process.stdout.close()
 
-    def run(self, text: str | bytes, args: Sequence[str] = (), *, seed: int = 0, timeout: float = 60.0) -> Run:
-        """Run a script in an empty folder of its own."""
+    def run(
+        self, text: str | bytes, args: Sequence[str] = (), *, seed: int = 0, timeout: float = 60.0,
+        beside: Mapping[str, str | bytes] = MappingProxyType({}),
+    ) -> Run:  # fmt: skip
+        """Run a script in a folder of its own, with other files beside it."""
         with tempfile.TemporaryDirectory(prefix="run-") as name:
             cwd, out = pathlib.Path(name, "work"), pathlib.Path(name, "out")
             cwd.mkdir(), out.mkdir()
+            for path, other in beside.items():
+                (cwd / path).parent.mkdir(parents=True, exist_ok=True)
+                (cwd / path).write_bytes(other.encode() if isinstance(other, str) else other)
             script = cwd / "train.py"
             script.write_bytes(text.encode() if isinstance(text, str) else text)
             request = {"script": str(script), "args": list(args), "cwd": str(cwd), "out": str(out)}

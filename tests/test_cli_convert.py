@@ -413,13 +413,22 @@ def test_json(cli: CommandLine, tree: Path) -> None:
     assert report["files"][0] == {
         "path": "src/loop.py",
         "status": "converted",
-        "findings": [{"kind": "training-loop", "message": "a loop over the batches", "line": 1, "column": 1}],
+        "findings": [
+            {
+                "kind": "training-loop",
+                "message": "a loop over the batches",
+                "path": "src/loop.py",
+                "line": 1,
+                "column": 1,
+            }
+        ],
         "diagnostics": [
             {
                 "code": "N101",
                 "severity": "note",
                 "message": "kept in its literal form",
                 "hint": "",
+                "path": "src/loop.py",
                 "line": 1,
                 "column": 1,
             }

@@ -9,6 +9,7 @@ import pytest
 
 from refactorer import pages
 from refactorer.converter import convert_text
+from refactorer.project import OtherFile, Others, convert_file
 from refactorer.result import Converted, Refused, Unchanged
 from tests.cli_harness import CommandLine, command_line
 
@@ -72,8 +73,17 @@ def test_an_example_is_reported_where_the_page_says(code: str) -> None:
 
 
 def test_pages_of_refusals_and_notes_show_a_script() -> None:
-    """But for those that no script alone brings about: those of another target, and a defect of the tool."""
-    assert {path.stem for path in PAGES if path.stem[0] in "RN"} - set(SCRIPTS) == {"R501", "R900"}
+    """But for those that no script alone brings about: of another target, a defect of the tool, two files."""
+    assert {path.stem for path in PAGES if path.stem[0] in "RN"} - set(SCRIPTS) == {"N108", "N109", "R501", "R900"}
+
+
+@pytest.mark.parametrize("code", ["N108", "N109"])
+def test_an_example_of_two_files_is_reported_where_the_page_says(code: str) -> None:
+    page = (PACKAGE / "explain" / f"{code}.md").read_text(encoding="utf-8")
+    other, script = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    marked = [number for number, line in enumerate(script.splitlines(), 1) if line.endswith(f"# <-- {code}")]
+    result = convert_file(script, others=Others({"engine": OtherFile("engine.py", other)}))
+    assert [(found.code, found.line) for found in result.diagnostics] == [(code, *marked)]
 
 
 def test_explaining_a_code(cli: CommandLine) -> None:

@@ -25,11 +25,12 @@ def without_unused(program: Program, module: cst.Module) -> cst.Module:
             continue
         unused = [alias for alias in small.names if _was_used(program, alias) and not _is_used(module, alias)]
         if unused:
-            return without_unused(program, _without(module, node, small, unused))
+            return without_unused(program, without_names(module, node, small, unused))
     return module
 
 
-def _without(module: cst.Module, line: cst.CSTNode, small: _Import, unused: list[cst.ImportAlias]) -> cst.Module:
+def without_names(module: cst.Module, line: cst.CSTNode, small: _Import, unused: list[cst.ImportAlias]) -> cst.Module:
+    """The file without some names of an import, and without its line if these are all."""
     assert not isinstance(small.names, cst.ImportStar)
     kept = [alias for alias in small.names if alias not in unused]
     if not kept:

@@ -19,7 +19,11 @@ def render(reports: Sequence[FileReport], *, command: str, with_diff: bool = Fal
         if command == "convert" and report.result.status == "converted":
             lines.append(_line("notice", report.path, 0, 0, "convert", "a training loop here can be converted"))
         for finding in report.findings:
-            lines.append(_line("notice", report.path, finding.line, finding.column, finding.kind, finding.message))
+            lines.append(
+                _line(
+                    "notice", finding.path or report.path, finding.line, finding.column, finding.kind, finding.message
+                )
+            )
         lines += [_diagnostic(diagnostic) for diagnostic in report.result.diagnostics]
     return "\n".join(lines)
 

@@ -8,15 +8,16 @@
         {
           "path": "train.py",
           "status": "converted",              converted | unchanged | refused | error
-          "findings": [{"kind": "...", "message": "...", "line": 1, "column": 1}],
+          "findings": [{"kind": "...", "message": "...", "path": "train.py", "line": 1, "column": 1}],
           "diagnostics": [{"code": "E002", "severity": "error", "message": "...", "hint": "...",
-                           "line": 1, "column": 1}],
+                           "path": "train.py", "line": 1, "column": 1}],
           "diff": "--- a/train.py ..."        when a diff was asked for
         }
       ],
       "summary": {"converted": 1, "unchanged": 0, "refused": 0, "error": 0}
     }
 
+The path of a finding or a diagnostic is that of the file itself, or of another file of its project that it is about.
 Lines and columns count from 1, columns in characters; both are 0 for a message about the whole file.
 """
 
@@ -53,14 +54,15 @@ def _file(report: FileReport, with_diff: bool) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "path": report.path,
         "status": report.result.status,
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [_finding(finding, report.path) for finding in report.findings],
         "diagnostics": [_diagnostic(diagnostic) for diagnostic in report.result.diagnostics],
     }
     return {**fields, "diff": unified_diff(report)} if with_diff else fields
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
-    return {"kind": finding.kind, "message": finding.message, "line": finding.line, "column": finding.column}
+def _finding(finding: Finding, path: str) -> dict[str, Any]:
+    place = {"path": finding.path or path, "line": finding.line, "column": finding.column}
+    return {"kind": finding.kind, "message": finding.message, **place}
 
 
 def _diagnostic(diagnostic: Diagnostic) -> dict[str, Any]:
@@ -69,6 +71,7 @@ def _diagnostic(diagnostic: Diagnostic) -> dict[str, Any]:
         "severity": diagnostic.severity.value,
         "message": diagnostic.message,
         "hint": diagnostic.hint,
+        "path": diagnostic.path,
         "line": diagnostic.line,
         "column": diagnostic.column,
     }

@@ -39,7 +39,9 @@ def _results(report: FileReport, command: str) -> Iterable[dict[str, Any]]:
     if command == "convert" and report.result.status == "converted":
         yield {**_result("convertible", "a training loop here can be converted", report.path, 0, 0), "level": "note"}
     for finding in report.findings:
-        result = _result(f"finding/{finding.kind}", finding.message, report.path, finding.line, finding.column)
+        result = _result(
+            f"finding/{finding.kind}", finding.message, finding.path or report.path, finding.line, finding.column
+        )
         yield {**result, "level": "none", "kind": "informational"}
     for diagnostic in report.result.diagnostics:
         yield _diagnostic(diagnostic)

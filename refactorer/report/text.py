@@ -38,7 +38,9 @@ def analysis(reports: Iterable[FileReport]) -> list[str]:
     lines: list[str] = []
     for report in reports:
         for finding in report.findings:
-            lines.append(f"{report.path}:{finding.line}:{finding.column}: {finding.kind}: {finding.message}")
+            lines.append(
+                f"{finding.path or report.path}:{finding.line}:{finding.column}: {finding.kind}: {finding.message}"
+            )
         for diagnostic in report.result.diagnostics:
             lines += diagnostic_lines(diagnostic)
         lines.append(f"{report.path}: {_OUTLOOK[report.result.status]}")

@@ -125,14 +125,15 @@ def _folder(keep: Path | str | None) -> Iterator[Path]:
 
 def _convert(path: Path, target: str, report: Verdict) -> tuple[bytes | None, Verdict]:
     """The content of the converted version, None when there is none, and the report with what was said about it."""
-    from refactorer.converter import convert_text
     from refactorer.files import read_source
     from refactorer.options import choose
+    from refactorer.project import convert_file, read_others
     from refactorer.source import SourceError
 
     try:
         source = read_source(str(path))
-        result = convert_text(source.text, path=str(path), options=choose(target))
+        others = read_others(source)
+        result = convert_file(source.text, path=str(path), options=choose(target), others=others)
         data = source.with_text(result.after).data if isinstance(result, Converted) else None
     except SourceError as error:
         return None, replace(report, message=f"{path} could not be converted", diagnostics=(error.diagnostic,))

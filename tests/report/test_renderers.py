@@ -78,6 +78,7 @@ def test_json_is_ascii_and_complete() -> None:
             "severity": "refusal",
             "message": "why: 50%\nsecond line",
             "hint": "do this, or that",
+            "path": "a b/ü.py",
             "line": 3,
             "column": 7,
         }

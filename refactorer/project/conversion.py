@@ -1,0 +1,211 @@
+"""Converts a script together with the functions of other files that train its models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from refactorer.diagnostics import Diagnostic
+from refactorer.emit.check import unbound_names
+from refactorer.options import Options
+from refactorer.project.combined import Combined, combined
+from refactorer.project.facts import Facts, facts_of
+from refactorer.project.files import ALONE, SCRIPT, Others
+from refactorer.project.modules import Function, Modules
+from refactorer.project.names import Names
+from refactorer.project.remains import changed_copies, definitions, settled
+from refactorer.project.script import Script
+from refactorer.project.stays import Stays
+from refactorer.project.unimported import Unimported
+from refactorer.result import Converted, Result, Unchanged
+from refactorer.source import syntax_problem
+
+if TYPE_CHECKING:
+    from refactorer.converter import Analysis, Finding
+
+TAKEN, LEFT = "N108", "N109"
+_TRAINS = re.compile("epoch|optim|train", re.IGNORECASE)
+Found = TypeVar("Found", "Diagnostic", "Finding")
+
+
+def convert_file(
+    text: str, *, path: str = "<string>", options: Options | None = None, others: Others = ALONE
+) -> Result:
+    """Converts the text of one script; never raises for bad input.
+
+    Functions that compute gradients and stand in one of the `others` are taken in, and the evaluations beside them.
+    Nothing is taken in for a text of which no other files are known.
+    """
+    return _Files(text, path, others, options).result()
+
+
+def analyze_file(text: str, *, path: str = "<string>", others: Others = ALONE) -> Analysis:
+    """What the converter sees in a script and the functions that it takes in, with the outcome of a conversion."""
+    from refactorer.converter import analyze_text
+
+    files = _Files(text, path, others, None)
+    result = files.result()
+    analysis = analyze_text(files.taken.text if files.taken is not None else text, path=path)
+    made = files.taken
+    findings = analysis.findings if made is None else tuple(placed(made, one) for one in analysis.findings)
+    return replace(analysis, findings=findings, diagnostics=result.diagnostics, result=result)
+
+
+class _Files:
+    """One script and the files around it; `taken` is what its result was made of, if functions were taken in."""
+
+    def __init__(self, text: str, path: str, others: Others, options: Options | None) -> None:
+        self.text, self.path, self.options = text, path, options
+        self.modules = Modules(others)
+        self.taken: Combined | None = None
+
+    def result(self) -> Result:
+        plain = self._converted(self.text)
+        facts = facts_of(self.text) if isinstance(plain, Unchanged) and _TRAINS.search(self.text) else None
+        if facts is None or not any(
+            self.modules.learns(one) for one in self.modules.called_by(SCRIPT, facts, facts.tree)
+        ):
+            return plain
+        script = Script(self.text, facts, self.modules)
+        training = [one for one in script.called() if self.modules.learns(one)]
+        if not training:
+            return plain
+        try:
+            return self._with(script, training)
+        except Stays as stays:
+            return replace(plain, diagnostics=(*plain.diagnostics, self._left(script, stays)))
+
+    def _converted(self, text: str) -> Result:
+        from refactorer.converter import convert_text
+
+        return convert_text(text, path=self.path, options=self.options)
+
+    def _with(self, script: Script, training: list[Function]) -> Result:
+        """The result with all functions that train, and as many evaluations as become part of it.
+
+        Raises:
+            Stays: one of the functions that train does not become part of it.
+        """
+        self._refuse(script, training)
+        needed = self._with_inner(training, self.modules.learns)
+        evaluating = self._evaluating(script, needed)
+        while True:
+            made = self._combined(script, needed, evaluating)
+            result = self._converted(made.text)
+            if not isinstance(result, Converted) and evaluating:
+                evaluating = []
+                continue
+            if not isinstance(result, Converted):
+                raise Stays(training[0], _reason(result))
+            left = definitions(result.after)
+            stuck = [one.function for one in made.definitions if one.name in left and one.function in needed]
+            if stuck:
+                raise Stays(stuck[0], _why_left(result))
+            changed = [one for one in changed_copies(made, left) if one in evaluating]
+            if not changed:
+                return self._settled(script, made, result)
+            evaluating = [one for one in evaluating if one not in changed]
+
+    def _with_inner(self, functions: Iterable[Function], wanted: Callable[[Function], bool]) -> list[Function]:
+        """Functions with those that they call of the same kind."""
+        found = list(functions)
+        for function in found:
+            found += [one for one in self.modules.callees(function) if wanted(one) and one not in found]
+        return found
+
+    def _evaluating(self, script: Script, training: list[Function]) -> list[Function]:
+        """The evaluations that the script calls, or its training, as far as they can be taken in."""
+        called = [*script.called(), *(inner for one in training for inner in self.modules.callees(one))]
+        found = [one for one in dict.fromkeys(called) if self.modules.evaluates(one)]
+        return self._with_inner([one for one in found if not any(not use.called for use in script.of(one))],
+                                self.modules.evaluates)  # fmt: skip
+
+    def _combined(self, script: Script, needed: list[Function], evaluating: list[Function]) -> Combined:
+        """The script with functions taken in; evaluations that cannot be are left out, and no longer in the list."""
+        while True:
+            try:
+                return combined(script, [*needed, *evaluating], Names(script, self.modules, self._patched))
+            except Stays as stays:
+                if stays.function not in evaluating:
+                    raise
+                evaluating.remove(stays.function)
+
+    @cached_property
+    def _everything(self) -> list[Facts]:
+        """The facts about the script and all files that its imports lead to."""
+        around = (self.modules.facts(name) for name in self.modules.others.files)
+        return [facts for facts in (facts_of(self.text), *around) if facts is not None]
+
+    @cached_property
+    def _patched(self) -> frozenset[str]:
+        return frozenset().union(*(facts.patched for facts in self._everything))
+
+    def _refuse(self, script: Script, training: list[Function]) -> None:
+        """Raises Stays where names may mean something else than they seem to."""
+        first = training[0]
+        if any(file.path == self.path for file in self.modules.others.files.values()):
+            raise Stays(first, "another file imports the script")
+        if any(facts.opaque for facts in self._everything):
+            raise Stays(first, "a file of the project may set variables of others out of sight")
+        if any(facts.reroutes for facts in self._everything):
+            raise Stays(first, "a file of the project changes where modules are found")
+        if script.facts.starred:
+            raise Stays(first, "the script has a `from ... import *`, which may bind any name")
+        for function in training:
+            if function.name in self._patched:
+                raise Stays(function, "a file of the project may put something else in its place")
+            if not all(use.called for use in script.of(function)):
+                raise Stays(function, "the script hands it on")
+
+    def _settled(self, script: Script, made: Combined, result: Converted) -> Converted:
+        after = settled(made, result.after, Unimported(self.modules))
+        if syntax_problem(after, path=self.path) or unbound_names(after) - unbound_names(self.text):
+            raise Stays(made.definitions[0].function, "the result did not pass the final check")
+        self.taken = made
+        notes = tuple(placed(made, note) for note in result.diagnostics)
+        return Converted(self.path, self.text, after, (*self._taken_in(script, made, result.after), *notes))
+
+    def _taken_in(self, script: Script, made: Combined, after: str) -> Iterator[Diagnostic]:
+        """What is said about the functions that are a part of the script now."""
+        left = definitions(after)
+        entered = [one.function for one in made.definitions if one.name not in left]
+        for module in dict.fromkeys(function.module for function in entered):
+            names = [f"{function.name}()" for function in entered if function.module == module]
+            are = "are" if len(names) > 1 else "is"
+            message = f"{' and '.join(names)} of {self.modules.others.files[module].path} {are} part of this file now"
+            yield Diagnostic(TAKEN, message, _TAKEN_HINT, self.path, self._line(script, module), 1)
+
+    def _line(self, script: Script, module: str) -> int:
+        """The line of the import that leads to a file."""
+        lines = (use.imported.line for use in script.uses if use.function.module == module)
+        return next(lines, 0)
+
+    def _left(self, script: Script, stays: Stays) -> Diagnostic:
+        function, where = stays.function, self.modules.file_of(stays.function).path
+        message = f"{function.name}() of {where} computes gradients and stays there: {stays.reason}"
+        return Diagnostic(LEFT, message, _LEFT_HINT.format(where), self.path, self._line(script, function.module), 1)
+
+
+_TAKEN_HINT = "later changes of the function in its own file do not reach this one"
+_LEFT_HINT = "convert {} to have a Trainer there, or move the function into this file"
+
+
+def placed(made: Combined, found: Found) -> Found:
+    """A diagnostic or a finding of the combined text, where the user has its line."""
+    place = made.places[found.line - 1] if 0 < found.line <= len(made.places) else None
+    return replace(found, line=place.line, path=place.path or found.path) if place is not None else found
+
+
+def _reason(result: Result) -> str:
+    """Why a script with functions taken in was not converted."""
+    messages = [found.message for found in result.diagnostics if found.code.startswith(("R", "E"))]
+    return messages[0] if messages else "the script does not train with it"
+
+
+def _why_left(result: Converted) -> str:
+    """Why the definition of a function would be left in the script."""
+    plainer = [found.message for found in result.diagnostics if found.code == "N103"]
+    return plainer[0].split(": ", 1)[-1] if plainer else "a whole training runs in it"

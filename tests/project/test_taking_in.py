@@ -1,0 +1,229 @@
+"""Which functions of other files are taken in, and what keeps one where it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from refactorer.project import OtherFile, Others, analyze_file, convert_file
+from refactorer.result import Converted, Result, Unchanged
+
+ENGINE = """\
+import math
+import torch
+
+SCALE = 2.0
+
+
+def train_one_epoch(model, optimizer, loader, epoch):
+    model.train()
+    total = 0.0
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = (model(x) - y).square().mean() * SCALE
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+    print(epoch, math.sqrt(total))
+    return total
+
+
+def evaluate(model, loader):
+    model.eval()
+    total = 0.0
+    with torch.no_grad():
+        for x, y in loader:
+            total += (model(x) - y).abs().sum().item()
+    return total
+"""
+MAIN = """\
+import torch
+from engine import train_one_epoch, evaluate
+
+torch.manual_seed(0)
+model = torch.nn.Linear(3, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+loader = [(torch.randn(4, 3), torch.randn(4, 1)) for _ in range(3)]
+for epoch in range(3):
+    loss = train_one_epoch(model, optimizer, loader, epoch)
+    print(repr(loss))
+    print(repr(evaluate(model, loader)))
+"""
+
+
+def take(main: str = MAIN, engine: str = ENGINE, **others: str) -> Result:
+    texts = {"engine": engine, **others}
+    files = {name: OtherFile(f"{name}.py", text) for name, text in texts.items()}
+    return convert_file(main, path="main.py", others=Others(files))
+
+
+def taken(main: str = MAIN, engine: str = ENGINE, **others: str) -> str:
+    result = take(main, engine, **others)
+    assert isinstance(result, Converted), [str(found) for found in result.diagnostics]
+    assert result.before == main
+    assert "N108" in {found.code for found in result.diagnostics}
+    assert "backward" not in result.after
+    return result.after
+
+
+def test_functions_of_another_file_are_taken_in() -> None:
+    after = taken()
+    assert "from engine import SCALE\n" in after
+    assert "import math\n" in after
+    assert "def validation_step(" in after
+    assert "train_one_epoch" not in after
+
+
+def test_a_note_says_which_functions_and_from_where() -> None:
+    (note,) = [found for found in take().diagnostics if found.code == "N108"]
+    assert "train_one_epoch() and evaluate() of engine.py" in note.message
+    assert (note.path, note.line) == ("main.py", 2)
+
+
+def test_other_diagnostics_name_the_line_in_the_other_file() -> None:
+    engine = ENGINE.replace("loss.backward()", "loss.backward(retain_graph=True)\n        loss.backward()")
+    (note,) = [note for note in take(engine=engine).diagnostics if note.code != "N108"]
+    assert (note.code, note.path) == ("N101", "engine.py")
+    assert engine.splitlines()[note.line - 1] == "    for x, y in loader:"
+
+
+def test_findings_name_their_file() -> None:
+    files = {"engine": OtherFile("engine.py", ENGINE)}
+    found = {
+        (one.kind, one.path, one.line) for one in analyze_file(MAIN, path="main.py", others=Others(files)).findings
+    }
+    assert found == {("training-loop", None, 8), ("batch-loop", "engine.py", 10)}
+
+
+def test_alone_nothing_is_taken_in() -> None:
+    assert convert_file(MAIN) == Unchanged("<string>")
+
+
+@pytest.mark.parametrize(
+    ("imported", "call"),
+    [
+        ("import engine", "engine."),
+        ("import engine as e", "e."),
+        ("import pkg.engine", "pkg.engine."),
+        ("from pkg import engine as e", "e."),
+        ("from engine import train_one_epoch as train, evaluate", ""),
+    ],
+)
+def test_ways_to_import(imported: str, call: str) -> None:
+    main = MAIN.replace("from engine import train_one_epoch, evaluate", imported)
+    train = "train" if " as train" in imported else "train_one_epoch"
+    main = main.replace("= train_one_epoch(", f"= {call}{train}(").replace("evaluate(", f"{call}evaluate(")
+    after = taken(main, **{"pkg.engine": ENGINE})
+    assert imported not in after
+    assert "SCALE" in after
+
+
+def test_reexported_by_a_package() -> None:
+    files = {
+        "pkg": OtherFile("pkg/__init__.py", "from .engine import train_one_epoch, evaluate\n", package=True),
+        "pkg.engine": OtherFile("pkg/engine.py", ENGINE.replace("import math", "from . import math")),
+        "pkg.math": OtherFile("pkg/math.py", "def sqrt(x):\n    return x\n"),
+    }
+    result = convert_file(MAIN.replace("from engine", "from pkg"), others=Others(files))
+    assert isinstance(result, Converted)
+    assert "from pkg.engine import SCALE\n" in result.after
+    assert "from pkg import math\n" in result.after
+
+
+def test_a_name_that_the_script_has_for_something_else_gets_another() -> None:
+    after = taken(MAIN.replace("torch.manual_seed(0)", "SCALE = math = 'of the script'\nprint(math, SCALE)"))
+    assert "from engine import SCALE as engine_SCALE\n" in after
+    assert "import math as engine_math\n" in after
+    assert "* engine_SCALE" in after
+
+
+def test_a_variable_that_is_bound_again_is_read_from_its_module() -> None:
+    after = taken(
+        MAIN + "engine.SCALE = 3\n".replace("engine", "module"),
+        ENGINE + "\ndef f():\n    global SCALE\n    SCALE = 1\n",
+    )
+    assert "import engine\n" in after
+    assert "* engine.SCALE" in after
+
+
+def test_an_evaluation_that_is_called_elsewhere_is_still_imported() -> None:
+    after = taken(MAIN.replace("for epoch", "print('before', evaluate(model, loader))\nfor epoch"))
+    assert "from engine import evaluate, SCALE\n" in after
+    assert "def evaluate" not in after
+
+
+def test_what_another_file_does_when_it_is_imported_still_happens() -> None:
+    engine = ENGINE.replace("* SCALE", "").replace("SCALE = 2.0", "torch.manual_seed(3)")
+    assert "\nimport engine\n" in taken(engine=engine)
+    assert "engine" not in taken(engine=engine.replace("torch.manual_seed(3)", ""))
+
+
+def test_a_module_that_does_something_is_still_imported_for_it() -> None:
+    engine = "import registry\n" + ENGINE.replace("* SCALE", "")
+    assert "\nimport engine\n" in taken(engine=engine, registry="print('registered')\n")
+    assert "engine" not in taken(engine=engine, registry="X = 1\n")
+    assert "engine" not in taken("import registry\n" + MAIN, engine, registry="print('registered')\n")
+
+
+def test_line_ends_and_indents_are_those_of_the_script() -> None:
+    main = MAIN.replace("    ", "\t").replace("\n", "\r\n")
+    after = taken(main)
+    assert after.count("\n") == after.count("\r\n")
+    assert "\n\tdef training_step(" in after
+    assert "\n    " not in after
+
+
+def test_annotations_go() -> None:
+    engine = "from typing import Iterable\n" + ENGINE.replace(
+        "loader, epoch)", "loader: Iterable, epoch: int = 0) -> float"
+    )
+    assert "Iterable" not in taken(engine=engine)
+
+
+STAYS = {
+    "binds global variables": (MAIN, ENGINE.replace("    model.train()\n", "    global SCALE\n    SCALE = 1.0\n")),
+    "nothing in its file binds unknown": (MAIN, ENGINE.replace("math.sqrt", "unknown")),
+    "print is something else": (MAIN.replace("torch.manual_seed(0)", "print = str"), ENGINE),
+    "hands it on": (MAIN + "show = train_one_epoch\n", ENGINE),
+    "asks for __name__": (MAIN, ENGINE.replace("print(epoch", "print(__name__")),
+    "asks for globals": (MAIN, ENGINE.replace("print(epoch", "print(len(globals())")),
+    "looks at code": (MAIN, "import inspect\n" + ENGINE.replace("(epoch", "(inspect.stack()")),
+    "generator": (MAIN, ENGINE.replace("    return total\n", "    yield total\n", 1)),
+    "`from ... import *`": (MAIN, "from math import *\n" + ENGINE),
+    "which may bind any name": ("from torch import *\n" + MAIN, ENGINE),
+    "in its place": (MAIN + "import engine\nengine.train_one_epoch = None\n", ENGINE),
+    "out of sight": (MAIN + "import engine\nsetattr(engine, 'SCALE', 1)\n", ENGINE),
+    "where modules are found": ("import sys\nsys.path.insert(0, 'x')\n" + MAIN, ENGINE),
+    "may be unbound": (MAIN, ENGINE.replace("SCALE = 2.0", "if math.pi > 3:\n    SCALE = 2.0")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", STAYS)
+def test_stays(reason: str) -> None:
+    result = take(*STAYS[reason])
+    assert isinstance(result, Unchanged)
+    (note,) = result.diagnostics
+    assert (note.code, note.path) == ("N109", "main.py")
+    assert reason in note.message
+
+
+def test_a_file_that_imports_the_script() -> None:
+    files = {"engine": OtherFile("engine.py", "import main\n" + ENGINE), "main": OtherFile("main.py", MAIN)}
+    result = convert_file(MAIN, path="main.py", others=Others(files))
+    assert isinstance(result, Unchanged)
+    assert "imports the script" in result.diagnostics[0].message
+
+
+def test_a_whole_training_stays() -> None:
+    engine = ENGINE.replace("    for x, y in loader:\n        opt", "    for x, y in loader * epoch:\n        opt", 1)
+    main = MAIN.replace("for epoch in range(3):\n", "if True:\n    epoch = 3\n")
+    result = take(main, engine)
+    assert isinstance(result, Unchanged)
+    assert [found.code for found in result.diagnostics] == ["N109"]
+
+
+def test_not_a_word_about_functions_that_compute_no_gradients() -> None:
+    assert take(engine=ENGINE.replace("loss.backward()", "pass")).diagnostics == ()
+
+
+def test_a_function_that_the_script_defines_again_is_its_own() -> None:
+    assert take(MAIN.replace("for epoch", "def train_one_epoch(*args):\n    return 0\n\n\nfor epoch")).diagnostics == ()
