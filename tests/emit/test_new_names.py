@@ -78,3 +78,9 @@ def test_a_name_that_the_function_uses_is_not_taken() -> None:
         assert "trainer2 = Trainer(" in text and "module2 = LitModel(" in text
     text = _converted(script + "\n\nfit()\nprint(trainer, module)\n")
     assert "    trainer = Trainer(" in text and "    module = LitModel(" in text
+
+
+def test_a_name_that_the_function_declares_global_is_not_taken() -> None:
+    script = _HEAD + "trainer = 'me'\n\n\ndef fit():\n    global trainer, module" + _loop(indent="    ")
+    text = _converted(script + "\n\nfit()\nprint(trainer)\n")
+    assert "trainer2 = Trainer(" in text and "module2 = LitModel(" in text
