@@ -15,7 +15,7 @@ from refactorer.emit.headings import staying_and_going
 from refactorer.emit.layout import deeper, without_blank_start, without_gap
 from refactorer.emit.long_lines import WIDTH, broken
 from refactorer.emit.sums import added_up
-from refactorer.emit.visible_names import check_visible
+from refactorer.emit.visible_names import check_visible, free_names
 from refactorer.idioms.configure import Configuration
 from refactorer.outline.blocks import is_docstring
 from refactorer.outline.classes import class_around, is_private
@@ -234,7 +234,7 @@ class ClassWriter:
         parameters = _PARAMETERS.get(hook, "self").format(
             batch=self.homes.batch_name.get(hook, "batch"), own=self.outline.parameter.get(hook)
         )
-        written = _method(hook, parameters, lines)
+        written = _with_plain_parameter(_method(hook, parameters, lines), self.outline.parameter.get(hook, ""))
         decorator = self.outline.decorators.get(hook)
         wrapped = [cst.Decorator(cst.parse_expression(decorator))] if decorator is not None else []
         return written.with_changes(decorators=wrapped)
@@ -341,6 +341,16 @@ def _returned(line: cst.CSTNode, name: str) -> cst.CSTNode | None:
     target = small.targets[0].target
     wanted = isinstance(target, cst.Name) and target.value == name
     return line.with_changes(body=[cst.Return(small.value)]) if wanted else None
+
+
+def _with_plain_parameter(method: cst.FunctionDef, own: str) -> cst.FunctionDef:
+    """The customary name of a parameter where the variable of that name has become an attribute: `self.outputs`."""
+    plain = own.rstrip("_")
+    if plain not in ("optimizer", "outputs") or plain == own or plain in free_names(method.body):
+        return method
+    return apply(
+        method, {node: cst.Name(plain) for node in walk(method) if isinstance(node, cst.Name) and node.value == own}
+    )
 
 
 def _none_first(name: str, line: cst.CSTNode) -> list[cst.CSTNode]:

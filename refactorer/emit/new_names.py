@@ -67,7 +67,8 @@ def _names_in_driver(outline: Outline) -> set[str]:
     parts = [driver, *outline.consumed] if isinstance(driver, cst.FunctionDef) else [program.module]
     found = {v for node, v in program.variables.items() if any(_is_in(program, part, node) for part in parts)}
     free = {"trainer": _only_fits, "module": _is_done_with}
-    return {v.name for v in found if v.name not in free or not free[v.name](outline, v)}
+    mentioned = {v.name for v in found if v.name not in free or not free[v.name](outline, v)}
+    return mentioned | outline.site.driver.declared_global
 
 
 def _is_in(program: Program, part: cst.CSTNode, node: cst.CSTNode) -> bool:

@@ -27,6 +27,12 @@ make model models net network new next of on one our out pass parameter paramete
 performs phase previous reset resets resetting respect run running set single stored take takes taking that the
 their them then this to train training up using variables w we weight weights with wrt your
 """
+_MODES = """
+a and be change disable disables dropout enable enables eval evaluate evaluating evaluation for in inference into is it
+its mode model models net network of off on our put puts set sets switch switches switching test testing the this to
+train training turn turns valid validate validating validation we which with
+"""
+_OF_MODES = frozenset(_MODES.split())
 _ABOUT_CALLS = frozenset(_CALLS.split())
 _KNOWN = _ABOUT_CALLS | frozenset(_AROUND.split())
 _NUMBER = re.compile(r"^\W*(step\s*)?\d+\s*[.):]\s*", re.IGNORECASE)
@@ -43,6 +49,14 @@ def says_no_more(comment: str) -> bool:
     )
     words = {word for word in words if word.strip("_")}
     return bool(words & _ABOUT_CALLS) and words <= _KNOWN
+
+
+def without_switch(line: cst.CSTNode) -> Removed | None:
+    """What is left of a line that switches modes: a comment goes with it if it says no more, such as `# eval mode`."""
+    apart, own = lines_above(line)
+    said = [set(_WORD.findall(part.comment.value.lower())) for part in own if part.comment is not None]
+    same = bool(said) and all("mode" in words and words <= _OF_MODES for words in said)
+    return Removed([*apart, *comments_of(line.with_changes(leading_lines=()))]) if same else None
 
 
 def remove(

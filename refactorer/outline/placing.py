@@ -93,7 +93,7 @@ class Placing(Supplying):
 
     def _is_known_to_trainer(self, variable: Variable) -> bool:
         """Whether a variable of the function that trains is the number of epochs, and so needs no argument."""
-        own = variable.owner is self.site.driver and variable.owner is not self.module_scope
+        own = variable.owner is self.site.driver is not self.module_scope and variable not in self._bound_by_functions
         moved = self.outline.mentions(variable, *self.configuration.moved)
         return own and not moved and tells_count(self.outline, self.epochs, variable)
 

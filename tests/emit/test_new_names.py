@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import pytest
+
 from refactorer import Converted, convert
+from tests.fixtures_harness import first_difference
+
+if TYPE_CHECKING:
+    from tests.fixtures_harness import Runner
 
 _HEAD = """
 import torch
@@ -78,3 +86,41 @@ def test_a_name_that_the_function_uses_is_not_taken() -> None:
         assert "trainer2 = Trainer(" in text and "module2 = LitModel(" in text
     text = _converted(script + "\n\nfit()\nprint(trainer, module)\n")
     assert "    trainer = Trainer(" in text and "    module = LitModel(" in text
+
+
+def test_a_name_that_the_function_declares_global_is_not_taken() -> None:
+    script = _HEAD + "trainer = 'me'\n\n\ndef fit():\n    global trainer, module" + _loop(indent="    ")
+    text = _converted(script + "\n\nfit()\nprint(trainer)\n")
+    assert "trainer2 = Trainer(" in text and "module2 = LitModel(" in text
+
+
+_BEHIND = """
+outputs = 3
+for epoch in range(2):
+    for x, y in loader:
+        {first}
+        loss = nn.functional.mse_loss(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        print(loss.item(), model.weight.sum().item(), {told})
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "told", "plain"),
+    [
+        ("x = x * 2", "epoch", True),
+        ("scale = model(x).detach()", "scale.sum().item()", True),
+        ("outputs = model(x).detach()", "outputs.sum().item()", True),
+        ("x = x * 2", "outputs", False),
+        ("x = x * 2", "(lambda outputs: outputs)(3)", False),
+        ("x = x * 2", "[outputs for outputs in (1, 2)]", False),
+    ],
+)
+def test_what_a_step_hands_back_has_its_customary_name(first: str, told: str, plain: bool, runner: Runner) -> None:
+    before = _HEAD.replace("model = ", "torch.manual_seed(0)\nmodel = ") + _BEHIND.format(first=first, told=told)
+    text = _converted(before)
+    assert ("def on_train_batch_end(self, outputs, batch" in text) == plain
+    assert ("def on_train_batch_end(self, outputs_, batch" in text) != plain
+    assert first_difference(runner.run(before), runner.run(text)) is None

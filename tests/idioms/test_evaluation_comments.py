@@ -44,3 +44,19 @@ def test_comments_on_the_call_stand_in_the_result_once(call: str) -> None:
     assert isinstance(result, Converted) and "def validation_step" in result.after
     assert result.after.count("# look at it") == result.after.count("# at its end") == 1
     assert "    # look at it\n    def validation_step" in result.after.replace("    # at its end\n", "")
+
+
+@pytest.mark.parametrize(
+    ("comment", "stays"),
+    [
+        ("# switch to evaluate mode", False),
+        ("# Turn on evaluation mode which disables dropout.", False),
+        ("# eval mode, but for the head", True),
+        ("# what follows is about the held-out data", True),
+    ],
+)
+def test_a_comment_on_a_switch_goes_with_it(comment: str, stays: bool) -> None:
+    before = SCRIPT.replace("    model.eval()\n", f"    {comment}\n    model.eval()\n\n")
+    result = convert_text(before.format(call="evaluate(val_loader)"))
+    assert isinstance(result, Converted) and "def validation_step" in result.after
+    assert "eval()" not in result.after and (comment in result.after) == stays

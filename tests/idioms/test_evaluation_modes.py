@@ -95,6 +95,10 @@ BY_THE_TRAINER = {
     "batches that are counted from one": {"functions": COUNTED, "later": "print(count(held_out))"},
     "an optimizer that is handed the model": {"optimizer": "make(model)"},
     "a function behind the switch": {"functions": SHOWN, "behind": "show()"},
+    "a new last layer": {"moved": "\nsize = model.out.in_features\nmodel.out = nn.Linear(size, 2)"},
+    "a new layer of a fixed size": {"moved": "\nmodel.out = nn.Linear(in_features=6, out_features=len((0, 1)))"},
+    "a question for its class": {"moved": "\nprint(isinstance(model, nn.Module))"},
+    "another precision and back": {"moved": "\nmodel.half().float()"},
 }
 LENT = "def peek(net, batches):\n    net.eval()\n    print(sum(net(x).sum().item() for x, y in batches))\n"
 AWAKE = TESTED + "    model.train()\n"
@@ -111,6 +115,15 @@ BY_THE_TRAINER_BEHIND_TRAIN = {
     "a look behind the training, in a mode of its own": {"after": "model.eval()\n" + LOOK},
 }
 BY_THE_SCRIPT = {
+    "a layer that somebody else holds": {
+        "moved": "\nhead = nn.Sequential(nn.Linear(6, 2), nn.Dropout())\nmodel.out = head",
+        "after": "print(head(torch.ones(1, 6)))",
+    },
+    "a layer around one that somebody else holds": {
+        "moved": "\nhead = nn.Dropout()\nmodel.out = nn.Sequential(nn.Linear(6, 2), head)",
+        "after": "print(head(torch.ones(9)))",
+    },
+    "a layer by another name": {"moved": "\nhead = model.out", "after": "print(head(torch.ones(1, 6)))"},
     "a part that is handed on": {"optimizer": "make(model.hidden)"},
     "a layer that moves in its own way": {
         "moved": ".to('cpu')",

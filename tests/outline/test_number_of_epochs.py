@@ -85,3 +85,10 @@ def test_what_is_no_number_of_epochs_is_handed_on(runner: Runner) -> None:
     front = "total, epochs = epochs, 5"
     assert "self.trainer.max_epochs" not in _checked(runner, ASKED[0], front=front, loop="range(total)")
     assert "self.trainer.max_epochs" not in _checked(runner, ASKED[0], loop="range(epochs * 2)")
+
+
+def test_a_function_may_count_on() -> None:
+    front = "def more():\n        nonlocal epochs\n        epochs += 1"
+    result = convert(_SCRIPT.format(told="more()\n        print(epochs)", front=front, loop="range(epochs)",
+                                    behind="pass", number="2"))  # fmt: skip
+    assert "max_epochs)" not in getattr(result, "after", "")

@@ -35,6 +35,7 @@ from refactorer.idioms.evaluation.quiet import (
 )
 from refactorer.idioms.evaluation.several_sets import generator_of_sets
 from refactorer.idioms.jumps import leave_step, on_lines
+from refactorer.idioms.remarks import without_switch
 from refactorer.idioms.shapes import statement
 from refactorer.outline.batches import is_round
 from refactorer.outline.blocks import block_lines, is_docstring
@@ -71,7 +72,7 @@ def move(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> Non
         ]
     _switch(outline, found, stage, switches)
     if train is not None:
-        outline.edit(EPOCH_START, {train: None})
+        outline.edit(EPOCH_START, {train: without_switch(train)})
     if is_round(found.loop):
         join(outline, roles, found, stage)
 
@@ -118,7 +119,7 @@ def _switch(outline: Outline, found: Evaluation, stage: Stage, switches: Switche
     if switches is not None:
         outline.switched[stage.name] = switches.lines
         for hook in (stage.start, stage.end, *((found.asks,) if found.midway else ())):
-            outline.edit(hook, dict.fromkeys(switches.lines))
+            outline.edit(hook, {line: without_switch(line) for line in switches.lines})
         return
     outline.own_modes.append(stage.name)
 
