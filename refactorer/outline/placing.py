@@ -195,9 +195,11 @@ class Placing(Supplying):
         lines, source = self.outline.lines(VALIDATION_DATA), self.outline.evaluation
         if source is None or not suspensions(lines):
             return set()
-        unpacked = {id(name) for name in names_in(source.target)}
+        yielded = (node.value for line in lines for node in walk(line) if isinstance(node, cst.Yield))
+        given = {v for value in yielded if isinstance(value, cst.Tuple) for _, v in self.outline.uses(value)}
+        same = {id(name) for name in names_in(source.target) if self.outline.variable(name) in given}
         uses = self.outline.uses(*self.outline.lines(VALIDATION_STEP))
-        bound = {variable for node, variable in uses if self.outline.is_write(node) and id(node) not in unpacked}
+        bound = {variable for node, variable in uses if self.outline.is_write(node) and id(node) not in same}
         return bound & {variable for node, variable in self.outline.uses(*lines) if not self.outline.is_write(node)}
 
     def _binds(self, hook: str, variable: Variable) -> bool:

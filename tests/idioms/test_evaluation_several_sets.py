@@ -153,6 +153,18 @@ MOVED = {
                     (LOOP, LOOP + "                print(name, i)\n")), ["for batch in enumerate(loader, 1):"]),
     "counted alone": (but((INNER, "            for i, (image, target) in enumerate(loader):\n"),
                           (LOOP, LOOP + "                print(i)\n")), ["yield from enumerate(loader)"]),
+    "counted twice by one name": (
+        but((OUTER, "        for i, (name, loader) in enumerate(loaders.items(), 1):\n"),
+            (INNER, "            for i, (image, target) in enumerate(loader):\n"),
+            (BEHIND, BEHIND + "            print(i)\n")), ["yield from enumerate(loader)", "self.print(self.i)"]),
+    "counted twice by one name, and named": (
+        but((OUTER, "        for i, (name, loader) in enumerate(loaders.items(), 1):\n"),
+            (INNER, "            for i, (image, target) in enumerate(loader):\n"),
+            (LOOP, LOOP + "                print(name, i)\n"), (BEHIND, BEHIND + "            print(i)\n")),
+        ["yield name, batch", "self.print(self.i)"]),
+    "one name for a loader and its batches": (
+        but((INNER, "            for loader in loader:\n                image, target = loader\n"),
+            ("len(loader.dataset)", "len(loader)")), ["yield from self.loader"]),
     "skipped batches": (but((BODY, "                if len(target) < 5:\n                    continue\n" + BODY)),
                         ["yield from loader"]),
     "skipped sets": (but((RIGHT, RIGHT + '            if name == "seen" and epoch:\n                continue\n')),

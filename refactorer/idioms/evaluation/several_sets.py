@@ -74,8 +74,9 @@ def _beside(loop: cst.For, inner: cst.For) -> Iterator[cst.CSTNode]:
 
 def generator_of_sets(outline: Outline, loop: cst.For, inner: cst.For) -> tuple[list[cst.CSTNode], BatchSource]:
     """The lines of the generator, and what it yields: the batch, with what the loop over the sets has bound for it."""
-    variables = [outline.program.variables[name] for name in names_in(loop.target)]
-    own = [variable for variable in variables if any(v is variable for _, v in outline.program.used([inner.body]))]
+    variables, again = ([outline.program.variables[name] for name in names_in(one.target)] for one in (loop, inner))
+    used = {variable for _, variable in outline.program.used([inner.body])}
+    own = [variable for variable in variables if variable in used and variable not in again]
     source = source_of_sets(loop, inner)
     if not own:
         line: cst.CSTNode = _statement(cst.Yield(cst.From(inner.iter), whitespace_after_yield=_SPACE))
