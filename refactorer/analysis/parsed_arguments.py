@@ -45,7 +45,7 @@ def is_never_set(program: Program, node: cst.Attribute) -> bool:
     """Whether nothing in the file sets an attribute of that name, of whatever object."""
     name = node.attr.value
     for other in program.find(cst.Attribute):
-        if other.attr.value == name and _is_stored(program, other):
+        if other.attr.value == name and is_stored(program, other):
             return False
         if other.attr.value == "__dict__" and not only_looks(program, other):
             return False
@@ -60,7 +60,7 @@ def _looks_up(program: Program, node: cst.CSTNode) -> bool:
     return isinstance(parent, cst.Attribute) and not parent.attr.value.startswith("__")
 
 
-def _is_stored(program: Program, node: cst.CSTNode) -> bool:
+def is_stored(program: Program, node: cst.CSTNode) -> bool:
     """Whether a node is assigned to, alone or among others, or deleted."""
     parent = program.parent.get(node)
     while isinstance(parent, (cst.Element, cst.StarredElement, cst.Tuple, cst.List)):
@@ -86,7 +86,7 @@ def only_looks(program: Program, node: cst.CSTNode) -> bool:
     if isinstance(parent, cst.Attribute):
         return parent.attr.value in _LOOKING
     if isinstance(parent, cst.Subscript):
-        return not _is_stored(program, parent)
+        return not is_stored(program, parent)
     if isinstance(parent, cst.Arg):
         call = program.parent.get(parent)
         return parent.star == "**" or (isinstance(call, cst.Call) and program.qualified_name(call.func) in _READERS)
