@@ -192,7 +192,7 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "other_arguments": ((("DDP(model)", "DDP(model, mixed_precision=1)"),), "arguments"),
     "several_devices": ((("DDP(model)", "DDP(model, device_ids=[0, 1])"),), "several devices"),
     "the_names_of_the_wrapper": (((END, "    print(model.named_parameters())\n" + END),), "in another way"),
-    "loaded_behind": (((END, "    model.load_state_dict({})\n" + END),), "in another way"),
+    "loaded_in_the_step": (((STEP, STEP + "            model.load_state_dict({})\n"),), "in another way"),
     "printed": (((END, "    print(model)\n" + END),), "in another way"),
     "called_twice": (((STEP, STEP.replace(", y)", ", y) + model(-x).sum()")),), "once"),
     "called_by_parts": (((STEP, STEP.replace("model(x)", "model.module.b(model.module.a(x))")),), "in another way"),

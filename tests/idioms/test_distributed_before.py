@@ -82,7 +82,6 @@ STAYS = {
     "by_an_argument_of_its_own": LOADS.replace("args.resume", "args.local_rank"),
     "tried": LOADS.replace("    if args.resume:", "    try:") + "    except OSError:\n        pass\n",
     "from_a_function": LOADS.replace("torch.load(args.resume, weights_only=True)", "found(args.resume)"),
-    "into_the_wrapper": LOADS.replace("plain.", "model."),
     "the_first_process_leaves": LEAVES.replace("args.evaluate", "rank == 0"),
     "nobody_leaves": LEAVES.replace("        return\n", ""),
 }

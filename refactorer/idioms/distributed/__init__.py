@@ -7,6 +7,7 @@ its model under a condition keeps the condition, and chooses the strategy by it.
 
 from __future__ import annotations
 
+from refactorer.idioms.distributed.apart import PROCESSES
 from refactorer.idioms.distributed.conditions import obstacle
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.processes import additions, makes_processes
@@ -20,8 +21,10 @@ from refactorer.outline.outline import Outline
 
 
 def keep_prints(outline: Outline) -> None:
-    """A script that makes its processes itself also decides which of them print."""
-    outline.prints_everywhere = makes_processes(outline.program)
+    """A script that makes its processes itself, or wraps a model for them, also decides which of them print."""
+    program = outline.program
+    wraps = any(program.qualified_name(call.func) in PROCESSES for call in program.calls)
+    outline.prints_everywhere = wraps or makes_processes(program)
 
 
 def apply(outline: Outline, roles: Roles) -> None:

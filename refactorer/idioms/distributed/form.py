@@ -17,9 +17,8 @@ from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.idioms.shapes import is_false, method_calls, method_name
 from refactorer.outline.anchors import loops_around
-from refactorer.outline.control import suspensions
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_DATA, Outline
+from refactorer.outline.outline import STEP, TEST_STEP, Outline
 from refactorer.outline.reach import functions_run
 
 _GRADIENTS = ("backward", "manual_backward", "grad")
@@ -34,8 +33,6 @@ def of_the_form(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | No
     asked = outline.asked is not None and not outline.validates_alone
     if asked and any(node is outline.asked for node in walk(*outline.hooks[STEP])):
         return Obstacle(found.call, "the evaluation stands in the middle of an epoch")
-    if suspensions(outline.lines(VALIDATION_DATA)):
-        return Obstacle(found.call, "the evaluation iterates over what a call makes of its loader")
     run = functions_run(outline)
     for call in calls:
         if call not in own and (program.enclosing_function(call) in run or _stands_inside(outline, call)):

@@ -7,16 +7,21 @@ before; but not in a step, and by no name that a step knows, since the wrapper's
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import libcst as cst
 
 from refactorer.analysis.flow import flow_of
+from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.distributed.before import by_its_names, is_known_before
+from refactorer.idioms.distributed.branches import are_exclusive
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.uses import Uses, is_entered
 from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.idioms.sensitive import Obstacle
+from refactorer.idioms.shapes import is_none
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 
 _STATE = ("parameters", "state_dict", "train", "eval", "zero_grad")
@@ -34,16 +39,17 @@ _STORES = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Del, cst.For, cst
 def of_the_uses(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> Obstacle | None:
     """The first use of the model that keeps it in the wrapper that the script makes."""
     places = _Places(outline, found, uses)
-    forwards = []
+    forwards: list[tuple[str | None, cst.Call | None]] = []
     for node in uses.nodes:
         parent = outline.program.parent[node]
         if isinstance(parent, cst.Call) and parent.func is node:
-            steps = places.forwards_of(parent)
-            if None in steps:
+            own = places.forwards_of(parent)
+            if None in own:
                 return Obstacle(node, "the model is called outside the steps")
+            steps = [places.hook_of(call.func) for call in own if call is not None]
             if any(step in outline.with_gradients for step in steps) and not places.is_without_gradients(node):
                 return Obstacle(found.call, "the evaluation computes gradients")
-            forwards += steps
+            forwards += zip(steps, own)
         elif places.is_out_of_reach(node):
             return Obstacle(node, "a function that stays in the script uses the model")
         elif places.is_before(node):
@@ -61,9 +67,17 @@ def of_the_uses(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> O
                 return Obstacle(node, "the model is used between the wrapper and the training")
         elif not places.uses_it_outside(node, node):
             return Obstacle(node, "the model is used in another way than to train it and to save its module")
-    if any(forwards.count(step) != 1 for step in places.steps if step == STEP or step in outline.hooks):
-        return Obstacle(found.call, "the step does not call the model once")
+    for step in places.steps:
+        calls = [call for hook, call in forwards if hook == step and call is not None]
+        if (step == STEP or step in outline.hooks) and not _is_one(outline, calls):
+            return Obstacle(found.call, "the step does not call the model once")
     return None
+
+
+def _is_one(outline: Outline, calls: Sequence[cst.Call]) -> bool:
+    """Whether of some calls just one runs: there is one in each branch of conditions."""
+    pairs = ((call, other) for index, call in enumerate(calls) for other in calls[:index])
+    return bool(calls) and all(are_exclusive(outline.program, *pair) for pair in pairs)
 
 
 class _Places:
@@ -98,11 +112,11 @@ class _Places:
         inside = program.scope_of(node) is not entry.scope
         return program.order[node] < program.order[self.outline.site.epoch_loop if inside else entry.training]
 
-    def forwards_of(self, call: cst.Call) -> list[str | None]:
-        """The steps that call the model there, each once for a batch; None for any other place."""
+    def forwards_of(self, call: cst.Call) -> list[cst.Call | None]:
+        """The calls in the steps that call the model there, each once for a batch; None for any other place."""
         hook = self.hook_of(call.func)
         if hook is not None:
-            return [hook if hook in self.steps and not self._repeats(call.func, hook) else None]
+            return [call if hook in self.steps and not self._repeats(call.func, hook) else None]
         function = self.uses.function_of(call)
         if function is None or function.decorators:
             return [None]
@@ -111,7 +125,7 @@ class _Places:
                 break
             if isinstance(outer, _REPEATING) or not _is_harmless_with(self.outline, outer):
                 return [None]
-        return [step for lent in self.uses.lent[function] for step in self.forwards_of(lent)]
+        return [made for lent in self.uses.lent[function] for made in self.forwards_of(lent)]
 
     def _repeats(self, node: cst.CSTNode, hook: str) -> bool:
         """Whether a call in a step may run more than once for a batch, or under what changes the wrapper."""
@@ -205,7 +219,22 @@ def _is_harmless_with(outline: Outline, node: cst.CSTNode, known: tuple[str, ...
     if not isinstance(node, cst.With):
         return True
     calls = [item.item for item in node.items]
-    return all(isinstance(c, cst.Call) and outline.program.qualified_name(c.func) in known for c in calls)
+    return all(isinstance(call, cst.Call) and _names(outline.program, call.func, known) for call in calls)
+
+
+def _names(program: Program, func: cst.BaseExpression, known: tuple[str, ...]) -> bool:
+    """Whether what is called is one of some functions, or None where it cannot be imported."""
+    if program.qualified_name(func) in known:
+        return True
+    variable = program.variables.get(func)
+    imported = [program.imports.get(seen.node) in known for seen in variable.writes] if variable is not None else []
+    absent = [_is_bound_to_none(program, seen.node) for seen in variable.writes] if variable is not None else []
+    return any(imported) and all(one or other for one, other in zip(imported, absent))
+
+
+def _is_bound_to_none(program: Program, name: cst.CSTNode) -> bool:
+    value = program.bound_to(name)
+    return value is not None and is_none(value)
 
 
 def _is_known(outline: Outline, node: cst.CSTNode, guard: Guard) -> bool:

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 
 import libcst as cst
 
+from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.program import Program
 from refactorer.emit.edits import Edit
-from refactorer.idioms.distributed.branches import branches
+from refactorer.idioms.distributed.branches import are_exclusive, branches
 from refactorer.idioms.distributed.everywhere import Everywhere
 from refactorer.idioms.distributed.settled import is_settled
 from refactorer.idioms.distributed.wrapper import Wrapper
@@ -25,7 +26,7 @@ _EXITS = ("sys.exit", "builtins.exit", "builtins.quit")
 def blocks_that_leave(outline: Outline, found: Wrapper) -> list[cst.IndentedBlock]:
     """The blocks with the model between wrapper and training that leave, and can wrap it as the script did."""
     program = outline.program
-    if _chosen(outline, found) is None:
+    if found.wrappings[0].made is not None or (len(found.wrappings) > 1 and _choice(outline, found) is None):
         return []
     names = (found.entry.model, *found.others)
     return [
@@ -47,42 +48,31 @@ def wrapped_in(
     outline: Outline, block: cst.IndentedBlock, found: Wrapper, asked: cst.BaseExpression | None
 ) -> dict[cst.CSTNode, Edit]:
     """The edit that wraps the model at the beginning of a block, if need be where the script wants it to be."""
-    made, value = found.wrappings[0].line, _chosen(outline, found)
-    small = made.body[0].with_changes(value=value)
-    line: cst.BaseStatement = cst.SimpleStatementLine([small])
+    line: cst.BaseStatement = _plain(found.wrappings[0].line)
+    choice = _choice(outline, found)
+    if choice is not None:
+        other = cst.Else(cst.IndentedBlock([_plain(found.wrappings[1].line)]))
+        line = cst.If(choice.test, cst.IndentedBlock([line]), other)
     if asked is not None:
         line = cst.If(asked, cst.IndentedBlock([line]))
     first = block_lines(block)[0]
     return {first: [line, first]}
 
 
-def _chosen(outline: Outline, found: Wrapper) -> cst.BaseExpression | None:
-    """What wraps the model, by a condition if two lines of an `if` do; None if new code cannot say it."""
-    program, first = outline.program, found.wrappings[0]
-    if first.made is not None or len(found.wrappings) > 2:
-        return None
-    if len(found.wrappings) == 1:
-        return first.call
-    second = found.wrappings[1]
-    choice = next(branches(program, first.line))[0]
-    other = choice.orelse.body if isinstance(choice.orelse, cst.Else) else None
-    if first.line not in choice.body.body or other is None or second.line not in other.body:
-        return None
-    if not is_settled(outline, choice.test, choice):
-        return None
-    return cst.IfExp(choice.test, _on_one_line(first.call), _on_one_line(second.call))
+def _plain(line: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
+    return line.with_changes(leading_lines=[])
 
 
-def _on_one_line(call: cst.Call) -> cst.Call:
-    """A call without its line breaks; comments in it stay with the line that they stand in."""
-    if not call.args:
-        return call
-    *rest, last = call.args
-    args = [arg.with_changes(comma=cst.MaybeSentinel.DEFAULT) for arg in rest]
-    space = cst.SimpleWhitespace("")
-    plain = [arg.with_changes(whitespace_after_arg=space) for arg in (*args, last)]
-    plain[-1] = plain[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
-    return call.with_changes(args=plain, whitespace_before_args=space)
+def _choice(outline: Outline, found: Wrapper) -> cst.If | None:
+    """The `if` that has one of two wrappers in each of its branches, and that may be asked again."""
+    if len(found.wrappings) != 2:
+        return None
+    one, two = (made.line for made in found.wrappings)
+    choice = next(branches(outline.program, one), (None, True))[0]
+    if choice is None or not isinstance(choice.orelse, cst.Else):
+        return None
+    beside = one in choice.body.body and two in choice.orelse.body.body
+    return choice if beside and is_settled(outline, choice.test, choice) else None
 
 
 def _leaves(program: Program, block: cst.IndentedBlock) -> bool:
@@ -102,10 +92,9 @@ def _keeps_meaning(program: Program, found: Wrapper, branch: cst.If) -> bool:
     names = {variable for _, variable in program.used(calls)}
     stores = [seen.node for variable in names for seen in variable.writes]
     held = {node.attr.value for call in calls for node in program.find(cst.Attribute, call)}
-    stores += [node for node in program.find(cst.Attribute) if node.attr.value in held and _is_stored(program, node)]
+    stores += [node for node in program.find(cst.Attribute) if node.attr.value in held and is_stored(program, node)]
     own = {program.parent[call].targets[0].target for call in calls}  # type: ignore[attr-defined]
-    return not any(first < program.order[node] <= last for node in stores if node in program.order and node not in own)
-
-
-def _is_stored(program: Program, node: cst.Attribute) -> bool:
-    return isinstance(program.parent.get(node), (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Element, cst.Del))
+    between = [node for node in stores if node in program.order and first < program.order[node] <= last]
+    return all(
+        node in own or all(are_exclusive(program, made.line, node) for made in found.wrappings) for node in between
+    )

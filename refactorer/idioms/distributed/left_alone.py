@@ -13,6 +13,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.idioms.distributed.handed import values_handed
+from refactorer.idioms.distributed.leaving import blocks_that_leave, stands_in
 from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.optimizers import Roles, makes_module
@@ -33,6 +34,7 @@ class LeftAlone:
         wrapped = [outline.variable(made.wrapped) for made in found.wrappings]
         known = {found.model, found.entry.model, *found.others, *roles.models, *wrapped}
         self.models = self._by_all_names({variable for variable in known if variable is not None})
+        self._leaving = blocks_that_leave(outline, found)
         self._trained: Set[Variable] | None = None
 
     def holds(self, variable: Variable) -> bool:
@@ -78,7 +80,8 @@ class LeftAlone:
             if variable in found or variable in until or variable.owner is None:
                 continue
             found.add(variable)
-            parts = [part for seen in variable.writes for part in self._made_of(variable, seen)]
+            early = [seen for seen in variable.writes if not self._is_trained_at(seen.node)]
+            parts = [part for seen in early for part in self._made_of(variable, seen)]
             parts += [part for seen in variable.reads for part in self._given(variable, seen)]
             waiting += [other for _, other in self.outline.uses(*parts)]
         return found
@@ -102,6 +105,8 @@ class LeftAlone:
         """What a mention of an object may put into it."""
         program, node = self.program, seen.node
         if node not in program.order or self._is_trained_at(node) or _is_defined(program, variable):
+            return []
+        if stands_in(program, node, self._leaving):
             return []
         names = []
         while isinstance(outer := program.parent.get(node), (cst.Attribute, cst.Subscript)) and outer.value is node:

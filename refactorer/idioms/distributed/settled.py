@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
@@ -15,7 +16,6 @@ _FORMS = (
     cst.BooleanOperation, cst.BaseCompOp, cst.BaseUnaryOp, cst.BaseBooleanOp,
 )  # fmt: skip
 _MEDDLERS = ("setattr", "vars", "delattr", "exec", "eval", "globals", "locals")
-_STORES = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Del, cst.Element, cst.StarredElement, cst.AsName)
 _VALUES = (cst.Comparison, cst.UnaryOperation, cst.Integer, cst.SimpleString, cst.Attribute)
 _MAKERS = (
     "builtins.int", "builtins.bool", "builtins.len", "os.environ.get", "os.getenv", "torch.cuda.is_available",
@@ -105,7 +105,7 @@ def _keeps(outline: Outline, variable: Variable, setting: cst.Attribute, line: c
     """Whether nobody sets an attribute of that name behind a line, or hands the object to code out of sight there."""
     program = outline.program
     for node in program.find(cst.Attribute):
-        if node.attr.value == setting.attr.value and isinstance(program.parent.get(node), _STORES):
+        if node.attr.value == setting.attr.value and is_stored(program, node):
             own = program.scope_of(node) is outline.site.driver and outline.variable(node.value) is variable
             ahead = own and program.order[node] < program.order[line]
             if not (ahead or _is_set_by_the_caller(program, outline.site.driver.node, node)):
