@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.beside import runs_beside
 from refactorer.idioms.disturbance import disturbed_between
@@ -139,7 +140,9 @@ def _obstacle(outline: Outline, roles: Roles, variable: Variable, allowed: set[V
     making = making_of(program, variable)
     names = {program.qualified_name(call.func) for call in making.calls} if making is not None else {None}
     if making is None or not all(names_optimizer(name) or names_scheduler(name) for name in names):
-        return "it is not made by one call of a class of torch.optim"
+        function = _function_handed(program, variable)
+        made = "it is not made by one call of a class of torch.optim"
+        return made if function is None else f"{function.name.value}() is handed it"
     if "torch.optim.*" in names:
         return "its class is chosen by name, and making it may fail"
     line = making.line
@@ -153,6 +156,13 @@ def _obstacle(outline: Outline, roles: Roles, variable: Variable, allowed: set[V
     if not all(has_simple_arguments(outline, roles, call, line) for call in making.calls):
         return "its arguments are not simple"
     return _changed(outline, roles, making, allowed)
+
+
+def _function_handed(program: Program, variable: Variable) -> cst.FunctionDef | None:
+    """The function that a variable is a parameter of, and that gives it no other value."""
+    parameters = [program.parent.get(seen.node) for seen in variable.writes]
+    handed = bool(parameters) and all(isinstance(parameter, cst.Param) for parameter in parameters)
+    return program.enclosing_function(variable.writes[0].node) if handed else None
 
 
 def _changed(outline: Outline, roles: Roles, making: Making, allowed: set[Variable]) -> str | None:

@@ -21,6 +21,7 @@ _LIBRARIES = (
     "argparse.", "collections.", "torchvision.", "sys.", "copy.",
 )  # fmt: skip
 _REPLACING = ("torch.nn.utils.", "torch.ao.", "torch.quantization.", "torch.fx.")
+_BY_NAME = ("builtins.vars", "builtins.setattr", "builtins.exec", "builtins.eval")
 _READING = {"info", "write", "format", "join"}
 
 
@@ -69,9 +70,9 @@ def _disturbs(
     name = program.qualified_name(call.func) or ""
     given = any(
         variable in watched and not _is_other_setting(program, node, variable, settings, stored)
-        for arg in call.args for node, variable in outline.uses(arg)
+        for arg in call.args if name in _BY_NAME or not _is_text(arg.value) for node, variable in outline.uses(arg)
     )  # fmt: skip
-    if name in ("builtins.vars", "builtins.setattr", "builtins.exec", "builtins.eval"):
+    if name in _BY_NAME:
         return given or sets_by_name(program, call, stored)
     if name.startswith(_REPLACING):
         return given
@@ -92,6 +93,13 @@ def _disturbs(
     else:
         changing = _function_disturbs(outline, function, watched, stored, frozenset((function,)))
     return changing or any(v in watched - settings for arg in call.args for _, v in outline.uses(arg))
+
+
+def _is_text(node: cst.BaseExpression) -> bool:
+    """Whether an expression gives a text, which nobody can change anything by."""
+    if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, (cst.Add, cst.Modulo)):
+        return _is_text(node.left) or (isinstance(node.operator, cst.Add) and _is_text(node.right))
+    return isinstance(node, cst.BaseString)
 
 
 def _classes_with(program: Program, method: cst.Attribute) -> list[cst.ClassDef]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from refactorer.analysis.walk import walk
+from refactorer.analysis.walk import holds, walk
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.readers import reads_of_gradients
 from refactorer.idioms.shapes import only_call
@@ -86,7 +86,7 @@ def clips_elsewhere(outline: Outline) -> bool:
 def clips_beside(outline: Outline, lines: Sequence[cst.CSTNode]) -> bool:
     """Whether gradients are clipped anywhere in the file but in some lines."""
     clipping = (call for call in outline.program.calls if _clips(outline, call))
-    return any(not any(outline.program.contains(line, call) for line in lines) for call in clipping)
+    return any(not holds(lines, call) for call in clipping)
 
 
 def clips(outline: Outline) -> bool:

@@ -7,7 +7,7 @@ import libcst as cst
 from refactorer.analysis.walk import walk
 from refactorer.idioms.backward_hook import find_backward
 from refactorer.idioms.sensitive import Obstacle
-from refactorer.idioms.shapes import method_calls, only_call
+from refactorer.idioms.shapes import method_calls, method_name, only_call
 from refactorer.outline.optimizers import Roles, is_scheduler
 from refactorer.outline.outline import STEP, Outline
 
@@ -39,11 +39,23 @@ def _is_own_line(body: list[cst.CSTNode], call: cst.Call) -> bool:
 
 def _without_plain_step(outline: Outline) -> str:
     """The reason where nothing but schedulers is stepped without an argument."""
-    for call in _calls_of_step(outline):
-        owner = outline.program.module.code_for_node(call.func.value)  # type: ignore[attr-defined]
-        if call.args and "opt" in owner.lower():
-            return f"{owner}.step() is given an argument"
+    for call in (node for node in walk(*outline.hooks[STEP]) if isinstance(node, cst.Call)):
+        name = outline.program.module.code_for_node(call.func)
+        if name.endswith(".step") and call.args and any(word in name.lower() for word in ("opt", "scaler")):
+            return f"{name}() is given an argument"
+        if not name.endswith(".step") and "step" in method_name(call) and "opt" in name.lower():
+            return f"{name}() stands in the place of step()"
+    for call in method_calls(outline, "step"):
+        if not call.args and not _is_scheduler(outline, call.func.value) and _is_beside(outline, call):  # type: ignore[attr-defined]
+            return "step() of the optimizer stands outside the loop over the batches"
     return "no step() of an optimizer stands in it"
+
+
+def _is_beside(outline: Outline, call: cst.Call) -> bool:
+    """Whether a call stands in the function of the loop over the batches, in front of it or behind it."""
+    program, loop = outline.program, outline.site.batch_loop
+    same = call in program.order and program.enclosing_function(call) is program.enclosing_function(loop)
+    return same and not program.contains(loop, call)
 
 
 def _plain_steps(outline: Outline) -> list[cst.Call]:

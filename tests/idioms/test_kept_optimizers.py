@@ -137,3 +137,11 @@ def test_what_has_no_optimizer_that_the_trainer_knows_stays_with_the_script() ->
     text = text.replace("optimizer.zero_grad()", "wrapped.zero_grad()").replace("optimizer.step()", "wrapped.step()")
     text = text.replace("def main", "from elsewhere import Wrapped\n\n\ndef main")
     assert "scheduler = StepLR(optimizer, 1, 0.5)\n" in converted(text)
+
+
+def test_the_note_names_the_function_that_is_handed_an_optimizer() -> None:
+    text = script(last="lower(optimizer)").replace("epochs, decay=0.9", "epochs, model, optimizer")
+    text = text.replace("    model = nn.Linear(3, 1)\n    optimizer = optim.SGD(model.parameters(), lr=0.1)\n", "")
+    result = convert_text(text[: text.index("main(3)")])
+    assert isinstance(result, Converted)
+    assert "the script makes optimizer: main() is handed it" in [note.message for note in result.diagnostics]

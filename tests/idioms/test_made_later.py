@@ -64,6 +64,9 @@ MOVED = [
     script("if args.evaluate:\n    evaluate(model)\n    return"),
     script("if args.evaluate:\n    with torch.no_grad():\n        evaluate(model)\n    return"),
     script("args.start = 1"),
+    script("pathlib.Path('runs_' + type(model).__name__ + '/x')").replace(
+        "import argparse", "import argparse, pathlib"
+    ),
     script(behind="model = None\nargs.lr = 3\nprint(args.lr)"),
     script(declared="global args"),
     script("model.load_state_dict(model.state_dict())"),
@@ -86,6 +89,8 @@ STAYS = [
     script("model.layer = nn.Linear(2, 2)"),
     script("model.apply(lambda part: None)"),
     script("args.lr = 0.2"),
+    script("pathlib.Path(*[model.tag])").replace("import argparse", "import argparse, pathlib")
+    .replace("    def forward", "    tag = 'x'\n\n    def forward"),
     script("args.lr *= 0.2"),
     script("model.load_state_dict(model.state_dict(), assign=True)"),
     script("if args.evaluate:\n    evaluate(model)"),

@@ -52,6 +52,9 @@ def under(condition: str, body: str) -> str:
 AUTOMATIC = {
     "plain": (script(ZERO + SCALED + STEP), "scaler=scaler)"),
     "switched off": (script(ZERO + SCALED + STEP, enabled=", enabled=False"), "scaler=scaler)"),
+    "all under a condition": (script(under("i != 1", ZERO + SCALED + STEP)), "if batch_idx == 1:"),
+    "clipped, under a condition": (script(under("i != 1", ZERO + SCALED + UNSCALE + CLIP + STEP) + "total += i"),
+                                   "on_before_optimizer_step"),
     "cleared behind": (script(SCALED + STEP + ZERO), "scaler=scaler)"),
     "cleared in front of update()": (script(SCALED + "scaler.step(optimizer)\n" + ZERO + "scaler.update()"), ""),
     "clipped": (script(ZERO + SCALED + UNSCALE + CLIP + STEP), "on_before_optimizer_step"),

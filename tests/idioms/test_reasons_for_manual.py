@@ -32,6 +32,7 @@ LOSS = "loss = (model(x) - y).square().mean()\n"
 CALLS = "optimizer.zero_grad()\nloss.backward()\noptimizer.step()\n"
 REASONS = {
     LOSS + "model.zero_grad()\nloss.backward()\ndescend(params, 0.1)": "no step() of an optimizer stands in it",
+    LOSS + "optimizer.zero_grad()\nloss.backward()\noptimizer.step_and_update()": "step_and_update() stands in",
     LOSS + CALLS + "other = (model(y) ** 2).sum()\nother.backward()\noptimizer.step()": "2 calls of backward() in it",
     f"try:\n{textwrap.indent(LOSS + CALLS, '    ')}except ValueError:\n    continue": "stands in a `try` block",
     f"for _ in range(2):\n{textwrap.indent(LOSS + CALLS, '    ')}print(x)": "stands in a loop of its own",
@@ -50,3 +51,10 @@ def test_the_note_says_why(body: str, reason: str) -> None:
     assert isinstance(result, Converted)
     messages = [note.message for note in result.diagnostics if note.code == "N101"]
     assert len(messages) == 1 and reason in messages[0]
+
+
+def test_the_optimizer_steps_behind_the_batches() -> None:
+    text = SCRIPT.format(body=textwrap.indent(LOSS + "loss.backward()", " " * 8)) + "optimizer.step()\n"
+    result = convert_text(text.replace("for epoch in range(3):", "if loader:"))
+    assert isinstance(result, Converted)
+    assert any("stands outside the loop over the batches" in note.message for note in result.diagnostics)
