@@ -132,7 +132,8 @@ def _with_comments(outline: Outline, written: cst.ClassDef) -> cst.ClassDef:
 
 
 def _place_class(outline: Outline, written: cst.ClassDef) -> dict[cst.CSTNode, Edit]:
-    program, function = outline.program, outline.site.function
+    program, functions = outline.program, outline.site.functions
+    function = functions[-1] if functions else None
     if function is not None and program.parent[function] is program.module:
         return {function: _spaced(written.with_changes(leading_lines=function.leading_lines))}
     top: cst.CSTNode = outline.site.epoch_loop
