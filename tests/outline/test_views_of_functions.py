@@ -306,3 +306,33 @@ def test_each_call_of_a_method_on_the_way_has_to_be_known() -> None:
     assert views(text) == ["epochs epoch/x, y by both(), train_epoch()", "steps x, y"]
     assert views(text.replace("self.train_epoch()", "self.other.train_epoch()")) == ["steps x, y"]
     assert views(text + "class Other(Solver):\n    def both(self):\n        pass") == ["steps x, y"]
+
+
+# --- functions that other functions make --------------------------------------------------------------------------
+
+MAKER = """
+def make_step(model):
+    def step(x, y):
+        STEP
+    return step
+"""
+ONE = "one = make_step(model)\n"
+
+
+@pytest.mark.parametrize(
+    ("rest", "found"),
+    [
+        (ONE + "for x, y in loader:\n    one(x, y)", ["steps x, y"]),
+        (ONE + EPOCHS + "for x, y in loader:\n        one(x, y)", ["epochs epoch/x, y"]),
+        (ONE + EPOCHS + "run(loader, one)", ["whole epoch"]),
+        (ONE + "one(x, y)", []),
+    ],
+)
+def test_a_step_that_a_function_makes_is_followed_through_its_variable(rest: str, found: list[str]) -> None:
+    expected = [f"{view} {enters} step()" for view in found for enters in ("with", "beside")]
+    assert views(MAKER + rest)[: len(expected)] == expected
+
+
+def test_a_step_that_is_made_elsewhere_too_leads_to_where_it_is_made() -> None:
+    found = views(MAKER + "steps = [make_step(model)]\nfor x, y in loader:\n    one = make_step(model)\n    one(x, y)")
+    assert found[0] == "steps x, y with step(), make_step()"
