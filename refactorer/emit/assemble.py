@@ -142,7 +142,8 @@ def _with_footer(block: cst.BaseSuite, footer: Sequence[cst.EmptyLine]) -> cst.B
 
 
 def _place_class(outline: Outline, written: cst.ClassDef) -> dict[cst.CSTNode, Edit]:
-    program, function = outline.program, outline.site.function
+    program, functions = outline.program, outline.site.functions
+    function = functions[-1] if functions else None
     if function is not None and program.parent[function] is program.module:
         return {function: _spaced(written.with_changes(leading_lines=function.leading_lines))}
     top: cst.CSTNode = outline.site.epoch_loop

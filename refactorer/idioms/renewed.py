@@ -134,7 +134,7 @@ def _makes(outline: Outline, line: cst.CSTNode, variable: Variable) -> bool:
 def _other_uses(outline: Outline, variable: Variable) -> bool:
     """Whether anything but the Trainer needs the name."""
     inside = [node for node, used in outline.uses(*outline.lines(*outline.hooks)) if used is variable]
-    parts = [outline.site.epoch_loop, *outline.consumed, *([outline.site.function] if outline.site.function else [])]
+    parts = [outline.site.epoch_loop, *outline.consumed, *outline.site.functions]
     beside = [
         seen for seen in variable.occurrences
         if seen.order >= 0 and not any(outline.program.contains(part, seen.node) for part in parts)

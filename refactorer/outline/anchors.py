@@ -96,7 +96,7 @@ def _anchors(
         if function is None or not _works_for_converted(program, function):
             yield Anchor(backward, node, loops, function, helpers)
     elif function is not None and function not in helpers:
-        for use in _likely_uses(program, function):
+        for use in [held for named in _likely_uses(program, function) for held in _held(program, named)]:
             if _is_ruled_out(program, function, node, use):
                 continue
             yield from _anchors(program, backward, use, (*helpers, function))
@@ -183,6 +183,28 @@ def _likely_uses(program: Program, function: cst.FunctionDef) -> list[cst.CSTNod
     if owner is None:
         return uses
     return [use for use in uses if isinstance(use, cst.Attribute) and _is_of_class(program, use, owner)] or uses
+
+
+def _held(program: Program, use: cst.CSTNode) -> list[cst.CSTNode]:
+    """The uses of variables that hold a function because another one makes it and returns it here; else this use."""
+    maker = program.enclosing_function(use) if isinstance(program.parent.get(use), cst.Return) else None
+    if maker is None or class_of_method(program, maker) is not None:
+        return [use]
+    calls = [program.parent.get(outer) for outer in uses_of(program, maker)]
+    lines = [program.parent.get(call) if isinstance(call, cst.Call) else None for call in calls]
+    names = [line.targets[0].target for line in lines if isinstance(line, cst.Assign) and len(line.targets) == 1]
+    held = [program.variables[name] for name in names if isinstance(name, cst.Name)]
+    if not held or len(held) < len(calls):
+        return [use]
+    reads = [seen.node for variable in dict.fromkeys(held) for seen in variable.reads]
+    return [node for node in reads if not _is_given_to_converted(program, node)]
+
+
+def _is_given_to_converted(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a module that is already written is made of something."""
+    call = program.parent.get(program.parent[node])
+    made = program.definition(program.variables.get(call.func)) if isinstance(call, cst.Call) else None
+    return made is not None and is_converted(program, made)
 
 
 def _is_of_class(program: Program, node: cst.Attribute, owner: cst.ClassDef) -> bool:

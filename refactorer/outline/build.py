@@ -12,8 +12,9 @@ from refactorer.outline.contents import check_contents
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.inline import Bindings, enter
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, EPOCHS, STEP, TRAIN_DATA, Outline
+from refactorer.outline.refusal import PlainerView
 from refactorer.outline.result_of_call import returned_statement
-from refactorer.outline.site import Site
+from refactorer.outline.site import Entrance, Site
 
 
 def build(program: Program, site: Site) -> Outline:
@@ -43,35 +44,46 @@ def _alone(program: Program, site: Site) -> Outline:
 def _nested(program: Program, site: Site) -> Outline:
     """A loop over batches in the loop over the epochs, or in a function that is called there."""
     bindings = Bindings()
-    body = block_lines(site.epoch_loop.body)
-    if site.function is None or site.call is None:
-        at = body.index(site.wrapper or site.batch_loop)
-        before: list[cst.CSTNode] = body[:at]
-        result: list[cst.CSTNode] = []
-        closing: list[cst.EmptyLine] = []
-        after: list[cst.CSTNode] = body[at + 1 :]
-    else:
-        line = program.statement(site.call)
-        at = body.index(line)
-        entered = enter(program, site.function, site.call, bindings, site.epoch_loop)
-        inner = list(entered.statements)
-        where = inner.index(site.wrapper or site.batch_loop)
-        result = returned_statement(program, line, site.call, entered.value)
-        closing = entered.closing
-        if result and closing:
-            result, closing = [with_comments(result[0], closing), *result[1:]], []
-        before = [*body[:at], *inner[:where]]
-        after = [*inner[where + 1 :], *result, *body[at + 1 :]]
+    lines = block_lines(site.epoch_loop.body)
+    before: list[cst.CSTNode] = []
+    after: list[cst.CSTNode] = []
+    closing: list[cst.EmptyLine] = []
+    unread: list[Entrance] = []
+    for entrance in site.entrances:
+        line = program.statement(entrance.call)
+        entered = enter(program, entrance.function, entrance.call, bindings, site.epoch_loop)
+        result = returned_statement(program, line, entrance.call, entered.value)
+        unread += [] if result else [entrance]
+        if result:
+            result = [with_comments(result[0], entered.closing), *result[1:]]
+        else:
+            closing[:0] = entered.closing
+        earlier, later = _parted(lines, line)
+        before, after = [*before, *earlier], [*result, *later, *after]
+        lines = list(entered.statements)
+    earlier, later = _parted(lines, site.wrapper or site.batch_loop)
+    before, after = [*before, *earlier], [*later, *after]
     step = list(separated(block_lines(site.batch_loop.body)))
     hooks = {EPOCH_START: before, STEP: step, EPOCH_END: after}
     outline = Outline(program, site, bindings, hooks, batch_source(program, site))
-    _keep_comments(outline, after, result)
+    _keep_comments(outline, after, unread)
     outline.footers.setdefault(EPOCH_END if after else STEP, [])[:0] = closing
-    if site.function is not None:
-        outline.consumed.append(site.function)
+    outline.consumed += site.functions
+    if site.entrances:
         _move_docstring(outline, EPOCH_START, STEP)
     _open_bar(outline)
     return outline
+
+
+def _parted(lines: list[cst.CSTNode], at: cst.CSTNode) -> tuple[list[cst.CSTNode], list[cst.CSTNode]]:
+    """The lines in front of a place, and those behind it.
+
+    Raises:
+        PlainerView: the place is what a function returns.
+    """
+    if at not in lines:
+        raise PlainerView(at, "a function returns what the call gives that leads to the batches")
+    return lines[: lines.index(at)], lines[lines.index(at) + 1 :]
 
 
 def _conditions(outline: Outline) -> None:
@@ -105,19 +117,23 @@ def _yielding(loop: cst.While) -> cst.CSTNode:
     return cst.While(loop.test, cst.IndentedBlock([line]))
 
 
-def _keep_comments(outline: Outline, after: list[cst.CSTNode], result: list[cst.CSTNode]) -> None:
-    """Comments on what disappears (loops, the call, the function) go above the step or to the end of a hook."""
+def _keep_comments(outline: Outline, after: list[cst.CSTNode], unread: list[Entrance]) -> None:
+    """Comments on what disappears (loops, calls, functions) go above the step or to the end of a hook.
+
+    `unread` are entered by lines of which nothing is left.
+    """
     site = outline.site
     above: list[cst.EmptyLine] = []
     last = EPOCH_END if after else STEP
     footer = [*footer_of(site.epoch_loop)]
-    if site.function is not None and site.call is not None:
-        if not result:
-            above += comments_of(outline.program.statement(site.call))
-        kept = comments_of(site.function)
-        top = outline.program.parent[site.function] is outline.program.module
-        above += kept[len(comment_lines(site.function.leading_lines)) :] if top else kept
-        footer = [*footer_of(site.function), *footer]
+    for entrance in site.entrances:
+        function = entrance.function
+        if entrance in unread:
+            above += comments_of(outline.program.statement(entrance.call))
+        kept = comments_of(function)
+        replaced = function is site.functions[-1] and outline.program.parent[function] is outline.program.module
+        above += kept[len(comment_lines(function.leading_lines)) :] if replaced else kept  # the others go to the class
+        footer = [*footer_of(function), *footer]
     bar = comments_of(site.wrapper) if site.wrapper is not None else []
     outline.above[STEP] = [*above, *bar, *comments_of(site.batch_loop), *_comments_on_iterable(outline)]
     outline.footers.setdefault(STEP, []).extend(footer_of(site.batch_loop))
@@ -134,8 +150,8 @@ def _comments_on_iterable(outline: Outline) -> list[cst.EmptyLine]:
 
 
 def _move_docstring(outline: Outline, hook: str, to: str) -> None:
-    for line in outline.hooks[hook]:
-        if is_docstring(line):
-            outline.docstrings[to] = line
-            outline.hooks[hook].remove(line)
-            return
+    """The docstring of the innermost function says what the step does."""
+    found = [line for line in outline.hooks[hook] if is_docstring(line)]
+    if found:
+        outline.docstrings[to] = found[-1]
+        outline.hooks[hook] = [line for line in outline.hooks[hook] if line not in found]

@@ -24,6 +24,8 @@ def make_methods(outline: Outline) -> None:
     while grown:
         grown = False
         for function in _candidates(outline):
+            if any(outline.program.contains(place, function) for place in outline.consumed):
+                continue  # it goes with the function around it
             moves = _can_move(outline, function) and sees_variables(outline.program, function) is None
             if moves and not _binds_for_others(outline, function) and _works_for_training_only(outline, function):
                 _move(outline, function)

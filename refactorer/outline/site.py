@@ -40,28 +40,41 @@ Form = Literal["epochs", "whole", "steps"]
 
 
 @dataclass(frozen=True)
+class Entrance:
+    """A function that is entered, and its only call."""
+
+    function: cst.FunctionDef
+    call: cst.Call
+
+
+@dataclass(frozen=True)
 class Site:
     """One training. The Trainer replaces `epoch_loop`; `helpers` compute gradients on behalf of the step.
 
     `form` says what an iteration is: "epochs", `batch_loop` runs inside each one; "whole", an epoch of one batch;
-    "steps", a batch of the only epoch. In the last two forms both loops are the same node. `call` enters `function`,
-    which holds `batch_loop`; both are None when it stands inline. `wrapper` is a progress bar between the two loops.
-    `moves_evaluations` says that evaluations may become loops of the Trainer. `apart` is why the function around the
-    loop is not entered from the loop over the epochs that calls it, if there is one.
+    "steps", a batch of the only epoch. In the last two forms both loops are the same node. `entrances` lead from the
+    one loop to the other, the function that `batch_loop` stands in last; there are none when it stands inline.
+    `wrapper` is a progress bar between the two loops. `moves_evaluations` says that evaluations may become loops of the
+    Trainer. `apart` is why the function around the loop is not entered from the loop over the epochs that calls it, if
+    there is one.
     """
 
     epoch_loop: Loop
     batch_loop: Loop
     driver: Scope
     form: Form
-    function: cst.FunctionDef | None
-    call: cst.Call | None
     backwards: tuple[cst.Call, ...]
     helpers: tuple[cst.FunctionDef, ...] = ()
+    entrances: tuple[Entrance, ...] = ()
     enters_helpers: bool = True
     wrapper: cst.With | None = None
     moves_evaluations: bool = True
     apart: PlainerView | None = None
+
+    @property
+    def functions(self) -> tuple[cst.FunctionDef, ...]:
+        """The functions that are entered, the outermost first."""
+        return tuple(entrance.function for entrance in self.entrances)
 
     @property
     def iterable(self) -> cst.BaseExpression | None:
@@ -154,8 +167,8 @@ class _Views:
     def _starts_anew(self, site: Site) -> bool:
         """Whether an iteration of the replaced loop is a whole training of its own."""
         works_for_loop = site.batch_loop is site.epoch_loop
-        entered = self.function if works_for_loop else site.function
-        outer = [site.epoch_loop] if entered is None else [site.epoch_loop, entered]
+        own = (self.function,) if works_for_loop and self.function is not None else ()
+        outer = [site.epoch_loop, *site.functions, *own]
         return starts_anew(self.program, outer, self.nest[0] if works_for_loop else site.batch_loop, self.helpers)
 
     def _evaluates(self) -> bool:
@@ -219,7 +232,7 @@ class _Views:
         helpers = (function, *self.helpers)
         driver = self.program.scope_of(outer)
         form: Form = "whole" if _counts_epochs(self.program, outer) else "steps"
-        return [Site(outer, outer, driver, form, None, None, self.backwards, helpers)]
+        return [Site(outer, outer, driver, form, self.backwards, helpers)]
 
     def _is_of_item(self, loop: Loop, use: cst.CSTNode) -> bool:
         """Whether a method of what a loop goes through is used: `for layer in layers: layer.fit()` trains each."""
@@ -234,16 +247,9 @@ class _Views:
         inside = any(self.program.contains(self.nest[0], call) for call in calls)
         return not inside and any(self.program.enclosing_function(call) is self.function for call in calls)
 
-    def _site(
-        self,
-        outer: Loop,
-        inner: Loop,
-        form: Form,
-        function: cst.FunctionDef | None = None,
-        call: cst.Call | None = None,
-    ) -> Site:
+    def _site(self, outer: Loop, inner: Loop, form: Form, entrances: tuple[Entrance, ...] = ()) -> Site:
         driver = self.program.scope_of(outer)
-        return Site(outer, inner, driver, form, function, call, self.backwards, self.helpers)
+        return Site(outer, inner, driver, form, self.backwards, self.helpers, entrances)
 
     def _alone(self, loop: Loop) -> list[Site]:
         """The loop by itself. An `else` branch then stands behind it."""
@@ -265,20 +271,38 @@ class _Views:
         wrapper = progress_bar(program, loop)
         if function is None or program.parent[wrapper or loop] is not function.body or loop.orelse is not None:
             return []
-        call = only_call_of(program, function)
-        if call is None:
+        entrances = self._entrances(function)
+        around = loops_around(program, entrances[0].call) if entrances else ()
+        if not around or not all(self._enters(around[-1], loop, entrance) for entrance in entrances):
             return []
+        return [replace(self._site(around[-1], loop, "epochs", tuple(entrances)), wrapper=wrapper)]
+
+    def _entrances(self, function: cst.FunctionDef) -> list[Entrance]:
+        """The way from a loop to a function, through functions that only call each other; else nothing."""
+        found: list[Entrance] = []
+        inner: cst.FunctionDef | None = function
+        while inner is not None and not any(entrance.function is inner for entrance in found):
+            call = only_call_of(self.program, inner)
+            if call is None:
+                return []
+            found.insert(0, Entrance(inner, call))
+            if loops_around(self.program, call):
+                return found
+            inner = self.program.enclosing_function(call)
+        return []
+
+    def _enters(self, outer: Loop, inner: Loop, entrance: Entrance) -> bool:
+        """Whether a call is a line of its own in a loop or a function, and surely runs the function of the file."""
+        program, call = self.program, entrance.call
+        statement, caller = program.statement(call), program.enclosing_function(call)
         around = loops_around(program, call)
-        statement = program.statement(call)
-        simple = isinstance(statement, cst.SimpleStatementLine)
-        if not around or not simple or program.parent[statement] is not around[-1].body:
-            return []
-        if isinstance(call.func, cst.Attribute) and not self._enters_method(around[-1], loop, call, function):
-            return []
-        caller = program.enclosing_function(call)
+        body = around[-1].body if around else caller.body if caller is not None else None
+        if not isinstance(statement, cst.SimpleStatementLine) or program.parent[statement] is not body:
+            return False
         if caller is not None and (caller.asynchronous or suspensions(caller.body.body)):
-            return []
-        return [replace(self._site(around[-1], loop, "epochs", function, call), wrapper=wrapper)]
+            return False
+        method = isinstance(call.func, cst.Attribute)
+        return not method or self._enters_method(outer, inner, call, entrance.function)
 
     def _apart(self, loop: Loop) -> PlainerView | None:
         """Why the function that holds the loop is not entered, where a loop that looks like epochs leads to it."""

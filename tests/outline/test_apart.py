@@ -42,14 +42,36 @@ def test_a_function_that_is_entered_has_no_note() -> None:
         (_CALL, _CALL + "train(7)\n", "train() is called in several places"),
         (_CALL, "    if epoch:\n        train(epoch)\n", "the call of train() stands in a block"),
         ("    for x in loader:", "    if epoch:\n     for x in loader:", "the loop over the batches stands in a block"),
-        ("\nfor epoch", "\ndef both(epoch):\n    train(epoch)\n\nfor epoch", ""),
     ],
 )
 def test_the_reason(old: str, new: str, reason: str) -> None:
-    text = SCRIPT.replace(old, new)
-    if "both" in new:
-        text, reason = text.replace("3):\n    train", "3):\n    both"), "train() is called by both()"
-    (message,) = _reasons(text)
+    (message,) = _reasons(SCRIPT.replace(old, new))
+    assert message.startswith("the structure is plainer than usual: " + reason)
+
+
+BETWEEN = SCRIPT.replace("\nfor epoch", "\ndef both(n):\n    train(n)\n    print(n)\n\nfor epoch").replace(
+    _CALL, "    both(epoch)\n"
+)
+
+
+def test_a_function_between_the_loops_is_entered() -> None:
+    assert _reasons(BETWEEN) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("    both(epoch)\n", "    both(epoch)\nboth(7)\n", "train() is called by both()"),
+        ("    both(epoch)\n", "    if epoch:\n        both(epoch)\n", "train() is called by both()"),
+        ("    train(n)\n", "    if n:\n        train(n)\n", "train() is called by both()"),
+        ("    train(n)\n", "    if n:\n        return\n    train(n)\n", "`return` leaves both() before its end"),
+        ("    train(n)\n    print(n)\n", "    return train(n)\n", "the call stands inside a larger statement"),
+        ("    train(n)\n", "    kept.append(lambda: n)\n    train(n)\n", "a nested function may keep n"),
+        ("def both(n):", "def both(n, seen=[]):", "the parameter seen of both() has no constant value here"),
+    ],
+)
+def test_a_function_between_the_loops_that_is_not_entered(old: str, new: str, reason: str) -> None:
+    (message,) = _reasons(BETWEEN.replace(old, new))
     assert message.startswith("the structure is plainer than usual: " + reason)
 
 

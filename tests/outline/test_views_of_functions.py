@@ -260,3 +260,79 @@ def test_calls_that_do_not_get_to_the_gradients_do_not_count(
 ) -> None:
     text = BATCH.format(parameter=parameter, condition=condition, training=training, evaluation=evaluation)
     assert (views(text)[0] == "epochs epoch/x, y with run_batch()") is rules_out
+
+
+# --- functions between the loops ----------------------------------------------------------------------------------
+
+BETWEEN = (
+    TRAIN
+    + """
+def both(data):
+    train(data)
+    test()
+def every(data):
+    both(data)
+"""
+)
+EPOCHS = "for epoch in range(3):\n    "
+
+
+def test_functions_that_call_each_other_are_all_entered() -> None:
+    assert views(BETWEEN + EPOCHS + "both(loader)") == ["steps x, y"], "every() may call both() too"
+    assert views(BETWEEN + EPOCHS + "every(loader)") == ["epochs epoch/x, y by every(), both(), train()", "steps x, y"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    train(data)", "    for _ in range(2):\n        train(data)\n    yield"),
+        ("    train(data)", "    if data:\n        train(data)"),
+        ("    train(data)", "    train(data)\n    every(data)"),
+        ("    test()", "    yield"),
+        ("def both", "async def both"),
+    ],
+    ids=["loop in a generator", "under a condition", "calls itself", "generator", "coroutine"],
+)
+def test_else_none_of_them_is(old: str, new: str) -> None:
+    assert views(BETWEEN.replace(old, new) + EPOCHS + "every(loader)") == ["steps x, y"]
+
+
+def test_functions_that_call_each_other_without_a_loop_are_not_entered() -> None:
+    assert views(BETWEEN + "every(loader)") == ["steps x, y"]
+
+
+def test_each_call_of_a_method_on_the_way_has_to_be_known() -> None:
+    text = SOLVER.replace("self.train_epoch()", "self.both()") + "    def both(self):\n        self.train_epoch()\n"
+    assert views(text) == ["epochs epoch/x, y by both(), train_epoch()", "steps x, y"]
+    assert views(text.replace("self.train_epoch()", "self.other.train_epoch()")) == ["steps x, y"]
+    assert views(text + "class Other(Solver):\n    def both(self):\n        pass") == ["steps x, y"]
+
+
+# --- functions that other functions make --------------------------------------------------------------------------
+
+MAKER = """
+def make_step(model):
+    def step(x, y):
+        STEP
+    return step
+"""
+ONE = "one = make_step(model)\n"
+
+
+@pytest.mark.parametrize(
+    ("rest", "found"),
+    [
+        (ONE + "for x, y in loader:\n    one(x, y)", ["steps x, y"]),
+        (ONE + EPOCHS + "for x, y in loader:\n        one(x, y)", ["epochs epoch/x, y"]),
+        (ONE + EPOCHS + "run(loader, one)", ["whole epoch"]),
+        (ONE + "one(x, y)", []),
+    ],
+)
+def test_a_step_that_a_function_makes_is_followed_through_its_variable(rest: str, found: list[str]) -> None:
+    expected = [f"{view} {enters} step()" for view in found for enters in ("with", "beside")]
+    assert views(MAKER + rest)[: len(expected)] == expected
+
+
+def test_a_step_that_is_made_elsewhere_too_leads_to_where_it_is_made() -> None:
+    found = views(MAKER + "steps = [make_step(model)]\nfor x, y in loader:\n    one = make_step(model)\n    one(x, y)")
+    assert found[0] == "steps x, y with step(), make_step()"

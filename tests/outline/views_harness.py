@@ -43,13 +43,12 @@ def views(body: str) -> list[str]:
 
 
 def described(site: Site) -> str:
-    """`epochs epoch/batch by train() with one_step()`: form, loops, the function that is entered, and the helpers."""
+    """`epochs epoch/batch by train() with one_step()`: form, loops, the functions that are entered, and the helpers."""
     loops = [site.epoch_loop, site.batch_loop] if site.form == "epochs" else [site.epoch_loop]
     assert site.form == "epochs" or site.epoch_loop is site.batch_loop
-    assert (site.function is None) == (site.call is None)
     text = f"{site.form} {'/'.join(map(label, loops))}"
-    if site.function is not None:
-        text += f" by {site.function.name.value}()"
+    if site.functions:
+        text += " by " + ", ".join(f"{function.name.value}()" for function in site.functions)
     if site.helpers:
         names = ", ".join(f"{helper.name.value}()" for helper in site.helpers)
         text += f" {'with' if site.enters_helpers else 'beside'} {names}"

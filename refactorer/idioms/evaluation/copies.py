@@ -45,7 +45,8 @@ def candidates(program: Program, site: Site, changed: Collection[cst.CSTNode]) -
 
 def places(program: Program, site: Site) -> list[list[list[cst.CSTNode]]]:
     """The blocks of statements of an epoch, those of a step, and the one behind the training."""
-    epoch = list(blocks(block_lines(site.epoch_loop.body))) if site.form != "steps" else []
+    around = (site.epoch_loop, *site.functions[:-1]) if site.form != "steps" else ()
+    epoch = [block for outer in around for block in blocks(block_lines(outer.body))]
     parent = program.parent[site.epoch_loop]
     block = list(parent.body) if isinstance(parent, (cst.Module, cst.IndentedBlock)) else [site.epoch_loop]
     behind = block[block.index(site.epoch_loop) + 1 :]
@@ -122,7 +123,7 @@ def evaluated_in(program: Program, site: Site, line: cst.CSTNode, switched: bool
         return
     for call in walk(line):
         function = called_function(program, call) if isinstance(call, cst.Call) else None
-        if function is None or function in (site.function, *site.helpers):
+        if function is None or function in (*site.functions, *site.helpers):
             continue
         top = is_method(program, function) or program.parent[function] is program.module
         top = top or _is_nested(program, function)

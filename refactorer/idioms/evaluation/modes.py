@@ -194,7 +194,7 @@ def _is_own_mode(program: Program, node: cst.Attribute) -> bool:
 def _only_computes(outline: Outline, model: Variable, found: Evaluation) -> bool:
     """Whether a model is only ever called, asked for its state, or switched: no one sees its flags."""
     program = outline.program
-    functions = {found.function, outline.site.function}
+    functions = {found.function, *outline.site.functions}
     for node, raw in program.variables.items():
         if outline.bindings.canonical(raw) is not model or outline.is_write(node):
             continue
@@ -285,8 +285,8 @@ def _only_called_in(outline: Outline, lines: list[cst.CSTNode]) -> list[cst.CSTN
 
 def _calls(outline: Outline, method: str) -> list[cst.Call]:
     """The calls of a method in the file, those aside that the test has taken with it."""
-    program, site = outline.program, outline.site.function
-    tested = [part for part in (*outline.consumed, *outline.dropped) if part is not site] if outline.test else []
+    program, entered = outline.program, outline.site.functions
+    tested = [part for part in (*outline.consumed, *outline.dropped) if part not in entered] if outline.test else []
     return [call for call in method_calls(outline, method) if not any(program.contains(part, call) for part in tested)]
 
 

@@ -202,4 +202,4 @@ def _is_inner(outline: Outline, found: Evaluation, variable: Variable) -> bool:
     if variable.owner is None or variable.owner is outline.program.scope[outline.program.module]:
         return False
     seen = outline.site.driver.lookup(variable.name) is variable
-    return not seen and variable.owner.node is not outline.site.function
+    return not seen and variable.owner.node not in outline.site.functions

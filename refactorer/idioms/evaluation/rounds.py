@@ -60,7 +60,7 @@ def _calls(program: Program, site: Site, block: Sequence[cst.CSTNode]) -> Iterat
             continue
         for call in walk(line):
             function = program.function(call.func) if isinstance(call, cst.Call) else None
-            if function is None or function in (site.function, *site.helpers) or function.asynchronous is not None:
+            if function is None or function in (*site.functions, *site.helpers) or function.asynchronous is not None:
                 continue
             own = any(program.contains(function, use) for use in uses_of(program, function))
             if program.parent[function] is program.module and not own and _wrapped(program, function) is not function:

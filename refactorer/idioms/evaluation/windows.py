@@ -113,7 +113,7 @@ def may_change(
         return True
     if _has_names_for_attributes(program) or _runs_own_code(program, iterable):
         return True
-    known = (outline.site.driver.node, outline.site.function, function)
+    known = (outline.site.driver.node, *outline.site.functions, function)
     unknown = any(not _is_known(outline, node) for node in walk(*run) if isinstance(node, cst.Call))
     return unknown and any(_is_given_away(outline, variable, known) for variable in _sized(outline, iterable))
 

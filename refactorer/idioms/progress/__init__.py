@@ -39,9 +39,8 @@ def _around_batches(outline: Outline) -> None:
     if bar is not None:
         outline.train = source_in(outline.program, outline.train, bar)
         outline.hooks[EPOCH_END] = without(outline, behind, bar.closing, STEP)
-        site = outline.site
-        entered = (site.function, site.call) if site.function is not None and site.call is not None else None
-        outline.hooks[EPOCH_START] = take(outline, bar, before, STEP, entered)
+        entered = [(entrance.function, entrance.call) for entrance in outline.site.entrances[-1:]]
+        outline.hooks[EPOCH_START] = take(outline, bar, before, STEP, *entered)
 
 
 def _draws_itself(outline: Outline) -> bool:
