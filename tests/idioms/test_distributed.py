@@ -274,7 +274,9 @@ def test_it_can_be_left_out() -> None:
 def test_every_rank_prints_what_it_printed() -> None:
     assert "self.print" not in after(SCRIPT)
     group = '    dist.init_process_group("gloo")\n    rank = dist.get_rank()'
-    assert "self.print" in after(changed(SCRIPT, (group, "    rank = 0")))
+    out_of_sight = changed(SCRIPT, (group, "    rank = 0"))
+    assert "self.print" not in after(out_of_sight)
+    assert "self.print" in after(changed(out_of_sight, (CALL, "")))
 
 
 @pytest.fixture(scope="module")
