@@ -65,9 +65,7 @@ class _Files:
     def result(self) -> Result:
         plain = self._converted(self.text)
         facts = facts_of(self.text) if isinstance(plain, Unchanged) and _TRAINS.search(self.text) else None
-        if facts is None or not any(
-            self.modules.learns(one) for one in self.modules.called_by(SCRIPT, facts, facts.tree)
-        ):
+        if facts is None or not any(self.modules.learns(one) for one in self.modules.called_by(SCRIPT, facts)):
             return plain
         script = Script(self.text, facts, self.modules)
         training = [one for one in script.called() if self.modules.learns(one)]

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from refactorer.project.facts import Facts, Imported, called_names, facts_of
+from refactorer.project.facts import Facts, Imported, facts_of
 from refactorer.project.files import SCRIPT, OtherFile, Others, reference_from
 
 _QUIET = ("no_grad", "inference_mode")
@@ -90,11 +90,11 @@ class Modules:
 
     def callees(self, function: Function) -> Iterator[Function]:
         """The functions of the project's files that a function calls."""
-        return self.called_by(function.module, self.facts_of(function), self.definition(function))
+        yield from self.called_by(function.module, self.facts_of(function), function.name)
 
-    def called_by(self, base: str, facts: Facts, node: ast.AST) -> Iterator[Function]:
-        """The functions of the project's files that some code of a file calls."""
-        for path in dict.fromkeys(called_names(node)):
+    def called_by(self, base: str, facts: Facts, function: str = "") -> Iterator[Function]:
+        """The functions of the project's files that a file calls, or one function of the file."""
+        for path in facts.calls(function).names:
             if base != SCRIPT and len(path) == 1 and facts.function(path[0]) is not None:
                 yield Function(base, path[0])
                 continue
@@ -106,8 +106,7 @@ class Modules:
         """Whether a function computes gradients, itself or through others that it calls."""
         if function not in self._learning:
             self._learning[function] = False  # for functions that call each other
-            own = any(path[-1] == "backward" for path in called_names(self.definition(function)))
-            own = own or _calls_backward(self.definition(function))
+            own = self.facts_of(function).calls(function.name).backward
             self._learning[function] = own or any(self.learns(inner) for inner in self.callees(function))
         return self._learning[function]
 
@@ -122,10 +121,3 @@ class Modules:
             return True
         inner = (one for one in self.callees(function) if one not in seen)
         return any(self._looks_like_evaluation(one, seen | {function}) for one in inner)
-
-
-def _calls_backward(function: ast.FunctionDef) -> bool:
-    return any(
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "backward"
-        for node in ast.walk(function)
-    )
