@@ -73,6 +73,11 @@ class Facts:
         """How often statements outside of functions bind a name of the file."""
         return self._bound[name]
 
+    @property
+    def names(self) -> frozenset[str]:
+        """All names that the file binds at its top, or in functions for its top."""
+        return self.rebound.union(self._bound)
+
     def calls(self, function: str = "") -> Calls:
         """The calls in a function, or in the whole file."""
         if function not in self._calls:

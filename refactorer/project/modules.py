@@ -79,6 +79,23 @@ class Modules:
             meaning = self.member(meaning, name) if isinstance(meaning, str) else None
         return meaning if isinstance(meaning, Function) else None
 
+    def starred(self, base: str, facts: Facts, seen: frozenset[str] = frozenset()) -> frozenset[str] | None:
+        """All names that `from ... import *` may bind in a file; None where they are not known."""
+        found: set[str] = set()
+        for one in facts.imports:
+            if one.name != "*":
+                continue
+            reference = reference_from(base, base == SCRIPT or self.is_package(base), one.level, one.module) or ""
+            source = self.facts(reference)
+            inner = self.starred(reference, source, seen | {base}) if source is not None and base not in seen else None
+            if source is None or inner is None:
+                return None
+            parts = (
+                name.removeprefix(f"{reference}.") for name in self.others.files if name.startswith(f"{reference}.")
+            )
+            found.update(source.names, inner, (part.split(".")[0] for part in parts))
+        return frozenset(found)
+
     def is_package(self, reference: str) -> bool:
         file = self.file(reference)
         return file is not None and file.package

@@ -179,6 +179,31 @@ def test_annotations_go() -> None:
     assert "Iterable" not in taken(engine=engine)
 
 
+def test_names_of_star_imports_are_those_of_other_things() -> None:
+    main = MAIN.replace("import torch\n", "import torch\nimport math\nfrom shapes import *\n")
+    after = taken(main, shapes="SIDE = 3\n")
+    assert "math_" not in after
+    after = taken(main, shapes="from deep import *\n", deep="def math(x):\n    pass\n\n\nSCALE = 3\n")
+    assert "import math as engine_math\n" in after
+    assert "SCALE as engine_SCALE\n" in after
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import engine\nengine.evaluate = len",
+        "from other import *",
+        "import other",
+        "import engine\nother = engine.evaluate",
+    ],
+)
+def test_an_evaluation_that_may_be_another_function_stays(line: str) -> None:
+    other = "import engine\n\n\ndef evaluate():\n    pass\n\n\nengine.evaluate = evaluate\n"
+    after = taken(MAIN.replace("torch.manual_seed(0)", line), other=other)
+    assert "def validation_step(" not in after
+    assert "evaluate(self.model, " in after
+
+
 STAYS = {
     "binds global variables": (MAIN, ENGINE.replace("    model.train()\n", "    global SCALE\n    SCALE = 1.0\n")),
     "nothing in its file binds unknown": (MAIN, ENGINE.replace("math.sqrt", "unknown")),
@@ -190,6 +215,7 @@ STAYS = {
     "generator": (MAIN, ENGINE.replace("    return total\n", "    yield total\n", 1)),
     "`from ... import *`": (MAIN, "from math import *\n" + ENGINE),
     "which may bind any name": ("from torch import *\n" + MAIN, ENGINE),
+    "may bind its name": ("from engine import *\n" + MAIN, ENGINE),
     "in its place": (MAIN + "import engine\nengine.train_one_epoch = None\n", ENGINE),
     "out of sight": (MAIN + "import engine\nsetattr(engine, 'SCALE', 1)\n", ENGINE),
     "where modules are found": ("import sys\nsys.path.insert(0, 'x')\n" + MAIN, ENGINE),
