@@ -123,12 +123,20 @@ class _Files:
     def _combined(self, script: Script, needed: list[Function], evaluating: list[Function]) -> Combined:
         """The script with functions taken in; evaluations that cannot be are left out, and no longer in the list."""
         while True:
+            evaluating[:] = self._reached(script, needed, evaluating)
             try:
                 return combined(script, [*needed, *evaluating], Names(script, self.modules, self._patched))
             except Stays as stays:
                 if stays.function not in evaluating:
                     raise
                 evaluating.remove(stays.function)
+
+    def _reached(self, script: Script, needed: list[Function], evaluating: list[Function]) -> list[Function]:
+        """The evaluations that the script calls, or a function that is taken in."""
+        found = [*needed, *(one for one in evaluating if script.of(one))]
+        for function in found:
+            found += [one for one in self.modules.callees(function) if one in evaluating and one not in found]
+        return found[len(needed) :]
 
     @cached_property
     def _everything(self) -> list[Facts]:

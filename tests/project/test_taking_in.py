@@ -204,6 +204,14 @@ def test_an_evaluation_that_may_be_another_function_stays(line: str) -> None:
     assert "evaluate(self.model, " in after
 
 
+def test_what_only_an_evaluation_calls_that_stays_is_not_taken_in() -> None:
+    engine = ENGINE + "\n\ndef test(model, loader):\n    print(__name__)\n    return evaluate(model, loader)\n"
+    after = taken(
+        MAIN.replace("train_one_epoch, evaluate", "train_one_epoch, test").replace("(evaluate(", "(test("), engine
+    )
+    assert "from engine import test, SCALE\n" in after
+
+
 STAYS = {
     "binds global variables": (MAIN, ENGINE.replace("    model.train()\n", "    global SCALE\n    SCALE = 1.0\n")),
     "nothing in its file binds unknown": (MAIN, ENGINE.replace("math.sqrt", "unknown")),
