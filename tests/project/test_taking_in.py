@@ -164,6 +164,34 @@ def test_a_module_that_does_something_is_still_imported_for_it() -> None:
     assert "engine" not in taken("import registry\n" + MAIN, engine, registry="print('registered')\n")
 
 
+@pytest.mark.parametrize(
+    ("line", "goes"),
+    [
+        ("X = {'a': (1, -2.0), 'b': [None]}", True),
+        ("X = torch.device('cuda' if torch.cuda.is_available() else 'cpu')", True),
+        ("class X(torch.nn.Module):\n    def __init__(self, size: int = 3):\n        print(size)", True),
+        ("@torch.no_grad()\ndef x(y: things.A = None, z=math.pi * 2):\n    print(y)", True),
+        ("if __name__ == '__main__':\n    print('no')", True),
+        ("try:\n    import tqdm\nexcept ImportError:\n    tqdm = None", True),
+        ("X = print('x')", False),
+        ("def x(y=torch.rand(1)):\n    pass", False),
+        ("class X(things.A):\n    pass", False),
+        ("torch.backends.cudnn.benchmark = True", False),
+        ("X = A + 1", False),
+        ("X = A.b", False),
+        ("X = A[0]", False),
+        ("X = f'{A}'", False),
+        ("if A:\n    X = 1", False),
+        ("@A\ndef x():\n    pass", False),
+        ("for x in A:\n    pass", False),
+    ],
+)
+def test_imports_go_if_nobody_would_miss_what_they_run(line: str, goes: bool) -> None:
+    engine = ENGINE.replace("* SCALE", "").replace("SCALE = 2.0", f"import things\nfrom things import A\n\n{line}")
+    after = taken("import things\n" + MAIN, engine, things="print('things')\n")
+    assert ("import engine\n" not in after) == goes
+
+
 def test_line_ends_and_indents_are_those_of_the_script() -> None:
     main = MAIN.replace("    ", "\t").replace("\n", "\r\n")
     after = taken(main)
