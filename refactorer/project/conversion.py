@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+import libcst as cst
+
 from refactorer.diagnostics import Diagnostic
 from refactorer.emit.check import unbound_names
 from refactorer.options import Options
@@ -67,14 +69,20 @@ class _Files:
         facts = facts_of(self.text) if isinstance(plain, Unchanged) and _TRAINS.search(self.text) else None
         if facts is None or not any(self.modules.learns(one) for one in self.modules.called_by(SCRIPT, facts)):
             return plain
-        script = Script(self.text, facts, self.modules)
-        training = [one for one in script.called() if self.modules.learns(one)]
-        if not training:
-            return plain
         try:
-            return self._with(script, training)
+            script = Script(self.text, facts, self.modules)
+            training = [one for one in script.called() if self.modules.learns(one)]
+            return self._with(script, training) if training else plain
         except Stays as stays:
-            return replace(plain, diagnostics=(*plain.diagnostics, self._left(script, stays)))
+            noted = (self._left(script, stays),) if self._steps(stays.function) else ()
+            return replace(plain, diagnostics=(*plain.diagnostics, *noted))
+        except (cst.ParserSyntaxError, cst.CSTValidationError, RecursionError):
+            return plain  # Python reads one of the files, but LibCST does not
+
+    def _steps(self, function: Function) -> bool:
+        """Whether a function trains: it steps an optimizer, itself or in others that compute gradients."""
+        every = self._with_inner([function], self.modules.learns)
+        return any(path[-1] == "step" for one in every for path in self.modules.facts_of(one).calls(one.name).names)
 
     def _converted(self, text: str) -> Result:
         from refactorer.converter import convert_text
