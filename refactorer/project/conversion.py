@@ -18,11 +18,12 @@ from refactorer.project.facts import Facts, facts_of
 from refactorer.project.files import ALONE, SCRIPT, Others
 from refactorer.project.modules import Function, Modules
 from refactorer.project.names import Names
+from refactorer.project.own_runtime import hidden_by, own_runtime
 from refactorer.project.remains import changed_copies, definitions, settled
 from refactorer.project.script import Script
 from refactorer.project.stays import Stays
 from refactorer.project.unimported import Unimported
-from refactorer.result import Converted, Result, Unchanged
+from refactorer.result import Converted, Refused, Result, Unchanged
 from refactorer.source import syntax_problem
 
 if TYPE_CHECKING:
@@ -65,6 +66,14 @@ class _Files:
         self.taken: Combined | None = None
 
     def result(self) -> Result:
+        result = self._with_others()
+        hiding = own_runtime(self.modules) if isinstance(result, Converted) and self._needs_runtime() else None
+        return result if hiding is None else Refused(self.path, (hidden_by(hiding, self.path),))
+
+    def _needs_runtime(self) -> bool:
+        return self.options is None or self.options.target == "runtime"
+
+    def _with_others(self) -> Result:
         plain = self._converted(self.text)
         facts = facts_of(self.text) if isinstance(plain, Unchanged) and _TRAINS.search(self.text) else None
         if facts is None or not any(self.modules.learns(one) for one in self.modules.called_by(SCRIPT, facts)):
