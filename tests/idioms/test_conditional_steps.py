@@ -90,11 +90,12 @@ MANUAL = {
     "cleared behind the condition": LOSS + under("i != 1", "loss.backward()\noptimizer.step()\n")
     + "optimizer.zero_grad()\n",
     "only the step": LOSS + "optimizer.zero_grad()\nloss.backward()\n" + under("i != 1", "optimizer.step()\n"),
-    "only the backward pass": "optimizer.zero_grad()\n" + LOSS + under("i != 1", "loss.backward()\n") + "optimizer.step()\n",
+    "only the backward pass": "optimizer.zero_grad()\n" + LOSS + under("i != 1", "loss.backward()\n")
+    + "optimizer.step()\n",
     "only clearing and the backward pass": LOSS
     + under("i != 1", "optimizer.zero_grad()\nloss.backward()\n") + "optimizer.step()\n" + BEHIND,
-    "a step in an inner condition": under("i != 1", LOSS, "optimizer.zero_grad()\n", under("epoch", "loss.backward()\n"),
-                                          "optimizer.step()\n") + BEHIND,
+    "a step behind an inner condition": under(
+        "i != 1", LOSS, "optimizer.zero_grad()\n", under("epoch", "loss.backward()\n"), "optimizer.step()\n") + BEHIND,
     "a loop": "while not seen or seen[-1] != (epoch, i):\n"
     + textwrap.indent(LOSS + STEP + "seen.append((epoch, i))\n", "    ") + "seen.append((epoch, i))\n",
 }  # fmt: skip
