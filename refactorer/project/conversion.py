@@ -65,9 +65,7 @@ class _Files:
     def result(self) -> Result:
         plain = self._converted(self.text)
         facts = facts_of(self.text) if isinstance(plain, Unchanged) and _TRAINS.search(self.text) else None
-        if facts is None or not any(
-            self.modules.learns(one) for one in self.modules.called_by(SCRIPT, facts, facts.tree)
-        ):
+        if facts is None or not any(self.modules.learns(one) for one in self.modules.called_by(SCRIPT, facts)):
             return plain
         script = Script(self.text, facts, self.modules)
         training = [one for one in script.called() if self.modules.learns(one)]
@@ -89,8 +87,8 @@ class _Files:
         Raises:
             Stays: one of the functions that train does not become part of it.
         """
-        self._refuse(script, training)
         needed = self._with_inner(training, self.modules.learns)
+        self._refuse(script, needed)
         evaluating = self._evaluating(script, needed)
         while True:
             made = self._combined(script, needed, evaluating)
@@ -119,19 +117,26 @@ class _Files:
     def _evaluating(self, script: Script, training: list[Function]) -> list[Function]:
         """The evaluations that the script calls, or its training, as far as they can be taken in."""
         called = [*script.called(), *(inner for one in training for inner in self.modules.callees(one))]
-        found = [one for one in dict.fromkeys(called) if self.modules.evaluates(one)]
-        return self._with_inner([one for one in found if not any(not use.called for use in script.of(one))],
-                                self.modules.evaluates)  # fmt: skip
+        found = self._with_inner(filter(self.modules.evaluates, dict.fromkeys(called)), self.modules.evaluates)
+        return [one for one in found if self._obstacle(script, one) is None]
 
     def _combined(self, script: Script, needed: list[Function], evaluating: list[Function]) -> Combined:
         """The script with functions taken in; evaluations that cannot be are left out, and no longer in the list."""
         while True:
+            evaluating[:] = self._reached(script, needed, evaluating)
             try:
                 return combined(script, [*needed, *evaluating], Names(script, self.modules, self._patched))
             except Stays as stays:
                 if stays.function not in evaluating:
                     raise
                 evaluating.remove(stays.function)
+
+    def _reached(self, script: Script, needed: list[Function], evaluating: list[Function]) -> list[Function]:
+        """The evaluations that the script calls, or a function that is taken in."""
+        found = [*needed, *(one for one in evaluating if script.of(one))]
+        for function in found:
+            found += [one for one in self.modules.callees(function) if one in evaluating and one not in found]
+        return found[len(needed) :]
 
     @cached_property
     def _everything(self) -> list[Facts]:
@@ -143,22 +148,30 @@ class _Files:
     def _patched(self) -> frozenset[str]:
         return frozenset().union(*(facts.patched for facts in self._everything))
 
-    def _refuse(self, script: Script, training: list[Function]) -> None:
+    def _refuse(self, script: Script, functions: list[Function]) -> None:
         """Raises Stays where names may mean something else than they seem to."""
-        first = training[0]
+        first = functions[0]
         if any(file.path == self.path for file in self.modules.others.files.values()):
             raise Stays(first, "another file imports the script")
         if any(facts.opaque for facts in self._everything):
             raise Stays(first, "a file of the project may set variables of others out of sight")
         if any(facts.reroutes for facts in self._everything):
             raise Stays(first, "a file of the project changes where modules are found")
-        if script.facts.starred:
+        if script.starred is None:
             raise Stays(first, "the script has a `from ... import *`, which may bind any name")
-        for function in training:
-            if function.name in self._patched:
-                raise Stays(function, "a file of the project may put something else in its place")
-            if not all(use.called for use in script.of(function)):
-                raise Stays(function, "the script hands it on")
+        for function in functions:
+            obstacle = self._obstacle(script, function)
+            if obstacle is not None:
+                raise Stays(function, obstacle)
+
+    def _obstacle(self, script: Script, function: Function) -> str | None:
+        """Why a call of a function may run another one, or why it is not only called."""
+        every = (one for facts in self._everything for one in facts.imports if one.name == function.name)
+        if self._patched & {function.name, *(one.bound for one in every)}:
+            return "a file of the project may put something else in its place"
+        if any(use.imported.bound in (script.starred or ()) for use in script.of(function)):
+            return "a `from ... import *` of the script may bind its name"
+        return None if all(use.called for use in script.of(function)) else "the script hands it on"
 
     def _settled(self, script: Script, made: Combined, result: Converted) -> Converted:
         after = settled(made, result.after, Unimported(self.modules))

@@ -8,9 +8,9 @@ from __future__ import annotations
 import ast
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 _READING = ("get", "items", "keys", "values", "copy")
 _READERS = ("sorted", "list", "tuple", "set", "len", "print", "dict", "any", "all")
@@ -44,36 +44,97 @@ class Imported:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """One parsed file."""
+class Calls:
+    """The names, with dots taken apart, that calls in some code go by; and whether one computes gradients."""
 
-    tree: ast.Module
-    imports: tuple[Imported, ...]
-    functions: dict[str, ast.FunctionDef]
-    rebound: frozenset[str]
-    """Names of the module that its functions bind by `global`."""
-    patched: frozenset[str]
-    """Attributes that are set on names that imports bind: another module's variables, perhaps."""
-    bound: Mapping[str, int]
-    """How often statements outside of functions bind each name."""
-    starred: bool
-    opaque: bool
-    """Whether its variables, or those of other modules, may be bound in a way that cannot be seen."""
-    reroutes: bool
-    """Whether it puts folders in front of those that modules are found in."""
+    names: tuple[tuple[str, ...], ...]
+    backward: bool
+
+
+class Facts:
+    """One parsed file; what few files are asked for is worked out when it is."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.tree = tree
+        self.functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+        self._calls: dict[str, Calls] = {}
 
     def imported(self, name: str) -> Imported | None:
         """The only import that binds a name, if nothing else at the top of the file does."""
-        found = [one for one in self.imports if one.bound == name]
+        found = self._imports_of.get(name, [])
         return found[0] if len(found) == 1 and found[0].line and self.bindings(name) == 1 else None
 
     def function(self, name: str) -> ast.FunctionDef | None:
         """The only function of a name, if nothing else at the top of the file binds it."""
-        return self.functions.get(name) if self.bindings(name) == 1 and name not in self.rebound else None
+        found = self.functions.get(name)
+        return found if found is not None and self.bindings(name) == 1 and name not in self.rebound else None
 
     def bindings(self, name: str) -> int:
         """How often statements outside of functions bind a name of the file."""
-        return self.bound.get(name, 0)
+        return self._bound[name]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All names that the file binds at its top, or in functions for its top."""
+        return self.rebound.union(self._bound)
+
+    def calls(self, function: str = "") -> Calls:
+        """The calls in a function, or in the whole file."""
+        if function not in self._calls:
+            self._calls[function] = _calls(self.functions[function] if function else self.tree)
+        return self._calls[function]
+
+    @cached_property
+    def imports(self) -> tuple[Imported, ...]:
+        top, early = set(self.tree.body), set(run_at_import(self.tree))
+        return tuple(one for node in self._nodes for one in _imported(node, node in top, node in early))
+
+    @cached_property
+    def rebound(self) -> frozenset[str]:
+        """Names of the module that its functions bind by `global`."""
+        return frozenset(name for node in self._nodes if isinstance(node, ast.Global) for name in node.names)
+
+    @cached_property
+    def patched(self) -> frozenset[str]:
+        """Attributes that are set on names that imports bind: another module's variables, perhaps."""
+        stored = (node for node in self._nodes if isinstance(node, ast.Attribute))
+        return frozenset(
+            node.attr for node in stored if not isinstance(node.ctx, ast.Load) and _root(node) in self._imports_of
+        )
+
+    @cached_property
+    def starred(self) -> bool:
+        """Whether some import binds names that cannot be seen."""
+        return any(one.name == "*" for one in self.imports)
+
+    @cached_property
+    def opaque(self) -> bool:
+        """Whether its variables, or those of other modules, may be bound in a way that cannot be seen."""
+        return any(_is_opaque(node, self._parents, self._imports_of) for node in self._nodes)
+
+    @cached_property
+    def reroutes(self) -> bool:
+        """Whether it puts folders in front of those that modules are found in."""
+        return any(_reroutes(node, self._parents) for node in self._nodes)
+
+    @cached_property
+    def _nodes(self) -> list[ast.AST]:
+        return list(ast.walk(self.tree))
+
+    @cached_property
+    def _parents(self) -> dict[ast.AST, ast.AST]:
+        return {child: node for node in self._nodes for child in ast.iter_child_nodes(node)}
+
+    @cached_property
+    def _imports_of(self) -> dict[str, list[Imported]]:
+        found: dict[str, list[Imported]] = {}
+        for one in self.imports:
+            found.setdefault(one.bound, []).append(one)
+        return found
+
+    @cached_property
+    def _bound(self) -> Counter[str]:
+        return Counter(_bound_at_top(self.tree))
 
 
 @lru_cache(maxsize=512)
@@ -82,26 +143,9 @@ def facts_of(text: str) -> Facts | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+            return Facts(ast.parse(text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    nodes = list(ast.walk(tree))
-    top = set(tree.body)
-    early = set(run_at_import(tree))
-    imports = [one for node in nodes for one in _imported(node, node in top, node in early)]
-    named = {one.bound for one in imports}
-    parents = {child: node for node in nodes for child in ast.iter_child_nodes(node)}
-    return Facts(
-        tree,
-        tuple(imports),
-        {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)},
-        frozenset(name for node in nodes if isinstance(node, ast.Global) for name in node.names),
-        frozenset(node.attr for node in nodes if _is_patch(node) and _root(node) in named),  # type: ignore[attr-defined]
-        Counter(_bound_at_top(tree)),
-        any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes),
-        any(_is_opaque(node, parents, named) for node in nodes),
-        any(_reroutes(node, parents) for node in nodes),
-    )
 
 
 def _imported(node: ast.AST, at_top: bool, at_import: bool) -> Iterator[Imported]:
@@ -144,17 +188,13 @@ def _bound_at_top(tree: ast.Module) -> Iterator[str]:
             yield node.name
 
 
-def _is_patch(node: ast.AST) -> bool:
-    return isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
-
-
 def _root(node: ast.AST) -> str:
     while isinstance(node, ast.Attribute):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _is_opaque(node: ast.AST, parents: dict[ast.AST, ast.AST], imported: set[str]) -> bool:
+def _is_opaque(node: ast.AST, parents: dict[ast.AST, ast.AST], imported: Container[str]) -> bool:
     """Whether code may set variables of a module in a way that is not seen as an assignment."""
     if isinstance(node, ast.Call):
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
@@ -192,13 +232,19 @@ def _is_only_read(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
     return isinstance(around, (ast.Compare, ast.For, ast.comprehension))
 
 
-def called_names(code: ast.AST) -> Iterator[tuple[str, ...]]:
-    """The names, with dots taken apart, that the calls in some code go by."""
+def _calls(code: ast.AST) -> Calls:
+    names: dict[tuple[str, ...], None] = {}
+    backward = False
     for node in ast.walk(code):
+        if not isinstance(node, ast.Call):
+            continue
+        func: ast.AST = node.func
+        backward = backward or (isinstance(func, ast.Attribute) and func.attr == "backward")
         parts: list[str] = []
-        func = node.func if isinstance(node, ast.Call) else None
         while isinstance(func, ast.Attribute):
             parts.append(func.attr)
             func = func.value
         if isinstance(func, ast.Name):
-            yield (func.id, *reversed(parts))
+            path = (func.id, *reversed(parts))
+            names[path] = None
+    return Calls(tuple(names), backward)

@@ -45,13 +45,14 @@ def joined(script: Script, lines: list[str], made: list[Definition], names: Name
 
 
 def _import_line(script: Script, function: Function, functions: list[Function]) -> int:
-    """The last line of the import that leads the script to a function, or to the first one that calls it."""
-    callers = [other for other in functions if other != function and function in script.modules.callees(other)]
-    uses = script.of(function)
-    while not uses:
-        uses = [use for caller in callers for use in script.of(caller)]
-        callers = [other for other in functions if set(callers) & set(script.modules.callees(other))]
-    return _last_line(next(node for node in script.facts.tree.body if node.lineno == uses[0].imported.line))
+    """The last line of the import that leads the script to a function, or to the nearest one that calls it."""
+    nearest = [function]
+    for one in nearest:
+        for use in script.of(one):
+            return _last_line(next(node for node in script.facts.tree.body if node.lineno == use.imported.line))
+        callers = (other for other in functions if one in script.modules.callees(other))
+        nearest += [other for other in callers if other not in nearest]
+    raise AssertionError(function)
 
 
 def _line_in_front(script: Script, functions: list[Function]) -> int:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from refactorer.project.facts import Facts, Imported, called_names, facts_of
+from refactorer.project.facts import Facts, Imported, facts_of
 from refactorer.project.files import SCRIPT, OtherFile, Others, reference_from
 
 _QUIET = ("no_grad", "inference_mode")
@@ -79,6 +79,23 @@ class Modules:
             meaning = self.member(meaning, name) if isinstance(meaning, str) else None
         return meaning if isinstance(meaning, Function) else None
 
+    def starred(self, base: str, facts: Facts, seen: frozenset[str] = frozenset()) -> frozenset[str] | None:
+        """All names that `from ... import *` may bind in a file; None where they are not known."""
+        found: set[str] = set()
+        for one in facts.imports:
+            if one.name != "*":
+                continue
+            reference = reference_from(base, base == SCRIPT or self.is_package(base), one.level, one.module) or ""
+            source = self.facts(reference)
+            inner = self.starred(reference, source, seen | {base}) if source is not None and base not in seen else None
+            if source is None or inner is None:
+                return None
+            parts = (
+                name.removeprefix(f"{reference}.") for name in self.others.files if name.startswith(f"{reference}.")
+            )
+            found.update(source.names, inner, (part.split(".")[0] for part in parts))
+        return frozenset(found)
+
     def is_package(self, reference: str) -> bool:
         file = self.file(reference)
         return file is not None and file.package
@@ -90,11 +107,11 @@ class Modules:
 
     def callees(self, function: Function) -> Iterator[Function]:
         """The functions of the project's files that a function calls."""
-        return self.called_by(function.module, self.facts_of(function), self.definition(function))
+        yield from self.called_by(function.module, self.facts_of(function), function.name)
 
-    def called_by(self, base: str, facts: Facts, node: ast.AST) -> Iterator[Function]:
-        """The functions of the project's files that some code of a file calls."""
-        for path in dict.fromkeys(called_names(node)):
+    def called_by(self, base: str, facts: Facts, function: str = "") -> Iterator[Function]:
+        """The functions of the project's files that a file calls, or one function of the file."""
+        for path in facts.calls(function).names:
             if base != SCRIPT and len(path) == 1 and facts.function(path[0]) is not None:
                 yield Function(base, path[0])
                 continue
@@ -106,8 +123,7 @@ class Modules:
         """Whether a function computes gradients, itself or through others that it calls."""
         if function not in self._learning:
             self._learning[function] = False  # for functions that call each other
-            own = any(path[-1] == "backward" for path in called_names(self.definition(function)))
-            own = own or _calls_backward(self.definition(function))
+            own = self.facts_of(function).calls(function.name).backward
             self._learning[function] = own or any(self.learns(inner) for inner in self.callees(function))
         return self._learning[function]
 
@@ -122,10 +138,3 @@ class Modules:
             return True
         inner = (one for one in self.callees(function) if one not in seen)
         return any(self._looks_like_evaluation(one, seen | {function}) for one in inner)
-
-
-def _calls_backward(function: ast.FunctionDef) -> bool:
-    return any(
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "backward"
-        for node in ast.walk(function)
-    )

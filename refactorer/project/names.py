@@ -88,7 +88,7 @@ class Names:
     def _builtin(self, function: Function, name: str) -> str:
         if not hasattr(builtins, name):
             raise Stays(function, f"nothing in its file binds {name}")
-        if name in self.script.program.scope[self.script.program.module].variables:
+        if self.script.binds(name):
             raise Stays(function, f"{name} is something else in the script")
         return name
 
@@ -119,7 +119,7 @@ class Names:
         """Whether a name is free, or whatever binds it is an import of a part of the package of that name."""
         facts = self.script.facts
         parts = all(one.whole and not one.renamed and one.line for one in had)
-        own = bool(had) and parts and len(had) == facts.bindings(name) and name not in facts.rebound
+        own = bool(had) and parts and len(had) == facts.bindings(name) and not self._may_change(name)
         added = [added.code for added in self.added if added.bound == name]
         free = name not in self.script.names | self.reserved
         return (own or free) and all(code.startswith("import ") and " as " not in code for code in added)
@@ -148,10 +148,14 @@ class Names:
         """Whether the script imports the same thing by the same name, and may do so at another time."""
         other = self.script.facts.imported(one.bound)
         where = reference_from(SCRIPT, True, other.level, other.module) if other is not None else None
-        if other is None or where is None or one.bound in self.script.facts.rebound:
+        if other is None or where is None or self._may_change(one.bound):
             return False
         same = (where, other.whole, other.name) == (source, one.whole, one.name)
         return same or (source.split(".")[0] == "torch" and _full(where, other) == _full(source, one))
+
+    def _may_change(self, name: str) -> bool:
+        """Whether a name of the script may be bound by more than the statements at its top that name it."""
+        return name in self.script.facts.rebound or name in (self.script.starred or ())
 
     def _is_settled(self, reference: str, name: str) -> bool:
         """Whether a name of a module means the same whenever it is imported from there."""

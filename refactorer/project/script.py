@@ -31,10 +31,17 @@ class Script:
         self.text, self.facts, self.modules = text, facts, modules
         self.program = Program(cst.parse_module(text), text)
         self.uses = list(uses(self.program, SCRIPT, facts, modules))
-        self.names = {name.value for name in self.program.find(cst.Name) if name in self.program.variables}
+        self.starred = modules.starred(SCRIPT, facts)
+        """The names that `from ... import *` may bind, or None where they are not known."""
+        named = {name.value for name in self.program.find(cst.Name) if name in self.program.variables}
+        self.names = named | (self.starred or set())
 
     def of(self, function: Function) -> list[Use]:
         return [use for use in self.uses if use.function == function]
+
+    def binds(self, name: str) -> bool:
+        """Whether a name is a variable of the script, or may be."""
+        return name in self.program.scope[self.program.module].variables or name in (self.starred or ())
 
     def called(self) -> list[Function]:
         """The functions of other files that the script calls, in the order of the text."""

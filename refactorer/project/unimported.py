@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from refactorer.project.facts import Facts, facts_of
+from refactorer.project.facts import Facts, facts_of, run_at_import
 from refactorer.project.files import SCRIPT, parents_of, references_of
 from refactorer.project.modules import Modules
 
@@ -45,8 +45,7 @@ class Unimported:
         file, facts = self.modules.file(reference), self.modules.facts(reference)
         if file is None:
             folder = any(name.startswith(f"{reference}.") for name in self.modules.others.files)
-            root = reference.split(".")[0]
-            return folder or root in _LIBRARIES or root in sys.stdlib_module_names
+            return folder or _is_library(reference)
         if facts is None or not is_quiet(facts):
             return False
         return all(
@@ -69,7 +68,27 @@ def imported_by(text: str) -> frozenset[str]:
 
 def is_quiet(facts: Facts) -> bool:
     """Whether a file, when it is imported, only imports others, defines functions and classes, and sets constants."""
-    return all(_is_quiet(node) for node in facts.tree.body)
+    return all(_is_quiet(node) for node in facts.tree.body) and not _asks_objects(facts)
+
+
+def _asks_objects(facts: Facts) -> bool:
+    """Whether what runs works with objects of other files: their operators and attributes may be anything."""
+    outside = {one.bound: one.whole for one in facts.imports if one.level or not _is_library(one.module)}
+    for node in run_at_import(facts.tree):
+        if isinstance(node, (ast.Attribute, ast.Subscript)):
+            root = _dotted(node.value).split(".")[0]
+            whole = isinstance(node, ast.Attribute) and outside.get(root, True)
+            if root in outside and not whole:
+                return True
+        elif isinstance(node, (ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.IfExp, ast.FormattedValue, ast.If)):
+            inside = ast.walk(node.test if isinstance(node, ast.If) else node)
+            if any(isinstance(name, ast.Name) and name.id in outside for name in inside):
+                return True
+    return False
+
+
+def _is_library(module: str) -> bool:
+    return module.split(".")[0] in (*_LIBRARIES, *sys.stdlib_module_names)
 
 
 def _is_quiet(node: ast.stmt) -> bool:

@@ -164,6 +164,34 @@ def test_a_module_that_does_something_is_still_imported_for_it() -> None:
     assert "engine" not in taken("import registry\n" + MAIN, engine, registry="print('registered')\n")
 
 
+@pytest.mark.parametrize(
+    ("line", "goes"),
+    [
+        ("X = {'a': (1, -2.0), 'b': [None]}", True),
+        ("X = torch.device('cuda' if torch.cuda.is_available() else 'cpu')", True),
+        ("class X(torch.nn.Module):\n    def __init__(self, size: int = 3):\n        print(size)", True),
+        ("@torch.no_grad()\ndef x(y: things.A = None, z=math.pi * 2):\n    print(y)", True),
+        ("if __name__ == '__main__':\n    print('no')", True),
+        ("try:\n    import tqdm\nexcept ImportError:\n    tqdm = None", True),
+        ("X = print('x')", False),
+        ("def x(y=torch.rand(1)):\n    pass", False),
+        ("class X(things.A):\n    pass", False),
+        ("torch.backends.cudnn.benchmark = True", False),
+        ("X = A + 1", False),
+        ("X = A.b", False),
+        ("X = A[0]", False),
+        ("X = f'{A}'", False),
+        ("if A:\n    X = 1", False),
+        ("@A\ndef x():\n    pass", False),
+        ("for x in A:\n    pass", False),
+    ],
+)
+def test_imports_go_if_nobody_would_miss_what_they_run(line: str, goes: bool) -> None:
+    engine = ENGINE.replace("* SCALE", "").replace("SCALE = 2.0", f"import things\nfrom things import A\n\n{line}")
+    after = taken("import things\n" + MAIN, engine, things="print('things')\n")
+    assert ("import engine\n" not in after) == goes
+
+
 def test_line_ends_and_indents_are_those_of_the_script() -> None:
     main = MAIN.replace("    ", "\t").replace("\n", "\r\n")
     after = taken(main)
@@ -179,6 +207,39 @@ def test_annotations_go() -> None:
     assert "Iterable" not in taken(engine=engine)
 
 
+def test_names_of_star_imports_are_those_of_other_things() -> None:
+    main = MAIN.replace("import torch\n", "import torch\nimport math\nfrom shapes import *\n")
+    after = taken(main, shapes="SIDE = 3\n")
+    assert "math_" not in after
+    after = taken(main, shapes="from deep import *\n", deep="def math(x):\n    pass\n\n\nSCALE = 3\n")
+    assert "import math as engine_math\n" in after
+    assert "SCALE as engine_SCALE\n" in after
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import engine\nengine.evaluate = len",
+        "from other import *",
+        "import other",
+        "import engine\nother = engine.evaluate",
+    ],
+)
+def test_an_evaluation_that_may_be_another_function_stays(line: str) -> None:
+    other = "import engine\n\n\ndef evaluate():\n    pass\n\n\nengine.evaluate = evaluate\n"
+    after = taken(MAIN.replace("torch.manual_seed(0)", line), other=other)
+    assert "def validation_step(" not in after
+    assert "evaluate(self.model, " in after
+
+
+def test_what_only_an_evaluation_calls_that_stays_is_not_taken_in() -> None:
+    engine = ENGINE + "\n\ndef test(model, loader):\n    print(__name__)\n    return evaluate(model, loader)\n"
+    after = taken(
+        MAIN.replace("train_one_epoch, evaluate", "train_one_epoch, test").replace("(evaluate(", "(test("), engine
+    )
+    assert "from engine import test, SCALE\n" in after
+
+
 STAYS = {
     "binds global variables": (MAIN, ENGINE.replace("    model.train()\n", "    global SCALE\n    SCALE = 1.0\n")),
     "nothing in its file binds unknown": (MAIN, ENGINE.replace("math.sqrt", "unknown")),
@@ -190,6 +251,7 @@ STAYS = {
     "generator": (MAIN, ENGINE.replace("    return total\n", "    yield total\n", 1)),
     "`from ... import *`": (MAIN, "from math import *\n" + ENGINE),
     "which may bind any name": ("from torch import *\n" + MAIN, ENGINE),
+    "may bind its name": ("from engine import *\n" + MAIN, ENGINE),
     "in its place": (MAIN + "import engine\nengine.train_one_epoch = None\n", ENGINE),
     "out of sight": (MAIN + "import engine\nsetattr(engine, 'SCALE', 1)\n", ENGINE),
     "where modules are found": ("import sys\nsys.path.insert(0, 'x')\n" + MAIN, ENGINE),
