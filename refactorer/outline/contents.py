@@ -123,6 +123,7 @@ def _sees_training(outline: Outline, node: cst.CSTNode) -> bool:
     if program.scope_of(node) is not driver:
         nested = program.enclosing_function(node)
         called_in_place = driver is program.scope[program.module] and nested is not None
+        called_in_place = called_in_place and nested not in outline.site.functions
         return not called_in_place or getattr(node, "value", "") in ("globals", "exec", "eval")
     if program.order.get(node, -1) > program.order[outline.site.epoch_loop]:
         return True

@@ -16,6 +16,7 @@ from refactorer.options import Options
 from refactorer.project.combined import Combined, combined
 from refactorer.project.facts import Facts, facts_of
 from refactorer.project.files import ALONE, SCRIPT, Others
+from refactorer.project.handed_on import handed_on, reaches, replaces
 from refactorer.project.modules import Function, Modules
 from refactorer.project.names import Names
 from refactorer.project.own_runtime import hidden_by, own_runtime
@@ -156,23 +157,25 @@ class _Files:
         return found[len(needed) :]
 
     @cached_property
-    def _everything(self) -> list[Facts]:
-        """The facts about the script and all files that its imports lead to."""
-        around = (self.modules.facts(name) for name in self.modules.others.files)
-        return [facts for facts in (facts_of(self.text), *around) if facts is not None]
+    def _everything(self) -> dict[str, Facts]:
+        """The facts about the script and all files that its imports lead to, by their references."""
+        every = {SCRIPT: facts_of(self.text), **{name: self.modules.facts(name) for name in self.modules.others.files}}
+        return {name: facts for name, facts in every.items() if facts is not None}
 
     @cached_property
     def _patched(self) -> frozenset[str]:
-        return frozenset().union(*(facts.patched for facts in self._everything))
+        return frozenset().union(*(facts.patched for facts in self._everything.values()))
 
     def _refuse(self, script: Script, functions: list[Function]) -> None:
         """Raises Stays where names may mean something else than they seem to."""
         first = functions[0]
         if any(file.path == self.path for file in self.modules.others.files.values()):
             raise Stays(first, "another file imports the script")
-        if any(facts.opaque for facts in self._everything):
+        if any(facts.opaque or replaces(facts) for facts in self._everything.values()):
             raise Stays(first, "a file of the project may set variables of others out of sight")
-        if any(facts.reroutes for facts in self._everything):
+        if "__main__" in self._handed_on:
+            raise Stays(first, "a file of the project imports the script")
+        if any(facts.reroutes for facts in self._everything.values()):
             raise Stays(first, "a file of the project changes where modules are found")
         if script.starred is None:
             raise Stays(first, "the script has a `from ... import *`, which may bind any name")
@@ -181,9 +184,19 @@ class _Files:
             if obstacle is not None:
                 raise Stays(function, obstacle)
 
+    @cached_property
+    def _handed_on(self) -> frozenset[str]:
+        """The references of modules that are values somewhere, `__main__` for the script itself."""
+        return frozenset(
+            found for base, facts in self._everything.items()
+            for found in handed_on(self.modules, base, base == SCRIPT or self.modules.is_package(base), facts)
+        )  # fmt: skip
+
     def _obstacle(self, script: Script, function: Function) -> str | None:
         """Why a call of a function may run another one, or why it is not only called."""
-        every = (one for facts in self._everything for one in facts.imports if one.name == function.name)
+        if any(reaches(one, function.module) for one in self._handed_on):
+            return "its module is handed on, and its variables may be bound by another name"
+        every = (one for facts in self._everything.values() for one in facts.imports if one.name == function.name)
         if self._patched & {function.name, *(one.bound for one in every)}:
             return "a file of the project may put something else in its place"
         if any(use.imported.bound in (script.starred or ()) for use in script.of(function)):

@@ -131,8 +131,16 @@ def _name_taken(
         if other in given and program.contains(node, place):
             if not called:
                 raise Stays(other, f"{function.name}() hands it on")
+            if not _is_free(program, place, given[other]):
+                raise Stays(other, f"{function.name}() has a variable of the name that the script has for it")
             edits[place] = cst.Name(given[other])
             edits.update({inner: inner for inner in program.find(cst.Name, place) if inner is not place})
+
+
+def _is_free(program: Program, place: cst.CSTNode, name: str) -> bool:
+    """Whether no function around a mention has a variable of a name."""
+    around = (program.scope.get(outer) for outer in program.ancestors(place))
+    return all(scope is None or scope.kind == "module" or name not in scope.variables for scope in around)
 
 
 def _lines(node: ast.FunctionDef, before: str, code: str) -> tuple[int, ...]:

@@ -17,6 +17,9 @@ from refactorer.project.modules import Function, Modules
 from refactorer.project.script import Script
 from refactorer.project.stays import Stays
 
+_BUILTINS = frozenset(dir(builtins))
+"""Names that code which is written for the script may use."""
+
 
 @dataclass(frozen=True)
 class Added:
@@ -67,7 +70,7 @@ class Names:
         return name
 
     def _taken(self) -> set[str]:
-        return self.script.names | self.reserved | {added.bound for added in self.added}
+        return self.script.names | self.reserved | {added.bound for added in self.added} | _BUILTINS
 
     def _choose(self, function: Function, program: Program, variable: Variable) -> str:
         facts, name = self.modules.facts_of(function), variable.name

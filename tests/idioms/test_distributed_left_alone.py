@@ -78,6 +78,21 @@ STAYS = {
         ("\ndef main", PAIR + "\ndef main"), ("    other = Net()\n", ""),
         ("    model = Net()\n", "    model, other = pair()\n"), ADDED,
     ),
+    "it_is_given_the_model_by_a_builtin": ((OPTIMIZER, "    setattr(other, 'inner', model)\n" + OPTIMIZER), ADDED),
+    "it_is_given_the_model_by_its_class": (
+        (OPTIMIZER, "    nn.Module.add_module(other, 'inner', model)\n" + OPTIMIZER), ADDED,
+    ),
+    "it_is_put_into_a_list_with_the_model": (
+        (CALL, "    every = []\n    list.append(every, model)\n    other.every = every\n" + CALL), ADDED,
+    ),
+    "trained_by_name": (
+        ("SGD(model.parameters()", "SGD([*model.parameters(), *locals()['other'].parameters()]"), ADDED,
+    ),
+    "it_puts_itself_somewhere": (
+        ("        super().__init__()\n", "        super().__init__()\n        EVERY.append([self])\n"),
+        ("\nclass Net", "\nEVERY = []\n\nclass Net"),
+        ("    other = Net()\n", "    other = nn.ModuleList(EVERY[-1])[0]\n"), ADDED,
+    ),
     "both_are_handed_in": (
         ("def main():", "def main(model, other):"), ("    other = Net()\n", ""), ("    model = Net()\n", ""),
         ("    main()\n", "    globals()['main'](*pair())\n"), ("\ndef main", PAIR + "\ndef main"), ADDED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from refactorer.converter import convert_text
 from tests.outline.views_harness import views
 
 TRAIN = """
@@ -336,3 +337,14 @@ def test_a_step_that_a_function_makes_is_followed_through_its_variable(rest: str
 def test_a_step_that_is_made_elsewhere_too_leads_to_where_it_is_made() -> None:
     found = views(MAKER + "steps = [make_step(model)]\nfor x, y in loader:\n    one = make_step(model)\n    one(x, y)")
     assert found[0] == "steps x, y with step(), make_step()"
+
+
+@pytest.mark.parametrize("look", ["locals()", "vars()", "dir()"])
+def test_a_function_that_looks_up_its_variables_by_name_is_not_entered(look: str) -> None:
+    train = TRAIN.replace("STEP", "loss = model(x).sum()\n        loss.backward()\n        optimizer.step()")
+    run = f"def run(loader, epoch):\n    train(loader)\n    print(epoch, {look})\n"
+    epochs = "for epoch in range(3):\n    run(loader, epoch)\n"
+    made = "import torch\nmodel = torch.nn.Linear(1, 1)\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n"
+    result = convert_text(made + train + run + epochs)
+    assert f"print(epoch, {look})" in result.after
+    assert "N103" in {found.code for found in result.diagnostics}

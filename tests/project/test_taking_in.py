@@ -256,6 +256,11 @@ STAYS = {
     "in its place": (MAIN + "import engine\nengine.train_one_epoch = None\n", ENGINE),
     "out of sight": (MAIN + "import engine\nsetattr(engine, 'SCALE', 1)\n", ENGINE),
     "where modules are found": ("import sys\nsys.path.insert(0, 'x')\n" + MAIN, ENGINE),
+    "its module is handed on": (MAIN + "import engine\nother = engine\nother.SCALE = 3.0\n", ENGINE),
+    "variables may be bound by another name": (
+        MAIN + "import importlib\nimportlib.import_module('engine').SCALE = 3.0\n", ENGINE),
+    "set variables of others": (MAIN + "from unittest import mock\nmock.patch('engine.SCALE', 9.0)\n", ENGINE),
+    "imports the script": (MAIN, "import __main__\n" + ENGINE),
     "may be unbound": (MAIN, ENGINE.replace("SCALE = 2.0", "if math.pi > 3:\n    SCALE = 2.0")),
 }  # fmt: skip
 
@@ -267,6 +272,32 @@ def test_stays(reason: str) -> None:
     (note,) = result.diagnostics
     assert (note.code, note.path) == ("N109", "main.py")
     assert reason in note.message
+
+
+@pytest.mark.parametrize("line", ["print(engine)", "getattr(engine, 'SCALE')", "hasattr(engine, 'SCALE')"])
+def test_a_module_that_is_only_asked_for_something_is_not_handed_on(line: str) -> None:
+    taken(MAIN + f"import engine\n{line}\n")
+
+
+def test_a_package_that_is_handed_on_leads_to_its_modules() -> None:
+    main = MAIN.replace("from engine", "from lib.engine") + "import lib\nprint([lib])\n"
+    files = {"lib": OtherFile("lib/__init__.py", "", package=True), "lib.engine": OtherFile("lib/engine.py", ENGINE)}
+    result = convert_file(main, path="main.py", others=Others(files))
+    assert isinstance(result, Unchanged)
+    assert "handed on" in result.diagnostics[0].message
+
+
+def test_a_function_whose_name_in_the_script_is_a_variable_of_its_caller_stays() -> None:
+    main = MAIN.replace("one_epoch, evaluate", "one_epoch, evaluate as result").replace(
+        "repr(evaluate(", "repr(result("
+    )
+    engine = ENGINE.replace("    print(epoch", "    result = evaluate(model, loader)\n    print(result, epoch")
+    assert "= evaluate(self.model, " in taken(main, engine)
+
+
+def test_names_of_builtins_are_not_imported() -> None:
+    after = taken(engine=ENGINE.replace("SCALE", "super"))
+    assert "from engine import super as engine_super\n" in after
 
 
 def test_a_file_that_imports_the_script() -> None:

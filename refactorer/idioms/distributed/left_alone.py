@@ -6,6 +6,7 @@ So they may be networks, or criteria with weights. The Trainer knows them by wha
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterable, Set
 
 import libcst as cst
@@ -23,7 +24,8 @@ from refactorer.outline.torch_names import names_optimizer, unmoved
 _IMPORTS = (cst.Import, cst.ImportFrom)
 _STORES = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign)
 _ADDING = ("add_param_group", "param_groups")
-_KNOWN = ("torch.", "builtins.", "numpy.")
+_KNOWN = ("torch.", "numpy.", "builtins.")
+_SETTERS = ("builtins.setattr", "builtins.map", "builtins.exec", "builtins.eval")
 
 
 class LeftAlone:
@@ -36,6 +38,7 @@ class LeftAlone:
         self.models = self._by_all_names({variable for variable in known if variable is not None})
         self._leaving = blocks_that_leave(outline, found)
         self._trained: Set[Variable] | None = None
+        self._in_sight = outline.reflection < 0
 
     def holds(self, variable: Variable) -> bool:
         """Whether the Trainer leaves an object alone, whatever it is."""
@@ -48,7 +51,7 @@ class LeftAlone:
         if any(self._is_trained_at(seen.node) and makes_module(self.program, seen) for seen in variable.writes):
             return False
         sources = self._sources([variable])
-        if sources & self.models:
+        if sources & self.models or not self._in_sight:
             return False
         return not (any(map(self._is_handed_in, sources)) and any(map(self._is_handed_in, self.models)))
 
@@ -82,9 +85,18 @@ class LeftAlone:
             found.add(variable)
             early = [seen for seen in variable.writes if not self._is_trained_at(seen.node)]
             parts = [part for seen in early for part in self._made_of(variable, seen)]
-            parts += [part for seen in variable.reads for part in self._given(variable, seen)]
-            waiting += [other for _, other in self.outline.uses(*parts)]
+            given = self.outline.uses(*(part for seen in variable.reads for part in self._given(variable, seen)))
+            self._in_sight &= not any(self._is_any_object(node) for node, other in given if other is not variable)
+            waiting += [other for _, other in [*self.outline.uses(*parts), *given]]
         return found
+
+    def _is_any_object(self, node: cst.CSTNode) -> bool:
+        """Whether a name is the `self` of a method, as a whole: an object that puts itself somewhere."""
+        parent = self.program.parent.get(node)
+        if isinstance(parent, cst.Attribute) and parent.value is node:
+            return False
+        variable = self.program.variables.get(node)
+        return variable is not None and _is_first_of_a_method(self.program, variable)
 
     def _made_of(self, variable: Variable, seen: Occurrence) -> list[cst.CSTNode]:
         parent, line = self.program.parent.get(seen.node), self.program.statement(seen.node)
@@ -119,7 +131,7 @@ class LeftAlone:
         if isinstance(outer, cst.Call) and outer.func is node and names:
             return list(outer.args)
         call = program.parent.get(outer) if isinstance(outer, cst.Arg) and not names else None
-        if not isinstance(call, cst.Call) or (program.qualified_name(call.func) or "").startswith(_KNOWN):
+        if not isinstance(call, cst.Call) or _keeps_nothing(program.qualified_name(call.func) or ""):
             return []
         training = (*self.outline.consumed, self.outline.site.driver.node)
         return [] if program.function(call.func) in training else list(call.args)
@@ -128,6 +140,13 @@ class LeftAlone:
         """Whether a node stands in the training, where the model is wrapped already."""
         parts = (self.outline.site.epoch_loop, *self.outline.consumed)
         return node in self.program.order and any(self.program.contains(part, node) for part in parts)
+
+
+def _keeps_nothing(name: str) -> bool:
+    """Whether a function is known to put nothing into what it is given: methods, called by their classes, may."""
+    of_class = name.rpartition(".")[0].rpartition(".")[2]
+    is_method = of_class[:1].isupper() or hasattr(builtins, of_class)
+    return name.startswith(_KNOWN) and name not in _SETTERS and not is_method
 
 
 def _is_first_of_a_method(program: Program, variable: Variable) -> bool:
