@@ -288,3 +288,11 @@ def test_another_training_is_none_of_this_ones_business() -> None:
     result = convert(changed(alone.replace("model.module", "model"), ("def run(", other)))
     assert isinstance(result, Converted) and "net = DistributedDataParallel(net)" in result.after
     assert "N107" not in [d.code for d in result.diagnostics]
+
+
+def test_the_note_names_the_first_of_several_uses() -> None:
+    parts = "".join(f"    part{i} = model.a\n" for i in range(6))
+    shown = "".join(f"        print(part{i})\n" for i in range(6))
+    result = converted((WRAP, f"{parts}\n    def show():\n{shown}\n{WRAP}"), (TRAIN, "    show()\n" + TRAIN))
+    lines = [note.line for note in result.diagnostics if "a part of the model is used" in note.message]
+    assert lines == [result.before.splitlines().index("        print(part0)") + 1]

@@ -45,6 +45,7 @@ def looked_at_before(outline: Outline, found: Wrapper) -> cst.CSTNode | None:
 def _read_elsewhere(outline: Outline, found: Wrapper, parts: set[Variable]) -> cst.CSTNode | None:
     """A read of a part in a function that is not the training: it may be called at any time."""
     reads = [seen for variable in parts for seen in variable.reads if seen.scope.function is not found.entry.scope]
+    reads.sort(key=lambda seen: seen.order)
     return next((seen.node for seen in reads if not is_entered(outline, seen.node)), None)
 
 
@@ -58,7 +59,7 @@ def _looked_at_by_driver(outline: Outline, found: Wrapper, parts: set[Variable])
         program.variables[parameter.name] for parameter, value in handed.items()
         if any(variable in parts for _, variable in outline.uses(value))
     }  # fmt: skip
-    reads = [seen.node for variable in known for seen in variable.reads]
+    reads = sorted((seen.node for variable in known for seen in variable.reads), key=lambda node: program.order[node])
     early = [node for node in reads if program.order[node] < program.order[outline.site.epoch_loop]]
     return next((node for node in early if not _only_keeps(program, program.statement(node))), None)
 
