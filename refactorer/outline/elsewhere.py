@@ -40,7 +40,7 @@ def _note(program: Program, call: cst.Call, chain: list[cst.FunctionDef]) -> Not
     if not chain:
         return "N110", call, "this backward() stands in no loop: there is nothing to convert", "nothing to do"
     outermost = chain[0] if uses_of(program, chain[-1]) else chain[-1]
-    message = f"{outermost.name.value}() computes gradients, but no loop of this file leads to it"
+    message = f"{outermost.name.value}() computes gradients, but no loop of this file is known to lead to it"
     return "N110", call, message, "convert the file that holds the loop; nothing to do if there is none"
 
 
@@ -75,7 +75,9 @@ def _refuse_likely_loop(program: Program, chain: list[cst.FunctionDef]) -> None:
 
 
 def _is_variable(program: Program, func: cst.BaseExpression) -> bool:
-    """Whether what is called is no function or class of the file, and none of a library."""
+    """Whether what is called is held by something: no function or class of the file, and none of a library."""
+    if isinstance(func, cst.Subscript):
+        return True
     if not isinstance(func, cst.Name) or program.qualified_name(func) is not None:
         return False
     return not isinstance(program.definition(program.variables.get(func)), (cst.FunctionDef, cst.ClassDef))

@@ -187,10 +187,8 @@ class _Files:
     @cached_property
     def _handed_on(self) -> frozenset[str]:
         """The references of modules that are values somewhere, `__main__` for the script itself."""
-        return frozenset(
-            found for base, facts in self._everything.items()
-            for found in handed_on(self.modules, base, base == SCRIPT or self.modules.is_package(base), facts)
-        )  # fmt: skip
+        every = (handed_on(self.modules, base, facts) for base, facts in self._everything.items())
+        return frozenset(reference for found in every for reference in found)
 
     def _obstacle(self, script: Script, function: Function) -> str | None:
         """Why a call of a function may run another one, or why it is not only called."""

@@ -107,10 +107,15 @@ def _parameters(node: cst.FunctionDef) -> list[cst.Param]:
 
 
 def _drop_annotations(program: Program, node: cst.FunctionDef, edits: dict[cst.CSTNode, cst.CSTNode | None]) -> None:
-    """Nothing reads the annotations of a function that is only called."""
+    """Nothing reads the annotations of a function that is only called, nor works out those of its variables."""
     for parameter in _parameters(node):
         if parameter.annotation is not None:
             edits[parameter] = parameter.with_changes(annotation=None, equal=cst.MaybeSentinel.DEFAULT)
+    for line in program.find(cst.AnnAssign, node):
+        named = (program.variables.get(name) for name in program.find(cst.Name, line.annotation))
+        foreign = any(variable is not None and variable.owner is not None for variable in named)
+        if foreign and line.value is not None and program.scope_of(line).kind == "function":
+            edits[line] = cst.Assign([cst.AssignTarget(line.target)], line.value)
 
 
 def _name_taken(

@@ -6,23 +6,12 @@ import ast
 from collections.abc import Iterator
 
 from refactorer.project.facts import Facts
-from refactorer.project.files import parents_of, reference_from
+from refactorer.project.files import parents_of
 from refactorer.project.modules import Modules
 
 _READERS = (
-    "getattr",
-    "hasattr",
-    "print",
-    "dir",
-    "vars",
-    "id",
-    "repr",
-    "str",
-    "type",
-    "isinstance",
-    "setattr",
-    "delattr",
-)
+    "getattr", "hasattr", "print", "dir", "vars", "repr", "str", "type", "isinstance", "setattr", "delattr",
+)  # fmt: skip
 """Builtins that keep nothing; what the last two set is known."""
 _MOCKS = ("mock", "unittest", "pytest")
 
@@ -32,17 +21,13 @@ def replaces(facts: Facts) -> bool:
     return any(one.module.split(".")[0] in _MOCKS for one in facts.imports if not one.level)
 
 
-def handed_on(modules: Modules, base: str, package: bool, facts: Facts) -> Iterator[str]:
+def handed_on(modules: Modules, base: str, facts: Facts) -> Iterator[str]:
     """The references of the modules that a file hands on, and `__main__` where it asks for the script."""
-    by_name = {one.bound: one for one in facts.imports}
-    for name in _handed_on(facts.tree) & by_name.keys():
-        one = by_name[name]
-        reference = reference_from(base, package, one.level, one.module)
-        if reference is not None and one.whole:
-            yield reference if one.renamed else reference.split(".")[0]
-        elif reference is not None:
-            inner = f"{reference}{'' if reference.endswith('.') else '.'}{one.name}"
-            yield from [inner] if modules.file(inner) is not None else []
+    names = _handed_on(facts.tree)
+    for one in facts.imports:
+        meaning = modules.meaning(base, one) if one.bound in names else None
+        if isinstance(meaning, str):
+            yield meaning
     for node in ast.walk(facts.tree):
         if isinstance(node, ast.Call) and _last(node.func) in ("import_module", "__import__"):
             yield from (

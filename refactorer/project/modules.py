@@ -100,6 +100,11 @@ class Modules:
         file = self.file(reference)
         return file is not None and file.package
 
+    def is_hidden(self, reference: str) -> bool:
+        """Whether the package of a module gives something else by its name."""
+        parent, _, last = reference.rpartition(".")
+        return bool(parent.strip(".")) and self.member(parent, last) != reference
+
     # --- functions ------------------------------------------------------------------------------------------------
 
     def definition(self, function: Function) -> ast.FunctionDef:

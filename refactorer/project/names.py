@@ -98,6 +98,8 @@ class Names:
     def _module(self, function: Function, program: Program) -> str:
         """The module itself, for variables that may be bound again."""
         key = (function.module, "")
+        if self.modules.is_hidden(function.module):
+            raise Stays(function, "its package gives something else by the name of its module")
         if key not in self.chosen:
             bound = self.unused([_last(function), f"{_last(function)}_module"], program)
             self.chosen[key] = self._add(function, module_import(function.module, bound), bound, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Union
@@ -123,7 +124,7 @@ def _without_served(combined: Combined, module: cst.Module, unimported: Unimport
         if len(aliases) < len(found.aliases) or _may_go(combined, module, found, unimported):
             module = without_names(module, found.line, found.small, aliases)
         elif isinstance(found.small, cst.ImportFrom):
-            module = apply(module, {found.small: _alone(found.small)})
+            module = apply(module, {found.small: _alone(module, found.small, unimported)})
     return module
 
 
@@ -146,12 +147,17 @@ def _references(small: cst.Import | cst.ImportFrom, unimported: Unimported) -> l
     return [*([source] if dot else []), *(one for one in inner if unimported.modules.file(one) is not None)]
 
 
-def _alone(small: cst.ImportFrom) -> cst.BaseSmallStatement:
-    """The import of a module for what it runs."""
+def _alone(module: cst.Module, small: cst.ImportFrom, unimported: Unimported) -> cst.BaseSmallStatement:
+    """The import of a module for what it runs, by a name that nothing else has."""
     source = "." * len(small.relative) + (cst.Module([]).code_for_node(small.module) if small.module else "")
-    line = cst.ensure_type(
-        cst.parse_statement(module_import(source, source.rpartition(".")[2])), cst.SimpleStatementLine
-    )
+    if unimported.modules.is_hidden(source):
+        return small
+    name = source.rpartition(".")[2]
+    program = Program(module)
+    taken = {one.value for one in program.find(cst.Name) if one in program.variables}.union(dir(builtins))
+    numbered = (f"{name}_module_{number}" for number in range(2, len(taken) + 3))
+    bound = next(one for one in (name, f"{name}_module", *numbered) if one not in taken)
+    line = cst.ensure_type(cst.parse_statement(module_import(source, bound)), cst.SimpleStatementLine)
     return line.body[0]
 
 

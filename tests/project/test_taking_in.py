@@ -207,6 +207,37 @@ def test_annotations_go() -> None:
     assert "Iterable" not in taken(engine=engine)
 
 
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"])
+def test_annotations_of_variables_go_that_name_what_the_script_does_not_have(future: str) -> None:
+    engine = ENGINE.replace("    total = 0.0", "    seen: List[float] = []\n    total: float = 0.0")
+    after = taken(engine=f"{future}from typing import List\n{engine}")
+    assert "List" not in after
+
+
+def test_a_package_that_gives_a_function_of_the_name_of_its_module() -> None:
+    files = {
+        "engine": OtherFile("engine/__init__.py", "from .evaluate import evaluate, train_one_epoch\n", True),
+        "engine.evaluate": OtherFile("engine/evaluate.py", ENGINE),
+    }
+    assert isinstance(convert_file(MAIN, path="main.py", others=Others(files)), Converted)
+
+
+def test_a_variable_of_a_module_that_its_package_hides() -> None:
+    files = {
+        "engine": OtherFile("engine/__init__.py", "from .evaluate import evaluate, train_one_epoch\n", True),
+        "engine.evaluate": OtherFile("engine/evaluate.py", f"{ENGINE}\ndef f():\n    global SCALE\n    SCALE = 1\n"),
+    }
+    result = convert_file(MAIN, path="main.py", others=Others(files))
+    assert isinstance(result, Unchanged)
+    assert "something else by the name of its module" in result.diagnostics[0].message
+
+
+@pytest.mark.parametrize("line", ["from math import sqrt as engine", "engine = 3", "def f():\n    engine = 3"])
+def test_the_import_of_a_module_for_what_it_runs_takes_no_name_of_the_script(line: str) -> None:
+    engine = ENGINE.replace("* SCALE", "").replace("SCALE = 2.0", "print('imported')")
+    assert "import engine as engine_module\n" in taken(MAIN.replace("torch.manual_seed(0)", line), engine)
+
+
 def test_names_of_star_imports_are_those_of_other_things() -> None:
     main = MAIN.replace("import torch\n", "import torch\nimport math\nfrom shapes import *\n")
     after = taken(main, shapes="SIDE = 3\n")
