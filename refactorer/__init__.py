@@ -28,6 +28,8 @@ def convert(
 ) -> Result:
     """Converts the text of one script to a `target`, "runtime" or "lightning"; never raises for bad input.
 
+    Only the text is looked at: `refactorer.project.convert_file` also knows the files that it imports.
+
     `only` and `skip` are codes of idioms, as `refactorer.config.IDIOMS` lists them: what makes a conversion nicer than
     literal. Without an idiom the literal form stays, which trains the same.
 

@@ -51,9 +51,10 @@ class OriginalLines:
         rest = len(after) - line + 1
         if before[-rest:] == after[-rest:]:
             return len(before) - rest + 1, column
-        for block in difflib.SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
-            if block.b <= line - 1 < block.b + block.size:
-                return line - block.b + block.a, column
+        for one, other in ((before, after), ([*map(str.strip, before)], [*map(str.strip, after)])):
+            for block in difflib.SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks():
+                if block.b <= line - 1 < block.b + block.size:
+                    return line - block.b + block.a, column
         return self._of_part(program, node, after[line - 1 : line], before), column
 
     def _of_part(self, program: Program, node: cst.CSTNode, lines: list[str], before: list[str]) -> int:

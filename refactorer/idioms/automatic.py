@@ -133,6 +133,8 @@ def _detect(
         return calls
     zeros, backward, step = calls.zeros, calls.backward, calls.step
     late = [zero for zero in zeros if zero > step]
+    if body[step] in outline.always:
+        return Obstacle(body[step], "step() is called for batches without a backward(), too")
     if outline.always and (in_place or any(body[zero] in outline.always for zero in zeros)):
         return Obstacle(body[step], "gradients are cleared for batches that do not train, or not at all")
     if outline.always and clips_beside(outline, body[backward:step]):

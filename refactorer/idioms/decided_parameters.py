@@ -18,11 +18,12 @@ from refactorer.emit.edits import Edit
 from refactorer.outline.decided import taken, word_of
 from refactorer.outline.outline import Outline
 
+_SAME, _OTHER = (cst.Is, cst.Equal), (cst.IsNot, cst.NotEqual)
 _DEFINING = (cst.FunctionDef, cst.ClassDef, cst.NamedExpr, cst.Import, cst.ImportFrom, cst.AsName, cst.For, cst.Global)
 
 
 def apply(outline: Outline) -> None:
-    """Leaves one branch of each such condition."""
+    """Leaves one branch of each such condition, and of longer ones what is still asked."""
     for hook, body in outline.hooks.items():
         parts = {node.orelse for node in walk(*body) if isinstance(node, cst.If)}
         edits: dict[cst.CSTNode, Edit] = {}
@@ -32,17 +33,51 @@ def apply(outline: Outline) -> None:
                 edits[node] = taken(node.with_changes(test=cst.Name(str(word))))
         if edits:
             outline.edit(hook, edits)
+        tests = [node.test for node in walk(*outline.hooks[hook]) if isinstance(node, cst.If)]
+        edits = {test: kept for test in tests if (kept := _asked(outline, test)) is not test}
+        if edits:
+            outline.edit(hook, edits)
 
 
 def _word(outline: Outline, test: cst.BaseExpression) -> bool | None:
-    """The truth value that a parameter, or its opposite, was given."""
+    """The truth value of a parameter, of its opposite, of `verbose is True`, or of `verbose and ...` if it is False."""
     if isinstance(test, cst.UnaryOperation) and isinstance(test.operator, cst.Not):
         word = _word(outline, test.expression)
         return None if word is None else not word
+    if isinstance(test, cst.Comparison):
+        return _compared(outline, test)
+    if isinstance(test, cst.BooleanOperation):
+        word = _word(outline, test.left)
+        return None if word is isinstance(test.operator, cst.And) else word
     variable = outline.variable(test)
     if variable is None or variable.owner is not None or word_of(test) is not None:
         return None
     return word_of(cst.Name(variable.name))
+
+
+def _compared(outline: Outline, test: cst.Comparison) -> bool | None:
+    """Whether a parameter `is`, or `is not`, one of the words."""
+    target, word = test.comparisons[0], _word(outline, test.left)
+    other = target.comparator
+    if word is None or len(test.comparisons) > 1 or not isinstance(other, cst.Name):
+        return None
+    if other.value not in ("True", "False", "None") or not isinstance(target.operator, (*_SAME, *_OTHER)):
+        return None
+    return (word is word_of(other)) == isinstance(target.operator, _SAME)
+
+
+def _asked(outline: Outline, test: cst.BaseExpression) -> cst.BaseExpression:
+    """The part of a condition that its parameters leave open: `epoch == 0` of `epoch == 0 and verbose`."""
+    if not isinstance(test, cst.BooleanOperation):
+        return test
+    neutral = isinstance(test.operator, cst.And)
+    left, right = _asked(outline, test.left), _asked(outline, test.right)
+    if _word(outline, left) is neutral:
+        return right
+    if _word(outline, right) is neutral:
+        return left
+    changed = left is not test.left or right is not test.right
+    return test.with_changes(left=left, right=right) if changed else test
 
 
 def _dropped(node: cst.If, word: bool) -> cst.CSTNode | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.outline.held import reflects
 from refactorer.outline.liveness import Liveness
 from refactorer.outline.outline import EPOCH_START, Outline
 
@@ -58,12 +60,11 @@ def _keeps_its_value(outline: Outline, variable: Variable) -> bool:
 def _stored(outline: Outline, attributes: set[str]) -> bool:
     """Whether an attribute of one of these names may be given another value during the training."""
     program = outline.program
-    if attributes and any(program.qualified_name(call.func) == "builtins.setattr" for call in program.calls):
+    if attributes and reflects(program):
         return True
     places = [outline.site.epoch_loop, *outline.consumed]
     for node in program.find(cst.Attribute):
-        target = isinstance(program.parent.get(node), (cst.AssignTarget, cst.AugAssign, cst.AnnAssign))
-        if node.attr.value not in attributes or not target or getattr(program.parent[node], "target", None) is not node:
+        if node.attr.value not in attributes or not is_stored(program, node):
             continue
         function = program.enclosing_function(node)
         beside = program.scope_of(node) is outline.site.driver or function is None or function.name.value in _MAKERS

@@ -10,7 +10,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children
-from refactorer.idioms.rates import Function, functions_asked
+from refactorer.idioms.rates import Function, functions_asked, with_called
 from refactorer.outline.arguments import is_constant
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
@@ -27,7 +27,7 @@ _OPERATORS = (cst.BaseCompOp, cst.BaseBooleanOp, cst.Not)
 class Making:
     """The calls of which one makes an object, and the conditions that choose between them, all in one statement.
 
-    `functions` are those that the object asks for learning rates, as far as they are known.
+    `functions` are those that the object asks for learning rates, as far as they are known, and that these call.
     """
 
     line: cst.CSTNode
@@ -55,8 +55,9 @@ def making_of(program: Program, variable: Variable) -> Making | None:
     """How a variable is made; None where that is not known."""
     value = program.assigned_value(variable)
     if isinstance(value, cst.Call):
-        functions = tuple(function for function in functions_asked(program, value) if function is not None)
-        return Making(program.statement(value), (value,), functions=functions)
+        asked = (function for function in functions_asked(program, value) if function is not None)
+        functions = [called for function in asked for called in with_called(program, function)]
+        return Making(program.statement(value), (value,), functions=tuple(dict.fromkeys(functions)))
     if not variable.writes:
         return None
     line = program.parent.get(program.parent[program.statement(variable.writes[0].node)])

@@ -51,11 +51,17 @@ def says_no_more(comment: str) -> bool:
     return bool(words & _ABOUT_CALLS) and words <= _KNOWN
 
 
+def says_only_mode(comment: str) -> bool:
+    """Whether a comment only says that the mode of a model is switched."""
+    words = set(_WORD.findall(comment.lower()))
+    return "mode" in words and words <= _OF_MODES
+
+
 def without_switch(line: cst.CSTNode) -> Removed | None:
     """What is left of a line that switches modes: a comment goes with it if it says no more, such as `# eval mode`."""
     apart, own = lines_above(line)
-    said = [set(_WORD.findall(part.comment.value.lower())) for part in own if part.comment is not None]
-    same = bool(said) and all("mode" in words and words <= _OF_MODES for words in said)
+    said = [part.comment.value for part in own if part.comment is not None]
+    same = bool(said) and all(map(says_only_mode, said))
     return Removed([*apart, *comments_of(line.with_changes(leading_lines=()))]) if same else None
 
 

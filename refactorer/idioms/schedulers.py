@@ -8,9 +8,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.analysis.walk import walk
 from refactorer.idioms.harmless import harm_in
-from refactorer.idioms.rates import Function, function_of, functions_asked, is_of_library, only_computes
 from refactorer.idioms.scheduler_code import may_meet
 from refactorer.idioms.sensitive import is_guarded
 from refactorer.idioms.shapes import method_calls, method_line
@@ -93,33 +91,6 @@ def _sees_it(outline: Outline, roles: Roles, scheduler: Variable, later: list[cs
     if harm_in(outline, later, tainted_by_training(outline, roles)) is not None:
         return "code behind it may depend on it"
     return None
-
-
-def calls_functions(outline: Outline, scheduler: Variable) -> bool:
-    """Whether a step of the scheduler runs functions of the script, which may print or draw.
-
-    Those that only compute a rate of what the training leaves alone do not count.
-    """
-    program = outline.program
-    for seen in scheduler.writes:
-        for node in walk(program.statement(seen.node)):
-            function = function_of(program, node)
-            asked = functions_asked(program, node) if isinstance(node, cst.Call) else []
-            if None in asked or (function is not None and not _is_steady(outline, function)):
-                return True
-    return False
-
-
-def _is_steady(outline: Outline, function: Function) -> bool:
-    """Whether a function only computes a number, of nothing that the training binds or sets."""
-    bound = {
-        variable
-        for body in outline.hooks.values() for node, variable in outline.uses(*body) if outline.is_write(node)
-    }  # fmt: skip
-    asked = {variable for _, variable in outline.uses(function.body)}
-    attributes = [node for node in walk(function.body) if isinstance(node, cst.Attribute)]
-    constant = all(is_of_library(outline.program, node) for node in attributes)
-    return constant and not asked & bound and only_computes(outline.program, function)
 
 
 def _sees_rate(outline: Outline, roles: Roles, line: cst.CSTNode) -> bool:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import suspensions
 from refactorer.outline.outline import Outline
@@ -24,6 +27,27 @@ def functions_run(outline: Outline) -> set[cst.CSTNode]:
             if isinstance(called, (cst.FunctionDef, cst.ClassDef)) and called not in seen:
                 seen.add(called)
                 pending.append(called)
+    return seen
+
+
+def functions_named(program: Program, parts: Iterable[cst.CSTNode]) -> set[cst.FunctionDef | cst.ClassDef]:
+    """The functions and classes that some nodes name, those that these name, and so on.
+
+    A method counts where its name is that of an attribute of any object.
+    """
+    functions = program.find(cst.FunctionDef)
+    methods = [function for function in functions if class_of_method(program, function) is not None]
+    pending = list(parts)
+    seen: set[cst.FunctionDef | cst.ClassDef] = set()
+    while pending:
+        node = pending.pop()
+        found = [program.definition(program.variables.get(node))] if isinstance(node, cst.Name) else []
+        if isinstance(node, cst.Attribute):
+            found += [method for method in methods if method.name.value == node.attr.value]
+        for called in found:
+            if isinstance(called, (cst.FunctionDef, cst.ClassDef)) and called not in seen:
+                seen.add(called)
+                pending += walk(called.body)
     return seen
 
 

@@ -60,6 +60,8 @@ def combined(script: Script, functions: list[Function], names: Names) -> Combine
     for placeholder, one in hidden.items():
         edits.update(_hide(script, one, placeholder))
     lines = apply(module, edits).code.split("\n")
+    if "\r" in script.text.replace("\r\n", ""):
+        raise Stays(functions[0], "the script has line ends of several kinds")
     if len(lines) != script.text.count("\n") + 1:
         raise Stays(functions[0], "a call of it spreads over several lines")
     text, places = joined(script, lines, made, names)

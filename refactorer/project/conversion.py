@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+import libcst as cst
+
 from refactorer.diagnostics import Diagnostic
 from refactorer.emit.check import unbound_names
 from refactorer.options import Options
@@ -17,11 +19,12 @@ from refactorer.project.files import ALONE, SCRIPT, Others
 from refactorer.project.handed_on import handed_on, reaches, replaces
 from refactorer.project.modules import Function, Modules
 from refactorer.project.names import Names
+from refactorer.project.own_runtime import hidden_by, own_runtime
 from refactorer.project.remains import changed_copies, definitions, settled
 from refactorer.project.script import Script
 from refactorer.project.stays import Stays
 from refactorer.project.unimported import Unimported
-from refactorer.result import Converted, Result, Unchanged
+from refactorer.result import Converted, Refused, Result, Unchanged
 from refactorer.source import syntax_problem
 
 if TYPE_CHECKING:
@@ -64,18 +67,32 @@ class _Files:
         self.taken: Combined | None = None
 
     def result(self) -> Result:
+        result = self._with_others()
+        hiding = own_runtime(self.modules) if isinstance(result, Converted) and self._needs_runtime() else None
+        return result if hiding is None else Refused(self.path, (hidden_by(hiding, self.path),))
+
+    def _needs_runtime(self) -> bool:
+        return self.options is None or self.options.target == "runtime"
+
+    def _with_others(self) -> Result:
         plain = self._converted(self.text)
         facts = facts_of(self.text) if isinstance(plain, Unchanged) and _TRAINS.search(self.text) else None
         if facts is None or not any(self.modules.learns(one) for one in self.modules.called_by(SCRIPT, facts)):
             return plain
-        script = Script(self.text, facts, self.modules)
-        training = [one for one in script.called() if self.modules.learns(one)]
-        if not training:
-            return plain
         try:
-            return self._with(script, training)
+            script = Script(self.text, facts, self.modules)
+            training = [one for one in script.called() if self.modules.learns(one)]
+            return self._with(script, training) if training else plain
         except Stays as stays:
-            return replace(plain, diagnostics=(*plain.diagnostics, self._left(script, stays)))
+            noted = (self._left(script, stays),) if self._steps(stays.function) else ()
+            return replace(plain, diagnostics=(*plain.diagnostics, *noted))
+        except (cst.ParserSyntaxError, cst.CSTValidationError, RecursionError):
+            return plain  # Python reads one of the files, but LibCST does not
+
+    def _steps(self, function: Function) -> bool:
+        """Whether a function trains: it steps an optimizer, itself or in others that compute gradients."""
+        every = self._with_inner([function], self.modules.learns)
+        return any(path[-1] == "step" for one in every for path in self.modules.facts_of(one).calls(one.name).names)
 
     def _converted(self, text: str) -> Result:
         from refactorer.converter import convert_text

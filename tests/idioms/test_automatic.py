@@ -125,8 +125,13 @@ def test_nothing_runs_behind_a_skipped_batch() -> None:
 
 
 def test_a_name_that_the_hook_needs_is_not_taken_by_a_parameter() -> None:
+    after = converted(STEP + "outputs = model.weight.sum()\nprint(outputs)")
+    assert "def on_train_batch_end(self, outputs_, batch, batch_idx)" in after and "print(outputs)" in after
+
+
+def test_an_attribute_leaves_its_name_to_a_parameter() -> None:
     after = converted(STEP.replace("loss =", "outputs = model(x)\nloss =") + "print(model.weight, outputs)")
-    assert "def on_train_batch_end(self, outputs_, batch, batch_idx)" in after and "self.outputs" in after
+    assert "def on_train_batch_end(self, outputs, batch, batch_idx)" in after and "self.outputs)" in after
 
 
 def test_a_variable_that_no_attribute_can_hold_keeps_the_step_in_one_piece() -> None:

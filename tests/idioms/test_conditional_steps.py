@@ -83,6 +83,10 @@ MANUAL = {
     "a counter that changes": "k = i\n" + under("k < 3", under("i != 1", LOSS, STEP, "k = 4\n"), BEHIND),
     "a setting that changes": under("i >= limits.first", under("i != 2", LOSS, STEP, "limits.first = 9\n"), BEHIND)
     + under("i == 2", "limits.first = 0\n"),
+    **{f"a setting that changes by {how.split('(')[0]}": under(
+        "i >= limits.first", under("i != 2", LOSS, STEP, how + "\n"), BEHIND) + under("i == 2", "limits.first = 0\n")
+       for how in ("vars(limits).update(first=9)", "limits.__dict__['first'] = 9", "setattr(limits, 'first', 9)",
+                   "limits.first, _ = 9, 0", "for limits.first in (8, 9): pass")},
     "gradients that are seen": under("i != 1", LOSS, STEP) + "print(net[0].bias.grad is None)\n",
     "gradients of other batches are clipped": under("i != 1", LOSS, STEP)
     + "print(nn.utils.clip_grad_norm_(net.parameters(), 9.0))\n",
@@ -90,6 +94,12 @@ MANUAL = {
     "cleared behind the condition": LOSS + under("i != 1", "loss.backward()\noptimizer.step()\n")
     + "optimizer.zero_grad()\n",
     "only the step": LOSS + "optimizer.zero_grad()\nloss.backward()\n" + under("i != 1", "optimizer.step()\n"),
+    "only the backward pass": "optimizer.zero_grad()\n" + LOSS + under("i != 1", "loss.backward()\n")
+    + "optimizer.step()\n",
+    "only clearing and the backward pass": LOSS
+    + under("i != 1", "optimizer.zero_grad()\nloss.backward()\n") + "optimizer.step()\n" + BEHIND,
+    "a step behind an inner condition": under(
+        "i != 1", LOSS, "optimizer.zero_grad()\n", under("epoch", "loss.backward()\n"), "optimizer.step()\n") + BEHIND,
     "a loop": "while not seen or seen[-1] != (epoch, i):\n"
     + textwrap.indent(LOSS + STEP + "seen.append((epoch, i))\n", "    ") + "seen.append((epoch, i))\n",
 }  # fmt: skip

@@ -53,6 +53,18 @@ def converted(parameters: str, given: str, behind: str, runner: Runner) -> str:
         ("verbose=True", "", "if not verbose:\n    print('no')\nelse:\n    print(total)", "self.print(self.total)"),
         ("verbose", ", verbose=False", "if verbose:\n    print('no')\nprint(total)", "self.print(self.total)"),
         ("verbose=False", "", "if verbose:\n    print('no')\nelif total > 0:\n    print(total)", "if self.total > 0:"),
+        ("verbose=True", "", "if verbose is True:\n    print(total)", "self.print(self.total)"),
+        ("verbose=False", "", "if verbose and total[0]:\n    print('no')\nprint(total)", "self.print(self.total)"),
+        ("v=True", "", "if v or total[0]:\n    print(total)", "self.print(self.total)"),
+        ("verbose=True", "", "if verbose == True:\n    print(total)", "self.print(self.total)"),
+        ("verbose=True", "", "if verbose is not False:\n    print(total)", "self.print(self.total)"),
+        ("verbose=False", "", "if verbose is True:\n    print('no')\nprint(total)", "self.print(self.total)"),
+        ("verbose=True", "", "if verbose is None:\n    print('no')\nprint(total)", "self.print(self.total)"),
+        ("verbose=True", "", "if verbose and total > 0:\n    print(total)", "if self.total > 0:"),
+        ("verbose=True", "", "if epoch == 0 and verbose is True:\n    print(total)", "if self.current_epoch == 0:"),
+        ("v=False", "", "if total < 0 or v or epoch:\n    print(total)", "if self.total < 0 or self.current_epoch:"),
+        ("v=True", "", "if epoch:\n    print(1)\nelif v and total:\n    print(total)", "elif self.total:"),
+        ("v=True", "", "if v and epoch:\n    if v and total:\n        print(total)", "if self.total:"),
     ],
 )
 def test_one_branch_is_left(parameters: str, given: str, behind: str, left: str, runner: Runner) -> None:
@@ -67,12 +79,26 @@ def test_one_branch_is_left(parameters: str, given: str, behind: str, left: str,
         ("verbose=False", "if verbose:\n    total = 0\nprint(total)"),
         ("verbose=False", "if verbose:\n    for total in range(3):\n        pass\nprint(total)"),
         ("verbose=1", "if verbose:\n    print(total)"),
-        ("verbose=True", "if verbose and total > 0:\n    print(total)"),
+        ("verbose=1", "if verbose and total > 0:\n    print(total)"),
+        ("verbose=None", "if verbose is None:\n    print(total)"),
         ("verbose=True", "if total > 0:\n    print(total)\nelif verbose:\n    print(epoch)"),
     ],
 )
 def test_a_condition_stays(parameters: str, behind: str, runner: Runner) -> None:
     assert "if " in converted(parameters, "", behind, runner)
+
+
+@pytest.mark.parametrize(
+    ("condition", "asked"),
+    [
+        ("total and verbose", "self.total and False"),
+        ("verbose is epoch", "False is self"),
+        ("True is True", "True is True"),
+    ],
+)
+def test_a_condition_that_is_still_asked(condition: str, asked: str, runner: Runner) -> None:
+    """Of the first, `total` may have effects when it is asked."""
+    assert f"if {asked}" in converted("verbose=False", "", f"if {condition}:\n    print(1)", runner)
 
 
 def test_a_parameter_that_is_assigned_is_no_word(runner: Runner) -> None:

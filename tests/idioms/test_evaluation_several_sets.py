@@ -231,6 +231,11 @@ KEPT = {
         but((RIGHT, RIGHT + "            first(loader)\n"),
             (DEFINITION, f"def first(loader):\n    return next(iter(loader))\n\n\n{DEFINITION}")),
         "it goes through several sets of data, and fetches something itself"),
+    "something is fetched further away": (
+        but((RIGHT, RIGHT + "            counter.count()\n"), (DEFINITION, (
+            "class Counter:\n    def count(self):\n        self.more()\n\n    def more(self):\n        self.n = 1\n"
+            f"        if not loaders: raise StopIteration\n\n\ncounter = Counter()\n\n\n{DEFINITION}"))),
+        "it goes through several sets of data, and fetches something itself"),
     "modes in between": (but((RIGHT, RIGHT + "            model.train(name == 'seen')\n")),
                          "it goes through several sets of data, and switches modes in between"),
     "with gradients": (but(("    with torch.no_grad():\n", "    if True:\n")), None),

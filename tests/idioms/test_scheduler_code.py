@@ -58,7 +58,17 @@ DRAWS = "def factor(step):\n    return random.random()"
 STORES = "def factor(step):\n    settings['last'] = step\n    return 0.9**step"
 READS = "def factor(step):\n    return 1 / (1 + seen)"
 OBJECT = "class Factor:\n    def __call__(self, step):\n        return 1 / (1 + seen)"
+INNER = "def now():\n    return 1 / (1 + seen)\n\n\ndef factor(step):\n    return now()"
+COUNTS = "class Kept(list):\n    def __len__(self):\n        print('asked')\n        return 3\n\n\nkept = Kept()"
+DIVIDES = (
+    "class Kept(list):\n    def __rtruediv__(self, by):\n        print('asked')\n        return 3\n\n\nkept = Kept()"
+)
+DEFAULT = "def factor(step, most=3):\n    return min(1.0, step / most)"
+HELPER = "def part(step, most):\n    return min(1.0, (step + 1) / most)"
 NOTICED = [
+    (INNER, "factor", "seen += 1"),
+    (COUNTS, "lambda step: step / len(kept)", "print(loss.item())"),
+    (DIVIDES, "lambda step: step / kept", "print(loss.item())"),
     (BINDS, "factor", "print(loss.item(), rate)"),
     (BINDS, "[factor]", "print(loss.item(), rate)"),
     (CALLS, "outer", "print(loss.item(), rate)"),
@@ -73,6 +83,8 @@ NOTICED = [
     ("", "lambda step: kept.append(step) or 0.9**step", "print(loss.item())"),
 ]
 UNNOTICED = [
+    (DEFAULT, "factor", "print(loss.item())"),
+    (HELPER, "lambda step: part(step, warm)", "print(loss.item())"),
     (COSINE, "factor", "print(loss.item())"),
     (COSINE, "factor", "if i % warm == 0: print(loss.item(), warm)"),
     (COSINE, "factor", "seen += 1"),
@@ -108,7 +120,7 @@ def test_other_lines_stand_in_the_training_step(functions: str, called: str, lin
     assert "scheduler.step()" not in after and "on_train_batch_end" not in after
 
 
-@pytest.mark.parametrize(("functions", "called", "line"), [NOTICED[0], NOTICED[3], NOTICED[6], NOTICED[10]])
+@pytest.mark.parametrize(("functions", "called", "line"), NOTICED[:4] + [NOTICED[6], NOTICED[9], NOTICED[13]])
 def test_at_the_end_of_an_epoch_the_call_stays(functions: str, called: str, line: str, runner: Runner) -> None:
     after = converted(script(functions, called, "pass", f"scheduler.step()\n{line}"), runner)
     assert "scheduler.step()" in after
@@ -117,3 +129,30 @@ def test_at_the_end_of_an_epoch_the_call_stays(functions: str, called: str, line
 def test_at_the_end_of_an_epoch_the_trainer_steps_if_nothing_can_tell(runner: Runner) -> None:
     after = converted(script(COSINE, "factor", "pass", "scheduler.step()\nprint(epoch, loss.item())"), runner)
     assert "scheduler.step()" not in after
+
+
+@pytest.mark.parametrize(
+    ("functions", "made", "behind"),
+    [
+        (PRINTS, "SequentialLR(optimizer, [inner, LambdaLR(optimizer, lambda step: 1.0)], [9])", "print(loss.item())"),
+        (READS, "ChainedScheduler([inner])", "seen += 1"),
+        (PRINTS, "LambdaLR(optimizer, abs)\nscheduler.get_lr = lambda: [factor(1)]", "print(loss.item())"),
+    ],
+)
+def test_functions_may_hide_behind_another_scheduler(functions: str, made: str, behind: str, runner: Runner) -> None:
+    text = script(functions, "factor", f"scheduler.step()\n{behind}")
+    text = text.replace(
+        "scheduler = LambdaLR(optimizer, factor)", f"inner = LambdaLR(optimizer, factor)\nscheduler = {made}"
+    )
+    text = text.replace("import LambdaLR", "import ChainedScheduler, LambdaLR, SequentialLR")
+    assert "scheduler.step()" not in converted(text, runner).split("def training_step")[1].split("return loss")[0]
+
+
+def test_a_setting_that_is_set_by_its_name_is_noticed(runner: Runner) -> None:
+    text = script(
+        "settings = SimpleNamespace(warm=3)",
+        "lambda step: 1 / settings.warm",
+        "pass",
+        "scheduler.step()\nsetattr(settings, 'warm', 5)",
+    )
+    assert "scheduler.step()" in converted(text, runner)

@@ -225,3 +225,37 @@ def test_phases_are_written_out_where_the_step_stays_literal(runner: Runner) -> 
     assert isinstance(result, Converted) and "def validation_step(" in result.after and "phase" not in result.after
     assert "N101" in {note.code for note in result.diagnostics}
     assert first_difference(runner.run(TWO_PASSES), runner.run(result.after)) is None
+
+
+def test_notes_on_written_out_phases_have_the_line_of_the_loop() -> None:
+    """The schedule is stepped in one phase alone, which the line that steps it is not indented for any more."""
+    text = """
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+loaders = {p: DataLoader([(torch.rand(3), torch.rand(1))] * 4, 2) for p in ("train", "val")}
+model = nn.Linear(3, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+for epoch in range(2):
+    for phase in ["train", "val"]:
+        if phase == "train":
+            model.train()
+        else:
+            model.eval()
+        for x, y in loaders[phase]:
+            optimizer.zero_grad()
+            with torch.set_grad_enabled(phase == "train"):
+                loss = (model(x) - y).pow(2).mean()
+                if phase == "train":
+                    loss.backward()
+                    optimizer.step()
+        if phase == "train":
+            scheduler.step()
+        print(phase, scheduler.get_last_lr())
+"""
+    result = convert(text)
+    assert isinstance(result, Converted)
+    steps = [i for i, line in enumerate(text.splitlines(), 1) if "scheduler.step()" in line]
+    assert "def validation_step" in result.after and [note.line for note in result.diagnostics] == steps

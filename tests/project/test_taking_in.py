@@ -282,6 +282,7 @@ STAYS = {
     "generator": (MAIN, ENGINE.replace("    return total\n", "    yield total\n", 1)),
     "`from ... import *`": (MAIN, "from math import *\n" + ENGINE),
     "which may bind any name": ("from torch import *\n" + MAIN, ENGINE),
+    "line ends": (MAIN.replace("\n\n", "\r\n", 1).replace("\r\n", "\r", 1), ENGINE),
     "may bind its name": ("from engine import *\n" + MAIN, ENGINE),
     "in its place": (MAIN + "import engine\nengine.train_one_epoch = None\n", ENGINE),
     "out of sight": (MAIN + "import engine\nsetattr(engine, 'SCALE', 1)\n", ENGINE),
@@ -347,6 +348,19 @@ def test_a_whole_training_stays() -> None:
 
 def test_not_a_word_about_functions_that_compute_no_gradients() -> None:
     assert take(engine=ENGINE.replace("loss.backward()", "pass")).diagnostics == ()
+
+
+def test_not_a_word_about_gradients_that_train_nothing() -> None:
+    engine = ENGINE.replace("        optimizer.step()\n", "        print(__name__)\n")
+    assert take(engine=engine) == Unchanged("main.py")
+
+
+def test_a_file_that_only_python_reads() -> None:
+    """LibCST needs a space behind `return`."""
+    assert take(engine=ENGINE + "\n\ndef f():\n    return[1]if 0 else[2]if 0else[3]\n").status in (
+        "unchanged",
+        "converted",
+    )
 
 
 def test_a_function_that_the_script_defines_again_is_its_own() -> None:

@@ -27,10 +27,11 @@ from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of, with_comments
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.outline import Outline
+from refactorer.outline.reach import functions_named
 
 SEVERAL = "it goes through several sets of data"
 _MODES = ("train", "eval")
-_FETCHING = ("next", "__next__")
+_ENDING = ("next", "__next__", "StopIteration")
 _SPECIAL = (
     cst.Import, cst.ImportFrom, cst.FunctionDef, cst.ClassDef, cst.Lambda, cst.NamedExpr, cst.ExceptHandler, cst.Match,
     cst.Global, cst.Nonlocal, cst.Yield, cst.Await,
@@ -53,9 +54,8 @@ def sets_obstacle(program: Program, loop: cst.For, inner: cst.For) -> str | None
     if any(isinstance(jump, cst.Break) for jump in loop_jumps(block_lines(inner.body))):
         return f"{SEVERAL}, and leaves one early"
     beside = list(_beside(loop, inner))
-    called = (program.function(node.func) for node in beside if isinstance(node, cst.Call))
-    run = [*beside, *(node for function in called if function is not None for node in walk(function.body))]
-    if any(isinstance(node, cst.Name) and node.value in _FETCHING for node in run):
+    run = [*beside, *(node for called in functions_named(program, beside) for node in walk(called.body))]
+    if any(isinstance(node, cst.Name) and node.value in _ENDING for node in run):
         return f"{SEVERAL}, and fetches something itself"
     if any(isinstance(node, cst.Attribute) and node.attr.value in _MODES for node in run):
         return f"{SEVERAL}, and switches modes in between"
