@@ -144,9 +144,11 @@ class _Conversion:
 
     def _is_nicer(self, result: Converted) -> bool:
         """Whether a result that is literal in part evaluates as the Trainer does, and the script as it is would not."""
+        if not _beauty(result)[0]:
+            return False
         plain = _Conversion(self.original, self.path, self.options, self.text)
         before = plain._every_training(plain._parsed())
-        return _beauty(result)[0] and isinstance(before, Converted) and _beauty(before) < _beauty(result)
+        return isinstance(before, Converted) and _beauty(before) < _beauty(result)
 
     def _divided(self, program: Program) -> Result | None:
         """The result for the script with functions for training and others for evaluation, if it can be converted."""

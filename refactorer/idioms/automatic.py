@@ -148,14 +148,14 @@ def _detect(
     if calls.in_place and gradient_reader(outline) is not None:
         left = loop_jumps(middle)
         return Obstacle(left[0], "the batch may be left between backward and step") if left else (
-            calls, Places(between=middle, behind=tail, always=outline.always)
+            calls, Places(between=middle, behind=tail)
         )  # fmt: skip
     places = find_places(outline, roles, head, middle, tail, calls.loss)
     if isinstance(places, Obstacle) or calls.in_place:
         return places if isinstance(places, Obstacle) else (calls, places)
     reader = _reader(outline, body, calls, places, lean)
     if reader is not None and not loop_jumps(middle):
-        places = Places(between=middle, behind=tail, always=outline.always)
+        places = Places(between=middle, behind=tail)
         reader = _reader(outline, body, calls, places, lean)
     if reader is not None:
         return Obstacle(reader, "the script reads gradients itself")
@@ -163,7 +163,7 @@ def _detect(
     seen = handed_out(outline, roles) or hooked(outline) if unseen else None
     if seen is not None:
         return Obstacle(seen, "code out of sight is given the model, and may see that gradients are cleared")
-    others = [line for line in places.after if not is_step_line(outline, roles, line)]
+    others = [line for line in places.after(outline) if not is_step_line(outline, roles, line)]
     if late and harm_in(outline, others, set()) is not None:
         return Obstacle(body[late[0]], "code behind step() stays there, and may see that the gradients are cleared")
     return calls, places
@@ -280,7 +280,7 @@ def _automatic(outline: Outline, calls: Calls, places: Places) -> None:
     """Leaves the calls to the Trainer, with what they were commented on in front of the `return`."""
     body = outline.hooks[STEP]
     head, verb = body[: calls.backward], _stop(outline)
-    away = [*places.between, *places.after]
+    away = [*places.between, *places.after(outline)]
     front = [line for line in body[calls.backward :] if line not in away]
     zeros = [] if calls.by_hook else calls.zeros
     edits, remarks = remove(body, zeros, (calls.backward, calls.step) if calls.own.alike else (calls.step,))

@@ -29,20 +29,15 @@ _WITHOUT_GRAPH = ("item", "detach", "data", "tolist")
 
 @dataclass
 class Places:
-    """Where lines go: in front of the `return` of the step, between backward and step, and behind the step.
-
-    Those in `always` run last, and for batches that the step leaves, too.
-    """
+    """Where lines go: in front of the `return` of the step, between backward and step, and behind the step."""
 
     front: list[cst.CSTNode] = field(default_factory=list)
     between: list[cst.CSTNode] = field(default_factory=list)
     behind: list[cst.CSTNode] = field(default_factory=list)
-    always: list[cst.CSTNode] = field(default_factory=list)
 
-    @property
-    def after(self) -> list[cst.CSTNode]:
-        """All lines behind the step."""
-        return [*self.behind, *self.always]
+    def after(self, outline: Outline) -> list[cst.CSTNode]:
+        """All lines behind the step; those in `outline.always` run last, and for batches that the step leaves, too."""
+        return [*self.behind, *outline.always]
 
 
 def find_places(
@@ -61,15 +56,15 @@ def find_places(
         return bool(lines) and _sensitive(outline, roles, lines, head, loss, tainted) is not None
 
     if is_sensitive(rest) or calls_elsewhere(outline, rest):
-        return Places(between=middle, behind=tail, always=outline.always)
+        return Places(between=middle, behind=tail)
     if roles.opaque or may_need_closure(outline, roles) or returns(tail):
-        return Places(rest, clipping, tail, outline.always)
+        return Places(rest, clipping, tail)
     steps = [i for i, line in enumerate(tail) if is_step_line(outline, roles, line)]
     others = [*rest, *(line for i, line in enumerate(tail) if i not in steps)]
     last = steps[-1] if steps else 0
     if loop_jumps(tail[:last]) or is_sensitive(others) or _meets_scheduler(outline, roles, tail, others):
-        return Places(rest, clipping, tail, outline.always)
-    return Places(others, clipping, [tail[i] for i in steps], outline.always)
+        return Places(rest, clipping, tail)
+    return Places(others, clipping, [tail[i] for i in steps])
 
 
 def _meets_scheduler(outline: Outline, roles: Roles, tail: list[cst.CSTNode], others: list[cst.CSTNode]) -> bool:
@@ -99,23 +94,24 @@ def move(outline: Outline, places: Places, loss: cst.BaseExpression, skips: bool
     if places.between:
         outline.hooks[BEFORE_STEP] = list(places.between)
         outline.parameter[BEFORE_STEP] = _free(outline, BEFORE_STEP, "optimizer")
-    if places.after:
-        outline.hooks[BATCH_END] = places.after
+    after = places.after(outline)
+    if after:
+        outline.hooks[BATCH_END] = after
         outline.footers[BATCH_END] = outline.footers.pop(STEP, [])
         outline.parameter[BATCH_END] = _free(outline, BATCH_END, "outputs")
         outline.hooks[BATCH_END] = _with_trained(outline, places)
         jumps = leave_step(outline.hooks[BATCH_END], None, True, verb, outline.mark(BATCH_END))
         outline.edit(BATCH_END, dict(on_lines(outline.hooks[BATCH_END], jumps)))
-        outline.openings = _openings(outline, places, loss, skips) if not places.always else []
+        outline.openings = _openings(outline, places, loss, skips) if not outline.always else []
         outline.hooks[BATCH_END][:0] = outline.openings
 
 
 def _with_trained(outline: Outline, places: Places) -> list[cst.CSTNode]:
     """The lines behind the step; of them, those that run behind a step only stand under a condition for it."""
-    if not (places.behind and places.always):
-        return places.after
+    if not (places.behind and outline.always):
+        return places.after(outline)
     trained = cst.If(cst.Name(outline.parameter[BATCH_END]), cst.IndentedBlock(places.behind))  # type: ignore[arg-type]
-    return [trained, *places.always]
+    return [trained, *outline.always]
 
 
 def _openings(outline: Outline, places: Places, loss: cst.BaseExpression, skips: bool) -> list[cst.CSTNode]:

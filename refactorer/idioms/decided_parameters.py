@@ -16,9 +16,9 @@ from refactorer.analysis.targets import names_bound_by
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
 from refactorer.outline.decided import taken, word_of
+from refactorer.outline.known_values import compared, value_of
 from refactorer.outline.outline import Outline
 
-_SAME, _OTHER = (cst.Is, cst.Equal), (cst.IsNot, cst.NotEqual)
 _DEFINING = (cst.FunctionDef, cst.ClassDef, cst.NamedExpr, cst.Import, cst.ImportFrom, cst.AsName, cst.For, cst.Global)
 
 
@@ -56,14 +56,11 @@ def _word(outline: Outline, test: cst.BaseExpression) -> bool | None:
 
 
 def _compared(outline: Outline, test: cst.Comparison) -> bool | None:
-    """Whether a parameter `is`, or `is not`, one of the words."""
-    target, word = test.comparisons[0], _word(outline, test.left)
-    other = target.comparator
-    if word is None or len(test.comparisons) > 1 or not isinstance(other, cst.Name):
+    """The outcome of a comparison of a parameter with a constant."""
+    word, other = _word(outline, test.left), test.comparisons[0]
+    if word is None or len(test.comparisons) > 1:
         return None
-    if other.value not in ("True", "False", "None") or not isinstance(target.operator, (*_SAME, *_OTHER)):
-        return None
-    return (word is word_of(other)) == isinstance(target.operator, _SAME)
+    return compared(word, other.operator, value_of(other.comparator))
 
 
 def _asked(outline: Outline, test: cst.BaseExpression) -> cst.BaseExpression:

@@ -14,6 +14,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.shared_settings import computes, only_looks_up
+from refactorer.outline.arguments import every_parameter
 from refactorer.outline.torch_names import names_scheduler
 
 Function = cst.Lambda | cst.FunctionDef
@@ -110,9 +111,8 @@ def only_computes(program: Program, function: Function) -> bool:
 def _only_computes(program: Program, function: Function) -> bool:
     if isinstance(function, cst.FunctionDef) and (function.decorators or function.asynchronous is not None):
         return False
-    parameters = function.params
-    every = (*parameters.posonly_params, *parameters.params, *parameters.kwonly_params)
-    if any(param.default is not None and not isinstance(param.default, cst.BaseNumber) for param in every):
+    defaults = [parameter.default for parameter in every_parameter(function.params)]
+    if any(default is not None and not isinstance(default, cst.BaseNumber) for default in defaults):
         return False
     lines = function.body.body if isinstance(function.body, cst.BaseSuite) else [function.body]
     return all(_computes(program, part) for part in walk(*lines))

@@ -41,6 +41,12 @@ def arguments(
     return {p: bound[p] for p in [*positional, *params.kwonly_params]}
 
 
+def every_parameter(params: cst.Parameters) -> list[cst.Param]:
+    """All parameters of a function, those that take any number of arguments last."""
+    rest = [part for part in (params.star_arg, params.star_kwarg) if isinstance(part, cst.Param)]
+    return [*params.posonly_params, *params.params, *params.kwonly_params, *rest]
+
+
 def matched(params: cst.Parameters, args: Sequence[cst.Arg]) -> dict[cst.Param, cst.BaseExpression] | None:
     """What arguments give to parameters, by place or by name; None if that is not known."""
     positional = [*params.posonly_params, *params.params]

@@ -8,6 +8,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
+from refactorer.outline.arguments import every_parameter
 
 _QUIET = (
     "argparse.Namespace", "builtins.dict", "builtins.float", "builtins.int", "builtins.list", "builtins.range",
@@ -28,9 +29,7 @@ def seen_in_header(program: Program, function: cst.FunctionDef) -> cst.CSTNode |
 
 
 def _evaluated(program: Program, function: cst.FunctionDef) -> Iterator[cst.CSTNode]:
-    params = function.params
-    rest = [part for part in (params.star_arg, params.star_kwarg) if isinstance(part, cst.Param)]
-    every = [*params.posonly_params, *params.params, *params.kwonly_params, *rest]
+    every = every_parameter(function.params)
     yield from (parameter.default for parameter in every if parameter.default is not None)
     if "__future__.annotations" not in program.imports.values():
         annotations = [function.returns, *(parameter.annotation for parameter in every)]

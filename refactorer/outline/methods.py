@@ -11,7 +11,7 @@ import libcst as cst
 from refactorer.analysis.walk import walk
 from refactorer.emit.reserved import RESERVED
 from refactorer.outline.anchors import uses_of
-from refactorer.outline.arguments import is_constant
+from refactorer.outline.arguments import every_parameter, is_constant
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.contents import binds_for_others, sees_variables
@@ -75,9 +75,7 @@ def _can_move(outline: Outline, function: cst.FunctionDef) -> bool:
     """Whether the header of a function means the same in a class body: nothing there is evaluated in the driver."""
     if function.decorators or function.asynchronous is not None or not _is_known(outline, function.returns):
         return False
-    params = function.params
-    rest = [part for part in (params.star_arg, params.star_kwarg) if isinstance(part, cst.Param)]
-    for parameter in (*params.posonly_params, *params.params, *params.kwonly_params, *rest):
+    for parameter in every_parameter(function.params):
         default = parameter.default
         if not _is_known(outline, parameter.annotation) or parameter.name.value == "self":
             return False

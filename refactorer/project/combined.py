@@ -85,9 +85,10 @@ def _hide(script: Script, one: Imported, placeholder: str) -> dict[cst.CSTNode, 
     for alias in script.program.find(cst.ImportAlias):
         name = alias.asname.name if alias.asname is not None else alias.name
         if isinstance(name, cst.Name) and name.value == one.bound and name in script.program.imports:
-            return {alias: alias.with_changes(asname=_as(placeholder))}
+            return {alias: alias.with_changes(asname=as_name(placeholder))}
     raise AssertionError(one)
 
 
-def _as(name: str) -> cst.AsName:
+def as_name(name: str) -> cst.AsName:
+    """The part of an import that says by which name it binds something."""
     return cst.AsName(cst.Name(name), cst.SimpleWhitespace(" "), cst.SimpleWhitespace(" "))

@@ -48,23 +48,26 @@ def convert_file(
 
 def analyze_file(text: str, *, path: str = "<string>", others: Others = ALONE) -> Analysis:
     """What the converter sees in a script and the functions that it takes in, with the outcome of a conversion."""
-    from refactorer.converter import analyze_text
-
-    files = _Files(text, path, others, None)
-    result = files.result()
-    analysis = analyze_text(files.taken.text if files.taken is not None else text, path=path)
-    made = files.taken
+    files = _Files(text, path, others, None, analyzes=True)
+    result, made = files.result(), files.taken
+    analysis = files.analyses[text if made is None else made.text]
     findings = analysis.findings if made is None else tuple(placed(made, one) for one in analysis.findings)
     return replace(analysis, findings=findings, diagnostics=result.diagnostics, result=result)
 
 
 class _Files:
-    """One script and the files around it; `taken` is what its result was made of, if functions were taken in."""
+    """One script and the files around it; `taken` is what its result was made of, if functions were taken in.
 
-    def __init__(self, text: str, path: str, others: Others, options: Options | None) -> None:
-        self.text, self.path, self.options = text, path, options
+    `analyses` are those of the texts that were converted on the way, where they are wanted.
+    """
+
+    def __init__(
+        self, text: str, path: str, others: Others, options: Options | None, *, analyzes: bool = False
+    ) -> None:
+        self.text, self.path, self.options, self.analyzes = text, path, options, analyzes
         self.modules = Modules(others)
         self.taken: Combined | None = None
+        self.analyses: dict[str, Analysis] = {}
 
     def result(self) -> Result:
         result = self._with_others()
@@ -95,9 +98,12 @@ class _Files:
         return any(path[-1] == "step" for one in every for path in self.modules.facts_of(one).calls(one.name).names)
 
     def _converted(self, text: str) -> Result:
-        from refactorer.converter import convert_text
+        from refactorer.converter import analyze_text, convert_text
 
-        return convert_text(text, path=self.path, options=self.options)
+        if not self.analyzes:
+            return convert_text(text, path=self.path, options=self.options)
+        self.analyses[text] = analyze_text(text, path=self.path)
+        return self.analyses[text].result
 
     def _with(self, script: Script, training: list[Function]) -> Result:
         """The result with all functions that train, and as many evaluations as become part of it.

@@ -11,8 +11,9 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.emit.edits import apply
 from refactorer.original_lines import same_line
+from refactorer.outline.arguments import every_parameter
 from refactorer.project.modules import Function
-from refactorer.project.names import Names, mentioned
+from refactorer.project.names import Names, dotted_name, mentioned
 from refactorer.project.script import uses
 from refactorer.project.stays import Stays
 
@@ -55,7 +56,7 @@ def definition(function: Function, given: dict[Function, str], names: Names, ind
     edits: dict[cst.CSTNode, cst.CSTNode | None] = {}
     _drop_annotations(program, node, edits)
     _name_taken(function, program, node, given, names, edits)
-    values = [parameter.default for parameter in _parameters(node) if parameter.default is not None]
+    values = [parameter.default for parameter in every_parameter(node.params) if parameter.default is not None]
     defaults = {name for value in values for name in program.find(cst.Name, value)}
     for name, variable in mentioned(program, node):
         if name not in edits and not any(isinstance(outer, cst.Annotation) for outer in program.ancestors(name)):
@@ -89,26 +90,13 @@ def _refuse(function: Function, program: Program, node: cst.FunctionDef) -> None
         asks = variable.owner is None and variable.name in _VARIABLES and calls and not of_object
         if variable.name in _OF_THE_FILE or asks:
             raise Stays(function, f"it asks for {variable.name}, which belongs to its file")
-        if (program.qualified_name(_whole(program, name)) or "").startswith(_FRAMES):
+        if (program.qualified_name(dotted_name(program, name)) or "").startswith(_FRAMES):
             raise Stays(function, "it looks at code that runs")
-
-
-def _whole(program: Program, node: cst.CSTNode) -> cst.CSTNode:
-    """The dotted name that a name begins."""
-    while isinstance(program.parent[node], cst.Attribute):
-        node = program.parent[node]
-    return node
-
-
-def _parameters(node: cst.FunctionDef) -> list[cst.Param]:
-    params = node.params
-    rest = [part for part in (params.star_arg, params.star_kwarg) if isinstance(part, cst.Param)]
-    return [*params.posonly_params, *params.params, *params.kwonly_params, *rest]
 
 
 def _drop_annotations(program: Program, node: cst.FunctionDef, edits: dict[cst.CSTNode, cst.CSTNode | None]) -> None:
     """Nothing reads the annotations of a function that is only called, nor works out those of its variables."""
-    for parameter in _parameters(node):
+    for parameter in every_parameter(node.params):
         if parameter.annotation is not None:
             edits[parameter] = parameter.with_changes(annotation=None, equal=cst.MaybeSentinel.DEFAULT)
     for line in program.find(cst.AnnAssign, node):

@@ -56,6 +56,11 @@ def reference_from(base: str, package: bool, level: int, name: str) -> str | Non
     return "." * dots + ".".join(wanted) if dots or parts else None
 
 
+def member_of(reference: str, name: str) -> str:
+    """The reference of a name in a module, or in the packages that only dots lead to."""
+    return f"{reference}{'' if reference.endswith('.') else '.'}{name}"
+
+
 def parents_of(reference: str) -> list[str]:
     """The packages that an import of a module runs first, outermost first."""
     dots, parts = _split(reference)
@@ -72,7 +77,7 @@ def references_of(base: str, package: bool, facts: Facts, *, at_import: bool = F
         reference = reference_from(base, package, one.level, one.module) if one.at_import or not at_import else None
         if reference is None:
             continue
-        inner = f"{reference}{'' if reference.endswith('.') else '.'}{one.name}" if one.name not in ("", "*") else ""
+        inner = member_of(reference, one.name) if one.name not in ("", "*") else ""
         for name in filter(None, (reference, inner)):
             wanted.update(dict.fromkeys([*parents_of(name), name]))
     return [name for name in wanted if name.strip(".")]

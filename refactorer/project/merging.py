@@ -22,7 +22,7 @@ def merged(module: cst.Module, added: Collection[str]) -> cst.Module:
         small = _from(line)
         if small is None or line not in module.body or code(small) not in added:
             continue
-        same = [other for other in _near(module, line) if _source(other) == _source(small)]
+        same = [other for other in _near(module, line) if source_of(other) == source_of(small)]
         joined = _with_names_of(same[0], small) if same else None
         if joined is not None:
             module = apply(module, {line: None, same[0]: joined})
@@ -48,7 +48,8 @@ def _from(line: cst.CSTNode) -> cst.ImportFrom | None:
     return small if isinstance(small, cst.ImportFrom) and not isinstance(small.names, cst.ImportStar) else None
 
 
-def _source(small: cst.ImportFrom) -> str:
+def source_of(small: cst.ImportFrom) -> str:
+    """The module that an import names, with the dots of a relative one."""
     return "." * len(small.relative) + (cst.Module([]).code_for_node(small.module) if small.module else "")
 
 

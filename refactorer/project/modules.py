@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from refactorer.project.facts import Facts, Imported, facts_of
-from refactorer.project.files import SCRIPT, OtherFile, Others, reference_from
+from refactorer.project.files import SCRIPT, OtherFile, Others, member_of, reference_from
 
 _QUIET = ("no_grad", "inference_mode")
 
@@ -59,8 +59,7 @@ class Modules:
         """What `reference.name` means; None where that is neither a function nor a module of the project."""
         facts, here = self.facts(reference), Function(reference, name)
         if facts is None or not facts.bindings(name):
-            inner = f"{reference}{'' if reference.endswith('.') else '.'}{name}"
-            return inner if facts is None or not facts.starred else None
+            return member_of(reference, name) if facts is None or not facts.starred else None
         if facts.function(name) is not None:
             return here
         one = facts.imported(name)

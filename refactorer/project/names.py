@@ -12,7 +12,7 @@ from refactorer.analysis.flow import flow_of
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.project.facts import Imported
-from refactorer.project.files import SCRIPT, reference_from
+from refactorer.project.files import SCRIPT, member_of, reference_from
 from refactorer.project.modules import Function, Modules
 from refactorer.project.script import Script
 from refactorer.project.stays import Stays
@@ -107,7 +107,7 @@ class Names:
 
     def _packages(self, function: Function, program: Program, variable: Variable, every: list[Imported]) -> str:
         """A package, with those parts that are mentioned: `import torch` and `import torch.utils.data`."""
-        texts = [f"{cst.Module([]).code_for_node(_chain(program, seen.node))}." for seen in variable.reads]
+        texts = [f"{cst.Module([]).code_for_node(dotted_name(program, seen.node))}." for seen in variable.reads]
         needed = [one for one in every if any(text.startswith(f"{one.module}.") for text in texts)] or every[:1]
         name = variable.name
         had = [one for one in self.script.facts.imports if one.bound == name]
@@ -196,7 +196,8 @@ def module_import(reference: str, bound: str) -> str:
     return _from(parent + dot if not parent.strip(".") else parent, last, bound)
 
 
-def _chain(program: Program, node: cst.CSTNode) -> cst.CSTNode:
+def dotted_name(program: Program, node: cst.CSTNode) -> cst.CSTNode:
+    """The dotted name that a name begins."""
     while isinstance(program.parent[node], cst.Attribute):
         node = program.parent[node]
     return node
@@ -207,8 +208,7 @@ def _last(function: Function) -> str:
 
 
 def _full(reference: str, one: Imported) -> str:
-    dot = "" if reference.endswith(".") else "."
-    return reference if one.whole else f"{reference}{dot}{one.name}"
+    return reference if one.whole else member_of(reference, one.name)
 
 
 def _code(one: Imported, source: str, bound: str) -> str:

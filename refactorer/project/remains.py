@@ -13,9 +13,9 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.walk import children
 from refactorer.emit.edits import Edit, apply
 from refactorer.emit.unused_imports import without_names
-from refactorer.project.combined import Combined
-from refactorer.project.files import SCRIPT, reference_from
-from refactorer.project.merging import merged
+from refactorer.project.combined import Combined, as_name
+from refactorer.project.files import SCRIPT, member_of, reference_from
+from refactorer.project.merging import merged, source_of
 from refactorer.project.modules import Function
 from refactorer.project.names import module_import
 from refactorer.project.unimported import Unimported, imported_by
@@ -51,7 +51,7 @@ def settled(combined: Combined, text: str, unimported: Unimported) -> str:
         for alias in found.aliases:
             one = combined.hidden.get(_bound(alias))
             if one is not None and one.bound in kept:
-                edits[alias] = alias.with_changes(asname=_as(one.bound) if one.renamed else None)
+                edits[alias] = alias.with_changes(asname=as_name(one.bound) if one.renamed else None)
     module = apply(module, edits)
     module = _without_served(combined, _without_added(combined, module), unimported)
     return merged(module, {added.code for added in combined.added if not added.binds_module}).code
@@ -142,14 +142,16 @@ def _references(small: cst.Import | cst.ImportFrom, unimported: Unimported) -> l
     if isinstance(small, cst.Import):
         return [code(alias.name) for alias in small.names]
     source = reference_from(SCRIPT, True, len(small.relative), code(small.module) if small.module else "") or ""
-    dot = "" if source.endswith(".") else "."
-    inner = [f"{source}{dot}{alias.evaluated_name}" for alias in small.names]  # type: ignore[union-attr]
-    return [*([source] if dot else []), *(one for one in inner if unimported.modules.file(one) is not None)]
+    inner = [member_of(source, alias.evaluated_name) for alias in small.names]  # type: ignore[union-attr]
+    return [
+        *([] if source.endswith(".") else [source]),
+        *(one for one in inner if unimported.modules.file(one) is not None),
+    ]
 
 
 def _alone(module: cst.Module, small: cst.ImportFrom, unimported: Unimported) -> cst.BaseSmallStatement:
     """The import of a module for what it runs, by a name that nothing else has."""
-    source = "." * len(small.relative) + (cst.Module([]).code_for_node(small.module) if small.module else "")
+    source = source_of(small)
     if unimported.modules.is_hidden(source):
         return small
     name = source.rpartition(".")[2]
@@ -163,7 +165,3 @@ def _alone(module: cst.Module, small: cst.ImportFrom, unimported: Unimported) ->
 
 def _bound(alias: cst.ImportAlias) -> str:
     return (alias.evaluated_alias or alias.evaluated_name).split(".")[0]
-
-
-def _as(name: str) -> cst.AsName:
-    return cst.AsName(cst.Name(name), cst.SimpleWhitespace(" "), cst.SimpleWhitespace(" "))

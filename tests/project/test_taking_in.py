@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from refactorer import converter
 from refactorer.project import OtherFile, Others, analyze_file, convert_file
 from refactorer.result import Converted, Result, Unchanged
 
@@ -92,6 +93,21 @@ def test_findings_name_their_file() -> None:
         (one.kind, one.path, one.line) for one in analyze_file(MAIN, path="main.py", others=Others(files)).findings
     }
     assert found == {("training-loop", None, 8), ("batch-loop", "engine.py", 10)}
+
+
+def test_an_analysis_converts_each_text_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    analyze_text = converter.analyze_text
+
+    def counted(text: str, *, path: str) -> converter.Analysis:
+        seen.append(text)
+        return analyze_text(text, path=path)
+
+    monkeypatch.setattr(converter, "analyze_text", counted)
+    monkeypatch.setattr(converter, "convert_text", lambda *_, **__: pytest.fail("a text was converted besides"))
+    files = {"engine": OtherFile("engine.py", ENGINE)}
+    analysis = analyze_file(MAIN, path="main.py", others=Others(files))
+    assert isinstance(analysis.result, Converted) and len(seen) == len(set(seen)) == 2
 
 
 def test_alone_nothing_is_taken_in() -> None:

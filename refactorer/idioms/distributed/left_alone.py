@@ -16,7 +16,7 @@ from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.idioms.distributed.handed import values_handed
 from refactorer.idioms.distributed.leaving import blocks_that_leave, stands_in
 from refactorer.idioms.distributed.wrapper import Wrapper
-from refactorer.outline.classes import class_of_method
+from refactorer.outline.classes import class_of_object
 from refactorer.outline.optimizers import Roles, makes_module
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import names_optimizer, unmoved
@@ -151,10 +151,7 @@ def _keeps_nothing(name: str) -> bool:
 
 def _is_first_of_a_method(program: Program, variable: Variable) -> bool:
     parameter = program.definition(variable)
-    function = program.enclosing_function(parameter) if isinstance(parameter, cst.Param) else None
-    if function is None or class_of_method(program, function) is None:
-        return False
-    return parameter in function.params.params[:1]
+    return isinstance(parameter, cst.Param) and class_of_object(program, parameter) is not None
 
 
 def _is_defined(program: Program, variable: Variable) -> bool:

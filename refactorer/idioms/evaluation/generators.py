@@ -18,9 +18,9 @@ import libcst as cst
 
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
-from refactorer.emit.visible_names import free_names
 from refactorer.idioms.evaluation.made_batches import OF_A_CALL
 from refactorer.idioms.evaluation.parts import Evaluation
+from refactorer.idioms.evaluation.several_sets import name_of_batch
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.outline import Outline
 
@@ -52,8 +52,7 @@ def generator(
 
 def _one_by_one(outline: Outline, iterable: cst.BaseExpression) -> cst.For:
     """`for batch in iterable: yield batch`"""
-    used = {*free_names(iterable), *(variable.name for _, variable in outline.uses(iterable))}
-    name = next(name for name in ("batch", "one_batch", "next_batch") if name not in used)
+    name = name_of_batch(outline, iterable, iterable)
     loop = cst.parse_statement(f"for {name} in batches:\n    yield {name}")
     assert isinstance(loop, cst.For)
     return loop.with_changes(iter=iterable)

@@ -83,7 +83,7 @@ def generator_of_sets(outline: Outline, loop: cst.For, inner: cst.For) -> tuple[
     else:
         bound = [outline.new_name(variable, "write") for variable in own]
         source.target = cst.Tuple([cst.Element(part) for part in (*bound, _bracketed(inner.target))])
-        name = _name_of_batch(outline, inner)
+        name = _batch(outline, inner)
         given = cst.Tuple([cst.Element(part) for part in (*map(outline.new_name, own), *name[1:])], lpar=[], rpar=[])
         fetched = _statement(cst.Yield(given, whitespace_after_yield=_SPACE))
         line = cst.For(name[0], inner.iter, cst.IndentedBlock([fetched]))
@@ -103,11 +103,16 @@ def _bracketed(target: cst.BaseExpression) -> cst.BaseExpression:
     return target.with_changes(**brackets) if isinstance(target, cst.Tuple) and not target.lpar else target
 
 
-def _name_of_batch(outline: Outline, inner: cst.For) -> tuple[cst.Name, cst.Name]:
+def _batch(outline: Outline, inner: cst.For) -> tuple[cst.Name, cst.Name]:
     """The name of a batch in the generator, to bind it and to yield it: the script's own, if it has one."""
     variable = outline.program.variables.get(inner.target)
     if variable is not None and isinstance(inner.target, cst.Name):
         return outline.new_name(variable, "write"), outline.new_name(variable)
-    used = {*free_names(inner.iter), *(variable.name for _, variable in outline.uses(inner))}
-    name = next(name for name in ("batch", "one_batch", "next_batch") if name not in used)
+    name = name_of_batch(outline, inner.iter, inner)
     return cst.Name(name), cst.Name(name)
+
+
+def name_of_batch(outline: Outline, iterable: cst.BaseExpression, code: cst.CSTNode) -> str:
+    """A name for a batch of what a generator goes through, that nothing in some code has."""
+    used = {*free_names(iterable), *(variable.name for _, variable in outline.uses(code))}
+    return next(name for name in ("batch", "one_batch", "next_batch") if name not in used)
