@@ -163,7 +163,8 @@ def uses_of(program: Program, function: cst.FunctionDef) -> list[cst.CSTNode]:
         return [seen.node for seen in program.variables[function.name].reads]
     return [
         node for node in program.find(cst.Attribute)
-        if node.attr.value == function.name.value and may_be_method(program, node, function)
+        # The dotted name of an imported module is an Attribute too, but no part of an expression.
+        if node.attr.value == function.name.value and node in program.order and may_be_method(program, node, function)
     ]  # fmt: skip
 
 

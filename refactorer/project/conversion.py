@@ -98,10 +98,12 @@ class _Files:
         return any(path[-1] == "step" for one in every for path in self.modules.facts_of(one).calls(one.name).names)
 
     def _converted(self, text: str) -> Result:
-        from refactorer.converter import analyze_text, convert_text
-
         if not self.analyzes:
+            from refactorer.converter import convert_text
+
             return convert_text(text, path=self.path, options=self.options)
+        from refactorer.converter import analyze_text
+
         self.analyses[text] = analyze_text(text, path=self.path)
         return self.analyses[text].result
 

@@ -72,3 +72,8 @@ def test_a_method_that_may_be_another_stays(old: str, new: str) -> None:
     assert SCRIPT.count(old) == 1, old
     text = _converted(SCRIPT.replace(old, new))
     assert "self._run_batch(x, y)" in text.replace("self.owner.", "self.").replace("self.trainer_.", "self.")
+
+
+def test_the_name_of_an_imported_module_is_no_use_of_a_method() -> None:
+    text = _converted("from local._run_batch import settings\nfrom other import train\n" + SCRIPT)
+    assert "def _run_batch" not in text
