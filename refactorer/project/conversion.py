@@ -18,6 +18,7 @@ from refactorer.project.facts import Facts, facts_of
 from refactorer.project.files import ALONE, SCRIPT, Others
 from refactorer.project.handed_on import handed_on, reaches, replaces
 from refactorer.project.modules import Function, Modules
+from refactorer.project.named_imports import named_imports
 from refactorer.project.names import Names
 from refactorer.project.own_runtime import hidden_by, own_runtime
 from refactorer.project.remains import changed_copies, definitions, settled
@@ -43,15 +44,20 @@ def convert_file(
     Functions that compute gradients and stand in one of the `others` are taken in, and the evaluations beside them.
     Nothing is taken in for a text of which no other files are known.
     """
-    return _Files(text, path, others, options).result()
+    modules = Modules(others)
+    named = named_imports(text, modules)
+    return named.result_of(_Files(named.text, path, modules, options).result(), text)
 
 
 def analyze_file(text: str, *, path: str = "<string>", others: Others = ALONE) -> Analysis:
     """What the converter sees in a script and the functions that it takes in, with the outcome of a conversion."""
-    files = _Files(text, path, others, None, analyzes=True)
-    result, made = files.result(), files.taken
-    analysis = files.analyses[text if made is None else made.text]
+    modules = Modules(others)
+    named = named_imports(text, modules)
+    files = _Files(named.text, path, modules, None, analyzes=True)
+    result, made = named.result_of(files.result(), text), files.taken
+    analysis = files.analyses[named.text if made is None else made.text]
     findings = analysis.findings if made is None else tuple(placed(made, one) for one in analysis.findings)
+    findings = named.in_file(findings, path)
     return replace(analysis, findings=findings, diagnostics=result.diagnostics, result=result)
 
 
@@ -62,10 +68,9 @@ class _Files:
     """
 
     def __init__(
-        self, text: str, path: str, others: Others, options: Options | None, *, analyzes: bool = False
+        self, text: str, path: str, modules: Modules, options: Options | None, *, analyzes: bool = False
     ) -> None:
-        self.text, self.path, self.options, self.analyzes = text, path, options, analyzes
-        self.modules = Modules(others)
+        self.text, self.path, self.modules, self.options, self.analyzes = text, path, modules, options, analyzes
         self.taken: Combined | None = None
         self.analyses: dict[str, Analysis] = {}
 

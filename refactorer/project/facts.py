@@ -59,9 +59,13 @@ class Facts:
         self.functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
         self._calls: dict[str, Calls] = {}
 
+    def imports_of(self, name: str) -> list[Imported]:
+        """All imports that bind a name."""
+        return self._imports_of.get(name, [])
+
     def imported(self, name: str) -> Imported | None:
         """The only import that binds a name, if nothing else at the top of the file does."""
-        found = self._imports_of.get(name, [])
+        found = self.imports_of(name)
         return found[0] if len(found) == 1 and found[0].line and self.bindings(name) == 1 else None
 
     def function(self, name: str) -> ast.FunctionDef | None:
