@@ -152,6 +152,9 @@ def _must_be_valid(result: Converted) -> None:
 
 
 def _each(work: Callable[[str], FileReport], paths: Sequence[str], jobs: int | None) -> list[FileReport]:
+    from refactorer.project import forget
+
+    forget()
     if jobs is None:
         jobs = (os.cpu_count() or 1) if len(paths) >= _FILES_WORTH_PROCESSES else 1
     if jobs == 1 or len(paths) < 2 or STDIN in paths:

@@ -20,6 +20,7 @@ from refactorer.idioms.evaluation.obstacles import OF_A_CLASS, USED_ELSEWHERE
 from refactorer.idioms.evaluation.opened_bars import with_opened_bars
 from refactorer.idioms.evaluation.opened_guards import with_opened_guards
 from refactorer.idioms.evaluation.rounds import with_rounds
+from refactorer.kept_names import exported, marked, unmarked
 from refactorer.lightning.traps import CODE as TRAP_CODE
 from refactorer.options import Options
 from refactorer.original_lines import OriginalLines, Prepared
@@ -64,20 +65,25 @@ class Analysis:
     result: Result
 
 
-def convert_text(text: str, *, path: str = "<string>", options: Options | None = None) -> Result:
-    """Converts the text of one script; never raises for bad input."""
+def convert_text(
+    text: str, *, path: str = "<string>", options: Options | None = None, used: Sequence[str] = ()
+) -> Result:
+    """Converts the text of one script; never raises for bad input.
+
+    `used` are names of the script, and methods as `.method`, that other files use: those stay.
+    """
     result: Result = Unchanged(path)
     for form in (options or Options()).forms():
-        result = _Conversion(text, path, form).result()
+        result = _Conversion(marked(text, [*exported(text), *used]), path, form).result()
         if not any(diagnostic.code == TRAP_CODE for diagnostic in result.diagnostics):
             break
-    return result
+    return unmarked(result)
 
 
-def analyze_text(text: str, *, path: str = "<string>") -> Analysis:
+def analyze_text(text: str, *, path: str = "<string>", used: Sequence[str] = ()) -> Analysis:
     """What the converter sees in a script, with the outcome of a conversion."""
-    conversion = _Conversion(text, path, Options())
-    result = conversion.result()
+    conversion = _Conversion(marked(text, [*exported(text), *used]), path, Options())
+    result = unmarked(conversion.result())
     return Analysis(conversion.findings(), result.diagnostics, result)
 
 

@@ -13,7 +13,7 @@ from refactorer.diagnostics import Diagnostic
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
-_SKIPPED = frozenset(
+SKIPPED = frozenset(
     (".git", ".hg", ".svn", ".bzr", "__pycache__", "__pypackages__", "node_modules", "site-packages")
     + (".venv", ".tox", ".nox", ".eggs", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".ipynb_checkpoints")
 )
@@ -92,7 +92,7 @@ class _Search:
                 yield name
 
     def _skips(self, entry: os.DirEntry[str]) -> bool:
-        if entry.name in _SKIPPED or (self._exclude and os.path.realpath(entry.path) == self._exclude):
+        if entry.name in SKIPPED or (self._exclude and os.path.realpath(entry.path) == self._exclude):
             return True
         return any(os.path.lexists(os.path.join(entry.path, mark)) for mark in _ENVIRONMENT_MARKS)
 

@@ -12,6 +12,7 @@ import libcst as cst
 
 from refactorer.diagnostics import Diagnostic
 from refactorer.emit.check import unbound_names
+from refactorer.idioms.evaluation.out_of_sight import IN_ANOTHER_FILE
 from refactorer.options import Options
 from refactorer.project.combined import Combined, combined
 from refactorer.project.facts import Facts, facts_of
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 TAKEN, LEFT = "N108", "N109"
 _TRAINS = re.compile("epoch|optim|train", re.IGNORECASE)
+_STEP = re.compile(r"\bdef (?:validation|test)_step\(")
 Found = TypeVar("Found", "Diagnostic", "Finding")
 
 
@@ -84,18 +86,39 @@ class _Files:
 
     def _with_others(self) -> Result:
         plain = self._converted(self.text)
+        if isinstance(plain, Converted):
+            return self._with_evaluations(plain)
         facts = facts_of(self.text) if isinstance(plain, Unchanged) and _TRAINS.search(self.text) else None
         if facts is None or not any(self.modules.learns(one) for one in self.modules.called_by(SCRIPT, facts)):
             return plain
         try:
             script = Script(self.text, facts, self.modules)
             training = [one for one in script.called() if self.modules.learns(one)]
-            return self._with(script, training) if training else plain
+            needed = self._with_inner(training, self.modules.learns)
+            return self._with(script, needed, self._evaluating(script, needed)) if needed else plain
         except Stays as stays:
             noted = (self._left(script, stays),) if self._steps(stays.function) else ()
             return replace(plain, diagnostics=(*plain.diagnostics, *noted))
         except (cst.ParserSyntaxError, cst.CSTValidationError, RecursionError):
             return plain  # Python reads one of the files, but LibCST does not
+
+    def _with_evaluations(self, plain: Converted) -> Result:
+        """The result for a script that trains by itself, with evaluations of other files if the Trainer runs them."""
+        overlooked = any(note.code == "N102" and note.message.endswith(IN_ANOTHER_FILE) for note in plain.diagnostics)
+        facts = facts_of(self.text) if overlooked else None
+        if facts is None:
+            return plain
+        try:
+            script = Script(self.text, facts, self.modules)
+            evaluating = self._evaluating(script, [])
+            result = self._with(script, [], evaluating) if evaluating else plain
+        except (Stays, cst.ParserSyntaxError, cst.CSTValidationError, RecursionError):
+            result = plain
+        taken = any(note.code == TAKEN for note in result.diagnostics)
+        if taken and _evaluations(result) > _evaluations(plain) and _literal(result) <= _literal(plain):
+            return result
+        self.taken = None
+        return plain
 
     def _steps(self, function: Function) -> bool:
         """Whether a function trains: it steps an optimizer, itself or in others that compute gradients."""
@@ -106,29 +129,27 @@ class _Files:
         if not self.analyzes:
             from refactorer.converter import convert_text
 
-            return convert_text(text, path=self.path, options=self.options)
+            return convert_text(text, path=self.path, options=self.options, used=self.modules.others.used)
         from refactorer.converter import analyze_text
 
-        self.analyses[text] = analyze_text(text, path=self.path)
+        self.analyses[text] = analyze_text(text, path=self.path, used=self.modules.others.used)
         return self.analyses[text].result
 
-    def _with(self, script: Script, training: list[Function]) -> Result:
+    def _with(self, script: Script, needed: list[Function], evaluating: list[Function]) -> Result:
         """The result with all functions that train, and as many evaluations as become part of it.
 
         Raises:
-            Stays: one of the functions that train does not become part of it.
+            Stays: one of the functions that train does not become part of it, or no evaluation if there are none.
         """
-        needed = self._with_inner(training, self.modules.learns)
-        self._refuse(script, needed)
-        evaluating = self._evaluating(script, needed)
+        self._refuse(script, needed or evaluating)
         while True:
             made = self._combined(script, needed, evaluating)
             result = self._converted(made.text)
-            if not isinstance(result, Converted) and evaluating:
+            if not isinstance(result, Converted) and evaluating and needed:
                 evaluating = []
                 continue
             if not isinstance(result, Converted):
-                raise Stays(training[0], _reason(result))
+                raise Stays(made.definitions[0].function, _reason(result))
             left = definitions(result.after)
             stuck = [one.function for one in made.definitions if one.name in left and one.function in needed]
             if stuck:
@@ -153,8 +174,11 @@ class _Files:
 
     def _combined(self, script: Script, needed: list[Function], evaluating: list[Function]) -> Combined:
         """The script with functions taken in; evaluations that cannot be are left out, and no longer in the list."""
+        first = (needed or evaluating)[0]
         while True:
             evaluating[:] = self._reached(script, needed, evaluating)
+            if not needed and not evaluating:
+                raise Stays(first, "it cannot be taken in")
             try:
                 return combined(script, [*needed, *evaluating], Names(script, self.modules, self._patched))
             except Stays as stays:
@@ -181,7 +205,13 @@ class _Files:
 
     def _refuse(self, script: Script, functions: list[Function]) -> None:
         """Raises Stays where names may mean something else than they seem to."""
-        first = functions[0]
+        self._refuse_project(script, functions[0])
+        for function in functions:
+            obstacle = self._obstacle(script, function)
+            if obstacle is not None:
+                raise Stays(function, obstacle)
+
+    def _refuse_project(self, script: Script, first: Function) -> None:
         if any(file.path == self.path for file in self.modules.others.files.values()):
             raise Stays(first, "another file imports the script")
         if any(facts.opaque or replaces(facts) for facts in self._everything.values()):
@@ -192,10 +222,6 @@ class _Files:
             raise Stays(first, "a file of the project changes where modules are found")
         if script.starred is None:
             raise Stays(first, "the script has a `from ... import *`, which may bind any name")
-        for function in functions:
-            obstacle = self._obstacle(script, function)
-            if obstacle is not None:
-                raise Stays(function, obstacle)
 
     @cached_property
     def _handed_on(self) -> frozenset[str]:
@@ -251,6 +277,16 @@ def placed(made: Combined, found: Found) -> Found:
     """A diagnostic or a finding of the combined text, where the user has its line."""
     place = made.places[found.line - 1] if 0 < found.line <= len(made.places) else None
     return replace(found, line=place.line, path=place.path or found.path) if place is not None else found
+
+
+def _evaluations(result: Result) -> int:
+    """How many evaluations the Trainer runs in a result."""
+    return len(_STEP.findall(result.after)) if isinstance(result, Converted) else 0
+
+
+def _literal(result: Result) -> int:
+    """How much of a result is literal."""
+    return sum(note.code in ("N101", "N103", "N104") for note in result.diagnostics)
 
 
 def _reason(result: Result) -> str:

@@ -82,6 +82,11 @@ class Facts:
         """All names that the file binds at its top, or in functions for its top."""
         return self.rebound.union(self._bound)
 
+    @property
+    def classes(self) -> frozenset[str]:
+        """The classes at the top of the file."""
+        return frozenset(node.name for node in self.tree.body if isinstance(node, ast.ClassDef))
+
     def calls(self, function: str = "") -> Calls:
         """The calls in a function, or in the whole file."""
         if function not in self._calls:

@@ -30,9 +30,12 @@ class Others:
     """The files that the imports of a script lead to, directly or through others, by reference.
 
     The mapping may look for a file when it is asked for it. One of the path of the script is the script itself.
+
+    `used` are the names of the script, and its methods as `.method`, that files of the project use.
     """
 
     files: Mapping[str, OtherFile] = field(default_factory=lambda: MappingProxyType({}))
+    used: tuple[str, ...] = ()
 
 
 ALONE = Others()

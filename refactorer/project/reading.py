@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 
-from refactorer.files import read_source
 from refactorer.project.facts import facts_of
 from refactorer.project.files import ALONE, SCRIPT, OtherFile, Others, references_of
-from refactorer.source import Source, SourceError
+from refactorer.project.importers import used_elsewhere
+from refactorer.project.texts import text_of
+from refactorer.source import Source
 
 
 def read_others(source: Source) -> Others:
@@ -19,8 +19,9 @@ def read_others(source: Source) -> Others:
 
     A file that cannot be found, read, or written in the script's own encoding is left out.
     """
-    known = os.path.isfile(source.path) and "import" in source.text
-    return Others(_Files(source)) if known else ALONE
+    if not os.path.isfile(source.path) or "import" not in source.text:
+        return ALONE
+    return Others(_Files(source), used_elsewhere(source) if "backward" in source.text else ())
 
 
 class _Files(Mapping[str, OtherFile]):
@@ -104,23 +105,13 @@ def _may_be_elsewhere(folder: str, name: str) -> bool:
 
 def _text(path: str, encoding: str) -> str | None:
     """The text of a file, if it can be read, and written in an encoding."""
+    text = text_of(path)
     try:
-        status = os.stat(path)
-        text = _read(path, status.st_mtime_ns, status.st_size)
         if text is not None and not text.isascii():
             text.encode(encoding)
-    except (OSError, UnicodeEncodeError, LookupError):
+    except (UnicodeEncodeError, LookupError):
         return None
     return text
-
-
-@lru_cache(maxsize=1024)
-def _read(path: str, modified: int, size: int) -> str | None:
-    """The text of a file in this state, read once for all the scripts that import it."""
-    try:
-        return read_source(path).text
-    except SourceError:
-        return None
 
 
 def _shown(path: str, script: str, folder: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from refactorer import converter
@@ -99,9 +101,9 @@ def test_an_analysis_converts_each_text_once(monkeypatch: pytest.MonkeyPatch) ->
     seen: list[str] = []
     analyze_text = converter.analyze_text
 
-    def counted(text: str, *, path: str) -> converter.Analysis:
+    def counted(text: str, *, path: str, used: Sequence[str]) -> converter.Analysis:
         seen.append(text)
-        return analyze_text(text, path=path)
+        return analyze_text(text, path=path, used=used)
 
     monkeypatch.setattr(converter, "analyze_text", counted)
     monkeypatch.setattr(converter, "convert_text", lambda *_, **__: pytest.fail("a text was converted besides"))

@@ -12,6 +12,7 @@ from refactorer.idioms.shapes import method_calls
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
+IN_ANOTHER_FILE = "stands in another file"
 _WORDS = ("test", "val", "eval", "acc", "infer")
 _LIBRARIES = ("torch", "numpy", "builtins", "tqdm", "copy", "sklearn", "time", "os", "sys", "logging", "random")
 
@@ -33,7 +34,7 @@ def out_of_sight(outline: Outline, roles: Roles) -> Iterator[tuple[cst.CSTNode, 
         data = any("loader" in one.lower() for one in given)
         if set(given) & models and data and any(word in (origin or "").lower() for word in _WORDS):
             seen.add(name)
-            yield call, f"{name}() stands in another file"
+            yield call, f"{name}() {IN_ANOTHER_FILE}"
 
 
 def _imported(program: Program, call: cst.Call) -> str | None:
