@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fixtures_harness import Runner, first_difference
-from tests.idioms.device_harness import converted, script, step_of
+from tests.fixtures_harness import Runner
+from tests.idioms.device_harness import checked, script, step_of
 
 MOVES = "if {test}:\n    x, y = x.cuda(), y.cuda()"
-
-
-def checked(before: str, runner: Runner) -> tuple[str, list[str]]:
-    text, notes = converted(before)
-    assert first_difference(runner.run(before), runner.run(text)) is None
-    return text, notes
 
 
 @pytest.mark.parametrize(

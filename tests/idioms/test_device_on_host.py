@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fixtures_harness import Runner, first_difference
-from tests.idioms.device_harness import A_LIST, DATALOADER, converted, script, step_of
+from tests.fixtures_harness import Runner
+from tests.idioms.device_harness import A_LIST, DATALOADER, checked, script, step_of
 
 FRONT = "device = torch.device('cpu')\nmodel.to(device)"
 LATE = "x, y = x.to(device), y.to(device)"
-
-
-def checked(before: str, runner: Runner) -> tuple[str, list[str]]:
-    text, notes = converted(before)
-    assert first_difference(runner.run(before), runner.run(text)) is None
-    return text, notes
 
 
 @pytest.mark.parametrize(
