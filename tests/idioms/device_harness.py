@@ -6,6 +6,7 @@ import textwrap
 
 from refactorer.converter import convert_text
 from refactorer.result import Converted
+from tests.fixtures_harness import Runner, first_difference
 
 SCRIPT = """
 import argparse
@@ -43,6 +44,13 @@ def converted(text: str) -> tuple[str, list[str]]:
     result = convert_text(text)
     assert isinstance(result, Converted), result.diagnostics
     return result.after, [diagnostic.code for diagnostic in result.diagnostics]
+
+
+def checked(before: str, runner: Runner) -> tuple[str, list[str]]:
+    """What a script becomes, which trains the same, and the codes of the notes on it."""
+    text, notes = converted(before)
+    assert first_difference(runner.run(before), runner.run(text)) is None
+    return text, notes
 
 
 def step_of(after: str) -> str:

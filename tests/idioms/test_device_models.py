@@ -90,7 +90,6 @@ for epoch in range(2):
     "moves",
     [
         "if args.cpu:\n    model.cpu()\nelif args.lr:\n    model.cuda()",
-        "if args.cpu == False:\n    model.cuda()",
         "if not args.cpu:\n    model.to(device)",
         "try:\n    model.cuda()\nexcept AssertionError:\n    pass",
         "args.cpu or model.cuda()",
@@ -108,6 +107,7 @@ def test_a_move_that_is_not_always_made_does_not_choose_the_device(moves: str) -
     [
         ("model.cuda()", "device='cuda'"),
         ("if args.cpu:\n    model.cpu()\nelse:\n    model.cuda()", "device='cpu' if args.cpu else 'cuda'"),
+        ("if args.cpu == False:\n    model.cuda()", "device='cuda' if args.cpu == False else 'cpu'"),
         ("model.to(device)", "device=device"),
         ("if not args.cpu:\n    model.to(available_device)", "device=available_device"),
     ],

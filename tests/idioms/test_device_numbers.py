@@ -159,3 +159,13 @@ def test_a_number_that_changes_names_no_one_device(runner: Runner) -> None:
     text, _ = converted(before)
     assert 'f"cuda:{self.rank}"' in step_of(text)
     assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+def test_a_network_whose_optimizer_is_not_known(runner: Runner) -> None:
+    lines = front("gpu = 0", "model = model.cuda(gpu)")
+    before = script("x, y = x.cuda(gpu), y.cuda(gpu)", lines).replace("torch.optim.SGD", "getattr(torch.optim, 'SGD')")
+    text, notes = converted(before)
+    assert (
+        "device=next(model.parameters()).device" in text and "model = model.cuda(gpu)" in text and "N105" not in notes
+    )
+    assert first_difference(runner.run(before), runner.run(text)) is None

@@ -21,7 +21,7 @@ def apply(outline: Outline, roles: Roles) -> None:
     unwrap(outline)
     choice = find_choice(outline, roles)
     if choice is not None and choice.expression is not None:
-        outline.device = _named(outline, choice) or choice.expression
+        outline.device = (None if choice.by_number else _named(outline, choice)) or choice.expression
     _strip(outline, choice)
     if choice is not None:
         follow(outline, roles, choice)

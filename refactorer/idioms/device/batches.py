@@ -17,19 +17,27 @@ from refactorer.analysis.walk import children, walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.device.aliases import root_of
 from refactorer.idioms.device.choice import Choice, place_named, says_it_otherwise, target_of, without_device
-from refactorer.idioms.device.collections import items_of, means_the_same, source_of_copy, without_moves
+from refactorer.idioms.device.collections import (
+    items_of,
+    means_the_same,
+    moved_item,
+    moved_items,
+    source_of_copy,
+    without_moves,
+)
 from refactorer.idioms.device.conditions import condition_of
-from refactorer.idioms.device.lines import bare_texts, drop_idle, idle_lines, paired, text_of
+from refactorer.idioms.device.lines import bare_texts, bracketed, drop_idle, idle_lines, paired, text_of
 from refactorer.idioms.device.makers import gives_plain_batches, is_counted
 from refactorer.idioms.device.numbered import asked_for
 from refactorer.idioms.device.parts import Parts
-from refactorer.idioms.device.remarks import without_remarks
+from refactorer.idioms.device.remarks import without_remark, without_remarks
 from refactorer.idioms.device.spread import is_spread
 from refactorer.idioms.shapes import is_none, is_none_test
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.comments import comments_of, footer_of, with_comments
+from refactorer.outline.device_uses import has_own
 from refactorer.outline.outline import Outline
 
 
@@ -111,11 +119,14 @@ class _Stripping(Parts):
     whole: Variable | None
     iterable: cst.BaseExpression | None
     edits: dict[cst.CSTNode, Edit] = field(default_factory=dict)
+    items: set[tuple[Variable | None, str]] = field(default_factory=set)
 
     # --- statements -----------------------------------------------------------------------------------------------
 
     def lines(self, lines: Iterable[cst.CSTNode]) -> None:
         for line in lines:
+            if self._moves_items(line):
+                continue
             if isinstance(line, cst.If):
                 asks = self._asks_for_device(line.test)
                 self._branches(line) if asks is None else self._device_branch(line, asks)
@@ -128,6 +139,22 @@ class _Stripping(Parts):
                     self._small(small)
             else:
                 self._look(line)
+
+    def _moves_items(self, line: cst.CSTNode) -> bool:
+        """`x[0] = x[0].to(device)` for one item of a part of the batch, such as a list, or in a loop for all."""
+        item, every = moved_item(self.outline, line, self.choice), moved_items(self.outline, line, self.choice)
+        part = every if item is None else item.value
+        variable = self.outline.variable(part) if part is not None else None
+        if variable is None or variable not in self.raw:
+            return False
+        self._require_plain_moves(line)
+        if item is None:
+            self.raw.discard(variable)
+            self.edits[line] = None
+        else:
+            self.items.add((variable, text_of(item)))
+            self.edits[line.body[0].value] = item  # type: ignore[attr-defined]
+        return True
 
     def _asks_for_device(self, test: cst.BaseExpression) -> bool | None:
         """Whether a test asks for the device, or (False) for the CPU; None if it asks for neither."""
@@ -164,6 +191,7 @@ class _Stripping(Parts):
                 if not names:
                     self._look(place)
                 moved -= variables
+            self.items = {(variable, item) for variable, item in self.items if variable not in variables}
         self.raw = moved
 
     def _copy(self, small: cst.Assign, place: cst.CSTNode, given: cst.BaseExpression, source: cst.CSTNode) -> None:
@@ -183,6 +211,7 @@ class _Stripping(Parts):
         """Any other condition: what is a part of the batch behind it has to be one on both ways."""
         self._look(line.test)
         before, checked = set(self.raw), none_checked(self.outline, line.test)
+        items = set(self.items)
         self.raw = before - {checked[0]} if checked is not None and not checked[1] else before
         self.lines(block_lines(line.body))
         first = self.raw
@@ -191,6 +220,7 @@ class _Stripping(Parts):
             self.lines([line.orelse])
         elif line.orelse is not None:
             self.lines(block_lines(line.orelse.body))
+        self.items = items
         if first - before != self.raw - before:
             raise Obstacle(line, "a part of the batch has another name under a condition")
         self._refuse_others(line, first ^ self.raw)
@@ -232,9 +262,12 @@ class _Stripping(Parts):
         self.raw = after
         if bare_texts(self._done(first)) == bare_texts(self._done(others)):
             done = self._done(first) or self._done(others)
+            if not done:
+                self.edits[line] = None
+                return
             footer = [*footer_of(line), *(footer_of(line.orelse) if line.orelse is not None else [])]
             done[0] = with_comments(done[0], [*comments_of(line), *footer])
-            self.edits[line] = done
+            self.edits[line] = done if bare_texts(done) else [without_remark(part) for part in done]
 
     def _done(self, lines: list[cst.CSTNode]) -> list[cst.CSTNode]:
         return list(apply(cst.IndentedBlock(lines), self.edits).body) if lines else []  # type: ignore[arg-type]
@@ -258,6 +291,10 @@ class _Stripping(Parts):
                 return
             raise Obstacle(node, "the expressions for the devices differ")
         if isinstance(node, cst.IfExp) and self._moves_something(node):
+            return
+        if self.is_on_host(node) or self._looked_at_on_host(node):
+            return
+        if isinstance(node, cst.Subscript) and (self.outline.variable(node.value), text_of(node)) in self.items:
             return
         if self.is_size(node) or (isinstance(node, cst.BaseComp) and self._looked_at_items(node)):
             return
@@ -286,6 +323,29 @@ class _Stripping(Parts):
             return False
         self.edits[node] = left
         return True
+
+    def _looked_at_on_host(self, node: cst.CSTNode) -> bool:
+        """Brings a part back that the script turns into an array, or copies before it is moved: `y.cpu().numpy()`."""
+        method = node.func if isinstance(node, cst.Call) and not node.args else None
+        if not isinstance(method, cst.Attribute) or not self.is_part(method.value):
+            return False
+        copies = method.attr.value == "clone" and self._is_moved(method.value)
+        if (not copies and method.attr.value != "numpy") or has_own(self.outline.program, method.attr.value, "cpu"):
+            return False
+        self._keep_on_device(method.value)
+        place = cst.Attribute(cst.Name("x"), cst.Name("cpu"))
+        brought = cst.Call(place.with_changes(value=bracketed(self.edits.get(method.value, method.value))))  # type: ignore[arg-type]
+        self.edits[node] = cst.Call(method.with_changes(value=brought))
+        return True
+
+    def _is_moved(self, part: cst.CSTNode) -> bool:
+        """Whether the step moves what a part is a part of."""
+        root = self.outline.variable(root_of(self.outline, part))
+        moves = (node for body in self.outline.hooks.values() for node in walk(*body) if isinstance(node, cst.Call))
+        return any(
+            self.choice.is_moved_to(target_of(self.outline, node)) and self.outline.variable(node.func.value) is root  # type: ignore[attr-defined]
+            for node in moves if root is not None
+        )  # fmt: skip
 
     def _looked_at_items(self, node: cst.BaseComp) -> bool:
         """Looks at what is done with each item of a part of the batch, such as a list; False if it is none."""

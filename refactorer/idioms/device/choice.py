@@ -7,11 +7,15 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.idioms.device.conditions import AVAILABLE, MAIN, OTHER, Target, condition_around, conditions_around
+from refactorer.idioms.device.conditions import AVAILABLE, ELSEWHERE, MAIN, OTHER, condition_around, conditions_around
 from refactorer.idioms.device.lines import bracketed, text_of
-from refactorer.idioms.device.numbered import composed, is_where_model_is, names_number, visible_text, without_number
+from refactorer.idioms.device.made import writes_of
+from refactorer.idioms.device.named import Target, last_name, setting_of
+from refactorer.idioms.device.numbered import composed, names_number, visible_text, without_number
+from refactorer.idioms.device.stateless import moves_nothing
 from refactorer.idioms.device.twins import cuda_twins, passed_on
-from refactorer.idioms.device.visible import visible, writes_of
+from refactorer.idioms.device.visible import visible
+from refactorer.idioms.device.where_model_is import is_where_model_is, place_of_network
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
@@ -36,13 +40,15 @@ class Choice:
     """The one device that the script moves its training to.
 
     `expression` is what the Trainer is given; None where it has to ask the model. `condition` says when CUDA is used at
-    all; None if there is no condition. `twins` are other names for the same device, where `condition` holds.
+    all; None if there is no condition. `twins` are other names for the same device, where `condition` holds. A device
+    that is known by its number is the place of the model, which the script has moved there.
     """
 
     target: Target
     expression: cst.BaseExpression | None
     condition: Target | None = None
     twins: frozenset[Target] = frozenset()
+    by_number: bool = False
 
     @property
     def is_cuda(self) -> bool:
@@ -68,9 +74,7 @@ def find_choice(outline: Outline, roles: Roles) -> Choice | None:
     variables = {target for target in targets if target[0] == "variable"}
     only = next(iter(variables or targets), None) if len(variables or targets) == 1 else None
     if only is not None and _is_number(outline, moves, only):
-        where = visible(outline, only) is not None
-        found = [call for call, target in moves if target == only]
-        return Choice(only, None) if where and is_where_model_is(outline, roles, found) else None
+        return _number(outline, roles, only, [call for call, target in moves if target == only])
     if len(variables) == 1:  # the other moves stay as they are
         target = variables.pop()
         expression = visible(outline, target)
@@ -92,6 +96,21 @@ def find_choice(outline: Outline, roles: Roles) -> Choice | None:
     return _cuda(outline, [call for call, _ in moves], target, device) if named and device is not None else None
 
 
+def _number(outline: Outline, roles: Roles, target: Target, moves: list[cst.Call]) -> Choice | None:
+    """The device of the model, if the script has moved it to the number; under one condition, if all moves have one."""
+    if visible(outline, target) is None:
+        return None
+    if not is_where_model_is(outline, roles, moves):
+        place = place_of_network(outline, target, moves)
+        return Choice(target, place, by_number=True) if place is not None else None
+    around = {frozenset(found) for found in _around(outline, moves)}
+    conditions = around.pop() if len(around) == 1 else frozenset()
+    condition = next(iter(conditions)) if len(conditions) == 1 else OTHER
+    asked = condition[1] if condition[0] == "not" else condition
+    known = condition != OTHER and visible(outline, asked) is not None  # type: ignore[arg-type]
+    return Choice(target, None, condition if known else None, by_number=True)
+
+
 def says_it_otherwise(call: cst.CSTNode, target: Target) -> bool:
     """Whether a move names the device by a number or a text: it counts where no other move does."""
     plain = call.func.attr.value == "to"  # type: ignore[attr-defined]
@@ -108,7 +127,7 @@ def _says_device(target: Target) -> bool:
 
 def _name_of(target: Target) -> str:
     """The name of a variable or a setting."""
-    return target[1].name if isinstance(target[1], Variable) and target[0] == "variable" else str(target[-1])
+    return target[1].name if isinstance(target[1], Variable) and target[0] == "variable" else last_name(target)
 
 
 def _is_number(outline: Outline, moves: list[tuple[cst.Call, Target]], target: Target) -> bool:
@@ -129,14 +148,17 @@ def _cuda(
     outline: Outline, moves: list[cst.Call], target: Target, device: cst.BaseExpression
 ) -> Choice | None:  # fmt: skip
     """CUDA, in any case or under the one condition that all moves have."""
-    around = [{_seen_by_driver(outline, found) for found in conditions_around(outline, call)} for call in moves]
+    moves = [call for call in moves if not moves_nothing(outline.program, call)] or moves
+    around = _around(outline, moves)
+    if any(ELSEWHERE in found for found in around):
+        return None
     if {MAIN} in around:  # whoever imports the file may have no CUDA, unless the training needs it
         around = [{OTHER} if found == {MAIN} else found for found in around]
     around = [found - {MAIN} for found in around]
     alone = {next(iter(found), None) for found in around if len(found) <= 1}
     parts = set().union(*(found for found in around if len(found) > 1))
     if None in alone:
-        alone.discard(OTHER)  # CUDA is needed in any case
+        alone = {found for found in alone if found is None or not _compares(found)}  # CUDA is needed in any case
         parts.clear()
     if not parts <= alone | {OTHER}:
         return None
@@ -156,6 +178,17 @@ def _cuda(
     return Choice(target, cst.IfExp(test, *(reversed(devices) if negated else devices)), condition)
 
 
+def _compares(condition: Target) -> bool:
+    """Whether a condition is a comparison, or is not known."""
+    asked = condition[1] if condition[0] == "not" else condition
+    return condition == OTHER or (isinstance(asked, tuple) and asked[0] == "test")
+
+
+def _around(outline: Outline, moves: list[cst.Call]) -> list[set[Target]]:
+    """The conditions under which each move is made, in the names of the driver."""
+    return [{_seen_by_driver(outline, found) for found in conditions_around(outline, call)} for call in moves]
+
+
 def _is_of_training(outline: Outline, call: cst.Call) -> bool:
     places = [outline.site.epoch_loop, *outline.consumed, *outline.methods.values()]
     return any(outline.program.contains(place, call) for place in places)
@@ -173,7 +206,7 @@ def made_as(outline: Outline, target: Target) -> cst.BaseExpression | None:
     """What a device is made with, where the file shows it."""
     program, variable = outline.program, target[1]
     if target[0] == "setting":
-        writes = writes_of(outline, str(target[2]))
+        writes = writes_of(outline, last_name(target))
         return program.bound_to(writes[0]) if len(writes) == 1 else None
     if not isinstance(variable, Variable):
         return None
@@ -290,11 +323,9 @@ def place_named(outline: Outline, place: cst.BaseExpression, by_number: bool = F
     if text is not None:
         return text
     if isinstance(place, cst.Attribute):
-        owner = outline.variable(place.value)
         name = place.attr.value
         named = by_number or names_number(name) or "device" in name.lower()
-        simple = owner is not None and named and isinstance(place.value, cst.Name)
-        return ("setting", owner, name) if simple else None
+        return setting_of(outline, place) if named else None
     variable = outline.variable(place)
     if variable is None:
         return None

@@ -8,7 +8,9 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.idioms.device.choice import Choice, target_of, types_in
 from refactorer.idioms.device.data import is_fresh
+from refactorer.idioms.device.lines import text_of
 from refactorer.idioms.shapes import is_none, is_none_test
+from refactorer.outline.blocks import block_lines
 from refactorer.outline.outline import Outline
 
 _READING = {"items", "keys", "values", "get"}
@@ -136,6 +138,37 @@ def _is_item(outline: Outline, node: cst.Subscript, changes: bool) -> bool:
         return changes
     sliced = any(isinstance(element.slice, cst.Slice) for element in node.slice)
     return not sliced or (isinstance(parent, cst.Arg) and bool(parent.star))
+
+
+_Kinds = tuple[type[cst.CSTNode], ...]
+
+
+def moved_item(
+    outline: Outline, line: cst.CSTNode, choice: Choice, kinds: _Kinds = (cst.Integer, cst.SimpleString)
+) -> cst.Subscript | None:  # fmt: skip
+    """The item of `x[0] = x[0].to(device)`."""
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+    if not isinstance(small, cst.Assign) or len(small.targets) != 1 or not isinstance(small.value, cst.Call):
+        return None
+    place, call = small.targets[0].target, small.value
+    if not isinstance(place, cst.Subscript) or not isinstance(place.value, cst.Name) or types_in(call):
+        return None
+    if not choice.is_moved_to(target_of(outline, call)) or not isinstance(call.func, cst.Attribute):
+        return None
+    index = place.slice[0].slice if len(place.slice) == 1 else None
+    known = isinstance(index, cst.Index) and isinstance(index.value, kinds)
+    return place if known and text_of(place) == text_of(call.func.value) else None
+
+
+def moved_items(outline: Outline, loop: cst.CSTNode, choice: Choice) -> cst.BaseExpression | None:
+    """The list of `for i in range(len(x)): x[i] = x[i].to(device)`."""
+    if not isinstance(loop, cst.For) or loop.orelse is not None or not isinstance(loop.target, cst.Name):
+        return None
+    lines = block_lines(loop.body)
+    item = moved_item(outline, lines[0], choice, (cst.Name,)) if len(lines) == 1 else None
+    if item is None or "#" in text_of(loop) or text_of(item.slice[0]) != loop.target.value:
+        return None
+    return item.value if text_of(loop.iter) == f"range(len({text_of(item.value)}))" else None
 
 
 def _is_length(outline: Outline, arg: cst.Arg) -> bool:

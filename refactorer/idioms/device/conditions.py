@@ -5,16 +5,16 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.idioms.device.lines import text_of
+from refactorer.idioms.device.named import Target, setting_of, test_of
 from refactorer.outline.outline import Outline
 
-Target = tuple[object, ...]
-"""What a move names: ("variable", v), ("setting", v, name), ("cuda",) or, for any other device, its text.
-
-Conditions are written the same way, and ("available",) is whether there is CUDA, ("not", c) the opposite of another.
-"""
+_HOLDING = ("cuda", "gpu", "cpu")
+_FAILING = ("cpu", "is None")  # what a comparison says that does not ask for CUDA
 
 OTHER: Target = ("other",)
 """A condition that does not ask for CUDA."""
+ELSEWHERE: Target = ("elsewhere",)
+"""CUDA is another device there."""
 AVAILABLE: Target = ("available",)
 MAIN: Target = ("main",)
 """The file is run, and not imported."""
@@ -46,10 +46,10 @@ def _asked(outline: Outline, test: cst.BaseExpression, words: tuple[str, ...]) -
     if isinstance(test, cst.Call):
         name = outline.program.qualified_name(test.func)
         return AVAILABLE if name == "torch.cuda.is_available" and not test.args else None
-    if isinstance(test, cst.Attribute) and isinstance(test.value, cst.Name):
-        owner = outline.variable(test.value)
-        asks = _speaks_of(test.attr.value, words)
-        return ("setting", owner, test.attr.value) if owner is not None and asks else None
+    if isinstance(test, cst.Attribute):
+        return setting_of(outline, test) if _speaks_of(test.attr.value, words) else None
+    if isinstance(test, (cst.Comparison, cst.BooleanOperation)):
+        return test_of(outline, test) if _speaks_of(text_of(test), _FAILING if "cpu" in words else _HOLDING) else None
     variable = outline.variable(test)
     if variable is None:
         return None
@@ -86,8 +86,17 @@ def conditions_around(outline: Outline, call: cst.CSTNode) -> set[Target]:
             found.add(MAIN if is_main_guard(outer) else _condition_in(outline, outer, inner) or OTHER)
         elif isinstance(outer, (cst.Try, cst.TryStar, cst.Match, cst.BooleanOperation)):
             found.add(OTHER)
+        elif _chooses(outline, outer):
+            found.add(ELSEWHERE)
         inner = outer
     return found
+
+
+def _chooses(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a node is `with torch.cuda.device(1):`, in which CUDA is another device."""
+    items = node.items if isinstance(node, cst.With) else ()
+    names = (outline.program.qualified_name(item.item.func) for item in items if isinstance(item.item, cst.Call))
+    return any((name or "").startswith("torch.cuda.device") for name in names)
 
 
 def condition_around(outline: Outline, call: cst.CSTNode) -> Target | None:

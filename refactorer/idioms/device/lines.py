@@ -54,11 +54,17 @@ def _is_idle(small: cst.BaseSmallStatement) -> bool:
     if not isinstance(small, cst.Assign) or len(small.targets) != 1:
         return False
     names, values = names_in(small.targets[0].target), names_in(small.value)
+    if isinstance(small.value, cst.Subscript):
+        return text_of(small.targets[0].target) == text_of(small.value) and not _calls_something(small.value)
     alike = [n.value for n in names] == [n.value for n in values] and bool(names)
     plain = isinstance(small.value, cst.Name) or (
         isinstance(small.value, cst.Tuple) and len(names) == len(small.value.elements)
     )
     return alike and plain
+
+
+def _calls_something(node: cst.CSTNode) -> bool:
+    return any(isinstance(part, cst.Call) for part in walk(node))
 
 
 def idle_lines(body: Iterable[cst.CSTNode]) -> set[cst.CSTNode]:

@@ -26,17 +26,17 @@ def gives_plain_batches(outline: Outline, iterable: cst.BaseExpression | None) -
     return maker is not None and (name or "").startswith(_LOADERS) and _is_known(outline, maker, set())
 
 
-def is_counted(outline: Outline, iterable: cst.BaseExpression | None) -> bool:
-    """Whether an iterable is `tqdm(enumerate(...))`, whose items begin with a number."""
-    value = outline.program.assigned_value(outline.variable(iterable)) if isinstance(iterable, cst.Name) else iterable
-    while isinstance(value, cst.Call) and value.args:
-        name = outline.program.qualified_name(value.func) or ""
-        if name == "builtins.enumerate":
-            return True
-        if not name.startswith("tqdm."):
-            return False
-        value = value.args[0].value
-    return False
+def is_counted(outline: Outline, iterable: cst.CSTNode | None, seen: frozenset[Variable] = frozenset()) -> bool:
+    """Whether an iterable is `tqdm(enumerate(...))`, in any case, whose items begin with a number."""
+    if isinstance(iterable, cst.Call):
+        name = outline.program.qualified_name(iterable.func) or ""
+        wraps = "tqdm" in name.lower() and bool(iterable.args)
+        return name == "builtins.enumerate" or (wraps and is_counted(outline, iterable.args[0].value, seen))
+    variable = outline.variable(iterable)
+    if variable is None or variable in seen:
+        return variable is not None
+    values = [outline.program.bound_to(write.node) for write in variable.writes]
+    return bool(values) and all(is_counted(outline, value, seen | {variable}) for value in values)
 
 
 def _seen_through(outline: Outline, iterable: cst.BaseExpression | None) -> cst.BaseExpression | None:

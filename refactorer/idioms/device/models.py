@@ -42,7 +42,12 @@ class Move:
 def unmoved(outline: Outline, roles: Roles, configuration: Configuration, homes: Homes) -> dict[cst.CSTNode, Edit]:
     """The edits that leave the moves of modules to the Trainer."""
     choice = find_choice(outline, roles) if outline.device is not None else None
-    if choice is None or _moves_in_its_own_way(outline) or not (configuration.moved or _keeps_parameters(outline)):
+    if (
+        choice is None
+        or choice.by_number
+        or _moves_in_its_own_way(outline)
+        or not (configuration.moved or _keeps_parameters(outline))
+    ):
         return {}
     found = [move for call in outline.program.calls if (move := _move(outline, choice, call)) is not None]
     taken = [move for move in found if _is_held(outline, roles, homes, move)]

@@ -1,7 +1,8 @@
 """Devices by number: `x.cuda(args.gpu)`, `model.to(rank)`, and names that are put together, as `f"cuda:{rank}"`.
 
 A number may be None, which `cuda()` takes for the current device. So the Trainer is not given the number but the device
-of the model, which the script has moved to it, and what a script does where there is no number counts as done with it.
+of the model, which the script has moved to it (`where_model_is.py`), and what a script does where there is no number
+counts as done with it.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.emit.edits import apply
-from refactorer.idioms.device.conditions import Target
+from refactorer.idioms.device.named import Target
 from refactorer.idioms.device.visible import visible
 from refactorer.idioms.shapes import is_none_test
-from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 _NUMBERS = ("rank", "local_rank", "gpu", "gpu_id", "dev_id")
@@ -89,20 +89,3 @@ def without_number(outline: Outline, call: cst.Call) -> list[cst.BaseExpression]
             found.append(asked[0])
         inner = outer  # type: ignore[assignment]
     return found
-
-
-def is_where_model_is(outline: Outline, roles: Roles, calls: list[cst.Call]) -> bool:
-    """Whether one of these moves, in front of the training, is that of the model."""
-    program = outline.program
-    model = roles.models[0] if roles.models else None
-    for call in calls:
-        line = program.statement(call)
-        early = program.order[call] < program.order[outline.site.epoch_loop]
-        if not early or program.enclosing_function(call) not in (outline.site.driver.node, None):
-            continue
-        small = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
-        named = small.targets[0].target if isinstance(small, cst.Assign) else call.func.value  # type: ignore[attr-defined]
-        outermost = small is not None and getattr(small, "value", None) is call
-        if model is not None and outermost and outline.variable(named) is model:
-            return True
-    return False

@@ -15,6 +15,8 @@ from refactorer.outline.outline import Outline
 
 _SIZES = {"size", "dim", "numel", "nelement", "ndimension"}
 _SHAPES = {"shape", "ndim", "dtype"}
+_KEEPING = RESHAPING | {"detach", "requires_grad_"}
+_TO_HOST = {"cpu", "tolist", "item"}
 _JOINING = {"torch.cat", "torch.stack", "torch.concat", "torch.hstack", "torch.vstack"}
 _KINDS = {"list", "tuple", "dict", "set", "str", "int", "float"}
 _CPU_TYPES = {
@@ -47,6 +49,11 @@ class Parts:
         method = node.func if isinstance(node.func, cst.Attribute) else None
         return method is not None and method.attr.value in _SIZES and self.is_part(method.value)
 
+    def is_on_host(self, node: cst.CSTNode) -> bool:
+        """Whether an expression is what `labels.detach().cpu()` or `lengths.tolist()` gives wherever the part is."""
+        method = node.func if isinstance(node, cst.Call) and not node.args else None
+        return isinstance(method, cst.Attribute) and method.attr.value in _TO_HOST and self.is_part(method.value)
+
     def is_part(self, node: cst.CSTNode) -> bool:
         """Whether an expression is an unmoved part of the batch, at most in another shape or type, or joined."""
         if isinstance(node, cst.Name):
@@ -67,11 +74,9 @@ class Parts:
             given = wrapped(node)
             return given is not None and self.is_part(given)
         if self.outline.program.qualified_name(node.func) in _JOINING:
-            joined = node.args[0].value if node.args else node
-            several = isinstance(joined, (cst.Tuple, cst.List))
-            return several and self.is_part(joined) and not self.needs_batch(*node.args[1:])
+            return bool(node.args) and self.is_part(node.args[0].value) and not self.needs_batch(*node.args[1:])
         method = node.func if isinstance(node.func, cst.Attribute) else None
-        if method is None or not (method.attr.value in RESHAPING or only_retypes(self.outline, node)):
+        if method is None or not (method.attr.value in _KEEPING or only_retypes(self.outline, node)):
             return False
         if method.attr.value == "type" and self._may_name_device(node) and self.on_any_device(node) is None:
             return False

@@ -13,7 +13,7 @@ from refactorer.outline.comments import lines_above
 
 #: One of these makes a comment one on a move, the others may stand around it: no word is about anything else.
 _MOVES = """
-copy cpu cuda device devices gpu gpus move moved moves moving send sends transfer transfers
+convert converts copy cpu cuda device devices gpu gpus move moved moves moving send sends transfer transfers
 """
 _AROUND = """
 a all allocate and any as available batch batches buffers configuration configured copies data each everything for
@@ -44,10 +44,17 @@ def without_remarks(body: Iterable[cst.CSTNode], edits: dict[cst.CSTNode, Edit])
     for line in walk(*body):
         if not isinstance(line, STATEMENTS) or line in edits or not _is_edited(line, edits):
             continue
-        if isinstance(line, cst.SimpleStatementLine) and leaves_nothing(line):
-            above = [part for part in line.leading_lines if part not in lines_above(line)[1]]
-            cleaned[line] = line.with_changes(leading_lines=above, trailing_whitespace=cst.TrailingWhitespace())
+        if (left := without_remark(line)) is not line:
+            cleaned[line] = left
     return {**edits, **cleaned}
+
+
+def without_remark(line: cst.CSTNode) -> cst.CSTNode:
+    """A line without the comments on it, if they only say that something is moved."""
+    if not isinstance(line, cst.SimpleStatementLine) or not leaves_nothing(line):
+        return line
+    above = [part for part in line.leading_lines if part not in lines_above(line)[1]]
+    return line.with_changes(leading_lines=above, trailing_whitespace=cst.TrailingWhitespace())
 
 
 def _is_edited(line: cst.CSTNode, edits: dict[cst.CSTNode, Edit]) -> bool:

@@ -11,12 +11,13 @@ import libcst as cst
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.device.choice import Choice, place_named, place_of, target_of, types_in
-from refactorer.idioms.device.conditions import Target, condition_of
+from refactorer.idioms.device.conditions import condition_of
 from refactorer.idioms.device.lines import bare_texts, bracketed, text_of
+from refactorer.idioms.device.named import Target
 from refactorer.idioms.device.tensors import FACTORIES
 from refactorer.idioms.shapes import method_calls, method_name
 from refactorer.outline.blocks import block_lines
-from refactorer.outline.comments import comments_of, with_comments
+from refactorer.outline.comments import comment_lines, comments_of, with_comments
 from refactorer.outline.device_uses import has_own, moves_plainly
 from refactorer.outline.optimizers import Roles, makes_module
 from refactorer.outline.outline import Outline
@@ -121,7 +122,7 @@ def _branch(outline: Outline, roles: Roles, choice: Choice, branch: cst.If) -> d
     if not moves or bare_texts(_done(lines, bare)) != bare_texts(others):
         return {}
     done = _done(lines, {moved: _following(moved) for moved in moves})
-    beside = [comment for comment in comments_of(branch) if comment not in branch.leading_lines]
+    beside = comments_of(branch)[len(comment_lines(branch.leading_lines)) :]
     done[0] = with_comments(done[0], [*branch.leading_lines, *beside])
     return {branch: done}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.idioms.device.conditions import MAIN, Target, condition_of, conditions_around
+from refactorer.idioms.device.conditions import MAIN, condition_of, conditions_around
+from refactorer.idioms.device.named import Target
 from refactorer.outline.arguments import arguments
 from refactorer.outline.outline import Outline
 from refactorer.outline.refusal import PlainerView

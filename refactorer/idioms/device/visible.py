@@ -5,14 +5,13 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.flow import flow_of
-from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Scope, Variable
-from refactorer.idioms.device.conditions import AVAILABLE, Target, is_availability, is_main_guard
+from refactorer.idioms.device.conditions import AVAILABLE, is_availability, is_main_guard
+from refactorer.idioms.device.made import is_made_with_object, writes_of
+from refactorer.idioms.device.named import Target
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.outline import Outline
-
-_WRITING = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign)
 
 
 def visible(outline: Outline, target: Target) -> cst.BaseExpression | None:
@@ -20,27 +19,21 @@ def visible(outline: Outline, target: Target) -> cst.BaseExpression | None:
     site = outline.site
     if target == AVAILABLE:
         return _availability(outline)
+    if target[0] == "test":
+        known = all(visible(outline, operand) is not None for operand in target[2])  # type: ignore[attr-defined]
+        return cst.parse_expression(str(target[1])) if known else None
     variable = target[1]
     if not isinstance(variable, Variable) or site.driver.lookup(variable.name) is not variable:
         return None
     if target[0] == "variable":
         return cst.Name(variable.name) if _is_settled(outline, variable) else None
-    name = str(target[2])
-    if _is_made_with_its_object(outline, variable, name):
-        return cst.Attribute(cst.Name(variable.name), cst.Name(name))
-    if any(_may_still_change(outline, node) for node in writes_of(outline, name)):
+    first, *others = str(target[2]).split(".")
+    made = is_made_with_object(outline, variable, first)
+    names = others if made else [first, *others]
+    if any(_may_still_change(outline, node) for name in names for node in writes_of(outline, name)):
         return None
     settled = _is_settled(outline, variable) or _is_parameter(outline, variable)
-    return cst.Attribute(cst.Name(variable.name), cst.Name(name)) if settled else None
-
-
-def writes_of(outline: Outline, name: str) -> list[cst.Attribute]:
-    """The places of the file that assign an attribute of this name, of whatever object."""
-    program = outline.program
-    return [
-        node for node in program.find(cst.Attribute)
-        if node.attr.value == name and isinstance(program.parent.get(node), _WRITING)
-    ]  # fmt: skip
+    return cst.parse_expression(f"{variable.name}.{target[2]}") if settled else None
 
 
 def _may_still_change(outline: Outline, node: cst.CSTNode) -> bool:
@@ -69,34 +62,6 @@ def _is_for_the_module_only(outline: Outline, function: cst.FunctionDef) -> bool
         if program.contains(outline.site.epoch_loop, seen.node):
             return False
     return variable is not None and len(variable.writes) == 1
-
-
-def _is_made_with_its_object(outline: Outline, variable: Variable, name: str) -> bool:
-    """Whether a setting is an attribute of the `self` of the driver that only its constructor assigns, and once."""
-    program = outline.program
-    writes = writes_of(outline, name)
-    makers = {program.enclosing_function(node) for node in writes}
-    maker = makers.pop() if len(makers) == 1 else None
-    if maker is None or program.parent[maker] is not program.parent.get(outline.site.driver.node):
-        return False
-    once = len(writes) == 1 or _is_in_either_branch(program, writes)
-    return once and maker.name.value == "__init__" and _is_self(outline, variable)
-
-
-def _is_in_either_branch(program: Program, writes: list[cst.Attribute]) -> bool:
-    """Whether one of two assignments is made in a branch of an `if`, and the other one in its `else`."""
-    lines = [program.statement(node) for node in writes]
-    blocks = [program.parent[line] for line in lines]
-    first, last = program.parent.get(blocks[0]), program.parent.get(blocks[-1])
-    if len(writes) != 2 or not isinstance(first, cst.If) or last is None or first.orelse is not last:
-        return False
-    return isinstance(program.parent.get(program.parent[first]), cst.FunctionDef)
-
-
-def _is_self(outline: Outline, variable: Variable) -> bool:
-    driver = outline.site.driver.node
-    first = driver.params.params[:1] if isinstance(driver, cst.FunctionDef) else []
-    return bool(first) and variable.name == "self" and outline.program.variables.get(first[0].name) is variable
 
 
 def _availability(outline: Outline) -> cst.BaseExpression | None:
