@@ -43,6 +43,7 @@ from refactorer.outline.homes import Homes
 from refactorer.outline.methods import make_methods
 from refactorer.outline.optimizers import Roles, find_roles, is_asked_for_parameters, is_surely_bound
 from refactorer.outline.outline import (
+    AFTER_BACKWARD,
     BACKWARD,
     BATCH_END,
     BEFORE_STEP,
@@ -99,7 +100,7 @@ def convert_site(
     try:
         homes = Placing(outline, roles, configuration, epochs).run()
     except Refusal as refusal:
-        if outline.hooks.keys() & {BACKWARD, BEFORE_STEP, BATCH_END}:
+        if outline.hooks.keys() & {BACKWARD, AFTER_BACKWARD, BEFORE_STEP, BATCH_END}:
             raise Split(refusal.node, refusal.message) from refusal
         raise
     homes.hold(outline, find_holdings(outline))
@@ -130,8 +131,8 @@ def _apply_idioms(
     if options.applies("N105"):
         device.apply(outline, roles)
     _note_gradients_elsewhere(outline)
-    if options.applies("N101") and options.applies("N111") and undivided is None and not roles.opaque:
-        accumulation.apply(outline, roles)
+    if options.applies("N101") and options.applies("N111") and undivided is None:
+        accumulation.apply(outline, roles, lean=options.target != "lightning")
     whole_epoch.rejoin(outline, roles, undivided if options.applies("N101") else "")
     if options.applies("N101"):
         automatic.apply(outline, roles, undivided, lean=options.target != "lightning")

@@ -10,7 +10,7 @@ from pytorch_lightning.loops.utilities import _block_parallel_sync_behavior
 from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor
 
-from runtime import hooks
+from runtime import hooks, settings
 from runtime.outputs import are_wanted, loss_of, outputs_of, refuse_skipping
 
 LAST_WINDOWS = ("step", "drop", "carry")
@@ -30,14 +30,17 @@ def check(batches: Any, last_window: str) -> int:
 
 
 def refuse_own_clearing(trainer: Any) -> None:
-    """Gradients cannot be accumulated in a step that clears them for every batch.
+    """Gradients cannot be accumulated in a step that clears them for every batch, or by a number of its own.
 
     Raises:
         MisconfigurationException: the module's ``optimizer_zero_grad`` leaves that to the script's own lines.
     """
     module = trainer.lightning_module
     hook = hooks.module_hook(module, "optimizer_zero_grad")
-    if trainer.accumulate_grad_batches != 1 and module.automatic_optimization and _does_nothing(hook):
+    if trainer.accumulate_grad_batches == 1 or not module.automatic_optimization or not _does_nothing(hook):
+        return
+    # only a script that counts its windows itself says "carry"
+    if trainer.last_window != "carry" or "accumulate_grad_batches" in settings.from_environment():
         raise MisconfigurationException(
             f"Trainer(accumulate_grad_batches={trainer.accumulate_grad_batches}) needs gradients that the Trainer"
             f" clears, but optimizer_zero_grad of {type(module).__name__} does nothing. Take it out, and the lines of"

@@ -24,6 +24,7 @@ from refactorer.outline.held import held_by
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles, is_stepped
 from refactorer.outline.outline import (
+    AFTER_BACKWARD,
     BACKWARD,
     BATCH_END,
     BEFORE_STEP,
@@ -37,11 +38,11 @@ from refactorer.outline.outline import (
 from refactorer.outline.torch_names import unmoved
 
 _ORDER = (
-    "epochs", "on_train_epoch_start", "train_dataloader", "training_step", "optimizer_zero_grad",
-    "backward", "on_before_optimizer_step", "on_train_batch_end", "val_dataloader", "on_validation_model_eval",
-    "on_validation_epoch_start", "validation_step", "on_validation_epoch_end", "on_validation_model_train",
-    "on_train_epoch_end", "on_test_model_eval", "on_test_epoch_start", "test_step", "on_test_epoch_end",
-    "on_test_model_train",
+    "epochs", "on_train_epoch_start", "train_dataloader", "training_step", "optimizer_zero_grad", "backward",
+    "on_after_backward", "on_before_optimizer_step", "on_train_batch_end", "val_dataloader",
+    "on_validation_model_eval", "on_validation_epoch_start", "validation_step", "on_validation_epoch_end",
+    "on_validation_model_train", "on_train_epoch_end", "on_test_model_eval", "on_test_epoch_start", "test_step",
+    "on_test_epoch_end", "on_test_model_train",
 )  # fmt: skip
 _PARAMETERS = {
     STEP: "self, {batch}, batch_idx",
@@ -49,6 +50,7 @@ _PARAMETERS = {
     TEST_STEP: "self, {batch}, batch_idx",
     ZERO_GRAD: "self, epoch, batch_idx, optimizer",
     BACKWARD: "self, {own}",
+    AFTER_BACKWARD: "self",
     BEFORE_STEP: "self, {own}",
     BATCH_END: "self, {own}, {batch}, batch_idx",
 }

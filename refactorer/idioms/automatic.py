@@ -15,7 +15,13 @@ from refactorer.emit.edits import Edit, Removed
 from refactorer.idioms import renewed
 from refactorer.idioms.backward_hook import OwnBackward, find_backward, give
 from refactorer.idioms.behind_step import Places, find_places, move
-from refactorer.idioms.clearing import clearing_lines, clears_first, lines_for_hook, says_who_clears
+from refactorer.idioms.clearing import (
+    clearing_lines,
+    clears_first,
+    late_lines_for_hook,
+    lines_for_hook,
+    says_who_clears,
+)
 from refactorer.idioms.closures import may_be_missing, may_fail_to_step
 from refactorer.idioms.gradients import (
     added_to_elsewhere,
@@ -30,6 +36,7 @@ from refactorer.idioms.gradients import (
 )
 from refactorer.idioms.harmless import harm_in
 from refactorer.idioms.jumps import leave_step, on_lines
+from refactorer.idioms.late_clearing import sees_gradients
 from refactorer.idioms.opened import opened, without_checks
 from refactorer.idioms.readers import seen_alike
 from refactorer.idioms.remarks import remove
@@ -117,8 +124,10 @@ def detect(outline: Outline, roles: Roles, lean: bool = True) -> tuple[Calls, Pl
 
     A script that clears gradients in front of every step, in a way of its own, reads better as it is.
     """
+    if outline.accumulates:
+        return _detect(outline, roles, lean, in_place=outline.clears_itself)
     found = _detect(outline, roles, lean)
-    if isinstance(found, Obstacle) and lean and not (outline.accumulates or clears_first(outline)):
+    if isinstance(found, Obstacle) and lean and not clears_first(outline):
         again = _detect(outline, roles, lean, in_place=True)
         return found if isinstance(again, Obstacle) else again
     return found
@@ -151,6 +160,8 @@ def _detect(
             calls, Places(between=middle, behind=tail)
         )  # fmt: skip
     places = find_places(outline, roles, head, middle, tail, calls.loss)
+    if not isinstance(places, Obstacle) and any(line not in places.between for line in outline.closing):
+        return Obstacle(body[backward], "code around step() would run for other batches than it did")
     if isinstance(places, Obstacle) or calls.in_place:
         return places if isinstance(places, Obstacle) else (calls, places)
     reader = _reader(outline, body, calls, places, lean)
@@ -164,7 +175,7 @@ def _detect(
     if seen is not None:
         return Obstacle(seen, "code out of sight is given the model, and may see that gradients are cleared")
     others = [line for line in places.after(outline) if not is_step_line(outline, roles, line)]
-    if late and harm_in(outline, others, set()) is not None:
+    if late and harm_in(outline, others, set()) is not None and sees_gradients(outline, roles, others):
         return Obstacle(body[late[0]], "code behind step() stays there, and may see that the gradients are cleared")
     return calls, places
 
@@ -194,8 +205,10 @@ def _calls(
     if roles.stepping is None:
         return Obstacle(loop, why_no_optimizer(outline, roles))
     zeros = clearing_lines(outline, roles, body) if not in_place else []
-    by_hook = in_place or (not zeros and lean and not outline.accumulates)
-    zeros = lines_for_hook(outline, roles, body) if by_hook and not in_place else zeros
+    by_hook = in_place or (not zeros and lean)
+    if by_hook and not in_place:
+        find = late_lines_for_hook if outline.accumulates else lines_for_hook
+        zeros = find(outline, roles, body)
     made = [method_line(outline, line, roles.stepping, "step") for line in body]
     steps = [i for i, call in enumerate(made) if call is not None and not call.args]
     if own is None or len(steps) != 1 or not (zeros or in_place):

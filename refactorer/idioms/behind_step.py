@@ -22,7 +22,7 @@ from refactorer.idioms.sensitive import Obstacle, is_guarded, sensitive_code
 from refactorer.idioms.taint import tainted_by_training
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import BATCH_END, BEFORE_STEP, STEP, VALIDATION_HOOKS, Outline
+from refactorer.outline.outline import AFTER_BACKWARD, BATCH_END, BEFORE_STEP, STEP, VALIDATION_HOOKS, Outline
 
 _WITHOUT_GRAPH = ("item", "detach", "data", "tolist")
 
@@ -91,8 +91,11 @@ def _sensitive(
 
 def move(outline: Outline, places: Places, loss: cst.BaseExpression, skips: bool, verb: str) -> None:
     """Makes the hooks around the step; `skips` says that a batch may be left before its backward pass."""
-    if places.between:
-        outline.hooks[BEFORE_STEP] = list(places.between)
+    each = [line for line in places.between if outline.accumulates and line not in outline.closing]
+    if each:
+        outline.hooks[AFTER_BACKWARD] = each
+    if len(places.between) > len(each):
+        outline.hooks[BEFORE_STEP] = [line for line in places.between if line not in each]
         outline.parameter[BEFORE_STEP] = _free(outline, BEFORE_STEP, "optimizer")
     after = places.after(outline)
     if after:

@@ -55,6 +55,15 @@ def lines_for_hook(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> l
     return found if first or _only_clears(outline.program) else []
 
 
+def late_lines_for_hook(outline: Outline, roles: Roles, body: list[cst.CSTNode]) -> list[int]:
+    """Indices of the lines that clear gradients of something else than the optimizer, and can do so at any time."""
+    calls = list(map(only_call, body))
+    found = [i for i, call in enumerate(calls) if call is not None and method_name(call) == "zero_grad"]
+    own = any(method_line(outline, body[i], roles.stepping, "zero_grad") is not None for i in found)
+    sure = not own and _only_clears(outline.program) and all(_keeps_meaning(outline, calls[i]) for i in found)
+    return found if sure else []
+
+
 def clears_first(outline: Outline) -> bool:
     """Whether a line of its own clears gradients in every batch, in front of the optimizer's step."""
     methods = [method_name(call) for call in map(only_call, outline.hooks[STEP]) if call is not None]

@@ -10,6 +10,7 @@ from refactorer.analysis.walk import walk
 from refactorer.outline.held import reflects
 from refactorer.outline.liveness import Liveness
 from refactorer.outline.outline import EPOCH_START, Outline
+from refactorer.outline.reach import functions_named
 
 _PARTS = (cst.Name, cst.Integer, cst.Attribute, cst.BinaryOperation, cst.BaseBinaryOp)
 _MAKERS = ("__init__", "__post_init__")
@@ -63,8 +64,11 @@ def _stored(outline: Outline, attributes: set[str]) -> bool:
     if attributes and reflects(program):
         return True
     places = [outline.site.epoch_loop, *outline.consumed]
+    run = functions_named(program, walk(*places))
     for node in program.find(cst.Attribute):
         if node.attr.value not in attributes or not is_stored(program, node):
+            continue
+        if not any(outer in run or outer in places for outer in program.ancestors(node)):
             continue
         function = program.enclosing_function(node)
         beside = program.scope_of(node) is outline.site.driver or function is None or function.name.value in _MAKERS

@@ -107,7 +107,7 @@ def handed_out(outline: Outline, roles: Roles) -> cst.Call | None:
     front = outline.program.enclosing_function(outline.site.epoch_loop)
     for call in program.calls:
         early = program.order[call] < program.order[outline.site.epoch_loop]
-        if (early and program.enclosing_function(call) is front) or _is_known(program.qualified_name(call.func)):
+        if (early and program.enclosing_function(call) is front) or is_known(program.qualified_name(call.func)):
             continue
         given = any(variable in models for arg in call.args for _, variable in outline.uses(arg))
         if given and not any(program.contains(line, call) for line in steps):
@@ -115,7 +115,7 @@ def handed_out(outline: Outline, roles: Roles) -> cst.Call | None:
     return None
 
 
-def _is_known(name: str | None) -> bool:
+def is_known(name: str | None) -> bool:
     """Whether a function reads no gradients: it is of the file, or of a library that is known not to."""
     return name is None or name.startswith(_LIBRARIES)
 

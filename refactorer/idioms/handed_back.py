@@ -20,6 +20,7 @@ from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.comments import comments_inside
 from refactorer.outline.optimizers import Roles, makes_module
 from refactorer.outline.outline import (
+    AFTER_BACKWARD,
     BACKWARD,
     BATCH_END,
     BEFORE_STEP,
@@ -35,7 +36,7 @@ from refactorer.outline.outline import (
     Outline,
 )
 
-_BATCHES = (STEP, BACKWARD, BEFORE_STEP, BATCH_END)
+_BATCHES = (STEP, BACKWARD, AFTER_BACKWARD, BEFORE_STEP, BATCH_END)
 _REPEATED = (*_BATCHES, VALIDATION_STEP, TEST_STEP)
 _FEW = 4
 

@@ -34,7 +34,8 @@ _FUNCTIONS = {
     for name in names.split()
 }
 _MODULES = ("math.", "time.", "datetime.", "os.path.", "sys.stdout.", "logging.")
-_METHODS = frozenset(_READING.split())
+READING = frozenset(_READING.split())
+"""Methods that only read values, or show them, whatever object has them."""
 _EXPRESSIONS = (
     cst.Name, cst.BaseNumber, cst.BaseString, cst.FormattedStringExpression, cst.BaseFormattedStringContent,
     cst.Attribute, cst.BinaryOperation, cst.BaseBinaryOp, cst.BooleanOperation, cst.BaseBooleanOp, cst.UnaryOperation,
@@ -96,7 +97,7 @@ def _call(outline: Outline, node: cst.Call, tainted: set[Variable]) -> cst.CSTNo
         method = _own_method(outline, node.func)
         if method is not None:
             return None if _is_harmless_function(outline, method, tainted, True) else node
-        return None if node.func.attr.value in _METHODS else node
+        return None if node.func.attr.value in READING else node
     imported = bool(name) and not name.startswith(("torch.", "numpy.", "random.", "builtins.", "sys.", "os."))
     return None if imported and _takes_plain_values(outline, node) else node
 

@@ -8,6 +8,7 @@ from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.inline import values_given
 from refactorer.outline.outline import Outline
+from refactorer.outline.shapes_of_values import tuple_element
 
 _LIBRARIES = ("torch", "numpy", "math", "time", "datetime", "os", "sys", "logging", "tqdm", "copy", "json", "shutil")
 _MAKERS = (
@@ -47,7 +48,8 @@ def _is_plain_write(outline: Outline, variable: Variable, seen: Occurrence, seen
         function = program.enclosing_function(parent)
         inside = function is not None and program.contains(function, outline.site.epoch_loop)
         return not inside or _is_plain_parameter(outline, parent, seen_before)
-    return _is_plain_value(outline, variable, program.bound_to(seen.node), seen_before)
+    value = program.bound_to(seen.node) or tuple_element(program, seen.node)
+    return _is_plain_value(outline, variable, value, seen_before)
 
 
 def _is_plain_value(

@@ -20,7 +20,7 @@ from refactorer.idioms.sensitive import Obstacle
 from refactorer.idioms.shapes import method_calls, method_line, method_name, only_call
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import BEFORE_STEP, STEP, Outline
+from refactorer.outline.outline import AFTER_BACKWARD, BEFORE_STEP, STEP, Outline
 from refactorer.outline.refusal import Split
 from refactorer.outline.torch_names import names_scaler
 
@@ -84,7 +84,9 @@ def require_automatic(outline: Outline, roles: Roles) -> None:
         reasons = [message.split(": ", 1)[1] for code, _, message, _ in outline.notes if code in _REASONS]
         raise Split(node, reasons[0] if reasons else "the step is not one that the Trainer can make")
     early = {id(node) for node in walk(*outline.scaled)}
-    if any(id(node) in early for node in walk(*outline.hooks.get(BEFORE_STEP, [])) if isinstance(node, cst.Name)):
+    if any(
+        id(node) in early for node in walk(*outline.lines(AFTER_BACKWARD, BEFORE_STEP)) if isinstance(node, cst.Name)
+    ):
         raise Split(node, "gradients are used, or may be, before they are unscaled")
 
 

@@ -21,11 +21,12 @@ optimise optimizer optimiser optimization optimisation optim sgd descend descent
 zero_grad step steps update updates updating zero zeros zeroing 反向传播 向后传播 梯度清零
 """
 _AROUND = """
-a all an and apply applying back batch before after by calculate calculated calculates calculating clear clearing
-clears compute computed computes computing current do each every existing for from in it its iteration learning loss
-make model models net network new next of on one our out pass parameter parameters params perform performing
-performs phase previous reset resets resetting respect run running set single stored take takes taking that the
-their them then this to train training up using variables w we weight weights with wrt your
+a after all an and apply applying back batch before by calculate calculated calculates calculating clear
+clearing clears compute computed computes computing current do each every existing for from in it iteration its
+learning loss lr make model models net network new next of on one our out parameter parameters params pass
+perform performing performs phase previous rate rates reset resets resetting respect run running schedule
+scheduler schedulers set single stored take takes taking that the their them then this to train training up
+using variables w we weight weights with wrt your
 """
 _MODES = """
 a and be change disable disables dropout enable enables eval evaluate evaluating evaluation for in inference into is it
@@ -84,6 +85,14 @@ def remove(
             edits[line] = Removed(apart)
             remarks += [*_worth_keeping(own), *_worth_keeping(comments_of(line.with_changes(leading_lines=())))]
     return edits, remarks
+
+
+def without_step(line: cst.CSTNode) -> Removed:
+    """What is left of a line that steps a scheduler, perhaps under a condition: the comments that say more."""
+    inner = line.body.body if isinstance(line, cst.If) else ()
+    apart, own = lines_above(line)
+    behind = [comments_of(part) for part in (line.with_changes(leading_lines=()), *inner)]
+    return Removed([*apart, *_worth_keeping(own), *(kept for part in behind for kept in _worth_keeping(part))])
 
 
 def _worth_keeping(comment: list[cst.EmptyLine]) -> list[cst.EmptyLine]:

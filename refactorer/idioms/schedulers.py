@@ -9,6 +9,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.harmless import harm_in
+from refactorer.idioms.remarks import without_step
 from refactorer.idioms.scheduler_code import may_meet
 from refactorer.idioms.sensitive import is_guarded
 from refactorer.idioms.shapes import method_calls, method_line
@@ -47,7 +48,7 @@ def step_behind_batch(outline: Outline, scheduler: Variable) -> bool:
         return False
     if own[0] in outline.always or (outline.accumulates and not isinstance(own[0], cst.If)):
         return False
-    outline.edit(BATCH_END, {own[0]: None})
+    outline.edit(BATCH_END, {own[0]: without_step(own[0])})
     if len(own) == 1:
         del outline.hooks[BATCH_END]
     return True
@@ -67,7 +68,7 @@ def step_behind_epoch(outline: Outline, roles: Roles, scheduler: Variable) -> st
         return "it does not step once, at the end of every epoch"
     reason = _sees_it(outline, roles, scheduler, lines[index + 1 :])
     if reason is None:
-        outline.edit(last, {lines[index]: None})
+        outline.edit(last, {lines[index]: without_step(lines[index])})
     return reason
 
 

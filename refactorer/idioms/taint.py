@@ -10,8 +10,11 @@ from refactorer.idioms.plain import is_plain
 from refactorer.outline.optimizers import Roles, may_be_module
 from refactorer.outline.outline import Outline
 
-_PLACES = ("device", "device_ids", "output_device", "dtype")
-_KEEPING = {"append", "extend", "add", "insert", "update", "setdefault", "register", "put"}
+_SETTINGS = (
+    "device", "device_ids", "output_device", "dtype", "lr", "eps", "betas", "momentum", "weight_decay", "alpha", "rho",
+    "nesterov", "amsgrad", "correct_bias", "warmup", "t_total",
+)  # fmt: skip
+KEEPING = {"append", "extend", "add", "insert", "update", "setdefault", "register", "put"}
 
 
 def tainted_by_training(outline: Outline, roles: Roles) -> set[Variable]:
@@ -21,7 +24,7 @@ def tainted_by_training(outline: Outline, roles: Roles) -> set[Variable]:
         tainted.add(roles.held.base)
     if roles.renewed is not None:
         tainted.add(roles.renewed)
-    tainted |= _given_parameters(outline, roles)
+    tainted |= given_parameters(outline, roles)
     if outline.scaler is not None:
         tainted.add(outline.scaler)
     return with_holders(outline, tainted)
@@ -35,7 +38,7 @@ def with_holders(outline: Outline, seen: set[Variable]) -> set[Variable]:
     while grown:
         grown = _taint_holders(outline, tainted)
         for node in assigns:
-            for target, value in _assigned_pairs(node):
+            for target, value in assigned_pairs(node):
                 if not _passes_on(outline, value, tainted):
                     continue
                 for name in names_in(target):
@@ -54,7 +57,7 @@ def _taint_holders(outline: Outline, tainted: set[Variable]) -> bool:
             holders = [t.target for t in node.targets if isinstance(t.target, (cst.Attribute, cst.Subscript))]
         elif isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
             given = any(_passes_on(outline, arg, tainted) for arg in node.args)
-            holders = [node.func] if given and node.func.attr.value in _KEEPING else []
+            holders = [node.func] if given and node.func.attr.value in KEEPING else []
         else:
             continue
         for holder in holders:
@@ -67,7 +70,7 @@ def _taint_holders(outline: Outline, tainted: set[Variable]) -> bool:
     return len(tainted) > before
 
 
-def _given_parameters(outline: Outline, roles: Roles) -> set[Variable]:
+def given_parameters(outline: Outline, roles: Roles) -> set[Variable]:
     """Tensors and layers that the optimizer or the model was made of."""
     program = outline.program
     found: set[Variable] = set()
@@ -75,7 +78,7 @@ def _given_parameters(outline: Outline, roles: Roles) -> set[Variable]:
         for seen in owner.writes:
             value = program.bound_to(seen.node)
             for index, arg in enumerate(value.args if isinstance(value, cst.Call) else []):
-                if arg.keyword is not None and arg.keyword.value in _PLACES:
+                if arg.keyword is not None and arg.keyword.value in _SETTINGS:
                     continue
                 given = owner in roles.optimizers and index == 0
                 used = {v for _, v in outline.uses(arg) if not is_plain(outline, v)}
@@ -83,7 +86,8 @@ def _given_parameters(outline: Outline, roles: Roles) -> set[Variable]:
     return {v for v in found if not isinstance(program.definition(v), (cst.FunctionDef, cst.ImportAlias))}
 
 
-def _assigned_pairs(node: cst.CSTNode) -> list[tuple[cst.CSTNode, cst.CSTNode]]:
+def assigned_pairs(node: cst.CSTNode) -> list[tuple[cst.CSTNode, cst.CSTNode]]:
+    """The targets of a statement that binds names, each with what it is bound to, or made of."""
     if isinstance(node, cst.Assign):
         return [(target.target, node.value) for target in node.targets]
     if isinstance(node, cst.AnnAssign):

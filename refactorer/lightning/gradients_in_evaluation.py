@@ -9,6 +9,7 @@ from refactorer.analysis.walk import walk
 from refactorer.lightning.plan import Plan
 from refactorer.lightning.traps import Found
 from refactorer.outline.outline import (
+    AFTER_BACKWARD,
     BATCH_END,
     BEFORE_STEP,
     EPOCH_START,
@@ -28,7 +29,7 @@ def find(plan: Plan) -> Found | None:
     if plan.outline.evaluation is None:
         return None
     lines = plan.lines(VALIDATION_START, VALIDATION_END)
-    training = plan.outline.uses(*plan.lines(EPOCH_START, STEP, BEFORE_STEP, BATCH_END))
+    training = plan.outline.uses(*plan.lines(EPOCH_START, STEP, AFTER_BACKWARD, BEFORE_STEP, BATCH_END))
     used = {variable for _, variable in training}
     trained = {variable for node, variable in training if plan.outline.is_write(node)}
     for node, variable in plan.outline.uses(*lines):

@@ -10,6 +10,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.outline.anchors import uses_of
+from refactorer.outline.arguments import matched
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.known_methods import is_asked_by_name
 from refactorer.outline.outline import Outline
@@ -61,7 +62,7 @@ def is_left_alone(outline: Outline, base: Variable) -> bool:
     """Whether the training surely runs no code out of sight that is there to change an object.
 
     It may look up its attributes, call methods that the file defines, and have others compute something of its data
-    (`self.model(x)`). It may not hand the object itself to anyone.
+    (`self.model(x)`). It may not hand the object itself to anyone but functions of the file, which leave it alone too.
     """
     program = outline.program
     reached = functions_run(outline)
@@ -71,7 +72,9 @@ def is_left_alone(outline: Outline, base: Variable) -> bool:
     own = {part.name.value for part in lines if isinstance(part, cst.FunctionDef)}
     bases = {base, *(v for method in reached if (v := _object_of(program, method, kind)) is not None)}
     parts = [outline.site.epoch_loop, *outline.consumed, *reached]
-    return all(_is_known_use(outline, node, own) for node in _names_of(outline, bases, parts))
+    while lent := {v for node in _names_of(outline, bases, parts) if (v := _lent_to(outline, node))} - bases:
+        bases |= lent
+    return all(_lent_to(outline, n) or _is_known_use(outline, n, own) for n in _names_of(outline, bases, parts))
 
 
 def _object_of(program: Program, method: cst.CSTNode, kind: cst.ClassDef | None) -> Variable | None:
@@ -87,6 +90,18 @@ def _names_of(outline: Outline, bases: set[Variable], parts: list[cst.CSTNode]) 
             variable = outline.variable(node)
             if variable in bases and outline.program.access(node) == "read":
                 yield node
+
+
+def _lent_to(outline: Outline, node: cst.Name) -> Variable | None:
+    """The parameter of a function of the file that a call hands an object to."""
+    program = outline.program
+    arg = program.parent.get(node)
+    call = program.parent.get(arg) if isinstance(arg, cst.Arg) and arg.value is node else None
+    function = program.function(call.func) if isinstance(call, cst.Call) else None
+    if function is None or function.decorators or not isinstance(call, cst.Call):
+        return None
+    bound = matched(function.params, call.args) or {}
+    return next((program.variables[parameter.name] for parameter, value in bound.items() if value is node), None)
 
 
 def _is_known_use(outline: Outline, node: cst.Name, own: set[str]) -> bool:

@@ -17,6 +17,7 @@ from refactorer.outline.batches import is_round
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.outline import (
+    AFTER_BACKWARD,
     BACKWARD,
     BATCH_END,
     BEFORE_STEP,
@@ -75,7 +76,7 @@ class Liveness:
         for hook, body in self._ordered():
             one = self._flow(body)
             one = Flow(one.early, one.sure, one.may)
-            if hook in (ZERO_GRAD, STEP, BACKWARD, BEFORE_STEP, BATCH_END):
+            if hook in (ZERO_GRAD, STEP, BACKWARD, AFTER_BACKWARD, BEFORE_STEP, BATCH_END):
                 sure = one.sure if hook == BATCH_END or not self.outline.always else self._sure_if_left(hook, body)
                 batch = batch.then(Flow(one.early, sure, one.may))
                 continue

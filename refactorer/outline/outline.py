@@ -21,7 +21,7 @@ from refactorer.outline.site import Site
 
 EPOCHS, TRAIN_DATA = "epochs", "train_dataloader"
 EPOCH_START, STEP, EPOCH_END = "on_train_epoch_start", "training_step", "on_train_epoch_end"
-ZERO_GRAD, BACKWARD = "optimizer_zero_grad", "backward"
+ZERO_GRAD, BACKWARD, AFTER_BACKWARD = "optimizer_zero_grad", "backward", "on_after_backward"
 BEFORE_STEP, BATCH_END = "on_before_optimizer_step", "on_train_batch_end"
 VALIDATION_START, VALIDATION_STEP = "on_validation_epoch_start", "validation_step"
 VALIDATION_END, VALIDATION_DATA = "on_validation_epoch_end", "val_dataloader"
@@ -29,8 +29,8 @@ TEST_START, TEST_STEP, TEST_END = "on_test_epoch_start", "test_step", "on_test_e
 VALIDATION_HOOKS = (VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
 TEST_HOOKS = (TEST_START, TEST_STEP, TEST_END)
 HOOK_ORDER = (
-    EPOCH_START, ZERO_GRAD, STEP, BACKWARD, BEFORE_STEP, BATCH_END, VALIDATION_DATA, VALIDATION_START,
-    VALIDATION_STEP, VALIDATION_END, EPOCH_END, *TEST_HOOKS,
+    EPOCH_START, ZERO_GRAD, STEP, BACKWARD, AFTER_BACKWARD, BEFORE_STEP, BATCH_END, VALIDATION_DATA,
+    VALIDATION_START, VALIDATION_STEP, VALIDATION_END, EPOCH_END, *TEST_HOOKS,
 )  # fmt: skip
 
 
@@ -72,7 +72,9 @@ class Outline:
     `own_modes` names the stages in which the script switches modes itself; `automatic_modes` says that the Trainer does
     in others, `switched` holds what it stands for.
     `settings` are further arguments of the Trainer; `cleared` are lines outside the step that clear gradients, which
-    these settings make needless, and `stepping` what is left of the condition for the optimizer's step.
+    these settings make needless, `stepping` is what is left of the condition for the optimizer's step, and `closing`
+    are the lines in front of that step that need this condition too; `clears_itself` says that lines under it clear the
+    gradients, as the script did.
     `scaler` is the `GradScaler` that the Trainer was given, `scaled` are lines that stood in front of its `unscale_()`.
     Lines in front of the place `reflection` (in the order of the text) stay, since something looks at their variables.
     """
@@ -108,6 +110,8 @@ class Outline:
     settings: dict[str, cst.BaseExpression] = field(default_factory=dict)
     cleared: list[cst.CSTNode] = field(default_factory=list)
     stepping: list[cst.If] = field(default_factory=list)
+    closing: list[cst.CSTNode] = field(default_factory=list)
+    clears_itself: bool = False
     scaler: Variable | None = None
     scaled: list[cst.CSTNode] = field(default_factory=list)
     parameter: dict[str, str] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from refactorer.outline.homes import Homes
 from refactorer.outline.liveness import Liveness
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import (
+    AFTER_BACKWARD,
     BATCH_END,
     BEFORE_STEP,
     EPOCH_START,
@@ -128,7 +129,7 @@ class Supplying(Liveness):
         self.homes.batch_name[BATCH_END] = "batch"
         if source.target is None or not any(variable in bound for _, variable in self.outline.uses(*body)):
             return
-        lines = (*self.outline.hooks[STEP], *self.outline.hooks.get(BEFORE_STEP, []), *body)
+        lines = (*self.outline.hooks[STEP], *self.outline.lines(AFTER_BACKWARD, BEFORE_STEP), *body)
         if any(variable in bound and self.outline.is_write(node) for node, variable in self.outline.uses(*lines)):
             return
         if bound & self._read_behind_asked:

@@ -1,4 +1,7 @@
-"""What the qualified names of torch's own classes mean, and the methods that only move or cast an object."""
+"""What the qualified names of torch's own classes mean, and the methods that only move or cast an object.
+
+Optimizers and schedulers of Hugging Face count too: they are classes of torch's, or made by functions that only do so.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ _SCALERS = {f"torch.{place}.GradScaler" for place in ("cuda.amp", "amp", "cuda.a
 _AVERAGED = "torch.optim.swa_utils.AveragedModel"
 MOVES = ("to", "cuda", "cpu", "float", "double")
 _WITH_PARAMETERS = ("AdaptiveLogSoftmaxWithLoss", "LinearCrossEntropyLoss")
+_TRANSFORMERS = ("transformers", "pytorch_transformers", "pytorch_pretrained_bert")
+_OF_TRANSFORMERS = ("AdamW", "Adafactor", "BertAdam", "OpenAIAdam")
 _STATELESS = ("CosineSimilarity", "LogSoftmax", "PairwiseDistance", "ReLU", "Sigmoid", "Softmax", "Softplus", "Tanh")
 
 
@@ -27,14 +32,27 @@ def names_stateless_class(name: str | None) -> bool:
 
 
 def names_scheduler(name: str | None) -> bool:
-    """Whether a qualified name is that of something in `torch.optim.lr_scheduler`, or of `SWALR`."""
-    return name is not None and name.startswith(("torch.optim.lr_scheduler.", "torch.optim.swa_utils.SWALR"))
+    """Whether a qualified name is that of something in `torch.optim.lr_scheduler`, of `SWALR`, or a warm-up."""
+    if name is None:
+        return False
+    own = _of_transformers(name)
+    warms_up = own.endswith("Schedule") or (own.startswith("get_") and "schedule" in own)
+    return warms_up or name.startswith(("torch.optim.lr_scheduler.", "torch.optim.swa_utils.SWALR"))
 
 
 def names_optimizer(name: str | None) -> bool:
     """Whether a qualified name is that of an optimizer: something in `torch.optim`, but not in a module beside them."""
+    if name is None:
+        return False
     beside = ("torch.optim.lr_scheduler", "torch.optim.swa_utils")
-    return name is not None and name.startswith("torch.optim.") and not name.startswith(beside)
+    own = name.startswith("torch.optim.") and not name.startswith(beside)
+    return own or _of_transformers(name) in _OF_TRANSFORMERS
+
+
+def _of_transformers(name: str) -> str:
+    """What Hugging Face calls something itself, whose qualified name this is; empty for anything else."""
+    library, _, own = name.partition(".")
+    return own.removeprefix("optimization.") if library in _TRANSFORMERS else ""
 
 
 def names_scaler(name: str | None) -> bool:

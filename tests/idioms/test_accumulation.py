@@ -129,6 +129,21 @@ AUTOMATIC = {
     "batches are left out": (script("if i == 2: continue\n" + DIVIDED + PLAIN, start=CLEARED),
                              f'{IN_STEP}, last_window="drop"', "return None", "% n"),
     "an epoch is left, all cleared": (script(DIVIDED + LAST + "\nif i == 4: break", start=CLEARED), IN_STEP, "", "% n"),
+    "code behind each backward pass": (script(DIVIDED + "print(model[0].bias.grad.sum().item())\n" + PLAIN),
+                                       f'{IN_STEP}, last_window="carry"', "def on_after_backward(self):", "% n"),
+    "clipped behind each backward pass": (
+        script(DIVIDED + "nn.utils.clip_grad_norm_(model.parameters(), 0.01)\n" + PLAIN.replace(
+            "optimizer.s", "print(model[0].bias.grad.sum().item())\n    optimizer.s")),
+        f'{IN_STEP}, last_window="carry"',
+        "clip_grad_norm_(self.model.parameters(), 0.01)\n\n    def on_before_optimizer_step(self, optimizer):", "% n"),
+    "gradients are read": (script(DIVIDED + PLAIN + "\nprint(model[0].bias.grad is None)"),
+                           f'{IN_STEP}, last_window="carry"', "The script clears the gradients itself.", ""),
+    "cleared through a part": (script(DIVIDED + PLAIN.replace("optimizer.zero", "model[0].zero")),
+                               f'{IN_STEP}, last_window="carry"', "The script clears the gradients itself.", ""),
+    "the gradients of all are cleared": (
+        script(DIVIDED + PLAIN.replace("optimizer.zero", "model.zero")).replace(
+            "(model.parameters()", "(model[0].parameters()").replace("for epoch", "model.zero_grad()\nfor epoch"),
+        f'{IN_STEP}, last_window="carry"', "optimizer_zero_grad", "% n"),
     "through the networks": (script(DIVIDED + LAST.replace("optimizer.zero", "model.zero")), IN_STEP, "", "% n"),
 }  # fmt: skip
 
@@ -160,12 +175,8 @@ LITERAL = {
                + "if (i + 1) % n == 0:\n    optimizer.step()"), "a batch may be left out"),
     "left between backward and step": (script(DIVIDED + "if i == 3: continue\n" + PLAIN),
                                        "may be left between backward and step"),
-    "sensitive code for every batch": (script(DIVIDED + "print(model[0].weight.sum().item())\n" + PLAIN),
-                                       "would run for other batches"),
     "counted in front of the step": (script(DIVIDED + PLAIN.replace("optimizer.s", "steps += 1\n    optimizer.s")),
                                      "would run for other batches"),
-    "gradients are read": (script(DIVIDED + PLAIN + "\nprint(model[0].bias.grad is None)"),
-                           "the gradients are cleared"),
 }  # fmt: skip
 
 

@@ -60,6 +60,11 @@ BETWEEN = {
     "if random.random() < 2: nn.utils.clip_grad_norm_(model.parameters(), 1.0)": "if random.random() < 2: nn",
     "if not epoch: nn.utils.clip_grad_norm_(model.parameters(), 1.0)\nelse: print()": "else: self.print()",
 }
+LOOKING = """seen = []
+late = nn.Parameter(torch.ones(1))
+kept = helper.Watch(model)
+def show(what):
+    helper.look(what)"""
 MANUAL = [
     "loss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.zero_grad()\noptimizer.step()",
     "optimizer.zero_grad(set_to_none=False)\nloss = (model(x) - y).pow(2).mean()\nloss.backward()\noptimizer.step()",
@@ -154,9 +159,18 @@ def test_the_trainer_clears_where_code_behind_the_step_cannot_see_it() -> None:
 
 
 @pytest.mark.parametrize("first", ["", "optimizer.zero_grad()"], ids=["", "in front of the batches too"])
-@pytest.mark.parametrize("behind", ["random.random()", "print(model.weight.grad)", "print(model(x))"])
+@pytest.mark.parametrize(
+    "behind",
+    [
+        "helper.look(model)", "print(model.weight.grad)", "print(helper.norm(list(model.parameters())))",
+        "show(model)", "kept.look()", "optimizer.add_param_group({'params': [late]})", "model.weight.tag = 1",
+        "optimizer.param_groups[0]['params'] = []", "nn.utils.clip_grad_norm_(model.parameters(), 1.0)",
+        "print(model.grad_norm)",
+    ],
+)  # fmt: skip
 def test_gradients_are_cleared_where_code_behind_the_step_may_see_it(first: str, behind: str) -> None:
-    text = SCRIPT.replace("    for x, y in loader:", f"    {first}\n    for x, y in loader:").format(
+    text = "import helper\n" + SCRIPT.replace("seen = []", LOOKING)
+    text = text.replace("    for x, y in loader:", f"    {first}\n    for x, y in loader:").format(
         body=textwrap.indent(STEP.replace("optimizer.zero_grad()\n", "") + f"optimizer.zero_grad()\n{behind}", " " * 8)
     )
     result = convert_text(text)
@@ -164,6 +178,22 @@ def test_gradients_are_cleared_where_code_behind_the_step_may_see_it(first: str,
     assert "The script clears the gradients itself." in hook(result.after, "optimizer_zero_grad")
     lines = hook(result.after, "on_train_batch_end").splitlines()
     assert [line.strip().split(".")[-1] for line in lines].index("zero_grad()") < len(lines) - 1
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        "random.random()", "print(model(x))", "show(loader)", "torch.save(model.state_dict(), 'model.pt')",
+        "if epoch: model.eval()\nprint(helper.norm(loss.item()))", "print(optimizer.param_groups[0]['lr'])",
+        "helper.look(float(model(x).mean()))",
+    ],
+)  # fmt: skip
+def test_the_trainer_clears_where_nobody_behind_the_step_is_handed_gradients(behind: str) -> None:
+    late = STEP.replace("optimizer.zero_grad()\n", "") + f"optimizer.zero_grad()\n{behind}"
+    text = "import helper\n" + SCRIPT.replace("seen = []", LOOKING).format(body=textwrap.indent(late, " " * 8))
+    result = convert_text(text)
+    assert isinstance(result, Converted) and "zero_grad" not in result.after, result
+    assert "automatic_optimization" not in result.after
 
 
 OUT_OF_SIGHT = [

@@ -7,7 +7,7 @@ behind the step and nowhere else but in front of the batches, and when all that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import libcst as cst
 
@@ -15,7 +15,7 @@ from refactorer.emit.edits import Edit
 from refactorer.emit.edits import apply as edited
 from refactorer.idioms import automatic
 from refactorer.idioms.accumulation.division import find_division
-from refactorer.idioms.accumulation.stepping import Flat, Stepping, find_stepping, flatten
+from refactorer.idioms.accumulation.stepping import Flat, Stepping, find_stepping, flatten, flatten_around
 from refactorer.idioms.clearing import clearing_lines
 from refactorer.idioms.fixed import fixed, parameter_line
 from refactorer.idioms.sensitive import Obstacle
@@ -26,16 +26,21 @@ from refactorer.outline.outline import EPOCH_START, STEP, Outline
 
 CODE = "N111"
 _FALSE = cst.Name("False")
+_STATE = ("settings", "cleared", "stepping", "closing", "clears_itself")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A step that accumulates: its new body, lines elsewhere that the Trainer makes needless, and what it is told."""
+    """A step that accumulates: its new body, lines elsewhere that the Trainer makes needless, and what it is told.
+
+    `clears_itself` says that the script's own lines clear the gradients, where they did.
+    """
 
     flat: Flat
     cleared: list[cst.CSTNode]
     settings: dict[str, cst.BaseExpression]
     division: dict[cst.CSTNode, Edit] = field(default_factory=dict)
+    clears_itself: bool = False
 
     @property
     def body(self) -> list[cst.CSTNode]:
@@ -44,9 +49,12 @@ class Plan:
         return list(block.body)
 
 
-def apply(outline: Outline, roles: Roles) -> None:
-    """Leaves the counting to the Trainer, or says in a note why the script goes on counting."""
-    found = detect(outline, roles)
+def apply(outline: Outline, roles: Roles, lean: bool) -> None:
+    """Leaves the counting to the Trainer, or says in a note why the script goes on counting.
+
+    `lean` says that the Trainer clears no gradients but where the module says so.
+    """
+    found = detect(outline, roles, lean)
     if isinstance(found, Obstacle):
         node = found.node if found.node in outline.program.order else outline.site.batch_loop
         outline.note(CODE, node, f"gradients are accumulated by hand: {found.reason}",
@@ -61,11 +69,11 @@ def apply(outline: Outline, roles: Roles) -> None:
         _drop_unused_parameters(outline)
 
 
-def detect(outline: Outline, roles: Roles) -> Plan | Obstacle | None:
+def detect(outline: Outline, roles: Roles, lean: bool) -> Plan | Obstacle | None:
     """How to do without the `if` around the step, or the first condition that fails; None without such an `if`."""
-    if roles.optimizer is None:
+    if roles.stepping is None:
         return None
-    stepping = find_stepping(outline, roles.optimizer)
+    stepping = find_stepping(outline, roles.stepping)
     if stepping is None or isinstance(stepping, Obstacle):
         return stepping
     batches = fixed(outline, stepping.window.batches)
@@ -77,13 +85,31 @@ def detect(outline: Outline, roles: Roles) -> Plan | Obstacle | None:
     flat = flatten(outline, roles, stepping)
     if isinstance(flat, Obstacle):
         return flat
+    found = _with_clearing(outline, roles, stepping, flat, batches, lean)
+    if not isinstance(found, Obstacle) or not lean or stepping.window.steps_last or not stepping.clears:
+        return found
+    flat = flatten_around(outline, roles, stepping)
+    settings = _settings(outline, batches, {"last_window": cst.SimpleString('"carry"')})
+    again = _without_division(outline, roles, Plan(flat, [], settings, clears_itself=True), stepping, lean)
+    return found if isinstance(again, Obstacle) else again
+
+
+def _with_clearing(
+    outline: Outline, roles: Roles, stepping: Stepping, flat: Flat, batches: cst.BaseExpression, lean: bool
+) -> Plan | Obstacle:  # fmt: skip
+    """The plan by which the Trainer clears the gradients, in front of each window."""
     cleared = _cleared_in_front(outline, roles)
     anew = any(line in outline.hooks.get(EPOCH_START, []) for line in cleared)
     last = _last_window(outline, stepping, flat.opens or anew)
     if isinstance(last, Obstacle):
         return last
-    settings = {**outline.settings, "accumulate_grad_batches": batches, "divide_loss": _FALSE, **last}
-    return _without_division(outline, roles, Plan(flat, cleared, settings), stepping)
+    return _without_division(outline, roles, Plan(flat, cleared, _settings(outline, batches, last)), stepping, lean)
+
+
+def _settings(
+    outline: Outline, batches: cst.BaseExpression, last: dict[str, cst.BaseExpression]
+) -> dict[str, cst.BaseExpression]:  # fmt: skip
+    return {**outline.settings, "accumulate_grad_batches": batches, "divide_loss": _FALSE, **last}
 
 
 def _cleared_in_front(outline: Outline, roles: Roles) -> list[cst.CSTNode]:
@@ -93,7 +119,7 @@ def _cleared_in_front(outline: Outline, roles: Roles) -> list[cst.CSTNode]:
     loop = outline.site.epoch_loop
     block: list[cst.CSTNode] = list(getattr(outline.program.parent[loop], "body", []))
     lines = block[: block.index(loop)] if loop in block else []
-    own = [line for line in lines if method_line(outline, line, roles.optimizer, "zero_grad")]
+    own = [line for line in lines if method_line(outline, line, roles.stepping, "zero_grad")]
     return [*found, *(line for line in own if clearing_lines(outline, roles, [line]))]
 
 
@@ -107,7 +133,9 @@ def _last_window(outline: Outline, stepping: Stepping, cleared: bool) -> dict[st
     return {}
 
 
-def _without_division(outline: Outline, roles: Roles, plan: Plan, stepping: Stepping) -> Plan | Obstacle:
+def _without_division(
+    outline: Outline, roles: Roles, plan: Plan, stepping: Stepping, lean: bool
+) -> Plan | Obstacle:  # fmt: skip
     """The plan that leaves the division of the loss to the Trainer as well, if that is sound; else the plan itself."""
     calls = outline.site.backwards
     division = None
@@ -115,23 +143,23 @@ def _without_division(outline: Outline, roles: Roles, plan: Plan, stepping: Step
         division = find_division(outline, plan.flat.body, calls[0], stepping.window.batches)
     if division is not None:
         settings = {name: value for name, value in plan.settings.items() if name != "divide_loss"}
-        divided = Plan(plan.flat, plan.cleared, settings, division.edits)
-        if _obstacle(outline, roles, divided) is None:
+        divided = replace(plan, settings=settings, division=division.edits)
+        if _obstacle(outline, roles, divided, lean) is None:
             return divided
-    return _obstacle(outline, roles, plan) or plan
+    return _obstacle(outline, roles, plan, lean) or plan
 
 
-def _obstacle(outline: Outline, roles: Roles, plan: Plan) -> Obstacle | None:
+def _obstacle(outline: Outline, roles: Roles, plan: Plan, lean: bool) -> Obstacle | None:
     """Why the step cannot be automatic without its `if`; None if it can."""
-    kept = outline.hooks[STEP], outline.settings, outline.cleared, outline.stepping
+    kept = outline.hooks[STEP], {name: getattr(outline, name) for name in _STATE}
     _install(outline, plan)
-    found = automatic.detect(outline, roles)
-    outline.hooks[STEP], outline.settings, outline.cleared, outline.stepping = kept
+    found = automatic.detect(outline, roles, lean)
+    outline.hooks[STEP], state = kept
+    for name, value in state.items():
+        setattr(outline, name, value)
     if isinstance(found, Obstacle):
         return found
     calls, places = found
-    if [id(line) for line in places.between] != [id(line) for line in plan.flat.before]:
-        return Obstacle(plan.flat.body[calls.backward], "code around step() would run for other batches than it did")
     behind = {variable for _, variable in outline.uses(*places.behind)}
     if plan.division and any(variable in behind for _, variable in outline.uses(calls.loss)):
         return Obstacle(plan.flat.body[calls.backward], "code behind step() sees the loss")
@@ -140,7 +168,9 @@ def _obstacle(outline: Outline, roles: Roles, plan: Plan) -> Obstacle | None:
 
 def _install(outline: Outline, plan: Plan) -> None:
     outline.hooks[STEP] = plan.body
-    outline.settings, outline.cleared, outline.stepping = plan.settings, plan.cleared, plan.flat.residual
+    outline.settings, outline.cleared = plan.settings, plan.cleared
+    outline.stepping, outline.closing = plan.flat.residual, plan.flat.before
+    outline.clears_itself = plan.clears_itself
 
 
 def _drop_unused_parameters(outline: Outline) -> None:

@@ -9,13 +9,13 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import holds
 from refactorer.idioms.accumulation.windows import Window, counts_batches, opens_window, window_of
-from refactorer.idioms.clearing import clearing_lines
+from refactorer.idioms.clearing import clearing_lines, late_lines_for_hook
 from refactorer.idioms.sensitive import Obstacle
-from refactorer.idioms.shapes import method_line
+from refactorer.idioms.shapes import method_line, method_name, only_call
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of, footer_of, with_comments
 from refactorer.outline.control import loop_jumps
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.optimizers import Held, Roles
 from refactorer.outline.outline import STEP, Outline
 
 
@@ -28,6 +28,12 @@ class Stepping:
     before: list[cst.CSTNode]
     step: cst.CSTNode
     behind: list[cst.CSTNode]
+
+    @property
+    def clears(self) -> bool:
+        """Whether a line behind the step clears gradients."""
+        calls = map(only_call, self.behind)
+        return any(call is not None and method_name(call) == "zero_grad" for call in calls)
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Flat:
     footer: list[cst.EmptyLine]
 
 
-def find_stepping(outline: Outline, optimizer: Variable) -> Stepping | Obstacle | None:
+def find_stepping(outline: Outline, optimizer: Variable | Held) -> Stepping | Obstacle | None:
     """The `if` that holds the step, and no backward pass; an obstacle where its condition counts batches otherwise."""
     for node in outline.hooks[STEP]:
         if any(holds([node], call) for call in outline.site.backwards):
@@ -73,14 +79,32 @@ def flatten(outline: Outline, roles: Roles, stepping: Stepping) -> Flat | Obstac
     opening = [line for line in lines[:at] if _is_opening(outline, roles, line, stepping.window)]
     if opening and loop_jumps(lines):
         return Obstacle(opening[0], "a batch may be left out, and with it the start of a window")
-    zeros = [stepping.behind[i] for i in clearing_lines(outline, roles, stepping.behind)]
-    residual = _residual(outline, roles, stepping, [line for line in stepping.behind if line not in zeros])
+    behind = stepping.behind
+    clearing = clearing_lines(outline, roles, behind) or late_lines_for_hook(outline, roles, behind)
+    zeros = [behind[i] for i in clearing]
+    residual = _residual(outline, roles, stepping, [line for line in behind if line not in zeros])
     before = _with_comments_of(stepping.branch, [*stepping.before, stepping.step])
     head = [part for line in lines[:at] for part in (_inside(line) if line in opening else [line])]
-    rest, footer = lines[at + 1 :], footer_of(stepping.branch)
-    if rest:
-        rest, footer = [with_comments(rest[0], footer), *rest[1:]], []
+    rest, footer = _below(stepping.branch, lines[at + 1 :])
     return Flat([*head, *before, *zeros, *residual, *rest], before[:-1], residual, bool(opening), footer)
+
+
+def flatten_around(outline: Outline, roles: Roles, stepping: Stepping) -> Flat:
+    """The step without its `if`, of which all other lines keep their conditions, those that clear gradients too."""
+    lines = outline.hooks[STEP]
+    at = lines.index(stepping.branch)
+    before = _with_comments_of(stepping.branch, [*stepping.before, stepping.step])
+    residual = _residual(outline, roles, stepping, stepping.behind)
+    rest, footer = _below(stepping.branch, lines[at + 1 :])
+    return Flat([*lines[:at], *before, *residual, *rest], before[:-1], residual, False, footer)
+
+
+def _below(
+    branch: cst.If, rest: list[cst.CSTNode]
+) -> tuple[list[cst.CSTNode], list[cst.EmptyLine]]:  # fmt: skip
+    """The lines below the `if`, and the comments at its end, which the first of them gets if there is one."""
+    footer = footer_of(branch)
+    return ([with_comments(rest[0], footer), *rest[1:]], []) if rest else (rest, footer)
 
 
 def _inside(branch: cst.CSTNode) -> list[cst.CSTNode]:

@@ -1,0 +1,159 @@
+"""Code behind the optimizer's step that may see whether the gradients are cleared in front of it or behind it.
+
+The file itself reads no gradients where this is asked. What is left is code out of sight (functions of other files,
+methods of objects whose class is not in the file) that is handed something that holds gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.targets import names_in
+from refactorer.analysis.walk import children, walk
+from refactorer.idioms.gradients import is_known
+from refactorer.idioms.harmless import READING
+from refactorer.idioms.taint import KEEPING, assigned_pairs, given_parameters
+from refactorer.outline.arguments import every_parameter, matched
+from refactorer.outline.classes import class_of_method, class_of_object
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import VALIDATION_HOOKS, Outline
+from refactorer.outline.reach import called_function
+
+_PARTS = {"parameters", "named_parameters", "modules", "named_modules", "children", "named_children"}
+_USED_AS_HOLDERS = {*_PARTS, "train", "eval", "zero_grad", "state_dict", "load_state_dict", "step", "module"}
+_GIVING_BACK = {
+    *_PARTS,
+    "items",
+    "values",
+    "get",
+    "to",
+    "cuda",
+    "cpu",
+    "half",
+    "float",
+    "train",
+    "eval",
+    "requires_grad_",
+}
+_BLIND = {*READING, *_GIVING_BACK, "keys", "state_dict", "load_state_dict", "save_pretrained", "get_lr", "get_last_lr"}
+_SETTINGS = ("requires_grad", "requires_grad_", "zero_grad")
+
+
+def sees_gradients(outline: Outline, roles: Roles, lines: list[cst.CSTNode]) -> bool:
+    """Whether code out of sight may see gradients by some lines, or these change what has gradients."""
+    if outline.asked is not None:
+        lines = [*lines, *outline.lines(*VALIDATION_HOOKS)]
+    return _Search(outline, roles).finds(lines)
+
+
+class _Search:
+    """Looks for uses of what holds gradients: variables, and attributes of any objects, by their names."""
+
+    def __init__(self, outline: Outline, roles: Roles) -> None:
+        self.outline, self.program = outline, outline.program
+        self.attributes: set[str] = set()
+        self.variables: set[Variable] = {*roles.objects, *given_parameters(outline, roles)}
+        for node in self.program.find(cst.Attribute):
+            if node.attr.value in _USED_AS_HOLDERS:
+                self._add(node.value)
+        self._grow()
+        self.entered: set[tuple[cst.FunctionDef, frozenset[Variable]]] = set()
+
+    def _add(self, node: cst.CSTNode) -> None:
+        while isinstance(node, cst.Subscript):
+            node = node.value
+        if isinstance(node, cst.Attribute):
+            self.attributes.add(node.attr.value)
+        variable = self.outline.variable(node)
+        if variable is not None and not self._is_own(node):
+            self.variables.add(variable)
+
+    def _grow(self) -> None:
+        """Adds what is given one of those that are known, until nothing is."""
+        pairs = [*self._given()]
+        known = -1
+        while known < len(self.variables) + len(self.attributes):
+            known = len(self.variables) + len(self.attributes)
+            for target, value in pairs:
+                if self._shows(value, made=True):
+                    names: list[cst.CSTNode] = [*names_in(target)]
+                    for part in names or [target]:
+                        self._add(part)
+
+    def _given(self) -> Iterator[tuple[cst.CSTNode, cst.CSTNode]]:
+        """What is assigned from what, and what keeps what."""
+        for node in self.program.find((cst.Assign, cst.AnnAssign, cst.For, cst.With)):
+            yield from assigned_pairs(node)
+        for call in self.program.calls:
+            if isinstance(call.func, cst.Attribute) and call.func.attr.value in KEEPING:
+                yield from ((call.func.value, arg.value) for arg in call.args)
+
+    def finds(self, lines: list[cst.CSTNode]) -> bool:
+        return any(self._sees(node) for node in walk(*lines))
+
+    def _sees(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, cst.Attribute):
+            name = node.attr.value
+            return "grad" in name and name not in _SETTINGS and self._shows(node.value)
+        if isinstance(node, (cst.AssignTarget, cst.AugAssign)):
+            changed = node.target
+            held = changed.value if isinstance(changed, (cst.Attribute, cst.Subscript)) else None
+            return held is not None and not self._is_own(held) and self._shows(held)
+        return isinstance(node, cst.Call) and self._call(node)
+
+    def _call(self, call: cst.Call) -> bool:
+        """Whether a call runs code out of sight that may look at gradients."""
+        function = called_function(self.program, call)
+        if function is not None:
+            return self._enter(function, call)
+        given = any(self._shows(arg.value, made=True) for arg in call.args)
+        name = self.program.qualified_name(call.func)
+        if name is not None:
+            return "clip_grad" in name or (given and not is_known(name))
+        if not isinstance(call.func, cst.Attribute) or call.func.attr.value in _BLIND:
+            return given and not isinstance(call.func, cst.Attribute)
+        method, owner = call.func.attr.value, call.func.value
+        if method == "step" and "sched" in self.program.module.code_for_node(owner).lower():
+            return False
+        return given or (self._shows(owner) and not (self._is_own(owner) and method in self.attributes))
+
+    def _enter(self, function: cst.FunctionDef, call: cst.Call) -> bool:
+        """Whether a function of the file does, which holds what this call hands to it."""
+        args = list(call.args)
+        if class_of_method(self.program, function) is not None and isinstance(call.func, cst.Attribute):
+            args.insert(0, cst.Arg(call.func.value))
+        bound = matched(function.params, args)
+        given = every_parameter(function.params)
+        if bound is not None:
+            given = [parameter for parameter, value in bound.items() if self._shows(value, made=True)]
+        known = (parameter for parameter in given if class_of_object(self.program, parameter) is None)
+        self.variables |= {self.program.variables[parameter.name] for parameter in known}
+        key = function, frozenset(self.variables)
+        if key in self.entered:
+            return False
+        self._grow()
+        self.entered |= {key, (function, frozenset(self.variables))}
+        return self.finds([function.body])
+
+    def _shows(self, node: cst.CSTNode, made: bool = False) -> bool:
+        """Whether a value may be, or hold, something with gradients; with `made` also what a call makes of that."""
+        if isinstance(node, cst.Attribute):
+            named = node.attr.value in self.attributes
+            return named or (not self._is_own(node.value) and self._shows(node.value, made))
+        if isinstance(node, cst.Call):
+            func = node.func
+            same = isinstance(func, cst.Attribute) and func.attr.value in _GIVING_BACK and self._shows(func.value)
+            return same or (made and any(self._shows(arg.value, made) for arg in node.args))
+        if isinstance(node, cst.Name):
+            return self._is_own(node) or self.outline.variable(node) in self.variables
+        return not isinstance(node, cst.Comparison) and any(self._shows(part, made) for part in children(node))
+
+    def _is_own(self, node: cst.CSTNode) -> bool:
+        """Whether a node is the object of the method that it stands in."""
+        variables = (self.program.variables.get(node), self.outline.variable(node))
+        writes = [seen for variable in variables if variable is not None for seen in variable.writes]
+        places = (self.program.parent.get(seen.node) for seen in writes)
+        return any(isinstance(place, cst.Param) and class_of_object(self.program, place) for place in places)
