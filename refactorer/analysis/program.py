@@ -98,9 +98,15 @@ class Program:
         if variable is None:
             return None
         if variable.owner is None:
-            return f"builtins.{variable.name}" if hasattr(builtins, variable.name) else None
+            return self._unseen(variable.name)
         names = {self.imports.get(seen.node) for seen in variable.writes}
         return next(iter(names)) if len(names) == 1 else None
+
+    def _unseen(self, name: str) -> str | None:
+        """What a name means that nothing in the file binds: `torch` comes with what `from model import *` brings."""
+        if name == "torch" and self.star_imports:
+            return name
+        return f"builtins.{name}" if hasattr(builtins, name) else None
 
     def _chosen_by_name(self, call: cst.Call) -> str | None:
         chosen = len(call.args) == 2 and self.qualified_name(call.func) == "builtins.getattr"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.flow import passes_errors_on
-from refactorer.analysis.scopes import Variable
+from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.emit.edits import Edit, Removed, apply
 from refactorer.emit.lightning_lines import trainer_line
 from refactorer.emit.long_lines import WIDTH, broken
@@ -264,7 +264,8 @@ def _reads_after(
         ]  # fmt: skip
         own = variable.owner in (outline.site.driver, program.scope[program.module])
         read = all(s.access == "read" and s.scope.function is outline.site.driver for s in later)
-        direct = read and own and not outer and not guarded
+        skipped = _may_be_skipped(outline, variable, later)
+        direct = read and own and not outer and not guarded and not skipped
         assured = variable in homes.arguments or variable in homes.initial
         if direct and (len(later) <= 3 or not assured):
             for seen in later:
@@ -273,7 +274,7 @@ def _reads_after(
         line = _assign(variable.name, cst.parse_expression(f"{names.instance}.{attribute}"))
         fetch = line if assured else _if_there(names.instance, attribute, line)
         tests = [hook in TEST_HOOKS for hook, body in outline.hooks.items() if _writes(outline, body, variable)]
-        if not all(tests):
+        if not all(tests) or (skipped and variable in homes.initial):
             lines.append(fetch)
         if any(tests):
             behind_test.append(fetch)
@@ -282,6 +283,15 @@ def _reads_after(
 
 def _writes(outline: Outline, body: list[cst.CSTNode], variable: Variable) -> bool:
     return any(used is variable and outline.is_write(node) for node, used in outline.uses(*body))
+
+
+def _may_be_skipped(outline: Outline, variable: Variable, reads: list[Occurrence]) -> bool:
+    """Whether a test under a condition would write a variable that the driver reads in any case."""
+    program, line = outline.program, outline.test_line
+    if line is None or program.parent[line] is program.parent[outline.site.epoch_loop]:
+        return False
+    written = any(_writes(outline, outline.hooks.get(hook, []), variable) for hook in TEST_HOOKS)
+    return written and not all(program.contains(program.parent[line], seen.node) for seen in reads)
 
 
 def _is_behind(outline: Outline, node: cst.CSTNode) -> bool:

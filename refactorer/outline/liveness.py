@@ -13,6 +13,7 @@ from refactorer.analysis.flow import NOTHING, Flow, flow_of, passes_errors_on
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import holds, walk
+from refactorer.emit.edits import apply
 from refactorer.outline.batches import is_round
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import loop_jumps, returns
@@ -134,7 +135,8 @@ class Liveness:
     def _behind(self, block: cst.IndentedBlock | cst.Module, node: cst.CSTNode) -> list[cst.CSTNode]:
         """What the driver still runs behind a statement of a block."""
         taken = (*self.outline.consumed, *self.outline.dropped)
-        return [line for line in block.body[list(block.body).index(node) + 1 :] if line not in taken]  # type: ignore[arg-type]
+        behind = [line for line in block.body[list(block.body).index(node) + 1 :] if line not in taken]  # type: ignore[arg-type]
+        return [apply(line, dict.fromkeys(taken)) for line in behind]
 
     def _around(self, loop: cst.For | cst.While, rest: Flow) -> Flow:
         """What comes behind the training in a loop around it: the rest of the body, then perhaps the next round."""

@@ -100,3 +100,19 @@ def test_edits_share_what_they_do_not_touch() -> None:
     after = changed.body[1]
     assert isinstance(after, cst.If) and after.body.body[0] is call and after.test is branch.test
     assert apply(module, {cst.Name("x"): None}) is module
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("from model import *\ntorch.no_grad\n", "torch.no_grad"),
+        ("from model import *\ndef f():\n    torch.no_grad\n", "torch.no_grad"),
+        ("from model import *\ntorch = 1\ntorch.no_grad\n", None),
+        ("import model\ntorch.no_grad\n", None),
+        ("from model import *\noptim.SGD\n", None),
+    ],
+)
+def test_torch_comes_with_what_brings_every_name(code: str, name: str | None) -> None:
+    program = program_of(code)
+    node = next(node for node in program.find(cst.Attribute))
+    assert program.qualified_name(node) == name

@@ -118,6 +118,7 @@ def test_a_function_that_others_use_stays_for_them() -> None:
 STAYING = {
     "else": (INLINE.replace("    print(", "    else:\n        print("), "the loop is left early"),
     "model": ("model = nn.Linear(2, 1)\n" + INLINE, "model is assigned between the training and it"),
+    "training mode": (INLINE.replace("model.eval()", "model.train()"), "the model is in training mode"),
     "switch": ("torch.set_grad_enabled(False)\n" + INLINE, "the script switches gradients on and off for itself"),
 }  # fmt: skip
 
@@ -208,4 +209,57 @@ def test_a_loader_that_the_training_uses_too(by: str, runner: Runner) -> None:
 def test_an_item_that_is_made_behind_the_training_stays(runner: Runner) -> None:
     result = converted("loaders = {'test': test_loader}\n" + INLINE.replace("test_loader", "loaders['test']"))
     assert "trainer.test" not in result.after
+    assert first_difference(runner.run(result.before), runner.run(result.after)) is None, result.after
+
+
+def under(condition: str, body: str = INLINE) -> str:
+    return f"if {condition}:\n{textwrap.indent(body.strip(), '    ')}\n"
+
+
+SOMETIMES = {
+    "a setting": ("", under("FLAG") + "print('end')"),
+    "with what it needs": ("", under("FLAG", "scale = 2\n" + INLINE + "print(total / scale)")),
+    "on another branch": ("", "if not FLAG:\n    print('no')\nel" + under("FLAG") + "else:\n    print('never')"),
+    "in another condition": ("", under("FLAG", "print('a')\n" + under("len(loader) < 9") + "print('b')")),
+    "draws": ("", under("torch.rand(1).item() < 2 and FLAG")),
+    "read behind it": ("", under("FLAG") + "if FLAG:\n    print(total)"),
+    "read in any case": ("total = -1", under("FLAG") + "print(total)"),
+    "unbound without it": ("", under("FLAG") + "print(total)"),
+    "goes on counting": ("total = 5", under("FLAG", INLINE.replace("total = 0", "pass")) + "print(total)"),
+    "its mode is asked for": ("", under("FLAG") + "print(model.training)"),
+    "the model is used again": ("", under("FLAG") + "print(model(torch.ones(1, 2)))"),
+    "a function": ("", FUNCTION + under("FLAG", "error = test(model, test_loader)\nprint(error)")),
+    "a loader that is made there": ("", under("FLAG", AGAIN.format(name="late_loader", by="1"))),
+}
+
+
+@pytest.mark.parametrize("flag", [True, False])
+@pytest.mark.parametrize("name", SOMETIMES)
+def test_it_may_stand_under_a_condition(name: str, flag: bool, runner: Runner) -> None:
+    start, body = SOMETIMES[name]
+    text = SCRIPT.format(body=body, model=MODED).replace("import time\n", f"import time\nFLAG = {flag}\n{start}\n")
+    result = convert_text(text)
+    assert isinstance(result, Converted) and "    trainer.test(module, " in result.after, result.diagnostics
+    assert first_difference(runner.run(text), runner.run(result.after)) is None, result.after
+
+
+STAYING_SOMETIMES = {
+    "statistics": (
+        under("len(loader)", "with torch.no_grad():\n    model.train()\n    for x, y in loader:\n        model(x)"),
+        "the model is in training mode",
+    ),
+    "one process": ("rank = 0\n" + under("rank == 0"), "one process may run it while the others go on"),
+    "a condition that changes what it reads": (
+        "def change():\n    global model\n    model = nn.Linear(2, 1)\n    return True\n" + under("change()"),
+        "model is assigned between the training and it",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STAYING_SOMETIMES)
+def test_under_a_condition_it_stays_with_a_note(name: str, runner: Runner) -> None:
+    body, reason = STAYING_SOMETIMES[name]
+    result = converted(body)
+    assert "trainer.test" not in result.after
+    assert reasons(result) == [f"the evaluation stays behind the training: {reason}"]
     assert first_difference(runner.run(result.before), runner.run(result.after)) is None, result.after

@@ -181,6 +181,43 @@ def test_the_step_keeps(name: str, runner: Runner) -> None:
     assert first_difference(before, runner.run(result.after)) is None
 
 
+CHOSEN = """
+class Decay:
+    def __init__(self, optimizer, every=2):
+        self.optimizer, self.every, self.count = optimizer, every, 0
+    def step(self):
+        self.count += 1
+        if self.count % self.every == 0:
+            self.optimizer.param_groups[0]['lr'] *= 0.5
+            print('lr', self.optimizer.param_groups[0]['lr'])
+if len(val_loader) > 2:
+    scheduler = Decay(optimizer)
+else:
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 3, 0.5)
+"""
+
+
+def with_scheduler(made: str) -> str:
+    return script(sometimes() + "scheduler.step()\n").replace("for epoch in", made.strip() + "\nfor epoch in", 1)
+
+
+def test_a_scheduler_that_a_setting_chooses_steps_behind_it(runner: Runner) -> None:
+    text = with_scheduler(CHOSEN)
+    result = convert(text)
+    assert isinstance(result, Converted) and "self.validate()" in result.after
+    before = runner.run(text)
+    assert before.status == 0, before.error
+    assert first_difference(before, runner.run(result.after)) is None
+
+
+def test_what_may_be_another_optimizer_steps_behind_it(runner: Runner) -> None:
+    text = with_scheduler(CHOSEN.replace("Decay(optimizer)", "Decay(*[optimizer])"))
+    result = convert(text)
+    assert isinstance(result, Converted) and "self.validate()" not in result.after
+    assert [note.message for note in result.diagnostics if SPLIT in note.message]
+    assert first_difference(runner.run(text), runner.run(result.after)) is None
+
+
 def test_the_modes_are_the_trainers_where_nobody_can_tell() -> None:
     text = script(sometimes()).replace("model.training", "epoch")
     result = convert(re.sub(r"def evaluate.*?total\n", "", text, flags=re.DOTALL))

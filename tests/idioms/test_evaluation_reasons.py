@@ -222,7 +222,8 @@ def test_a_later_training_that_takes_an_evaluation_leaves_nothing_to_say() -> No
 
 
 def test_an_evaluation_that_no_training_takes_is_named_once() -> None:
-    result = convert_text(TWO_TRAININGS.format(end="pass", behind="validate(val_loader)"))
+    shown = "def show(loader):\n    return validate(loader)\n"
+    result = convert_text(TWO_TRAININGS.format(end="pass", behind="show(val_loader)") + shown)
     assert isinstance(result, Converted) and result.after.count("(Module):") == 2
     notes = [note for note in result.diagnostics if note.code == "N102"]
     assert ["validate()" in note.message for note in notes] == [True]

@@ -12,12 +12,19 @@ from collections.abc import Sequence
 import libcst as cst
 
 from refactorer.analysis.walk import walk
-from refactorer.idioms.evaluation.final import final_obstacle, lines_behind, take_in
+from refactorer.idioms.evaluation.final import blocks_behind, final_obstacle, take_in
 from refactorer.idioms.evaluation.midway import midway, midway_obstacle
 from refactorer.idioms.evaluation.moving import move
 from refactorer.idioms.evaluation.obstacles import obstacle
 from refactorer.idioms.evaluation.overlooked import overlooked
-from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, is_switched, likeness, take_apart
+from refactorer.idioms.evaluation.parts import (
+    TEST,
+    VALIDATION,
+    Evaluation,
+    is_switched,
+    likeness,
+    take_apart,
+)
 from refactorer.idioms.evaluation.several_sets import SEVERAL
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, STEP, Outline
@@ -44,12 +51,14 @@ def apply(outline: Outline, roles: Roles, asks: bool) -> None:
 
 def _test(outline: Outline, roles: Roles) -> list[Failed]:
     """Moves an evaluation that stands behind the training; returns what failed, if all did."""
-    lines, place = lines_behind(outline)
     failed: list[Failed] = []
-    for index in range(place + 1, len(lines)):
-        found = take_apart(outline, roles, lines, index, is_switched(lines[place + 1 : index]))
-        if found is not None:
-            found.earlier, found.later = lines[place + 1 : index], lines[index + 1 :]
+    for block in blocks_behind(outline):
+        for index in range(len(block.lines)):
+            earlier = [*block.earlier, *block.lines[:index]]
+            found = take_apart(outline, roles, block.lines, index, is_switched(earlier))
+            if found is None:
+                continue
+            found.earlier, found.later = earlier, [*block.lines[index + 1 :], *block.later]
             found.final = True
             take_in(outline, roles, found)
             reason = _reason(outline, roles, found) or final_obstacle(outline, found)

@@ -44,13 +44,13 @@ def candidates(program: Program, site: Site, changed: Collection[cst.CSTNode]) -
 
 
 def places(program: Program, site: Site) -> list[list[list[cst.CSTNode]]]:
-    """The blocks of statements of an epoch, those of a step, and the one behind the training."""
+    """The blocks of statements of an epoch, those of a step, and those behind the training."""
     around = (site.epoch_loop, *site.functions[:-1]) if site.form != "steps" else ()
     epoch = [block for outer in around for block in blocks(block_lines(outer.body))]
     parent = program.parent[site.epoch_loop]
     block = list(parent.body) if isinstance(parent, (cst.Module, cst.IndentedBlock)) else [site.epoch_loop]
     behind = block[block.index(site.epoch_loop) + 1 :]
-    return [epoch, list(blocks(block_lines(site.batch_loop.body))), [list(behind)]]
+    return [epoch, list(blocks(block_lines(site.batch_loop.body))), list(blocks(behind))]
 
 
 def renewed(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import libcst as cst
 
@@ -10,19 +11,47 @@ from refactorer.analysis.flow import passes_errors_on
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
-from refactorer.idioms.evaluation.parts import Evaluation, entered
+from refactorer.idioms.evaluation.one_process import may_be_alone
+from refactorer.idioms.evaluation.parts import Evaluation, entered, last_mode
 from refactorer.idioms.shapes import mode_line, only_call
+from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 
-def lines_behind(outline: Outline) -> tuple[Sequence[cst.CSTNode], int]:
-    """The block that the training stands in, and its place there."""
+@dataclass(frozen=True)
+class Block:
+    """Statements behind the training, with what runs between it and them, and behind them."""
+
+    lines: Sequence[cst.CSTNode]
+    earlier: Sequence[cst.CSTNode]
+    later: Sequence[cst.CSTNode]
+
+
+def blocks_behind(outline: Outline) -> list[Block]:
+    """The statements behind the training, and those of every `if` among them."""
     loop = outline.site.epoch_loop
-    block = outline.program.parent[loop]
-    lines: Sequence[cst.CSTNode] = list(block.body) if isinstance(block, (cst.Module, cst.IndentedBlock)) else []
-    return lines, lines.index(loop) if lines else 0
+    around = outline.program.parent[loop]
+    if not isinstance(around, (cst.Module, cst.IndentedBlock)):
+        return []
+    lines: list[cst.CSTNode] = list(around.body)
+    first = Block(lines[lines.index(loop) + 1 :], (), ())
+    return [first, *_blocks_in(first)]
+
+
+def _blocks_in(block: Block) -> Iterator[Block]:
+    """The blocks of every `if` in a block; the conditions that are asked on the way run in front of them."""
+    for index, line in enumerate(block.lines):
+        earlier = [*block.earlier, *block.lines[:index]]
+        later = [*block.lines[index + 1 :], *block.later]
+        branch: cst.CSTNode | None = line
+        while isinstance(branch, (cst.If, cst.Else)):
+            earlier += [branch.test] if isinstance(branch, cst.If) else []
+            inner = Block(block_lines(branch.body), tuple(earlier), later)
+            yield inner
+            yield from _blocks_in(inner)
+            branch = branch.orelse if isinstance(branch, cst.If) else None
 
 
 def take_in(outline: Outline, roles: Roles, found: Evaluation) -> None:
@@ -60,6 +89,8 @@ def names_library(outline: Outline, variable: Variable) -> bool:
 
 def final_obstacle(outline: Outline, found: Evaluation) -> str | None:
     """What keeps an evaluation behind the training from being a test of the same module."""
+    if last_mode([*found.earlier, *found.before]) == "train":
+        return "the model is in training mode"
     if outline.site.epoch_loop.orelse is not None:
         return "the training has an else branch"
     for outer in outline.program.ancestors(outline.site.epoch_loop):
@@ -68,6 +99,8 @@ def final_obstacle(outline: Outline, found: Evaluation) -> str | None:
         handles = isinstance(outer, (cst.Try, cst.TryStar))
         if handles or (isinstance(outer, cst.With) and not passes_errors_on(outline.program, outer)):
             return "the script goes on after an exception in it"
+    if found.line not in outline.program.parent[outline.site.epoch_loop].body and may_be_alone(outline, found):  # type: ignore[attr-defined]
+        return "one process may run it while the others go on"
     if loop_jumps(found.earlier):
         return "the script may leave the loop around the training in front of it"
     with entered(outline, found):

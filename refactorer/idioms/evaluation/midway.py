@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
+from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import holds, walk
 from refactorer.idioms.evaluation.final import take_in
 from refactorer.idioms.evaluation.parts import Evaluation, is_switched, take_apart
@@ -75,4 +76,19 @@ def blocks(lines: Sequence[cst.CSTNode]) -> Iterator[list[cst.CSTNode]]:
 def _works_with_gradients(outline: Outline, roles: Roles, node: cst.CSTNode) -> bool:
     """Whether code computes, clears or uses gradients; steps of schedulers do not."""
     named = (part for part in walk(node) if isinstance(part, cst.Attribute) and part.attr.value in _GRADIENTS)
-    return any(outline.variable(part.value) not in roles.schedulers for part in named)
+    return any(not _schedules(outline, roles, outline.variable(part.value)) for part in named)
+
+
+def _schedules(outline: Outline, roles: Roles, variable: Variable | None) -> bool:
+    """Whether a variable is a scheduler, or has only been made by calls that were given an optimizer to look after.
+
+    What steps the optimizer itself would be an optimizer of the training.
+    """
+    if variable is None or variable in roles.optimizers:
+        return False
+    made = [outline.program.bound_to(seen.node) for seen in variable.writes]
+    looks_after = made and all(
+        isinstance(call, cst.Call) and any(outline.variable(arg.value) in roles.optimizers for arg in call.args)
+        for call in made
+    )
+    return variable in roles.schedulers or bool(looks_after)

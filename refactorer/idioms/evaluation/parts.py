@@ -163,12 +163,17 @@ def is_no_grad(program: Program, node: cst.CSTNode) -> bool:
 
 def is_switched(lines: Sequence[cst.CSTNode]) -> bool:
     """Whether the last switch of a mode in some statements is an `eval()`."""
+    return last_mode(lines) == "eval"
+
+
+def last_mode(lines: Sequence[cst.CSTNode]) -> str | None:
+    """The method that switches last in some statements."""
     for line in reversed(lines):
         call = only_call(line) or bound_again(line)
         name = call.func.attr.value if call is not None and isinstance(call.func, cst.Attribute) else ""
         if call is not None and name in ("train", "eval"):
-            return name == "eval" or _is_false(call)
-    return False
+            return "eval" if _is_false(call) else name
+    return None
 
 
 def _is_false(call: cst.Call) -> bool:
