@@ -10,8 +10,8 @@ from pytorch_lightning.loops.utilities import _block_parallel_sync_behavior
 from pytorch_lightning.strategies import ParallelStrategy
 from torch import Tensor
 
-from runtime import hooks, settings
-from runtime.outputs import are_wanted, loss_of, outputs_of, refuse_skipping
+from runtime import hooks, left_out, settings
+from runtime.outputs import are_wanted, loss_of, outputs_of
 
 LAST_WINDOWS = ("step", "drop", "carry")
 
@@ -100,7 +100,7 @@ class AccumulatingStep:
         else:
             output, loss = self._accumulate(batch, index)
         if loss is None:
-            refuse_skipping(self._trainer)
+            left_out.check(self._trainer)
             return False, {}
         self._loss = loss.detach()
         if last:

@@ -179,10 +179,15 @@ class Module(pl.LightningModule):
         if getattr(rank_zero_only, "rank", 0) == 0:
             builtins.print(*args, **kwargs)
 
-    def manual_backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Run the backward pass under manual optimization, through the Trainer's precision and strategy."""
+    def manual_backward(self, loss: Any, *args: Any, **kwargs: Any) -> None:
+        """Run the backward pass under manual optimization, through the Trainer's precision and strategy.
+
+        What is no tensor is asked for its own ``backward()``, as a script asks it: None has none, and says so.
+        """
         backward = getattr(self._trainer, "_lean_backward", None)
-        if backward is None:
+        if not isinstance(loss, Tensor):
+            loss.backward(*args, **kwargs)
+        elif backward is None:
             super().manual_backward(loss, *args, **kwargs)
         else:
             backward(loss, *args, **kwargs)

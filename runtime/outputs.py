@@ -9,7 +9,6 @@ from pytorch_lightning.loops.optimization.automatic import ClosureResult
 from torch import Tensor
 
 from runtime import held, hooks
-from runtime.groups import is_joined
 
 
 def are_wanted(trainer: Any) -> bool:
@@ -35,16 +34,3 @@ def outputs_of(output: Any, loss: Tensor) -> dict[str, Any]:
     """The outputs for ``on_train_batch_end``, with a copy of ``loss`` that holds no graph."""
     kept = {"loss": loss.detach().clone()}
     return {**output, **kept} if isinstance(output, Mapping) else kept
-
-
-def refuse_skipping(trainer: Any) -> None:
-    """A batch was left out.
-
-    Raises:
-        RuntimeError: there are several processes, which the script did not start by itself to skip batches together.
-    """
-    if trainer.world_size > 1 and not is_joined(trainer.strategy):
-        raise RuntimeError(
-            "training_step returned None: with several processes every process has to step, otherwise they wait for"
-            " each other forever. Return a loss for every batch, or train with devices=1."
-        )

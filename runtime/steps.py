@@ -15,9 +15,9 @@ from pytorch_lightning.utilities.enums import GradClipAlgorithmType
 from pytorch_lightning.utilities.signature_utils import is_param_in_hook_signature
 from torch import Tensor
 
-from runtime import hooks
+from runtime import hooks, left_out
 from runtime.accumulation import AccumulatingStep
-from runtime.outputs import are_wanted, loss_of, outputs_of, refuse_skipping
+from runtime.outputs import are_wanted, loss_of, outputs_of
 
 Step = Callable[[Any, int], tuple[bool, Any]]
 """Takes a batch and its number; returns whether the optimizer stepped, and the outputs for ``on_train_batch_end``."""
@@ -97,7 +97,7 @@ def _automatic(trainer: Any, forward: Callable[[Any, int], Any]) -> Step:
         output = forward(batch, index)
         loss = loss_of(output)
         if loss is None:
-            refuse_skipping(trainer)
+            left_out.check(trainer)
             return False, {}
         backward(loss)
         progress.increment_ready()

@@ -37,6 +37,8 @@ def find_holdings(outline: Outline) -> Holdings:
     networks: dict[Held, None] = {}
     optimizers: dict[Held, None] = {}
     made = _Made(outline.program)
+    if outline.wrapped is not None:
+        networks.setdefault(outline.wrapped)
     for node in walk(*(line for body in outline.hooks.values() for line in body)):
         held = held_by(outline, node)
         if held is None or not made.once(held):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import libcst as cst
 
@@ -18,6 +19,9 @@ from refactorer.outline.comments import comments_of, with_comments
 from refactorer.outline.control import suspensions
 from refactorer.outline.inline import Bindings
 from refactorer.outline.site import Site
+
+if TYPE_CHECKING:
+    from refactorer.outline.optimizers import Held
 
 EPOCHS, TRAIN_DATA = "epochs", "train_dataloader"
 EPOCH_START, STEP, EPOCH_END = "on_train_epoch_start", "training_step", "on_train_epoch_end"
@@ -63,8 +67,8 @@ class Outline:
     over the epochs iterates over without its bar.
     `prints_everywhere` says that every process prints what the script makes it print, `adds_up` that the script may add
     up its sums across processes when the Trainer would too. `strategy` is the Trainer's, where it makes what the script
-    made for several processes; `driver_edits` change lines of the driver then, and `imports`
-    are lines that new code needs.
+    made for several processes, and `wrapped` what it wraps, if an object holds that; `driver_edits` change lines of the
+    driver then, and `imports` are lines that new code needs.
     `asked` is the call by which the step asks for the evaluation, where it does not stand at the end of the epoch.
     `consumed` are the functions and lines that the module takes over; `test_line` is the one of the driver behind the
     training that `test` was, and `dropped` are lines of the driver that the Trainer makes needless.
@@ -104,6 +108,7 @@ class Outline:
     counted: cst.BaseExpression | None = None
     adds_up: bool = False
     strategy: cst.BaseExpression | None = None
+    wrapped: Held | None = None
     driver_edits: dict[cst.CSTNode, Edit] = field(default_factory=dict)
     imports: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)

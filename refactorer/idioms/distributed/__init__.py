@@ -8,11 +8,12 @@ its model under a condition keeps the condition, and chooses the strategy by it.
 from __future__ import annotations
 
 from refactorer.idioms.distributed.apart import PROCESSES
-from refactorer.idioms.distributed.conditions import obstacle
+from refactorer.idioms.distributed.conditions import obstacle, owned_obstacle
 from refactorer.idioms.distributed.guards import Guard
+from refactorer.idioms.distributed.owned import Owned, find_owned
 from refactorer.idioms.distributed.processes import additions, makes_processes
 from refactorer.idioms.distributed.rank_zero import ask_trainer
-from refactorer.idioms.distributed.unwrapping import unwrap
+from refactorer.idioms.distributed.unwrapping import unwrap, unwrap_owned
 from refactorer.idioms.distributed.uses import Uses
 from refactorer.idioms.distributed.wrapper import Wrapper, find_wrapper
 from refactorer.idioms.sensitive import Obstacle
@@ -29,22 +30,35 @@ def keep_prints(outline: Outline) -> None:
 
 def apply(outline: Outline, roles: Roles) -> None:
     """Leaves the wrapper of the model to the Trainer, or says why it stays."""
-    found = find_wrapper(outline, roles)
-    guard = Guard(outline, found) if isinstance(found, Wrapper) else None
-    outline.adds_up = any(guard is None or not guard.wrapped_at(call) for call in additions(outline.program))
-    if found is None:
+    owned = find_owned(outline)
+    reason = _leave(outline, roles) if owned is None else _leave_owned(outline, roles, owned)
+    if reason is None:
         return
-    if isinstance(found, Wrapper) and guard is not None:
-        uses = Uses(outline, found)
-        reason = obstacle(outline, roles, found, guard, uses)
-        if reason is None:
-            unwrap(outline, found, guard, uses)
-            if found.guard is None:
-                ask_trainer(outline)
-            return
-    else:
-        assert isinstance(found, Obstacle)
-        reason = found
     outline.adds_up = outline.adds_up or bool(additions(outline.program))
     outline.note("N107", reason.node, f"DistributedDataParallel stays in the script: {reason.reason}",
                  "nothing to do; the literal form trains the same")  # fmt: skip
+
+
+def _leave(outline: Outline, roles: Roles) -> Obstacle | None:
+    """Leaves the wrapper of a variable to the Trainer; why it stays if it does."""
+    found = find_wrapper(outline, roles)
+    guard = Guard(outline, found) if isinstance(found, Wrapper) else None
+    outline.adds_up = any(guard is None or not guard.wrapped_at(call) for call in additions(outline.program))
+    if not isinstance(found, Wrapper) or guard is None:
+        assert found is None or isinstance(found, Obstacle)
+        return found
+    uses = Uses(outline, found)
+    reason = obstacle(outline, roles, found, guard, uses)
+    if reason is None:
+        unwrap(outline, found, guard, uses)
+        if found.guard is None:
+            ask_trainer(outline)
+    return reason
+
+
+def _leave_owned(outline: Outline, roles: Roles, found: Owned | Obstacle) -> Obstacle | None:
+    """Leaves the wrapper that an object holds to the Trainer; why it stays if it does."""
+    reason = found if isinstance(found, Obstacle) else owned_obstacle(outline, roles, found)
+    if reason is None and isinstance(found, Owned):
+        unwrap_owned(outline, found)
+    return reason

@@ -16,7 +16,9 @@ from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.kept_parts import looked_at_before
 from refactorer.idioms.distributed.known_uses import of_the_uses
 from refactorer.idioms.distributed.names import kept_elsewhere
-from refactorer.idioms.distributed.others import other_tensors
+from refactorer.idioms.distributed.others import other_tensors, tensors_beside
+from refactorer.idioms.distributed.owned import Owned
+from refactorer.idioms.distributed.owned_uses import OwnedUses
 from refactorer.idioms.distributed.processes import unusual
 from refactorer.idioms.distributed.uses import Uses
 from refactorer.idioms.distributed.wrapper import Wrapper, class_annotations
@@ -39,7 +41,13 @@ def obstacle(outline: Outline, roles: Roles, found: Wrapper, guard: Guard, uses:
     return by_the_script or other_tensors(outline, roles, found) or of_the_uses(outline, found, guard, uses)
 
 
-def _of_the_file(outline: Outline, found: Wrapper, guard: Guard) -> Obstacle | None:
+def owned_obstacle(outline: Outline, roles: Roles, found: Owned) -> Obstacle | None:
+    """Why a wrapper that an object holds has to stay; None if the Trainer can make it."""
+    of_the_file = of_the_form(outline, roles, found) or _of_the_file(outline, found, None)
+    return of_the_file or tensors_beside(outline, roles, found.held) or OwnedUses(outline, found).obstacle()
+
+
+def _of_the_file(outline: Outline, found: Wrapper | Owned, guard: Guard | None) -> Obstacle | None:
     """Things that a wrapper or its processes can do beside training."""
     program = outline.program
     for node in program.find(cst.Attribute):
@@ -48,8 +56,9 @@ def _of_the_file(outline: Outline, found: Wrapper, guard: Guard) -> Obstacle | N
     strange = unusual(program)
     if strange is not None:
         return Obstacle(strange, "more of torch.distributed is used than the Trainer leaves alone")
-    asked = [call for call in program.calls if guard.is_asked(call)]
-    known = [*(made.call for made in found.wrappings), *asked, *class_annotations(program)]
+    asked = [call for call in program.calls if guard.is_asked(call)] if guard is not None else []
+    notes = class_annotations(program) if guard is not None else []
+    known = [*(made.call for made in found.wrappings), *asked, *notes]
     for name in (*program.find(cst.Name), *program.find(cst.Attribute)):
         if program.qualified_name(name) not in PROCESSES or not _is_read(outline, name):
             continue

@@ -11,13 +11,16 @@ from collections.abc import Sequence
 import libcst as cst
 
 from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.distributed.branches import are_exclusive
+from refactorer.idioms.distributed.owned import Owned
 from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.idioms.shapes import is_false, method_calls, method_name
 from refactorer.outline.anchors import loops_around
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.held import held_by
+from refactorer.outline.optimizers import Held, Roles
 from refactorer.outline.outline import STEP, TEST_STEP, Outline
 from refactorer.outline.reach import functions_run
 
@@ -25,7 +28,7 @@ _GRADIENTS = ("backward", "manual_backward", "grad")
 _LOOKING_FOR = ("find_unused_parameters", "static_graph")
 
 
-def of_the_form(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | None:
+def of_the_form(outline: Outline, roles: Roles, found: Wrapper | Owned) -> Obstacle | None:
     """What in the form of the training keeps the wrapper."""
     program = outline.program
     calls = method_calls(outline, "backward")
@@ -58,13 +61,19 @@ def _stands_inside(outline: Outline, call: cst.CSTNode) -> bool:
 def _steps_each_time(outline: Outline, roles: Roles, own: Sequence[cst.Call]) -> bool:
     """Whether each `backward` is followed by a step in the same block: gradients that add up are averaged otherwise."""
     program = outline.program
-    stepping = {roles.optimizer, outline.scaler} - {None}
-    steps = [call for call in method_calls(outline, "step") if outline.variable(call.func.value) in stepping]  # type: ignore[attr-defined]
+    stepping = {roles.stepping, outline.scaler} - {None}
+    steps = [call for call in method_calls(outline, "step") if _receiver(outline, call) in stepping]
     # of the script as it was written: by now a GradScaler has been taken out of the step
     blocks = {program.parent[program.statement(call)] for call in steps}
-    if roles.optimizer is None or len(blocks) != 1:
+    if roles.stepping is None or len(blocks) != 1:
         return False
     return _always_one(program, blocks.pop(), own)
+
+
+def _receiver(outline: Outline, call: cst.Call) -> Variable | Held | None:
+    """The variable, or the attribute of an object, whose method is called."""
+    assert isinstance(call.func, cst.Attribute)
+    return outline.variable(call.func.value) or held_by(outline, call.func.value)
 
 
 def _always_one(program: Program, block: cst.CSTNode, calls: Sequence[cst.Call]) -> bool:
@@ -91,7 +100,7 @@ def _one_in_each(program: Program, line: cst.If, calls: Sequence[cst.Call]) -> b
     return _always_one(program, line.orelse.body, rest)
 
 
-def _of_a_manual_step(outline: Outline, found: Wrapper, own: Sequence[cst.Call]) -> Obstacle | None:
+def _of_a_manual_step(outline: Outline, found: Wrapper | Owned, own: Sequence[cst.Call]) -> Obstacle | None:
     program = outline.program
     if TEST_STEP in outline.hooks:
         # before a test the Trainer shares all parameters, and processes that step by themselves may have their own

@@ -28,11 +28,11 @@ _STATE = ("parameters", "state_dict", "train", "eval", "zero_grad")
 _NAMED = ("state_dict", "load_state_dict")
 """What knows the parameters by their names, which a wrapper makes longer."""
 _STEPS = (STEP, VALIDATION_STEP, TEST_STEP)
-_REPEATING = (cst.For, cst.While, cst.FunctionDef, cst.Lambda, cst.BaseComp)
-_CONTEXTS = ("torch.autocast", "torch.amp.autocast", "torch.cuda.amp.autocast", "torch.cpu.amp.autocast",
+REPEATING = (cst.For, cst.While, cst.FunctionDef, cst.Lambda, cst.BaseComp)
+CONTEXTS = ("torch.autocast", "torch.amp.autocast", "torch.cuda.amp.autocast", "torch.cpu.amp.autocast",
              "contextlib.nullcontext", "torch.profiler.record_function", "torch.enable_grad",
              "torch.set_grad_enabled")  # fmt: skip
-_WITHOUT_GRADIENTS = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
+WITHOUT_GRADIENTS = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
 _STORES = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Del, cst.For, cst.CompFor, cst.AsName)
 
 
@@ -123,15 +123,15 @@ class _Places:
         for outer in self.outline.program.ancestors(call):
             if outer is function:
                 break
-            if isinstance(outer, _REPEATING) or not _is_harmless_with(self.outline, outer):
+            if isinstance(outer, REPEATING) or not is_harmless_with(self.outline, outer):
                 return [None]
         return [made for lent in self.uses.lent[function] for made in self.forwards_of(lent)]
 
     def _repeats(self, node: cst.CSTNode, hook: str) -> bool:
         """Whether a call in a step may run more than once for a batch, or under what changes the wrapper."""
-        outer, known = self.outer.get(id(node)), _CONTEXTS if hook == STEP else (*_CONTEXTS, *_WITHOUT_GRADIENTS)
+        outer, known = self.outer.get(id(node)), CONTEXTS if hook == STEP else (*CONTEXTS, *WITHOUT_GRADIENTS)
         while outer is not None:
-            if isinstance(outer, _REPEATING) or not _is_harmless_with(self.outline, outer, known):
+            if isinstance(outer, REPEATING) or not is_harmless_with(self.outline, outer, known):
                 return True
             outer = self.outer.get(id(outer))
         return False
@@ -140,7 +140,7 @@ class _Places:
         """Whether a use in a step stands in a `with torch.no_grad()` of its own."""
         outer = self.outer.get(id(node))
         while outer is not None:
-            if isinstance(outer, cst.With) and not _is_harmless_with(self.outline, outer):
+            if isinstance(outer, cst.With) and not is_harmless_with(self.outline, outer):
                 return True  # `forwards_of` allows no other ones
             outer = self.outer.get(id(outer))
         return False
@@ -214,7 +214,7 @@ class _Places:
         return own.union(*handed_on) - {model, *self.found.others}
 
 
-def _is_harmless_with(outline: Outline, node: cst.CSTNode, known: tuple[str, ...] = _CONTEXTS) -> bool:
+def is_harmless_with(outline: Outline, node: cst.CSTNode, known: tuple[str, ...] = CONTEXTS) -> bool:
     """Whether a `with` block is one of known contexts, which change nothing that the wrapper does; or no such block."""
     if not isinstance(node, cst.With):
         return True

@@ -21,7 +21,7 @@ from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.held import find_holdings
-from refactorer.outline.optimizers import Roles, makes_module, may_be_module
+from refactorer.outline.optimizers import Held, Roles, makes_module, may_be_module
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import names_module_class
 
@@ -52,6 +52,22 @@ def other_tensors(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | 
         if late and part not in parted.models:
             return Obstacle(late[0].node, f"{part.name} is a part of the model, and used by itself")
     return None
+
+
+def tensors_beside(outline: Outline, roles: Roles, wrapped: Held) -> Obstacle | None:
+    """Something else with parameters or buffers in the hooks of a training whose object holds the wrapped model."""
+    loaders = [outline.variable(part.iterable) for part in (outline.train, outline.evaluation) if part is not None]
+    aside = {wrapped.base, *loaders, *roles.optimizers, *roles.schedulers} | _made_anew(outline)
+    for body in outline.hooks.values():
+        for node, variable in outline.uses(*body):
+            if variable in aside or variable.owner is None:
+                continue
+            if _holds_tensors(outline, variable):
+                return Obstacle(node, f"{variable.name} holds tensors")
+            if _may_be_module(outline, variable) and not is_tensorless(outline, variable):
+                return Obstacle(node, f"{variable.name} may be a module too")
+    others = (held for held in find_holdings(outline).networks if held != wrapped)
+    return next((Obstacle(outline.site.epoch_loop, f"{held.attribute} is a module too") for held in others), None)
 
 
 def _made_anew(outline: Outline) -> set[Variable]:

@@ -11,6 +11,8 @@ from refactorer.idioms.distributed.alike import merge_branches
 from refactorer.idioms.distributed.arguments import IMPORT
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.leaving import wrapped_in
+from refactorer.idioms.distributed.owned import Owned
+from refactorer.idioms.distributed.owned_uses import OwnedUses
 from refactorer.idioms.distributed.uses import Uses
 from refactorer.idioms.distributed.wrapper import Wrapper, Wrapping, class_annotations
 from refactorer.outline.comments import comments_inside, comments_of, footer_of
@@ -48,6 +50,26 @@ def unwrap(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> None:
     else:
         outline.strategy = cst.Name(name)
         outline.driver_edits.update(_chosen(found, uses, found.guard, name))
+
+
+def unwrap_owned(outline: Outline, found: Owned) -> None:
+    """Edits the class that wraps its model, gives the Trainer its strategy, and has the module hold the model."""
+    edits: dict[cst.CSTNode, Edit] = {node: node.value for node in OwnedUses(outline, found).modules()}
+    for hook, body in list(outline.hooks.items()):
+        own = {id(node) for node in walk(*body)}
+        inside = {node: value for node, value in edits.items() if id(node) in own}
+        if inside:
+            outline.edit(hook, inside)
+    outline.driver_edits.update(edits)
+    comments = comments_inside(found.call, None)
+    if found.is_set_before(outline.program):
+        kept = [*comments_of(found.line), *comments]
+        outline.driver_edits[found.line] = Removed(kept) if comments else None
+    else:
+        outline.driver_edits[found.call] = found.wrapped
+    if isinstance(found.strategy, cst.Call):
+        outline.imports.append(IMPORT)
+    outline.strategy, outline.wrapped = found.strategy, found.held
 
 
 def _is_short(guard: cst.If) -> bool:
