@@ -12,6 +12,7 @@ from refactorer.analysis.targets import names_bound_by
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.emit.headings import staying_and_going
+from refactorer.emit.import_names import imported_as
 from refactorer.emit.layout import deeper, without_blank_start, without_gap
 from refactorer.emit.long_lines import WIDTH, broken
 from refactorer.emit.sums import added_up
@@ -112,6 +113,8 @@ class ClassWriter:
             total = added_up(parent, node, new, around) if new is not None else None
             if total is not None and parent is not None:
                 edits[parent] = total
+            elif new is not None and isinstance(parent, cst.ImportAlias) and parent.asname is None:
+                edits[parent] = imported_as(parent, new)
             elif new is not None:
                 edits[node] = self._fitting(node, new)
         check_visible(self.outline, edits)
