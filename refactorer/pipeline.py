@@ -96,7 +96,7 @@ def convert_site(
     keep_modes(outline, options.target == "lightning")
     keep_gradients(outline)
     decided_parameters.apply(outline)
-    epochs = epochs_of(outline)
+    epochs = epochs_of(outline, configuration.moved, options.target != "lightning")
     try:
         homes = Placing(outline, roles, configuration, epochs).run()
     except Refusal as refusal:

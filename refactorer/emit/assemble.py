@@ -36,7 +36,7 @@ def assemble(
     program = outline.program
     names = choose_names(outline, roles, target)
     moves = unmoved(outline, roles, configuration, homes)
-    take_over(outline, homes, configuration.moved, moves)
+    take_over(outline, roles, homes, epochs, configuration.moved, moves)
     writer = ClassWriter(outline, roles, configuration, homes)
     taken = (*configuration.moved, *homes.initial.values())
     edits: dict[cst.CSTNode, Edit] = {**moves, **{line: Removed(staying_and_going(line)[0]) for line in taken}}

@@ -1,8 +1,10 @@
-"""Lines in front of the training that its constructor takes over: losses of torch, and plain values (`history = []`).
+"""Lines in front of the training that its constructor takes over: losses of torch, plain values (`history = []`), and
+objects that are made of nothing else directly in front of it (`losses = AverageMeter()`).
 
 `criterion = nn.CrossEntropyLoss()` needs no argument where nobody but the training has the name. Such a loss holds no
 parameters and no state and draws no random numbers, so it cannot be seen when it is made, and to move it does nothing.
-A list is made anew for each training, as before, since its line and the training run together.
+A list is made anew for each training, as before, since its line and the training run together. A class out of sight may
+print or draw when it makes an object; it does so where it did, since nothing but the Trainer is made in between.
 """
 
 from __future__ import annotations
@@ -16,27 +18,43 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, takes_away
 from refactorer.idioms.beside import runs_beside
+from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.liveness import Liveness
+from refactorer.outline.optimizers import Roles, is_module_class
 from refactorer.outline.outline import Outline
 from refactorer.outline.placing import is_plain
-from refactorer.outline.torch_names import names_stateless_class, unmoved
+from refactorer.outline.torch_names import names_module_class, names_stateless_class, unmoved
 
 _BY_NAME = ("builtins.setattr", "builtins.vars")
+_LIBRARY = (
+    "time.time", "time.perf_counter", "time.monotonic", "time.process_time", "datetime.datetime.now",
+    "collections.defaultdict", "collections.deque",
+)  # fmt: skip
+_ASKING = ("range", "torch.cuda.is_available", "torch.device", "next")
 _SIMPLE = (cst.Name, cst.Attribute, cst.SimpleString, cst.Integer)
 
 
 def take_over(
-    outline: Outline, homes: Homes, moved: Sequence[cst.CSTNode], edits: Mapping[cst.CSTNode, Edit]
+    outline: Outline, roles: Roles, homes: Homes, epochs: Epochs, moved: Sequence[cst.CSTNode],
+    edits: Mapping[cst.CSTNode, Edit],
 ) -> None:  # fmt: skip
     """Makes attributes that the constructor sets of such arguments; `edits` are those of the driver so far."""
     within = Liveness(outline, moved)
-    taken: dict[Variable, cst.SimpleStatementLine] = {}
     kept_back = {*homes.read_after, *homes.unsure, *_asked_outside(outline, homes)}
+    lines: dict[Variable, cst.SimpleStatementLine] = {}
     for variable in homes.arguments:
-        line = None if variable in kept_back else _line_of(outline, homes, variable, within, edits)
+        line = None if variable in kept_back else _line_of(outline, variable, within, edits)
         if line is not None:
-            taken[variable] = line
+            lines[variable] = line
+    taken = {variable: line for variable, line in lines.items() if _is_quiet(outline, homes, _value(line))}
+    gone = {*moved, *taken.values()}
+    if _asks_quietly(outline, epochs):
+        for variable, line in sorted(lines.items(), key=lambda item: -outline.program.order[item[1]]):
+            is_made = variable not in roles.objects and _is_made(outline, homes, _value(line))
+            if is_made and _is_directly_in_front(outline, line, gone, edits):
+                taken[variable] = line
+                gone.add(line)
     homes.arguments = [variable for variable in homes.arguments if variable not in taken]
     made = {**taken, **homes.initial}
     homes.initial = dict(sorted(made.items(), key=lambda item: outline.program.order[item[1]]))
@@ -51,7 +69,7 @@ def _asked_outside(outline: Outline, homes: Homes) -> set[Variable | None]:
 
 
 def _line_of(
-    outline: Outline, homes: Homes, variable: Variable, within: Liveness, edits: Mapping[cst.CSTNode, Edit]
+    outline: Outline, variable: Variable, within: Liveness, edits: Mapping[cst.CSTNode, Edit]
 ) -> cst.SimpleStatementLine | None:
     """The line that makes the value of a variable of the driver, if only the training uses it."""
     program = outline.program
@@ -68,7 +86,61 @@ def _line_of(
     if program.order[line] < outline.reflection or not runs_beside(outline, line):
         return None
     assert isinstance(line, cst.SimpleStatementLine)
-    return line if is_plain(small.value) or _is_stateless(outline, homes, small.value) else None
+    return line
+
+
+def _value(line: cst.SimpleStatementLine) -> cst.BaseExpression:
+    assert isinstance(line.body[0], cst.Assign)
+    return line.body[0].value
+
+
+def _is_quiet(outline: Outline, homes: Homes, value: cst.BaseExpression) -> bool:
+    return is_plain(value) or _is_stateless(outline, homes, value)
+
+
+def _is_made(outline: Outline, homes: Homes, value: cst.BaseExpression) -> bool:
+    """Whether a value is an object that a class makes of plain values, or the time."""
+    program = outline.program
+    if not isinstance(value, cst.Call) or any(arg.star or not _is_known(program, arg.value) for arg in value.args):
+        return False
+    name = cst.Module([]).code_for_node(value.func).rpartition(".")[2]
+    is_class = name[:1].isupper() and not name.isupper()
+    if not is_class and program.qualified_name(value.func) not in _LIBRARY:
+        return False
+    made = program.definition(program.variables.get(value.func))
+    if names_module_class(program.qualified_name(value.func)) or (
+        isinstance(made, cst.ClassDef) and (is_module_class(program, made) or _binds_others(program, made))
+    ):
+        return False
+    return _can_be_named(outline, homes, value.func)
+
+
+def _is_known(program: Program, node: cst.BaseExpression) -> bool:
+    return is_plain(node) or (program.qualified_name(node) or "").startswith("builtins.")
+
+
+def _binds_others(program: Program, kind: cst.ClassDef) -> bool:
+    return any(program.find(cst.Global, kind)) or any(program.find(cst.Nonlocal, kind))
+
+
+def _is_directly_in_front(
+    outline: Outline, line: cst.CSTNode, gone: set[cst.CSTNode], edits: Mapping[cst.CSTNode, Edit]
+) -> bool:  # fmt: skip
+    """Whether nothing that stays in the driver stands between a line and the loop."""
+    program, loop = outline.program, outline.site.epoch_loop
+    block = program.parent[line]
+    if program.parent[loop] is not block or not isinstance(block, (cst.Module, cst.IndentedBlock)):
+        return False
+    between = [part for part in block.body if program.order[line] < program.order[part] < program.order[loop]]
+    return all(part in gone or takes_away(edits.get(part, part)) for part in between)
+
+
+def _asks_quietly(outline: Outline, epochs: Epochs) -> bool:
+    """Whether the Trainer's arguments are names, attributes and plain values: they are looked up first now."""
+    given = [epochs.value, outline.strategy, outline.device, *outline.settings.values()]
+    calls = [node for part in given if part is not None for node in walk(part) if isinstance(node, cst.Call)]
+    names = (cst.Module([]).code_for_node(call.func) for call in calls)
+    return all(name in _ASKING or name.endswith(".parameters") for name in names)
 
 
 def _goes(outline: Outline, node: cst.CSTNode, edits: Mapping[cst.CSTNode, Edit]) -> bool:
@@ -87,9 +159,14 @@ def _is_stateless(outline: Outline, homes: Homes, value: cst.BaseExpression) -> 
         return False
     if made is not value and not all(_is_simple_move(call) for call in walk(value) if call is not made):
         return False
+    return _can_be_named(outline, homes, made.func)
+
+
+def _can_be_named(outline: Outline, homes: Homes, node: cst.CSTNode) -> bool:
+    """Whether a class means the same in the constructor."""
     hidden = {homes.parameter(variable) for variable in homes.arguments}
-    top = program.scope[program.module]
-    return all(used.owner is top and used.name not in hidden for _, used in outline.uses(made.func))
+    top = outline.program.scope[outline.program.module]
+    return all(used.owner is top and used.name not in hidden for _, used in outline.uses(node))
 
 
 def _is_replaced(outline: Outline, name: str) -> bool:

@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import libcst as cst
 
+from refactorer.analysis.deferred import deferred
 from refactorer.analysis.scopes import Variable
-from refactorer.outline.outline import TEST_HOOKS, Outline
+from refactorer.outline.outline import (
+    BACKWARD,
+    BATCH_END,
+    BEFORE_STEP,
+    EPOCH_END,
+    EPOCH_START,
+    STEP,
+    TEST_HOOKS,
+    VALIDATION_HOOKS,
+    Outline,
+)
+from refactorer.outline.reach import bound_by_functions
+
+_WITHIN_EPOCH = (EPOCH_START, STEP, BACKWARD, BEFORE_STEP, BATCH_END, *VALIDATION_HOOKS, EPOCH_END)
 
 
 @dataclass(frozen=True)
 class Epochs:
     """`argument=value` of the Trainer, and the expression for the loop variable inside the module.
 
-    The value is None where the module's own generator counts the epochs.
+    The value is None where the module's own generator counts the epochs. `told` is the parameter `epoch` of a function
+    that trains for one epoch.
     """
 
     argument: str
     value: cst.BaseExpression | None
     current: cst.BaseExpression
+    told: Variable | None = None
 
 
-def epochs_of(outline: Outline) -> Epochs:
-    """The count or the iterable of the loop over the epochs; one epoch where every iteration is a batch of it."""
+def epochs_of(outline: Outline, making: Sequence[cst.CSTNode], tells_any: bool) -> Epochs:
+    """The count or the iterable of the loop over the epochs; one epoch where every iteration is a batch of it.
+
+    `making` is what makes the optimizers in the module. `tells_any` says that the Trainer takes any iterable.
+    """
     loop = outline.site.epoch_loop
     if outline.site.form == "steps":
+        told = _handed_epoch(outline, making) if tells_any else None
+        if told is not None:
+            only = cst.List([cst.Element(cst.Name(told.name))])
+            return Epochs("epochs", only, cst.parse_expression("self.epoch"), told)
         return Epochs("max_epochs", cst.Integer("1"), cst.parse_expression("self.current_epoch"))
     if isinstance(loop, cst.While):
         return Epochs("epochs", None, cst.parse_expression("self.epoch"))
@@ -36,6 +60,20 @@ def epochs_of(outline: Outline) -> Epochs:
         current = "self.current_epoch" + (f" + {start}" if start else "")
         return Epochs("max_epochs", number, cst.parse_expression(current))
     return Epochs("epochs", iterable, cst.parse_expression("self.epoch"))
+
+
+def _handed_epoch(outline: Outline, making: Sequence[cst.CSTNode]) -> Variable | None:
+    """The parameter `epoch` of the function that trains, if the training only reads it within the epoch."""
+    variable = outline.site.driver.variables.get("epoch")
+    if variable is None or not isinstance(outline.program.definition(variable), cst.Param):
+        return None
+    uses = [
+        (hook, node) for hook, body in outline.hooks.items() for node, seen in outline.uses(*body) if seen is variable
+    ]
+    within = all(hook in _WITHIN_EPOCH and not outline.is_write(node) for hook, node in uses)
+    kept = (part for body in outline.hooks.values() for part in deferred(outline.program, *body))
+    elsewhere = outline.mentions(variable, *making, *outline.methods.values(), *kept)
+    return variable if uses and within and not elsewhere and variable not in bound_by_functions(outline) else None
 
 
 def _plain_range(outline: Outline, node: cst.BaseExpression) -> tuple[cst.BaseExpression, int] | None:

@@ -180,6 +180,8 @@ class Supplying(Liveness):
 
     def _epoch_variable(self) -> None:
         loop = self.site.epoch_loop
+        if self.epochs.told is not None:
+            self.homes.expression[self.epochs.told] = self.epochs.current
         if self.site.form == "steps" or isinstance(loop, cst.While):
             return
         target = loop.target
