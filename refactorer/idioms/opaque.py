@@ -11,6 +11,7 @@ from dataclasses import replace
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.idioms.accumulation.windows import window_of
 from refactorer.idioms.clearing import lines_for_hook
 from refactorer.idioms.shapes import only_call, trains
 from refactorer.outline.blocks import block_lines
@@ -83,13 +84,17 @@ def _called(outline: Outline, method: str) -> list[Variable | Held]:
 
 
 def _lines(outline: Outline) -> list[cst.CSTNode]:
-    """The lines of the step; those under the conditions too that the whole step stands under."""
+    """The lines of the step; those too under conditions for the whole step, or that count batches for the optimizer."""
     found, lines = list[cst.CSTNode](), list(outline.hooks[STEP])
     while lines:
         found += lines
-        around = (line for line in lines if isinstance(line, cst.If) and trains(outline, line.body))
+        around = (line for line in lines if isinstance(line, cst.If) and _is_around(outline, line))
         lines = [inner for line in around for inner in block_lines(line.body)]
     return found
+
+
+def _is_around(outline: Outline, line: cst.If) -> bool:
+    return trains(outline, line.body) or window_of(outline, line.test) is not None
 
 
 def _is_of_driver(outline: Outline, variable: Variable) -> bool:

@@ -151,7 +151,10 @@ def test_the_script_steps_it_otherwise(step: str) -> None:
 
 
 def test_the_script_clears_behind_the_step_where_code_may_see_it(runner: Runner) -> None:
-    before = script(MAKERS["wrapper"], STEP.replace("optimizer.zero_grad()\n", "") + "optimizer.zero_grad()")
+    before = script(
+        MAKERS["wrapper"],
+        STEP.replace("optimizer.zero_grad()\n", "") + "optimizer.zero_grad()\nprint(model.weight.grad)",
+    )
     after = converted(before)
     assert "def optimizer_zero_grad" in after and "        self.optimizer.zero_grad()\n" in after
     assert first_difference(runner.run(before), runner.run(after)) is None
