@@ -147,8 +147,10 @@ def _is_for_bar(outline: Outline, found: Evaluation, line: cst.CSTNode) -> bool:
     if found.bar is None or found.bar.variable is None or line is found.bar.line:
         return found.bar is not None and line is found.bar.line
     small = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
-    target = small.targets[0].target if isinstance(small, cst.Assign) else None
-    own = target is not None and outline.program.variables.get(target) is found.bar.variable
+    if not isinstance(small, cst.Assign):
+        return False
+    target = small.targets[0].target
+    own = outline.program.variables.get(target) is found.bar.variable
     return own and isinstance(outline.program.parent.get(target), cst.Param)
 
 
