@@ -36,11 +36,18 @@ def candidates(program: Program, site: Site, changed: Collection[cst.CSTNode]) -
     """
     if site.moves_evaluations:
         epoch, step, behind = (list(_calls(program, site, found, changed)) for found in places(program, site))
+        behind = [call for call in behind if not _evaluates_again(program, site, call, [*epoch, *step])]
         epoch, step = (sorted(calls, key=lambda call: likeness(*call.args)) for calls in (epoch, step))
         calls = [*(epoch or step)[:1], *behind[:1]]
         for some in [calls, *([call] for call in calls if len(calls) > 1)]:
             if some and (not changed or any(called_function(program, call) in changed for call in some)):
                 yield some
+
+
+def _evaluates_again(program: Program, site: Site, call: cst.Call, others: list[cst.Call]) -> bool:
+    """Whether a call behind the training does under a condition what other calls do in it: it reads better as it is."""
+    at_once = program.parent[program.statement(call)] is program.parent[site.epoch_loop]
+    return not at_once and any(called_function(program, other) is called_function(program, call) for other in others)
 
 
 def places(program: Program, site: Site) -> list[list[list[cst.CSTNode]]]:
