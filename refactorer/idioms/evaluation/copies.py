@@ -54,10 +54,17 @@ def places(program: Program, site: Site) -> list[list[list[cst.CSTNode]]]:
     """The blocks of statements of an epoch, those of a step, and those behind the training."""
     around = (site.epoch_loop, *site.functions[:-1]) if site.form != "steps" else ()
     epoch = [block for outer in around for block in blocks(block_lines(outer.body))]
-    parent = program.parent[site.epoch_loop]
-    block = list(parent.body) if isinstance(parent, (cst.Module, cst.IndentedBlock)) else [site.epoch_loop]
-    behind = block[block.index(site.epoch_loop) + 1 :]
-    return [epoch, list(blocks(block_lines(site.batch_loop.body))), list(blocks(behind))]
+    if site.functions and around:
+        epoch += blocks(_lines_behind(program, site.batch_loop))
+    step = list(blocks(block_lines(site.batch_loop.body)))
+    return [epoch, step, list(blocks(_lines_behind(program, site.epoch_loop)))]
+
+
+def _lines_behind(program: Program, line: cst.CSTNode) -> list[cst.CSTNode]:
+    """The rest of the block that a statement stands in."""
+    parent = program.parent[line]
+    lines = list(parent.body) if isinstance(parent, (cst.Module, cst.IndentedBlock)) else [line]
+    return lines[lines.index(line) + 1 :]
 
 
 def renewed(
