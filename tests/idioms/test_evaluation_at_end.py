@@ -158,6 +158,8 @@ print(last)
     ),
     "a model that is spread for it": under("if epoch > 0", "last = evaluate_spread(model, val_loader)\nprint(last)"),
     "an item of a dictionary": "best = evaluate(model, {'a': val_loader}['a'])\nprint(best)\n",
+    "a bar with a use of its own": "bar = tqdm(val_loader)\n"
+    + under("if epoch", INLINE.replace("val_loader", "bar") + "print(bar.n)"),
     "code between": MADE + "print(torch.rand(1))\nlast = evaluate_on(model, train_set)\n",
 }  # fmt: skip
 
@@ -207,10 +209,6 @@ KEEPS = {
     "a return in front of it": (
         "best = evaluate_some(model, None if epoch == 1 else val_loader)\n",
         "in on_train_epoch_end: `return` leaves evaluate_some() before its end",
-    ),
-    "a bar with a use of its own": (
-        "bar = tqdm(val_loader)\n" + under("if epoch", INLINE.replace("val_loader", "bar") + "print(bar.n)"),
-        "in on_train_epoch_end: its progress bar is made in front of it",
     ),
     "a loader that a call binds": (
         "best = evaluate_bound(model)\n",

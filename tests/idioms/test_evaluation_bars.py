@@ -60,12 +60,14 @@ OPENED = {
     "lines behind the loop": {"behind_loop": "print('seen', count)"},
     "the loop is left early": {"within": "if count > 10:\n                    break"},
 }
+KEEPS_ITS_BAR = {
+    "a bar with draws of its own": {"tqdm": "tqdm.auto"},
+    "the bar is looked at": {"behind": "print(bar.n)"},
+}
 STAYS = {
     "it returns from inside": {"behind_loop": "return right"},
     "no progress bar": {"opened": "with open('log.txt', 'w') as bar", "over": "batches"},
-    "a bar with draws of its own": {"tqdm": "tqdm.auto"},
     "the loop is over something else": {"over": "list(batches)"},
-    "the bar is looked at": {"behind": "print(bar.n)"},
     "two at once": {"opened": "with tqdm(batches) as bar, open('log.txt', 'w') as log"},
 }
 
@@ -85,6 +87,14 @@ def test_the_block_is_opened(parts: dict[str, str], runner: Runner) -> None:
     after = converted(parts, runner)
     assert "def validation_step(" in after and "enable_progress_bar=True" in after
     assert "bar = tqdm(" not in after and "bar.close()" not in after
+
+
+@pytest.mark.parametrize("parts", KEEPS_ITS_BAR.values(), ids=KEEPS_ITS_BAR)
+def test_the_block_is_opened_around_a_bar_of_the_script(parts: dict[str, str], runner: Runner) -> None:
+    after = converted(parts, runner)
+    assert "def validation_step(" in after and "enable_progress_bar" not in after
+    made = after.split("    def val_dataloader(self):\n")[1].split("    def ")[0]
+    assert "        self.bar = tqdm(held_out, ascii=True)\n" in made and "        return self.bar\n" in made
 
 
 @pytest.mark.parametrize("parts", STAYS.values(), ids=STAYS)

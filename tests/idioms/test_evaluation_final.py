@@ -263,3 +263,12 @@ def test_under_a_condition_it_stays_with_a_note(name: str, runner: Runner) -> No
     assert "trainer.test" not in result.after
     assert reasons(result) == [f"the evaluation stays behind the training: {reason}"]
     assert first_difference(runner.run(result.before), runner.run(result.after)) is None, result.after
+
+
+def test_an_evaluation_that_each_epoch_runs_too_stays_under_its_condition(runner: Runner) -> None:
+    body = under("len(loader)", "error = test(model, test_loader)\nprint(error, test(model, loader))")
+    text = SCRIPT.format(body=body, model=MODED).replace("loader = [", FUNCTION.strip() + "\nloader = [", 1)
+    result = convert_text(text.replace("\nif len", "\n    print(test(model, test_loader))\nif len"))
+    assert isinstance(result, Converted) and "def validation_step(" in result.after
+    assert "trainer.test" not in result.after and "    error = test(model, test_loader)\n" in result.after
+    assert first_difference(runner.run(result.before), runner.run(result.after)) is None, result.after

@@ -220,3 +220,66 @@ def _after(text: str) -> str:
     result = convert_text(text)
     assert isinstance(result, Converted)
     return result.after
+
+
+EPOCHS = SCRIPT.replace("""    def train(self):
+        for epoch in range(self.epochs):
+            self.model.train()
+""", """    def train_epoch(self, epoch):
+        self.model.train()
+        if True:
+""").replace("""            found = self.evaluate(self.val_loader)
+            print(epoch, found, loss.item(), self.model.training)
+            if self.best is None or found < self.best:
+                self.best = found
+        return self.best
+""", """        print(epoch, loss.item())
+        log = {'epoch': epoch}
+        {call}
+        return log
+
+    def train(self):
+        for epoch in range(self.epochs):
+            log = self.train_epoch(epoch)
+            print(log, self.model.training)
+            self.best = log
+        return self.best
+""").replace("        if True:\n            for", "        for").replace(
+    """                self.optimizer.zero_grad()
+                loss = (self.model(x) - y).pow(2).mean()
+                loss.backward()
+                self.optimizer.step()
+""", """            self.optimizer.zero_grad()
+            loss = (self.model(x) - y).pow(2).mean()
+            loss.backward()
+            self.optimizer.step()
+""")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("call", "midway"),
+    [
+        ("log['found'] = self.evaluate(self.val_loader)", False),
+        ("if epoch != 1:\n            log['found'] = self.evaluate(self.val_loader)", True),
+        ("found = self.evaluate(self.val_loader)\n        log.update(found=found, mode=self.model.training)", False),
+    ],
+)
+def test_the_method_for_an_epoch_calls_it(call: str, midway: bool, runner: Runner) -> None:
+    text = EPOCHS.replace("{call}", call)
+    result = convert_text(text)
+    assert isinstance(result, Converted), result.diagnostics
+    assert "def validation_step(" in result.after and ("self.validate()" in result.after) is midway
+    assert "def evaluate(" not in result.after and "def train_epoch(" not in result.after
+    before = runner.run(text)
+    assert before.status == 0, before.error
+    assert first_difference(before, runner.run(result.after)) is None
+
+
+def test_a_method_for_an_epoch_that_calls_another_one_for_some_objects(runner: Runner) -> None:
+    text = EPOCHS.replace("{call}", CALL).replace(
+        "trainer = ", "class Silent(Trainer):\n    def evaluate(self, loader):\n        return 0\n\n\ntrainer = "
+    )
+    result = convert_text(text)
+    assert isinstance(result, Converted) and "def validation_step(" not in result.after
+    assert any("may be another method for some objects" in note.message for note in result.diagnostics)
+    assert first_difference(runner.run(text), runner.run(result.after)) is None

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import libcst as cst
 
 from refactorer.analysis.walk import walk
-from refactorer.idioms.evaluation.final import blocks_behind, final_obstacle, take_in
+from refactorer.idioms.evaluation.final import blocks_behind, final_obstacle, is_sometimes, take_in
 from refactorer.idioms.evaluation.midway import midway, midway_obstacle
 from refactorer.idioms.evaluation.moving import move
 from refactorer.idioms.evaluation.obstacles import obstacle
@@ -44,6 +44,8 @@ def apply(outline: Outline, roles: Roles, asks: bool) -> None:
     failed = _validation(outline, roles, asks)
     if asks and outline.evaluation is None:
         failed = _asked(outline, roles, failed)
+    if outline.evaluation is not None:
+        missed = [one for one in missed if not is_sometimes(outline, one[0])]
     _say(outline, missed + failed)
     if outline.evaluation is None and outline.test is None and not missed and not failed:
         _say_overlooked(outline, roles)

@@ -36,6 +36,7 @@ def candidates(program: Program, site: Site, changed: Collection[cst.CSTNode]) -
     """
     if site.moves_evaluations:
         epoch, step, behind = (list(_calls(program, site, found, changed)) for found in places(program, site))
+        behind = [call for call in behind if not _evaluates_again(program, site, call, [*epoch, *step])]
         epoch, step = (sorted(calls, key=lambda call: likeness(*call.args)) for calls in (epoch, step))
         calls = [*(epoch or step)[:1], *behind[:1]]
         for some in [calls, *([call] for call in calls if len(calls) > 1)]:
@@ -43,14 +44,27 @@ def candidates(program: Program, site: Site, changed: Collection[cst.CSTNode]) -
                 yield some
 
 
+def _evaluates_again(program: Program, site: Site, call: cst.Call, others: list[cst.Call]) -> bool:
+    """Whether a call behind the training does under a condition what other calls do in it: it reads better as it is."""
+    at_once = program.parent[program.statement(call)] is program.parent[site.epoch_loop]
+    return not at_once and any(called_function(program, other) is called_function(program, call) for other in others)
+
+
 def places(program: Program, site: Site) -> list[list[list[cst.CSTNode]]]:
     """The blocks of statements of an epoch, those of a step, and those behind the training."""
     around = (site.epoch_loop, *site.functions[:-1]) if site.form != "steps" else ()
     epoch = [block for outer in around for block in blocks(block_lines(outer.body))]
-    parent = program.parent[site.epoch_loop]
-    block = list(parent.body) if isinstance(parent, (cst.Module, cst.IndentedBlock)) else [site.epoch_loop]
-    behind = block[block.index(site.epoch_loop) + 1 :]
-    return [epoch, list(blocks(block_lines(site.batch_loop.body))), list(blocks(behind))]
+    if site.functions and around:
+        epoch += blocks(_lines_behind(program, site.batch_loop))
+    step = list(blocks(block_lines(site.batch_loop.body)))
+    return [epoch, step, list(blocks(_lines_behind(program, site.epoch_loop)))]
+
+
+def _lines_behind(program: Program, line: cst.CSTNode) -> list[cst.CSTNode]:
+    """The rest of the block that a statement stands in."""
+    parent = program.parent[line]
+    lines = list(parent.body) if isinstance(parent, (cst.Module, cst.IndentedBlock)) else [line]
+    return lines[lines.index(line) + 1 :]
 
 
 def renewed(

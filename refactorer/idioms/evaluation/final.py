@@ -54,6 +54,11 @@ def _blocks_in(block: Block) -> Iterator[Block]:
             branch = branch.orelse if isinstance(branch, cst.If) else None
 
 
+def is_sometimes(outline: Outline, found: Evaluation) -> bool:
+    """Whether an evaluation behind the training stands under a condition."""
+    return outline.program.parent[found.line] is not outline.program.parent[outline.site.epoch_loop]
+
+
 def take_in(outline: Outline, roles: Roles, found: Evaluation) -> None:
     """Lines right in front of a loop that get it ready (`total = 0`) become a part of the evaluation."""
     lines = list(found.earlier)
@@ -99,7 +104,7 @@ def final_obstacle(outline: Outline, found: Evaluation) -> str | None:
         handles = isinstance(outer, (cst.Try, cst.TryStar))
         if handles or (isinstance(outer, cst.With) and not passes_errors_on(outline.program, outer)):
             return "the script goes on after an exception in it"
-    if found.line not in outline.program.parent[outline.site.epoch_loop].body and may_be_alone(outline, found):  # type: ignore[attr-defined]
+    if is_sometimes(outline, found) and may_be_alone(outline, found):
         return "one process may run it while the others go on"
     if loop_jumps(found.earlier):
         return "the script may leave the loop around the training in front of it"

@@ -19,7 +19,7 @@ from refactorer.idioms.evaluation.several_sets import SEVERAL, sets_obstacle
 from refactorer.idioms.evaluation.windows import CHANGED, is_windows, may_change
 from refactorer.idioms.progress.bars import without_enumerate
 from refactorer.idioms.progress.effects import is_place
-from refactorer.idioms.progress.parameters import lent_to
+from refactorer.idioms.progress.parameters import lent_to, takes_parameter
 from refactorer.idioms.shared_settings import sets_by_name
 from refactorer.outline.batches import source_of
 from refactorer.outline.contents import check_contents, sees_variables
@@ -56,7 +56,7 @@ def obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
             return reason
     with entered(outline, found) as prelude:
         if found.inner is None:
-            _find_bar(outline, found)
+            _find_bar(outline, found, prelude)
         _check_contents(outline, found)
         mixed = any(line in found.quiet for line in found.after if returns([line]))
         if mixed and computes_beside(outline, found) and not hands_back(outline, roles, found):
@@ -64,19 +64,21 @@ def obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
         return _data_obstacle(outline, found, prelude) or gradients_obstacle(outline, roles, found)
 
 
-def _find_bar(outline: Outline, found: Evaluation) -> None:
+def _find_bar(outline: Outline, found: Evaluation, prelude: Sequence[cst.CSTNode]) -> None:
     """Looks for a progress bar among the statements that go into the hooks together with the loop."""
     whole = found.function is None and not found.midway and found.line in outline.hooks.get(EPOCH_END, [])
     earlier, later = (found.earlier, found.later) if whole else ((), ())
     source = source_of(outline.program, found.loop)
-    found.bar = progress.find(outline, source, [*earlier, *found.before], [*found.after, *later])
+    found.bar = progress.find(outline, source, [*earlier, *prelude, *found.before], [*found.after, *later])
     if found.bar is not None and not is_place(without_enumerate(outline.program, found.bar.inner)):
         found.bar = None  # the Trainer asks for the data before anything else
-    given = (
-        lent_to(outline, found.bar, found.function, call_of(outline, found)) if found.bar and found.function else None
-    )
-    if given is not None and found.bar is not None and found.bar.variable is not None:
+    if found.bar is None or found.function is None or not takes_parameter(outline, found.bar):
+        return
+    given = lent_to(outline, found.bar, found.function, call_of(outline, found))
+    if given is not None and found.bar.variable is not None:
         outline.bindings.alias[found.bar.variable] = given[1]
+    else:
+        found.bar = None
 
 
 def _function_obstacle(outline: Outline, found: Evaluation) -> str | None:
@@ -122,14 +124,14 @@ def _data_obstacle(outline: Outline, found: Evaluation, prelude: Sequence[cst.CS
     lines = [
         line for line in (*earlier, *prelude, *found.before) if not isinstance(line, (cst.FunctionDef, cst.ClassDef))
     ]
-    lines = [line for line in lines if found.bar is None or line is not found.bar.line]
+    lines = [line for line in lines if not _is_for_bar(outline, found, line)]
     written = {v for n, v in outline.uses(*lines) if outline.is_write(n)}
     if is_made(outline.program, iterable):
         hidden = any(_is_inner(outline, found, variable) for variable in used - written)
         return generator_obstacle(found, iterable) or (OF_A_CALL if hidden else None)
     if (used & written and not found.midway) or _made_by_calls(lines, used):
         return MADE
-    if found.midway and any(_is_bar(outline, variable) for variable in used):
+    if found.midway and progress.SETTING in outline.settings and any(_is_bar(outline, one) for one in used):
         return "its progress bar is made in front of it"
     if any(_is_inner(outline, found, variable) for variable in used - written):
         return "its loader is known to the function alone"
@@ -138,6 +140,18 @@ def _data_obstacle(outline: Outline, found: Evaluation, prelude: Sequence[cst.CS
     if any(isinstance(node, cst.Subscript) for node in walk(iterable)) and _sets_items(outline, used):
         return "its loader is an item that may be set anew"
     return _window_obstacle(outline, found, iterable, lines) if is_windows(outline.program, iterable) else None
+
+
+def _is_for_bar(outline: Outline, found: Evaluation, line: cst.CSTNode) -> bool:
+    """Whether a line makes the bar that the Trainer draws, or binds the parameter whose name the bar takes."""
+    if found.bar is None or found.bar.variable is None or line is found.bar.line:
+        return found.bar is not None and line is found.bar.line
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
+    if not isinstance(small, cst.Assign):
+        return False
+    target = small.targets[0].target
+    own = outline.program.variables.get(target) is found.bar.variable
+    return own and isinstance(outline.program.parent.get(target), cst.Param)
 
 
 def _may_be_set(outline: Outline, found: Evaluation, iterable: cst.BaseExpression) -> bool:

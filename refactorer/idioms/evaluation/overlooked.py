@@ -168,8 +168,8 @@ def _unreached(outline: Outline, loop: cst.For) -> str:
     if function in outline.methods.values():
         return f"{name}() becomes a method of the module"
     uses = uses_of(program, function)
-    block = program.parent[site.epoch_loop]
-    if not any(program.contains(block, use) for use in uses):
+    places = (program.parent[site.epoch_loop], *site.functions)
+    if not any(program.contains(place, use) for place in places for use in uses):
         return f"{name}() is called outside the code that trains"
     if class_around(program, function) is not None:
         calls = (program.parent.get(use) for use in uses)

@@ -11,10 +11,10 @@ import libcst as cst
 from refactorer.analysis.walk import walk
 from refactorer.idioms.progress import by_hand, in_front
 from refactorer.idioms.progress.bars import is_bar, source_in
-from refactorer.idioms.progress.taking import CODE, find, take, without
+from refactorer.idioms.progress.taking import CODE, SETTING, find, take, without
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, STEP, Outline
 
-__all__ = ["CODE", "apply", "find", "take", "without"]
+__all__ = ["CODE", "SETTING", "apply", "find", "take", "without"]
 
 
 def apply(outline: Outline) -> None:

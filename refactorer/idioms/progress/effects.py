@@ -11,6 +11,7 @@ _FUNCTIONS = {f"builtins.{name}" for name in ("len", "int", "str", "float", "min
     f"{module}.{name}" for module in ("math", "numpy") for name in ("ceil", "floor")
 }
 ITERATORS = {"builtins.enumerate", "builtins.zip", "builtins.range"}
+_CLOCKS = ("time.time", "time.perf_counter", "time.monotonic")
 _PARTS = (
     cst.Name, cst.Attribute, cst.BaseNumber, cst.BaseString, cst.BaseFormattedStringContent, cst.BinaryOperation,
     cst.BaseBinaryOp, cst.BooleanOperation, cst.BaseBooleanOp, cst.UnaryOperation, cst.BaseUnaryOp, cst.Comparison,
@@ -48,10 +49,12 @@ def is_place(node: cst.BaseExpression) -> bool:
 
 
 def is_quiet(program: Program, line: cst.CSTNode) -> bool:
-    """Whether a line binds names to plain values, or switches the mode of a module, and no more."""
+    """Whether a line binds names to plain values or the time, or switches the mode of a module, and no more."""
     small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
     if isinstance(small, cst.Assign):
-        return all(isinstance(t.target, cst.Name) for t in small.targets) and is_simple(program, small.value)
+        clock = isinstance(small.value, cst.Call) and program.qualified_name(small.value.func) in _CLOCKS
+        plain = (clock and not small.value.args) or is_simple(program, small.value)  # type: ignore[attr-defined]
+        return plain and all(isinstance(t.target, cst.Name) for t in small.targets)
     if isinstance(small, cst.AnnAssign):
         return isinstance(small.target, cst.Name) and (small.value is None or is_simple(program, small.value))
     call = small.value if isinstance(small, cst.Expr) else None

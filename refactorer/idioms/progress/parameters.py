@@ -13,6 +13,12 @@ from refactorer.outline.outline import Outline
 Entered = tuple[cst.FunctionDef, cst.Call]
 
 
+def takes_parameter(outline: Outline, bar: Bar) -> bool:
+    """Whether a bar has the name of a parameter."""
+    writes = bar.variable.writes if bar.variable is not None else []
+    return any(isinstance(outline.program.parent.get(seen.node), cst.Param) for seen in writes)
+
+
 def lent_to(outline: Outline, bar: Bar, function: cst.FunctionDef, call: cst.Call) -> tuple[cst.Name, Variable] | None:
     """The parameter that a bar takes the name of, and the caller's variable that it is given."""
     if bar.variable is None:
