@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import libcst as cst
 
 from refactorer.analysis.program import Program
@@ -10,10 +12,10 @@ from refactorer.outline.blocks import block_lines, is_docstring, separated
 from refactorer.outline.comments import comment_lines, comments_inside, comments_of, footer_of, with_comments
 from refactorer.outline.contents import check_contents
 from refactorer.outline.control import loop_jumps
-from refactorer.outline.inline import Bindings, enter
+from refactorer.outline.inline import Bindings, Entered, enter
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, EPOCHS, STEP, TRAIN_DATA, Outline
 from refactorer.outline.refusal import PlainerView
-from refactorer.outline.result_of_call import returned_statement
+from refactorer.outline.result_of_call import returned_statement, returned_value
 from refactorer.outline.site import Entrance, Site
 
 
@@ -49,9 +51,11 @@ def _nested(program: Program, site: Site) -> Outline:
     after: list[cst.CSTNode] = []
     closing: list[cst.EmptyLine] = []
     unread: list[Entrance] = []
-    for entrance in site.entrances:
+    for entrance, entered in _entered(program, site, bindings):
         line = program.statement(entrance.call)
-        entered = enter(program, entrance.function, entrance.call, bindings, site.epoch_loop)
+        if _is_returned(program, entrance):
+            before, lines = [*before, *lines], list(entered.statements)
+            continue
         result = returned_statement(program, line, entrance.call, entered.value)
         unread += [] if result else [entrance]
         if result:
@@ -73,6 +77,24 @@ def _nested(program: Program, site: Site) -> Outline:
         _move_docstring(outline, EPOCH_START, STEP)
     _open_bar(outline)
     return outline
+
+
+def _entered(program: Program, site: Site, bindings: Bindings) -> list[tuple[Entrance, Entered]]:
+    """The functions on the way to the batches; what one of them returns is seen through the calls in it."""
+    found = [enter(program, e.function, e.call, bindings, site.epoch_loop) for e in site.entrances]
+    for index in range(len(found) - 1, 0, -1):
+        inner, outer, entrance = found[index], found[index - 1], site.entrances[index]
+        if _is_returned(program, entrance):
+            value = returned_value(program, program.statement(entrance.call), entrance.call, inner.value)
+            found[index - 1] = replace(outer, value=value, closing=[*outer.closing, *inner.closing])
+    return list(zip(site.entrances, found))
+
+
+def _is_returned(program: Program, entrance: Entrance) -> bool:
+    """Whether a function is called by `return function(...)`."""
+    line = program.statement(entrance.call)
+    small = line.body[-1] if isinstance(line, cst.SimpleStatementLine) else None
+    return isinstance(small, cst.Return) and program.contains(small, entrance.call)
 
 
 def _parted(lines: list[cst.CSTNode], at: cst.CSTNode) -> tuple[list[cst.CSTNode], list[cst.CSTNode]]:

@@ -28,17 +28,33 @@ def returned_statement(
     if small not in program.order:
         raise PlainerView(call, "another call in its statement has been entered")
     _check_order(program, small, call)
-    if _inside_string(program, call) and any(
-        isinstance(part, _NOT_IN_STRINGS) for part in walk(*filter(None, [value]))
-    ):
-        raise PlainerView(call, "the call stands inside a string")
+    _check_strings(program, call, value)
     return [apply(line, {call: value if value is not None else cst.Name("None")})]
 
 
-def _check_order(program: Program, small: cst.Assign | cst.Expr | cst.AugAssign, call: cst.Call) -> None:
+def returned_value(
+    program: Program, line: cst.CSTNode, call: cst.Call, value: cst.BaseExpression | None
+) -> cst.BaseExpression:  # fmt: skip
+    """What a line `return function(...)` returns, with the value of the call in its place.
+
+    Raises:
+        PlainerView: the line does more, or the value would mean something else there.
+    """
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+    if not isinstance(small, cst.Return) or small.value is None:
+        raise PlainerView(call, "the call stands inside a larger statement")
+    _check_order(program, small, call)
+    _check_strings(program, call, value)
+    given = value if value is not None else cst.Name("None")
+    return given if small.value is call else apply(small.value, {call: given})
+
+
+def _check_order(
+    program: Program, small: cst.Assign | cst.Expr | cst.AugAssign | cst.Return, call: cst.Call
+) -> None:  # fmt: skip
     """Raises unless what Python evaluates in front of the call is the same behind it, and the call runs once."""
     first = [small.target] if isinstance(small, cst.AugAssign) else []
-    early = [*first, *(_in_front(small.value, call) or [])]
+    early = [*first, *((_in_front(small.value, call) if small.value is not None else None) or [])]
     for part, variable in program.used(early):
         by_others = any(seen.scope.function is not variable.owner for seen in variable.writes)
         if by_others and program.access(part) != "write":
@@ -149,6 +165,14 @@ _PARTS = (
     cst.CompIf,
 )
 _NOT_IN_STRINGS = (cst.BaseString, cst.Dict, cst.Set, cst.Lambda)
+
+
+def _check_strings(program: Program, call: cst.Call, value: cst.BaseExpression | None) -> None:
+    """Raises if a string around the call may not have the value in it."""
+    if value is None or not _inside_string(program, call):
+        return
+    if any(isinstance(part, _NOT_IN_STRINGS) for part in walk(value)):
+        raise PlainerView(call, "the call stands inside a string")
 
 
 def _inside_string(program: Program, call: cst.Call) -> bool:

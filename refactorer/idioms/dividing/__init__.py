@@ -23,6 +23,7 @@ from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.dividing.deciding import Decision, decisions, learning
 from refactorer.idioms.dividing.learning import body_for, computes_gradients, keeps_its_names
+from refactorer.idioms.dividing.merged import merged
 from refactorer.idioms.dividing.names import evaluating_name, free, is_of_result, training_name
 from refactorer.idioms.dividing.settled import assignments, settled
 from refactorer.idioms.evaluation.own_methods import is_method
@@ -63,7 +64,10 @@ def divided(program: Program) -> Divided | None:
         loops = loops or loop
         parts |= {name: parts.get(of, of) for name in names}
         program = Program(cst.parse_module(done.code))
-    return Divided(done.code, parts, loops) if done is not None else None
+    if done is None:
+        return None
+    done, taken = merged(done, parts)
+    return Divided(done.code, {taken.get(name, name): of for name, of in parts.items()}, loops)
 
 
 def _in_phases(program: Program) -> Program:
