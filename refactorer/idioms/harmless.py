@@ -13,6 +13,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import children, walk
+from refactorer.idioms.known_elsewhere import base_of, module_of
 from refactorer.idioms.plain import is_plain
 from refactorer.outline.optimizers import is_module_class
 from refactorer.outline.outline import Outline
@@ -22,11 +23,14 @@ print len int float str round bool min max sum abs format range isinstance repr 
 """
 _TORCH = "max min argmax argmin sum mean eq sigmoid softmax exp log sqrt abs round topk numel is_tensor isnan"
 _NUMPY = "mean sum exp log sqrt array argmax round"
-_READING = """
+_OF_TENSORS = """
 item detach cpu numpy tolist size dim numel float long int double argmax argmin max min eq ne ge gt le lt sum mean std
 view view_as reshape squeeze unsqueeze t clone topk exp log sqrt abs pow round sigmoid softmax norm type_as expand_as
-byte bool all any equal to format join strip append extend set_description set_postfix set_description_str
-set_postfix_str add_scalar add_scalars write flush strftime isoformat total_seconds timestamp
+byte bool all any equal to
+"""
+_OF_OTHERS = """
+format join strip append extend set_description set_postfix set_description_str set_postfix_str add_scalar add_scalars
+write flush strftime isoformat total_seconds timestamp
 """
 _FUNCTIONS = {
     f"{module}.{name}"
@@ -34,7 +38,8 @@ _FUNCTIONS = {
     for name in names.split()
 }
 _MODULES = ("math.", "time.", "datetime.", "os.path.", "sys.stdout.", "logging.")
-READING = frozenset(_READING.split())
+_TENSOR_METHODS = frozenset(_OF_TENSORS.split())
+READING = _TENSOR_METHODS | frozenset(_OF_OTHERS.split())
 """Methods that only read values, or show them, whatever object has them."""
 _EXPRESSIONS = (
     cst.Name, cst.BaseNumber, cst.BaseString, cst.FormattedStringExpression, cst.BaseFormattedStringContent,
@@ -93,6 +98,8 @@ def _call(outline: Outline, node: cst.Call, tainted: set[Variable]) -> cst.CSTNo
     function = outline.program.function(node.func)
     if function is not None:
         return None if _is_harmless_function(outline, function, tainted, False) else node
+    if _reads_tensor_elsewhere(outline, node.func):
+        return node
     if isinstance(node.func, cst.Attribute) and not name:
         method = _own_method(outline, node.func)
         if method is not None:
@@ -100,6 +107,13 @@ def _call(outline: Outline, node: cst.Call, tainted: set[Variable]) -> cst.CSTNo
         return None if node.func.attr.value in READING else node
     imported = bool(name) and not name.startswith(("torch.", "numpy.", "random.", "builtins.", "sys.", "os."))
     return None if imported and _takes_plain_values(outline, node) else node
+
+
+def _reads_tensor_elsewhere(outline: Outline, func: cst.BaseExpression) -> bool:
+    """Whether a method of tensors is called on what another file gives, which may be a part of the model."""
+    if not isinstance(func, cst.Attribute) or func.attr.value not in _TENSOR_METHODS:
+        return False
+    return module_of(outline.program, outline.program.variables.get(base_of(func))) is not None
 
 
 def calls_elsewhere(outline: Outline, lines: Sequence[cst.CSTNode], seen: tuple[cst.CSTNode, ...] = ()) -> bool:

@@ -9,6 +9,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.harmless import harm_in
+from refactorer.idioms.known_elsewhere import known_elsewhere
 from refactorer.idioms.remarks import without_step
 from refactorer.idioms.scheduler_code import may_meet
 from refactorer.idioms.sensitive import is_guarded
@@ -89,7 +90,8 @@ def _sees_it(outline: Outline, roles: Roles, scheduler: Variable, later: list[cs
         return "it calls functions of the script, which may be seen behind it"
     if later and is_guarded(outline):
         return "an exception behind it is caught outside the loop"
-    if harm_in(outline, later, tainted_by_training(outline, roles)) is not None:
+    tainted = tainted_by_training(outline, roles) if later else set()
+    if harm_in(outline, later, tainted | known_elsewhere(outline, tainted)) is not None:
         return "code behind it may depend on it"
     return None
 

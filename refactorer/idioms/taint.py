@@ -39,7 +39,7 @@ def with_holders(outline: Outline, seen: set[Variable]) -> set[Variable]:
         grown = _taint_holders(outline, tainted)
         for node in assigns:
             for target, value in assigned_pairs(node):
-                if not _passes_on(outline, value, tainted):
+                if not passes_on(outline, value, tainted):
                     continue
                 for name in names_in(target):
                     variable = outline.variable(name)
@@ -53,10 +53,10 @@ def _taint_holders(outline: Outline, tainted: set[Variable]) -> bool:
     """Containers and objects that are given something tainted: `box.model = model`, `kept.append(model.weight)`."""
     before = len(tainted)
     for node in outline.program.find((cst.Assign, cst.Call)):
-        if isinstance(node, cst.Assign) and _passes_on(outline, node.value, tainted):
+        if isinstance(node, cst.Assign) and passes_on(outline, node.value, tainted):
             holders = [t.target for t in node.targets if isinstance(t.target, (cst.Attribute, cst.Subscript))]
         elif isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
-            given = any(_passes_on(outline, arg, tainted) for arg in node.args)
+            given = any(passes_on(outline, arg, tainted) for arg in node.args)
             holders = [node.func] if given and node.func.attr.value in KEEPING else []
         else:
             continue
@@ -98,7 +98,7 @@ def assigned_pairs(node: cst.CSTNode) -> list[tuple[cst.CSTNode, cst.CSTNode]]:
     return [(item.asname.name, item.item) for item in node.items if item.asname]
 
 
-def _passes_on(outline: Outline, value: cst.CSTNode, tainted: set[Variable]) -> bool:
+def passes_on(outline: Outline, value: cst.CSTNode, tainted: set[Variable]) -> bool:
     """Whether a value may hold the model: it names it otherwise than by calling it (the result is a new tensor)."""
     called = {call.func for call in outline.program.find(cst.Call, value)}
     if any(v in tainted and node not in called for node, v in outline.uses(value)):
