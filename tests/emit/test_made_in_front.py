@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from refactorer.converter import convert_text
-from refactorer.result import Converted
-from tests.fixtures_harness import Runner, first_difference
+from tests.fixtures_harness import Runner
+from tests.idioms.device_harness import checked
 
 SCRIPT = """
 import argparse
@@ -70,13 +69,6 @@ def script(front: str = MADE, use: str = UPDATE, epochs: str = "range(args.epoch
     return SCRIPT.format(front=lines, use=use, epochs=epochs, behind=behind, parameters=parameters)
 
 
-def checked(before: str, runner: Runner) -> str:
-    result = convert_text(before)
-    assert isinstance(result, Converted), result.diagnostics
-    assert first_difference(runner.run(before), runner.run(result.after)) is None
-    return result.after
-
-
 @pytest.mark.parametrize(
     ("front", "use"),
     [
@@ -92,7 +84,7 @@ def checked(before: str, runner: Runner) -> str:
     ],
 )
 def test_the_constructor_makes_them(front: str, use: str, runner: Runner) -> None:
-    text = checked(script(front, use), runner)
+    text, _ = checked(script(front, use), runner)
     lines = [f"        self.{line}" for line in front.splitlines()]
     assert all(line in text for line in lines) and ", model):" in text
     assert [text.index(line) for line in lines] == sorted(text.index(line) for line in lines)
@@ -114,5 +106,5 @@ def test_the_constructor_makes_them(front: str, use: str, runner: Runner) -> Non
     ],
 )
 def test_they_stay_where_they_are(arguments: dict[str, str], runner: Runner) -> None:
-    text = checked(script(**arguments), runner)
+    text, _ = checked(script(**arguments), runner)
     assert "self.losses = losses" in text or "self.losses" not in text

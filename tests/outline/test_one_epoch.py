@@ -8,8 +8,8 @@ import pytest
 
 from refactorer.converter import convert_text
 from refactorer.options import Options
-from refactorer.result import Converted
-from tests.fixtures_harness import Runner, first_difference
+from tests.fixtures_harness import Runner
+from tests.idioms.device_harness import checked
 
 SCRIPT = """
 import torch
@@ -49,13 +49,6 @@ def script(
     )
 
 
-def checked(before: str, runner: Runner) -> str:
-    result = convert_text(before)
-    assert isinstance(result, Converted), result.diagnostics
-    assert first_difference(runner.run(before), runner.run(result.after)) is None
-    return result.after
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -69,7 +62,7 @@ def checked(before: str, runner: Runner) -> str:
     ],
 )
 def test_the_trainer_tells_the_epoch(arguments: dict[str, str], runner: Runner) -> None:
-    text = checked(script(**arguments), runner)
+    text, _ = checked(script(**arguments), runner)
     assert "Trainer(epochs=[epoch]" in text and "self.epoch" in text and "self.epoch_" not in text
 
 
@@ -88,7 +81,7 @@ def test_the_trainer_tells_the_epoch(arguments: dict[str, str], runner: Runner) 
     ],
 )
 def test_the_epoch_is_handed_over(arguments: dict[str, str], runner: Runner) -> None:
-    text = checked(script(**arguments), runner)
+    text, _ = checked(script(**arguments), runner)
     assert "epochs=[epoch]" not in text
 
 
