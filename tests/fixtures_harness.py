@@ -180,6 +180,7 @@ def lost_comments(before: str, after: str) -> Counter[str]:
             code, text = line, line[line.rindex("#") :] if "#" in line else ""
         called = _CALL.search(code) and remarks.says_no_more(text)
         called = called or (_SWITCH.search(code) and remarks.says_only_mode(text))
+        called = called or (_RATE.search(code) and remarks.says_only_rate(text))
         stepped = _HEADER.search(code) and any(headings.says_no_more(text, step) for step in _STEPS)
         if text and (called or stepped or (_MOVE.search(code) and remarks_on_moves.says_no_more(text))):
             told[text.rstrip()] += 1
@@ -187,6 +188,7 @@ def lost_comments(before: str, after: str) -> Counter[str]:
 
 
 _CALL = re.compile(r"\.(zero_grad|backward|step)\(")
+_RATE = re.compile(r"sched\w*\.step\(")
 _SWITCH = re.compile(r"\.(train|eval)\(")
 _HEADER = re.compile(r"^\s*(for|while|def|with)\b|\w\(|^\s*@")
 _STEPS = (STEP, VALIDATION_STEP, TEST_STEP)

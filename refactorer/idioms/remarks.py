@@ -7,7 +7,7 @@ hands the Trainer the loss.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import libcst as cst
 
@@ -21,12 +21,11 @@ optimise optimizer optimiser optimization optimisation optim sgd descend descent
 zero_grad step steps update updates updating zero zeros zeroing 反向传播 向后传播 梯度清零
 """
 _AROUND = """
-a after all an and apply applying back batch before by calculate calculated calculates calculating clear
-clearing clears compute computed computes computing current do each every existing for from in it iteration its
-learning loss lr make model models net network new next of on one our out parameter parameters params pass
-perform performing performs phase previous rate rates reset resets resetting respect run running schedule
-scheduler schedulers set single stored take takes taking that the their them then this to train training up
-using variables w we weight weights with wrt your
+a all an and apply applying back batch before after by calculate calculated calculates calculating clear clearing
+clears compute computed computes computing current do each every existing for from in it its iteration learning loss
+make model models net network new next of on one our out pass parameter parameters params perform performing
+performs phase previous reset resets resetting respect run running set single stored take takes taking that the
+their them then this to train training up using variables w we weight weights with wrt your
 """
 _MODES = """
 a and be change disable disables dropout enable enables eval evaluate evaluating evaluation for in inference into is it
@@ -36,6 +35,7 @@ train training turn turns valid validate validating validation we which with
 _OF_MODES = frozenset(_MODES.split())
 _ABOUT_CALLS = frozenset(_CALLS.split())
 _KNOWN = _ABOUT_CALLS | frozenset(_AROUND.split())
+_OF_RATES = frozenset(["rate", "rates", "schedule", "scheduler", "schedulers"])
 _NUMBER = re.compile(r"^\W*(step\s*)?\d+\s*[.):]\s*", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
 
@@ -45,11 +45,19 @@ def says_no_more(comment: str) -> bool:
 
     It may be numbered, decorated, or a call that was commented out.
     """
-    words = set(
-        _WORD.findall(_NUMBER.sub("", comment.lower()).replace("w.r.t", "wrt").replace("back-prop", "backprop"))
-    )
-    words = {word for word in words if word.strip("_")}
+    words = _words(comment)
     return bool(words & _ABOUT_CALLS) and words <= _KNOWN
+
+
+def says_only_rate(comment: str) -> bool:
+    """Whether a comment only says that a scheduler steps, such as `# update learning rate`."""
+    words = _words(comment)
+    return bool(words & _ABOUT_CALLS) and words <= _KNOWN | _OF_RATES
+
+
+def _words(comment: str) -> set[str]:
+    plain = _NUMBER.sub("", comment.lower()).replace("w.r.t", "wrt").replace("back-prop", "backprop")
+    return {word for word in _WORD.findall(plain) if word.strip("_")}
 
 
 def says_only_mode(comment: str) -> bool:
@@ -92,13 +100,16 @@ def without_step(line: cst.CSTNode) -> Removed:
     inner = line.body.body if isinstance(line, cst.If) else ()
     apart, own = lines_above(line)
     behind = [comments_of(part) for part in (line.with_changes(leading_lines=()), *inner)]
-    return Removed([*apart, *_worth_keeping(own), *(kept for part in behind for kept in _worth_keeping(part))])
+    kept = (line for comment in (own, *behind) for line in _worth_keeping(comment, says_only_rate))
+    return Removed([*apart, *kept])
 
 
-def _worth_keeping(comment: list[cst.EmptyLine]) -> list[cst.EmptyLine]:
+def _worth_keeping(
+    comment: list[cst.EmptyLine], says_less: Callable[[str], bool] = says_no_more
+) -> list[cst.EmptyLine]:  # fmt: skip
     """The lines of one comment: all of them, unless each says no more than the call."""
     said = [line.comment.value for line in comment if line.comment is not None]
-    return [] if all(says_no_more(line) for line in said) else comment
+    return [] if all(map(says_less, said)) else comment
 
 
 def _opens_other_lines(body: Sequence[cst.CSTNode], index: int, gone: set[int], steps: Sequence[int]) -> bool:

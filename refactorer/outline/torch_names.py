@@ -32,11 +32,14 @@ def names_stateless_class(name: str | None) -> bool:
 
 
 def names_scheduler(name: str | None) -> bool:
-    """Whether a qualified name is that of something in `torch.optim.lr_scheduler`, of `SWALR`, or a warm-up."""
+    """Whether a qualified name is that of something in `torch.optim.lr_scheduler`, of `SWALR`, or a warm-up.
+
+    The schedule of Adafactor is none of them: it looks at gradients.
+    """
     if name is None:
         return False
     own = _of_transformers(name)
-    warms_up = own.endswith("Schedule") or (own.startswith("get_") and "schedule" in own)
+    warms_up = (own.endswith("Schedule") or (own.startswith("get_") and "schedule" in own)) and "dafactor" not in own
     return warms_up or name.startswith(("torch.optim.lr_scheduler.", "torch.optim.swa_utils.SWALR"))
 
 

@@ -140,6 +140,13 @@ AUTOMATIC = {
                            f'{IN_STEP}, last_window="carry"', "The script clears the gradients itself.", ""),
     "cleared through a part": (script(DIVIDED + PLAIN.replace("optimizer.zero", "model[0].zero")),
                                f'{IN_STEP}, last_window="carry"', "The script clears the gradients itself.", ""),
+    "a part is cleared behind, and all at the start": (
+        script(DIVIDED + PLAIN.replace("optimizer.zero", "first.zero"), "first = model[0]", CLEARED),
+        f'{IN_STEP}, last_window="carry"', "The script clears the gradients itself.", ""),
+    "a part is cleared behind, and all in front": (
+        script("if i % n == 0: optimizer.zero_grad()\n" + DIVIDED + PLAIN.replace("optimizer.zero", "first.zero"),
+               "first = model[0]"),
+        f'{IN_STEP}, last_window="drop"', "if (batch_idx + 1) % n == 0:\n            first.zero_grad()", ""),
     "the gradients of all are cleared": (
         script(DIVIDED + PLAIN.replace("optimizer.zero", "model.zero")).replace(
             "(model.parameters()", "(model[0].parameters()").replace("for epoch", "model.zero_grad()\nfor epoch"),

@@ -98,7 +98,7 @@ def _with_clearing(
     outline: Outline, roles: Roles, stepping: Stepping, flat: Flat, batches: cst.BaseExpression, lean: bool
 ) -> Plan | Obstacle:  # fmt: skip
     """The plan by which the Trainer clears the gradients, in front of each window."""
-    cleared = _cleared_in_front(outline, roles)
+    cleared = _cleared_in_front(outline, roles) if not flat.by_hook else []
     anew = any(line in outline.hooks.get(EPOCH_START, []) for line in cleared)
     last = _last_window(outline, stepping, flat.opens or anew)
     if isinstance(last, Obstacle):

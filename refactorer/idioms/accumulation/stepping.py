@@ -42,7 +42,8 @@ class Flat:
 
     `before` are the lines that ran in front of `step()` under the condition, `residual` what still needs it: the
     conditions around the lines behind. `opens` says that the gradients are cleared in front of each window, `footer`
-    are the comments at the end of a step that ended with the `if`.
+    are the comments at the end of a step that ended with the `if`. `by_hook` says that the lines which clear gradients
+    may clear others than the optimizer's.
     """
 
     body: list[cst.CSTNode]
@@ -50,6 +51,7 @@ class Flat:
     residual: list[cst.If]
     opens: bool
     footer: list[cst.EmptyLine]
+    by_hook: bool = False
 
 
 def find_stepping(outline: Outline, optimizer: Variable | Held) -> Stepping | Obstacle | None:
@@ -80,13 +82,15 @@ def flatten(outline: Outline, roles: Roles, stepping: Stepping) -> Flat | Obstac
     if opening and loop_jumps(lines):
         return Obstacle(opening[0], "a batch may be left out, and with it the start of a window")
     behind = stepping.behind
-    clearing = clearing_lines(outline, roles, behind) or late_lines_for_hook(outline, roles, behind)
-    zeros = [behind[i] for i in clearing]
+    clearing = clearing_lines(outline, roles, behind)
+    others = late_lines_for_hook(outline, roles, behind) if not (clearing or opening) else []
+    zeros = [behind[i] for i in clearing or others]
     residual = _residual(outline, roles, stepping, [line for line in behind if line not in zeros])
     before = _with_comments_of(stepping.branch, [*stepping.before, stepping.step])
     head = [part for line in lines[:at] for part in (_inside(line) if line in opening else [line])]
     rest, footer = _below(stepping.branch, lines[at + 1 :])
-    return Flat([*head, *before, *zeros, *residual, *rest], before[:-1], residual, bool(opening), footer)
+    body = [*head, *before, *zeros, *residual, *rest]
+    return Flat(body, before[:-1], residual, bool(opening), footer, bool(others))
 
 
 def flatten_around(outline: Outline, roles: Roles, stepping: Stepping) -> Flat:
