@@ -63,7 +63,7 @@ def places(program: Program, site: Site) -> list[list[list[cst.CSTNode]]]:
 def _lines_behind(program: Program, line: cst.CSTNode) -> list[cst.CSTNode]:
     """The rest of the block that a statement stands in."""
     parent = program.parent[line]
-    lines = list(parent.body) if isinstance(parent, (cst.Module, cst.IndentedBlock)) else [line]
+    lines: list[cst.CSTNode] = list(parent.body) if isinstance(parent, (cst.Module, cst.IndentedBlock)) else [line]
     return lines[lines.index(line) + 1 :]
 
 
