@@ -12,7 +12,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.distributed.branches import are_exclusive
-from refactorer.idioms.distributed.known_uses import CONTEXTS, REPEATING, WITHOUT_GRADIENTS, is_harmless_with
+from refactorer.idioms.distributed.known_uses import repeats
 from refactorer.idioms.distributed.owned import Owned, handed_to
 from refactorer.idioms.distributed.uses import is_entered
 from refactorer.idioms.sensitive import Obstacle
@@ -72,7 +72,7 @@ class OwnedUses:
         call, hook = self.program.parent[node], self.hooks.get(id(node))
         if not isinstance(call, cst.Call) or call.func is not node or hook is None or hook not in self.steps:
             return None
-        return None if self._repeats(node, hook) else hook
+        return None if repeats(self.outline, self.outer, node, hook) else hook
 
     def _is_written_anew(self) -> bool:
         """Whether the hooks mention the model in code that the script does not have."""
@@ -177,15 +177,6 @@ class OwnedUses:
             return False
         uses = uses_of(program, function)
         return bool(uses) and all(self._runs_behind(use, seen | {function}) for use in uses)
-
-    def _repeats(self, node: cst.CSTNode, hook: str) -> bool:
-        """Whether a call in a step may run more than once for a batch, or under what changes the wrapper."""
-        outer, known = self.outer.get(id(node)), CONTEXTS if hook == STEP else (*CONTEXTS, *WITHOUT_GRADIENTS)
-        while outer is not None:
-            if isinstance(outer, REPEATING) or not is_harmless_with(self.outline, outer, known):
-                return True
-            outer = self.outer.get(id(outer))
-        return False
 
     # --- what the constructor is given ----------------------------------------------------------------------------
 
