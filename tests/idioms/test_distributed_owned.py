@@ -106,6 +106,19 @@ BOUND = "        self.optimizer = optimizer\n"
 OPTIMIZER = "        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01)\n"
 STEP = "        self.optimizer.step()\n"
 
+MAKES = "    def _made(self, model):\n        self.net = model\n        return model\n\n"
+GIVEN = "def __init__(self, model, train_data, test_data, optimizer, snapshot_path"
+LOSS = "        loss = F.mse_loss(output, targets)\n"
+CRITERION = (
+    (GIVEN, GIVEN + ", criterion"), (BOUND, BOUND + "        self.criterion = criterion\n"),
+    (LOSS, LOSS.replace("F.mse_loss(", "self.criterion(")),
+)  # fmt: skip
+ANOTHER = (
+    (GIVEN, GIVEN + ", criterion"), (BOUND, BOUND + "        self.again = criterion\n"),
+    (LOSS, LOSS.replace("(output", "(output + self.again(source)")),
+    (MADE, "    first = model\n    again = first\n" + MADE.replace(")\n", ", again)\n")),
+)  # fmt: skip
+
 # what is changed, and what the result says then
 GOES: dict[str, tuple[Changes, str]] = {
     "as it is": ((), "            self._load_snapshot()\n\n    def _load"),
@@ -115,6 +128,11 @@ GOES: dict[str, tuple[Changes, str]] = {
                   "strategy=DDPStrategy(broadcast_buffers=False)"),
     "looked at behind the training": (((TRAINED, TRAINED + "    " + NORM.format("trainer.model")),), "strategy='ddp'"),
     "an optimizer of the object's own": (((BOUND, ""), (WRAPPED, WRAPPED + OPTIMIZER)), "strategy='ddp'"),
+    "a criterion": ((*CRITERION, (MADE, MADE.replace(")\n", ", nn.MSELoss())\n"))), "self.owner.criterion(output"),
+    "a criterion by name": (
+        (*CRITERION, (MADE, "    judge = nn.MSELoss()\n" + MADE.replace(")\n", ", judge)\n"))),
+        "self.owner.criterion(output, targets)",
+    ),
     "clipped": (((STEP, CLIPPED + STEP),), "strategy='ddp'"),
     "trained at once": (((MADE, ""), (TRAINED, AT_ONCE)), "strategy='ddp'"),
     "a quiet line in between": (((TRAINED, "    print('begin')\n" + TRAINED),), "strategy='ddp'"),
@@ -135,6 +153,16 @@ STAYS: dict[str, tuple[Changes, str]] = {
     "looked at in front of the epochs": (((LOOP, "        " + NORM.format("self.model") + LOOP),), "between"),
     "looked at in the constructor": (((WRAPPED, WRAPPED + "        " + NORM.format("self.model")),), "between the"),
     "another name": (((FIRST, FIRST + "        self.net = model\n"),), "another name"),
+    "given another name": (ANOTHER, "another name"),
+    "two names at once": (((FIRST, FIRST.replace("self.model", "self.net = self.model")),), "another name"),
+    "an attribute has it": (((FIRST, "        self.net = model\n        self.model = self.net\n"),), "another name"),
+    "a method makes it": (
+        (
+            (FIRST, "        self.model = self._made(model)\n"),
+            ("    def _load", MAKES + "    def _load"),
+        ),
+        "another name",
+    ),
     "handed out": (((WRAPPED, "        self.parts = list(self.model)\n" + WRAPPED),), "another name"),
     "the object is handed out": (((TRAINED, TRAINED + "    print(len(vars(trainer)))\n"),), "train at once"),
     "two objects": (((TRAINED, MADE.replace("trainer = ", "") + TRAINED),), "train at once"),

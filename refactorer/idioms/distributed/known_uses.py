@@ -7,7 +7,7 @@ before; but not in a step, and by no name that a step knows, since the wrapper's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import libcst as cst
 
@@ -28,11 +28,11 @@ _STATE = ("parameters", "state_dict", "train", "eval", "zero_grad")
 _NAMED = ("state_dict", "load_state_dict")
 """What knows the parameters by their names, which a wrapper makes longer."""
 _STEPS = (STEP, VALIDATION_STEP, TEST_STEP)
-REPEATING = (cst.For, cst.While, cst.FunctionDef, cst.Lambda, cst.BaseComp)
-CONTEXTS = ("torch.autocast", "torch.amp.autocast", "torch.cuda.amp.autocast", "torch.cpu.amp.autocast",
+_REPEATING = (cst.For, cst.While, cst.FunctionDef, cst.Lambda, cst.BaseComp)
+_CONTEXTS = ("torch.autocast", "torch.amp.autocast", "torch.cuda.amp.autocast", "torch.cpu.amp.autocast",
              "contextlib.nullcontext", "torch.profiler.record_function", "torch.enable_grad",
              "torch.set_grad_enabled")  # fmt: skip
-WITHOUT_GRADIENTS = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
+_WITHOUT_GRADIENTS = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad")
 _STORES = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Del, cst.For, cst.CompFor, cst.AsName)
 
 
@@ -123,18 +123,12 @@ class _Places:
         for outer in self.outline.program.ancestors(call):
             if outer is function:
                 break
-            if isinstance(outer, REPEATING) or not is_harmless_with(self.outline, outer):
+            if isinstance(outer, _REPEATING) or not is_harmless_with(self.outline, outer):
                 return [None]
         return [made for lent in self.uses.lent[function] for made in self.forwards_of(lent)]
 
     def _repeats(self, node: cst.CSTNode, hook: str) -> bool:
-        """Whether a call in a step may run more than once for a batch, or under what changes the wrapper."""
-        outer, known = self.outer.get(id(node)), CONTEXTS if hook == STEP else (*CONTEXTS, *WITHOUT_GRADIENTS)
-        while outer is not None:
-            if isinstance(outer, REPEATING) or not is_harmless_with(self.outline, outer, known):
-                return True
-            outer = self.outer.get(id(outer))
-        return False
+        return repeats(self.outline, self.outer, node, hook)
 
     def is_without_gradients(self, node: cst.CSTNode) -> bool:
         """Whether a use in a step stands in a `with torch.no_grad()` of its own."""
@@ -214,7 +208,20 @@ class _Places:
         return own.union(*handed_on) - {model, *self.found.others}
 
 
-def is_harmless_with(outline: Outline, node: cst.CSTNode, known: tuple[str, ...] = CONTEXTS) -> bool:
+def repeats(outline: Outline, around: Mapping[int, cst.CSTNode], node: cst.CSTNode, hook: str) -> bool:
+    """Whether a call in a step may run more than once for a batch, or under what changes the wrapper.
+
+    `around` gives what stands around each node of the hooks by now.
+    """
+    outer, known = around.get(id(node)), _CONTEXTS if hook == STEP else (*_CONTEXTS, *_WITHOUT_GRADIENTS)
+    while outer is not None:
+        if isinstance(outer, _REPEATING) or not is_harmless_with(outline, outer, known):
+            return True
+        outer = around.get(id(outer))
+    return False
+
+
+def is_harmless_with(outline: Outline, node: cst.CSTNode, known: tuple[str, ...] = _CONTEXTS) -> bool:
     """Whether a `with` block is one of known contexts, which change nothing that the wrapper does; or no such block."""
     if not isinstance(node, cst.With):
         return True

@@ -79,6 +79,8 @@ def find_owned(outline: Outline) -> Owned | Obstacle | None:
     own = all(program.enclosing_function(place) is constructor for place in stores)
     if not own or line not in constructor.body.body or any(program.order[p] > program.order[target] for p in stores):
         return Obstacle(calls[0], "an object holds what it wraps, and sets it elsewhere or under a condition")
+    if not all(_sets_alone(program, place, target) for place in stores if place is not target):
+        return Obstacle(calls[0], "an object holds what it wraps, which may have another name")
     training = _training(program, kind, method)
     if training is None or not _is_only_looked_into(outline, kind, training):
         return Obstacle(calls[0], "an object holds what it wraps, and does more than to train at once")
@@ -116,6 +118,18 @@ def _is_same(program: Program, value: cst.BaseExpression, target: cst.Attribute)
     if not isinstance(inner, cst.Attribute) or inner.attr.value != target.attr.value:
         return False
     return program.variables.get(inner.value) is program.variables.get(target.value)
+
+
+def _sets_alone(program: Program, place: cst.Attribute, target: cst.Attribute) -> bool:
+    """Whether a line gives the model no name but the attribute, and makes it, moves it or takes a variable."""
+    line = program.parent.get(program.parent[place])
+    value = program.bound_to(place)
+    if value is None or not isinstance(line, cst.Assign) or len(line.targets) != 1:
+        return False
+    made = unmoved(value)
+    if isinstance(made, cst.Call):
+        return isinstance(made.func, cst.Name) or program.qualified_name(made.func) is not None
+    return isinstance(made, cst.Name) or _is_same(program, value, target)
 
 
 def _first_value(program: Program, stores: list[cst.Attribute]) -> Variable | None:
@@ -200,14 +214,12 @@ def _libraries(program: Program) -> set[Variable]:
     return {program.variables[name] for name in program.imports if name in program.variables}
 
 
-def handed_to(program: Program, found: Owned) -> Variable | None:
-    """The variable of the caller that the model comes from."""
-    kind = class_of_method(program, found.constructor)
+def handed_to(program: Program, found: Owned, parameter: Variable | None) -> cst.BaseExpression | None:
+    """What the object is given for a parameter of the constructor."""
+    kind, defined = class_of_method(program, found.constructor), program.definition(parameter)
     assert kind is not None
     made = program.parent[program.variables[kind.name].reads[0].node]
-    parameter = program.definition(found.raw) if found.raw is not None else None
-    if not isinstance(made, cst.Call) or not isinstance(parameter, cst.Param):
+    if not isinstance(made, cst.Call) or not isinstance(defined, cst.Param):
         return None
     args = [cst.Arg(found.constructor.params.params[0].name), *made.args]
-    value = (matched(found.constructor.params, args) or {}).get(parameter)
-    return program.variables.get(value) if value is not None else None
+    return (matched(found.constructor.params, args) or {}).get(defined)

@@ -9,15 +9,16 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.distributed.branches import are_exclusive
-from refactorer.idioms.distributed.known_uses import CONTEXTS, REPEATING, WITHOUT_GRADIENTS, is_harmless_with
+from refactorer.idioms.distributed.known_uses import repeats
 from refactorer.idioms.distributed.owned import Owned, handed_to
 from refactorer.idioms.distributed.uses import is_entered
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.classes import class_of_method, class_of_object
-from refactorer.outline.held import held_by
+from refactorer.outline.held import held_by, values_of
 from refactorer.outline.known_methods import is_asked_by_name
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 from refactorer.outline.torch_names import unmoved
@@ -63,14 +64,15 @@ class OwnedUses:
             once = bool(calls) and all(are_exclusive(self.program, *pair) for pair in pairs)
             if (step == STEP or step in self.outline.hooks) and not once:
                 return Obstacle(self.found.call, "the step does not call the model once")
-        return self._of_the_argument()
+        another = next((node for node in self._called_beside() if self._may_be_the_model(node)), None)
+        return Obstacle(another, _ANOTHER_NAME) if another is not None else self._of_the_argument()
 
     def _step_of(self, node: cst.Attribute) -> str | None:
         """The step in which a use calls the model, once for a batch; None if it does something else."""
         call, hook = self.program.parent[node], self.hooks.get(id(node))
         if not isinstance(call, cst.Call) or call.func is not node or hook is None or hook not in self.steps:
             return None
-        return None if self._repeats(node, hook) else hook
+        return None if repeats(self.outline, self.outer, node, hook) else hook
 
     def _is_written_anew(self) -> bool:
         """Whether the hooks mention the model in code that the script does not have."""
@@ -176,20 +178,12 @@ class OwnedUses:
         uses = uses_of(program, function)
         return bool(uses) and all(self._runs_behind(use, seen | {function}) for use in uses)
 
-    def _repeats(self, node: cst.CSTNode, hook: str) -> bool:
-        """Whether a call in a step may run more than once for a batch, or under what changes the wrapper."""
-        outer, known = self.outer.get(id(node)), CONTEXTS if hook == STEP else (*CONTEXTS, *WITHOUT_GRADIENTS)
-        while outer is not None:
-            if isinstance(outer, REPEATING) or not is_harmless_with(self.outline, outer, known):
-                return True
-            outer = self.outer.get(id(outer))
-        return False
-
     # --- what the constructor is given ----------------------------------------------------------------------------
 
     def _of_the_argument(self) -> Obstacle | None:
         """A use of the parameter that the model comes from, or of the caller's variable, that keeps the wrapper."""
-        raw, given = self.found.raw, handed_to(self.program, self.found)
+        raw = self.found.raw
+        given = self.program.variables.get(handed_to(self.program, self.found, raw) or self.found.line)
         for seen in raw.reads if raw is not None else ():
             if self.program.contains(self.found.line, seen.node) or self._is_stored(seen.node):
                 continue
@@ -203,6 +197,43 @@ class OwnedUses:
         if given is not None and any(seen.scope.function is not self.found.beside for seen in given.reads):
             return Obstacle(self.found.call, _ANOTHER_NAME)
         return None
+
+    def _called_beside(self) -> Iterator[cst.Attribute]:
+        """The other attributes of the object that are called outside the constructor, its methods aside."""
+        assert self.kind is not None
+        methods = {part.name.value for part in self.kind.body.body if isinstance(part, cst.FunctionDef)}
+        later = (
+            call for call in self.program.find(cst.Call) if not self.program.contains(self.found.constructor, call)
+        )
+        for node in (call.func for call in later if isinstance(call.func, cst.Attribute)):
+            beside = node.attr.value not in (self.found.held.attribute, *methods)
+            if beside and isinstance(node.value, cst.Name) and self._is_of_object(node):
+                yield node
+
+    def _may_be_the_model(self, node: cst.Attribute) -> bool:
+        """Whether an attribute may be set to something that knows the model: to what the caller has made of it."""
+        given = handed_to(self.program, self.found, self.found.raw)
+        model = self.program.variables.get(given) if given is not None else None
+        for value in values_of(self.program, node.attr.value):
+            made = unmoved(value) if value is not None else None
+            if isinstance(made, cst.Call):
+                continue  # what the constructor does with the model has been looked at
+            name = self.program.variables.get(made) if made is not None else None
+            handed = handed_to(self.program, self.found, name)
+            if handed is None or (model is not None and model in self._sources(handed)):
+                return True
+        return False
+
+    def _sources(self, value: cst.BaseExpression) -> set[Variable]:
+        """The variables that an expression is made of, and all that these were made of."""
+        found: set[Variable] = set()
+        waiting = [value]
+        while waiting:
+            new = {variable for _, variable in self.program.used([waiting.pop()])} - found
+            found |= new
+            bound = (self.program.bound_to(seen.node) for variable in new for seen in variable.writes)
+            waiting += [made for made in bound if made is not None]
+        return found
 
     def _is_stored(self, node: cst.CSTNode) -> bool:
         """Whether a line sets the attribute to the parameter: `self.model = model.to(device)`."""
