@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -32,7 +32,7 @@ class Analysis:
     result: Result
 
 
-def convert_text(text: str, *, path: str, options: Options | None = None) -> Result:
+def convert_text(text: str, *, path: str, options: Options | None = None, used: Sequence[str] = ()) -> Result:
     """`LOOP` becomes `TRAINER_<target>` and what is skipped, `REFUSE` is refused, `BOOM` is a defect."""
     if "BOOM" in text:
         raise KeyError("optimizer")
@@ -50,7 +50,7 @@ def convert_text(text: str, *, path: str, options: Options | None = None) -> Res
     return Unchanged(path)
 
 
-def analyze_text(text: str, *, path: str) -> Analysis:
+def analyze_text(text: str, *, path: str, used: Sequence[str] = ()) -> Analysis:
     result = convert_text(text, path=path)
     findings = (Finding("training-loop", "a loop over the batches", 1, 1),) if "LOOP" in text else ()
     return Analysis(findings, result.diagnostics, result)

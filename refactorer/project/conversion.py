@@ -242,7 +242,7 @@ class _Files:
 
     def _settled(self, script: Script, made: Combined, result: Converted) -> Converted:
         after = settled(made, result.after, Unimported(self.modules))
-        if syntax_problem(after, path=self.path) or unbound_names(after) - unbound_names(self.text):
+        if syntax_problem(after, path=self.path) or unbound_names(after) - unbound_names(made.text):
             raise Stays(made.definitions[0].function, "the result did not pass the final check")
         self.taken = made
         notes = tuple(placed(made, note) for note in result.diagnostics)

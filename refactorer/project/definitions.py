@@ -48,7 +48,7 @@ def definition(function: Function, given: dict[Function, str], names: Names, ind
     """
     modules = names.modules
     facts = modules.facts_of(function)
-    if facts.starred:
+    if facts.starred and modules.starred(function.module, facts) is None:
         raise Stays(function, "its file has a `from ... import *`, which may bind any name")
     program = program_of(modules.file_of(function).text)
     node = next(one for one in program.find(cst.FunctionDef) if _is_top(program, one, function.name))

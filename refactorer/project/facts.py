@@ -87,6 +87,12 @@ class Facts:
         """The classes at the top of the file."""
         return frozenset(node.name for node in self.tree.body if isinstance(node, ast.ClassDef))
 
+    def always_binds(self, name: str) -> bool:
+        """Whether a definition, an import or an assignment of the file itself, under no condition, binds a name."""
+        plain = (ast.ClassDef, *_FUNCTIONS, ast.Import, ast.ImportFrom, ast.Assign)
+        firm = ast.Module([line for line in self.tree.body if isinstance(line, plain)], [])
+        return name in _bound_at_top(firm)
+
     def calls(self, function: str = "") -> Calls:
         """The calls in a function, or in the whole file."""
         if function not in self._calls:

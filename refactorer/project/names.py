@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import libcst as cst
 
 from refactorer.analysis.flow import flow_of
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
-from refactorer.project.facts import Imported
+from refactorer.project.facts import Facts, Imported
 from refactorer.project.files import SCRIPT, member_of, reference_from
 from refactorer.project.modules import Function, Modules
 from refactorer.project.script import Script
@@ -74,10 +74,12 @@ class Names:
 
     def _choose(self, function: Function, program: Program, variable: Variable) -> str:
         facts, name = self.modules.facts_of(function), variable.name
-        if variable.owner is None:
+        if variable.owner is None and not self._star_sources(function, facts, name):
             return self._builtin(function, name)
         if name in facts.rebound or name in self.patched:
             return f"{self._module(function, program)}.{name}"
+        if facts.starred and not self._hides_starred(function, facts, name):
+            return self._imported(function, program, self._starred(function, facts, name))
         every = [one for one in facts.imports if one.bound == name and one.line]
         if every and len(every) == facts.bindings(name):
             if all(one.whole and not one.renamed for one in every):
@@ -88,9 +90,43 @@ class Names:
             raise Stays(function, f"{name} may be unbound in its file")
         return self._own(function, program, name)
 
+    def _hides_starred(self, function: Function, facts: Facts, name: str) -> bool:
+        """Whether no `from ... import *` of a file binds a name, or each the same as the file's own import of it."""
+        sources = self._star_sources(function, facts, name)
+        own = facts.imported(name)
+        inner = [source.imported(name) for _, source in sources]
+        return all(own is not None and one is not None and _is_same_library(own, one) for one in inner)
+
+    def _starred(self, function: Function, facts: Facts, name: str) -> Imported:
+        """The `from ... import *` that binds a name, as an import of that name alone.
+
+        Raises:
+            Stays: it may be another one, or something else that binds it.
+        """
+        sources = self._star_sources(function, facts, name)
+        star, source = sources[0]
+        exported = not name.startswith("_") and not source.bindings("__all__")
+        if len(sources) != 1 or facts.bindings(name) or not star.line or not exported or not source.always_binds(name):
+            raise Stays(function, f"a `from ... import *` of its file may bind {name}")
+        inner = source.imported(name)
+        library = inner is not None and not inner.level and self.modules.facts(inner.module.split(".")[0]) is None
+        return inner if inner is not None and library else replace(star, name=name, bound=name)
+
+    def _star_sources(self, function: Function, facts: Facts, name: str) -> list[tuple[Imported, Facts]]:
+        """The `from ... import *` of a file that may bind a name, with the files that they lead to."""
+        found: list[tuple[Imported, Facts]] = []
+        for one in facts.imports:
+            package = self.modules.is_package(function.module)
+            reference = reference_from(function.module, package, one.level, one.module) or ""
+            source = self.modules.facts(reference) if one.name == "*" else None
+            if source is not None and name in source.names | (self.modules.starred(reference, source) or set()):
+                found.append((one, source))
+        return found
+
     def _builtin(self, function: Function, name: str) -> str:
-        if not hasattr(builtins, name):
-            raise Stays(function, f"nothing in its file binds {name}")
+        """A builtin, or a name that nothing binds, which is an error wherever it is read."""
+        if name in self.patched and not hasattr(builtins, name):
+            raise Stays(function, f"another file may set {name} of its module")
         if self.script.binds(name):
             raise Stays(function, f"{name} is something else in the script")
         return name
@@ -201,6 +237,11 @@ def dotted_name(program: Program, node: cst.CSTNode) -> cst.CSTNode:
     while isinstance(program.parent[node], cst.Attribute):
         node = program.parent[node]
     return node
+
+
+def _is_same_library(one: Imported, other: Imported) -> bool:
+    """Whether two imports bind the same thing of a library."""
+    return not one.level and (one.level, one.module, one.name) == (other.level, other.module, other.name)
 
 
 def _last(function: Function) -> str:

@@ -291,7 +291,7 @@ def test_what_only_an_evaluation_calls_that_stays_is_not_taken_in() -> None:
 
 STAYS = {
     "binds global variables": (MAIN, ENGINE.replace("    model.train()\n", "    global SCALE\n    SCALE = 1.0\n")),
-    "nothing in its file binds unknown": (MAIN, ENGINE.replace("math.sqrt", "unknown")),
+    "unknown is something else in the script": ("unknown = 1\n" + MAIN, ENGINE.replace("math.sqrt", "unknown")),
     "print is something else": (MAIN.replace("torch.manual_seed(0)", "print = str"), ENGINE),
     "hands it on": (MAIN + "show = train_one_epoch\n", ENGINE),
     "asks for __name__": (MAIN, ENGINE.replace("print(epoch", "print(__name__")),
@@ -383,3 +383,47 @@ def test_a_file_that_only_python_reads() -> None:
 
 def test_a_function_that_the_script_defines_again_is_its_own() -> None:
     assert take(MAIN.replace("for epoch", "def train_one_epoch(*args):\n    return 0\n\n\nfor epoch")).diagnostics == ()
+
+
+def test_a_name_that_nothing_binds_is_an_error_in_both() -> None:
+    after = taken(
+        engine=ENGINE.replace("    print(epoch", "    if epoch > 7:\n        unknown(epoch)\n    print(epoch")
+    )
+    assert "unknown(self.current_epoch)" in after
+    engine = ENGINE.replace("math.sqrt(total)", "unknown(total)")
+    result = take(MAIN.replace("import torch\n", "import torch\nimport engine\nengine.unknown = 3\n"), engine)
+    assert [found.code for found in result.diagnostics] == ["N109"]
+
+
+STARRED = ENGINE.replace("import math\n", "from tools import *\n").replace("SCALE = 2.0\n", "")
+TOOLS = "import math\nimport torch\n\nSCALE = 2.0\n\n\ndef unused():\n    pass\n"
+
+
+def test_names_of_a_star_in_the_other_file() -> None:
+    after = taken(engine=STARRED, tools=TOOLS)
+    assert "from tools import SCALE\n" in after
+    assert "import math\n" in after
+    assert "math.sqrt(self.total)" in after
+    assert "torch as" not in after
+
+
+@pytest.mark.parametrize(
+    ("engine", "tools"),
+    [
+        (STARRED + "\n\nSCALE = 3\n", TOOLS),
+        (STARRED, TOOLS + "__all__ = ['math']\n"),
+        (STARRED.replace("SCALE", "_SCALE"), TOOLS.replace("SCALE", "_SCALE")),
+        (STARRED, TOOLS + "\n\ndef sqrt(x):\n    global SCALE\n    SCALE = x\n\n\nfrom numpy import *\n"),
+        (STARRED.replace("import torch\n", "import torch\nfrom others import *\n"), TOOLS),
+        ("if True:\n    " + STARRED.lstrip(), TOOLS),
+        (STARRED, TOOLS.replace("SCALE = 2.0", "if torch.cuda.is_available():\n    SCALE = 2.0")),
+    ],
+)
+def test_a_star_that_may_bind_something_else(engine: str, tools: str) -> None:
+    result = take(engine=engine, tools=tools, others="SCALE = 5\n")
+    assert [found.code for found in result.diagnostics] == ["N109"]
+
+
+def test_a_star_that_gives_a_name_of_a_builtin() -> None:
+    after = taken(engine=STARRED, tools=TOOLS + "\n\ndef print(*things):\n    pass\n")
+    assert "import print as" in after or "from tools import SCALE, print" in after
