@@ -7,6 +7,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.known_elsewhere import given_with
 from refactorer.idioms.looking import is_known_method, leaves_function
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.settings import same_settings
@@ -29,6 +30,7 @@ def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, *values
     """Whether the lines between `line` and the training may change the models or the settings that `values` read."""
     program, loop = outline.program, outline.site.epoch_loop
     whole = {*roles.models, *parts_of_models(outline, roles)} | tainted_by_training(outline, roles)
+    elsewhere = given_with(outline, *roles.models)
     read = {v for _, v in outline.uses(*values) if v.owner is not None}
     watched = {v for v in whole | read if all(seen.node not in program.imports for seen in v.writes)}
     stored = {node.attr.value for node in walk(*values) if isinstance(node, cst.Attribute)}
@@ -44,7 +46,8 @@ def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, *values
         if not isinstance(node, cst.Call):
             disturbed = _stores_into(outline, node.target, watched, settings, stored)  # type: ignore[attr-defined]
         else:
-            disturbed = _disturbs(outline, node, watched, settings, stored)
+            told = any(variable in elsewhere for _, variable in outline.uses(node.func))
+            disturbed = told or _disturbs(outline, node, watched, settings, stored)
         if disturbed:
             return True
     return False

@@ -28,11 +28,24 @@ def known_elsewhere(outline: Outline, tainted: set[Variable]) -> set[Variable]:
 
     A module may know it where it gives the model or a part of it, or one of its functions or objects is handed it.
     """
-    knowing = {*_given_by(outline, tainted), *_handed_to(outline, tainted)}
-    if not knowing:
+    return _names_from(outline, {*_given_by(outline, tainted), *_handed_to(outline, tainted)})
+
+
+def given_with(outline: Outline, *models: Variable) -> set[Variable]:
+    """The names from the modules that give models, where other files do: their functions may use these."""
+    return _names_from(outline, {*_given_by(outline, {*models})})
+
+
+def _names_from(outline: Outline, modules: set[str]) -> set[Variable]:
+    if not modules:
         return set()
+    stars = {
+        cst.helpers.get_full_name_for_node(line.module) or "" for line in outline.program.star_imports if line.module
+    }
+    if _STARS in modules or any(_is_one_of(module, stars) for module in modules):
+        modules |= {_STARS, *stars}
     found = ((variable, module_of(outline.program, variable)) for variable in {*outline.program.variables.values()})
-    return {variable for variable, module in found if module is not None and _is_one_of(module, knowing)}
+    return {variable for variable, module in found if module is not None and _is_one_of(module, modules)}
 
 
 def module_of(program: Program, variable: Variable | None) -> str | None:

@@ -102,7 +102,12 @@ class Placing(Supplying):
         parents = [self.program.parent.get(seen.node) for seen in variable.writes]
         named = all(isinstance(p, (*kinds, cst.Attribute)) for p in parents) and bool(parents)
         inside = any(self.is_inside(seen.node) for seen in variable.writes)
-        return named and variable.owner is self.module_scope and not inside
+        return named and variable.owner is self.module_scope and not inside and not self._is_imported_model(variable)
+
+    def _is_imported_model(self, variable: Variable) -> bool:
+        """Whether a name is that of a model which another file has made: the module holds it like any other."""
+        imports = [self.program.parent.get(self.program.parent[seen.node]) for seen in variable.writes]
+        return variable in self.roles.models and all(isinstance(line, cst.ImportFrom) for line in imports)
 
     def _is_inner(self, variable: Variable) -> bool:
         assert variable.owner is not None

@@ -22,6 +22,7 @@ from refactorer.idioms.evaluation.parts import TEST, Evaluation, Stage, entered
 from refactorer.idioms.evaluation.resetting import is_reset
 from refactorer.idioms.evaluation.shared import is_shared
 from refactorer.idioms.evaluation.uses import hands_on, is_harmless, pieces
+from refactorer.idioms.known_elsewhere import given_with
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.readers import parts_in_file
 from refactorer.idioms.shapes import method_calls, mode_line
@@ -323,7 +324,10 @@ def _other_module(outline: Outline, roles: Roles, found: Evaluation) -> Variable
 
 def uses_mode(outline: Outline, model: Variable, *lines: cst.CSTNode) -> bool:
     """Whether code does more with the model than to take its state_dict or parameters."""
+    elsewhere = given_with(outline, model)
     for node, variable in outline.uses(*lines):
+        if variable in elsewhere and variable is not model:
+            return True
         if variable is model and not is_harmless(outline, node):
             return True
         function = outline.program.definition(variable)

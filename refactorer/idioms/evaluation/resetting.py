@@ -15,6 +15,7 @@ from refactorer.idioms.evaluation.blind import is_lent_blindly, may_switch_back,
 from refactorer.idioms.evaluation.parts import Evaluation, entered
 from refactorer.idioms.evaluation.shared import is_shared
 from refactorer.idioms.evaluation.uses import hands_on, is_harmless, pieces
+from refactorer.idioms.known_elsewhere import given_with
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.shapes import mode_line
 from refactorer.idioms.taint import reaches
@@ -54,12 +55,14 @@ def _around(
 
 def may_see(outline: Outline, model: Variable, line: cst.CSTNode) -> bool:
     """Whether a statement may do something else in the other mode."""
-    program = outline.program
+    program, elsewhere = outline.program, given_with(outline, model)
     for node, variable in outline.uses(line):
         if variable is model:
             if not is_harmless(outline, node) and not is_lent_blindly(program, node, model):
                 return True
             continue
+        if variable in elsewhere:
+            return True
         function = program.definition(variable)
         if isinstance(function, cst.FunctionDef) and reaches(outline, function, {model}, set()):
             call = program.parent.get(node)
