@@ -16,6 +16,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.emit.contained import is_contained, methods_of
 from refactorer.emit.edits import Edit, takes_away
 from refactorer.idioms.beside import runs_beside
 from refactorer.outline.epochs import Epochs
@@ -109,18 +110,14 @@ def _is_made(outline: Outline, homes: Homes, value: cst.BaseExpression) -> bool:
         return False
     made = program.definition(program.variables.get(value.func))
     if names_module_class(program.qualified_name(value.func)) or (
-        isinstance(made, cst.ClassDef) and (is_module_class(program, made) or _binds_others(program, made))
+        isinstance(made, cst.ClassDef) and is_module_class(program, made)
     ):
         return False
-    return _can_be_named(outline, homes, value.func)
+    return is_contained(program, value.func) and _can_be_named(outline, homes, value.func)
 
 
 def _is_known(program: Program, node: cst.BaseExpression) -> bool:
     return is_plain(node) or (program.qualified_name(node) or "").startswith("builtins.")
-
-
-def _binds_others(program: Program, kind: cst.ClassDef) -> bool:
-    return any(program.find(cst.Global, kind)) or any(program.find(cst.Nonlocal, kind))
 
 
 def _is_directly_in_front(
@@ -140,6 +137,10 @@ def _asks_quietly(outline: Outline, epochs: Epochs) -> bool:
     given = [epochs.value, outline.strategy, outline.device, *outline.settings.values()]
     calls = [node for part in given if part is not None for node in walk(part) if isinstance(node, cst.Call)]
     names = (cst.Module([]).code_for_node(call.func) for call in calls)
+    asked = (node for part in given if part is not None for node in walk(part) if isinstance(node, cst.Attribute))
+    properties = {method.name.value for kind in outline.program.find(cst.ClassDef) for method in methods_of(kind)}
+    if any(node.attr.value in properties for node in asked):
+        return False
     return all(name in _ASKING or name.endswith(".parameters") for name in names)
 
 

@@ -108,3 +108,57 @@ def test_the_constructor_makes_them(front: str, use: str, runner: Runner) -> Non
 def test_they_stay_where_they_are(arguments: dict[str, str], runner: Runner) -> None:
     text, _ = checked(script(**arguments), runner)
     assert "self.losses = losses" in text or "self.losses" not in text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "args.epochs = 1",
+        "setattr(args, 'epochs', 1)",
+        "known = args\n        known.epochs = 1",
+        "vars(args).update(epochs=1)",
+        "args.__dict__.update(epochs=1)",
+        "change()",
+        "self.limit = 1",
+        "for args.epochs in range(2):\n            pass",
+    ],
+)
+def test_what_changes_more_than_itself_stays_where_it_is(change: str, runner: Runner) -> None:
+    kind = f"""
+class Changing(Meter):
+    def __init__(self):
+        super().__init__()
+        {change}
+
+    @property
+    def limit(self):
+        return args.epochs
+
+    @limit.setter
+    def limit(self, number):
+        args.epochs = number
+
+
+def change():
+    global args
+    args = argparse.Namespace(epochs=1)
+
+
+def Changed():
+    return Changing()
+
+
+class Inherited(Changing):
+    pass
+"""
+    for name in ("Changing", "Changed", "Inherited"):
+        text, _ = checked(script(f"losses = {name}()").replace("\ndef epochs", f"{kind}\n\ndef epochs"), runner)
+        assert "self.losses = losses" in text
+
+
+def test_what_the_trainer_is_told_may_print(runner: Runner) -> None:
+    kind = "class Settings:\n    @property\n    def number(self):\n        print('how many?')\n        return 2\n\n\n"
+    before = script(epochs="range(settings.number)").replace(
+        "def epochs", f"{kind}settings = Settings()\n\n\ndef epochs"
+    )
+    assert "self.losses = losses" in checked(before, runner)[0]
