@@ -36,6 +36,7 @@ from refactorer.idioms.gradients import (
 )
 from refactorer.idioms.harmless import harm_in
 from refactorer.idioms.jumps import leave_step, on_lines
+from refactorer.idioms.known_elsewhere import known_elsewhere
 from refactorer.idioms.late_clearing import sees_gradients
 from refactorer.idioms.opened import opened, without_checks
 from refactorer.idioms.readers import seen_alike
@@ -43,6 +44,7 @@ from refactorer.idioms.remarks import remove
 from refactorer.idioms.schedulers import is_step_line
 from refactorer.idioms.sensitive import Obstacle, is_guarded
 from refactorer.idioms.shapes import method_calls, method_line, only_call
+from refactorer.idioms.taint import tainted_by_training
 from refactorer.idioms.why_manual import why_no_optimizer, why_not_once
 from refactorer.outline.anchors import is_of_loss
 from refactorer.outline.comments import lines_above
@@ -175,7 +177,9 @@ def _detect(
     if seen is not None:
         return Obstacle(seen, "code out of sight is given the model, and may see that gradients are cleared")
     others = [line for line in places.after(outline) if not is_step_line(outline, roles, line)]
-    if late and harm_in(outline, others, set()) is not None and sees_gradients(outline, roles, others):
+    known = known_elsewhere(outline, tainted_by_training(outline, roles)) if late else set()
+    others = others if harm_in(outline, others, known) is not None else []
+    if late and sees_gradients(outline, roles, others):
         return Obstacle(body[late[0]], "code behind step() stays there, and may see that the gradients are cleared")
     return calls, places
 

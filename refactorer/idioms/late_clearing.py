@@ -15,11 +15,12 @@ from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import children, walk
 from refactorer.idioms.gradients import is_known
 from refactorer.idioms.harmless import READING
-from refactorer.idioms.taint import KEEPING, assigned_pairs, given_parameters
+from refactorer.idioms.known_elsewhere import base_of, known_elsewhere, module_of
+from refactorer.idioms.taint import assigned_pairs, given_parameters, tainted_by_training
 from refactorer.outline.arguments import every_parameter, matched
 from refactorer.outline.classes import class_of_method, class_of_object
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import VALIDATION_HOOKS, Outline
+from refactorer.outline.outline import EPOCH_END, VALIDATION_HOOKS, Outline
 from refactorer.outline.reach import called_function
 
 _PARTS = {"parameters", "named_parameters", "modules", "named_modules", "children", "named_children"}
@@ -39,14 +40,17 @@ _GIVING_BACK = {
     "requires_grad_",
 }
 _BLIND = {*READING, *_GIVING_BACK, "keys", "state_dict", "load_state_dict", "save_pretrained", "get_lr", "get_last_lr"}
+_OF_MODELS = {*_USED_AS_HOLDERS, *_GIVING_BACK} - {"items", "values", "get"}
+_BY_NAME = ("builtins.getattr", "builtins.vars", "builtins.eval", "builtins.exec")
 _SETTINGS = ("requires_grad", "requires_grad_", "zero_grad")
 
 
 def sees_gradients(outline: Outline, roles: Roles, lines: list[cst.CSTNode]) -> bool:
     """Whether code out of sight may see gradients by some lines, or these change what has gradients."""
+    found = [*lines, *outline.lines(EPOCH_END)]
     if outline.asked is not None:
-        lines = [*lines, *outline.lines(*VALIDATION_HOOKS)]
-    return _Search(outline, roles).finds(lines)
+        found += outline.lines(*VALIDATION_HOOKS)
+    return _Search(outline, roles).finds(found)
 
 
 class _Search:
@@ -54,6 +58,7 @@ class _Search:
 
     def __init__(self, outline: Outline, roles: Roles) -> None:
         self.outline, self.program = outline, outline.program
+        self.elsewhere = known_elsewhere(outline, tainted_by_training(outline, roles))
         self.attributes: set[str] = set()
         self.variables: set[Variable] = {*roles.objects, *given_parameters(outline, roles)}
         for node in self.program.find(cst.Attribute):
@@ -80,15 +85,17 @@ class _Search:
             for target, value in pairs:
                 if self._shows(value, made=True):
                     names: list[cst.CSTNode] = [*names_in(target)]
-                    for part in names or [target]:
+                    for part in names or [target, base_of(target)]:
                         self._add(part)
 
     def _given(self) -> Iterator[tuple[cst.CSTNode, cst.CSTNode]]:
         """What is assigned from what, and what keeps what."""
         for node in self.program.find((cst.Assign, cst.AnnAssign, cst.For, cst.With)):
             yield from assigned_pairs(node)
+        for loop in self.program.find(cst.CompFor):
+            yield loop.target, loop.iter
         for call in self.program.calls:
-            if isinstance(call.func, cst.Attribute) and call.func.attr.value in KEEPING:
+            if isinstance(call.func, cst.Attribute) and self.program.qualified_name(call.func) is None:
                 yield from ((call.func.value, arg.value) for arg in call.args)
 
     def finds(self, lines: list[cst.CSTNode]) -> bool:
@@ -112,13 +119,48 @@ class _Search:
         given = any(self._shows(arg.value, made=True) for arg in call.args)
         name = self.program.qualified_name(call.func)
         if name is not None:
-            return "clip_grad" in name or (given and not is_known(name))
-        if not isinstance(call.func, cst.Attribute) or call.func.attr.value in _BLIND:
-            return given and not isinstance(call.func, cst.Attribute)
+            kept = self.program.variables.get(base_of(call.func)) in self.elsewhere
+            return kept or "clip_grad" in name or (given and (name in _BY_NAME or not is_known(name)))
+        if not isinstance(call.func, cst.Attribute):
+            return given or self._holds_function(call.func)
         method, owner = call.func.attr.value, call.func.value
+        if method in _BLIND:
+            return method not in _OF_MODELS and self._shows(owner) and self._is_from_elsewhere(owner)
         if method == "step" and "sched" in self.program.module.code_for_node(owner).lower():
-            return False
+            return self._is_from_elsewhere(owner)
         return given or (self._shows(owner) and not (self._is_own(owner) and method in self.attributes))
+
+    def _holds_function(self, func: cst.BaseExpression) -> bool:
+        """Whether what is called may be a function, or an object out of sight, that was made of what has gradients."""
+        if not isinstance(func, cst.Name):
+            return self._shows(func)
+        return any(self._makes_function(value) for value in self._values_of(func))
+
+    def _makes_function(self, value: cst.BaseExpression) -> bool:
+        if isinstance(value, cst.Attribute):
+            return value.attr.value not in self.attributes and self._shows(value.value)
+        library = isinstance(value, cst.Call) and (self.program.qualified_name(value.func) or "").startswith(
+            "torch.nn."
+        )
+        return isinstance(value, (cst.Call, cst.Lambda)) and not library and self._shows(value, made=True)
+
+    def _is_from_elsewhere(self, node: cst.BaseExpression) -> bool:
+        """Whether a class or a function of another file makes an object, whose methods may look at gradients."""
+        made = (value.func for value in self._values_of(node) if isinstance(value, cst.Call))
+        return any(module_of(self.program, self.program.variables.get(base_of(func))) is not None for func in made)
+
+    def _values_of(self, node: cst.BaseExpression) -> list[cst.BaseExpression]:
+        """What the file gives a name, or an attribute of any object that is called so."""
+        assigned = [(target.target, line.value) for line in self.program.find(cst.Assign) for target in line.targets]
+        if isinstance(node, cst.Attribute):
+            name = node.attr.value
+            return [
+                value for target, value in assigned if isinstance(target, cst.Attribute) and target.attr.value == name
+            ]
+        variable = self.outline.variable(node)
+        return [
+            value for target, value in assigned if variable is not None and self.outline.variable(target) is variable
+        ]
 
     def _enter(self, function: cst.FunctionDef, call: cst.Call) -> bool:
         """Whether a function of the file does, which holds what this call hands to it."""

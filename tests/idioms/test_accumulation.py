@@ -223,3 +223,82 @@ def test_left_out_on_request(code: str) -> None:
     after = converted(AUTOMATIC["last window stepped"][0], skip=code).after
     assert "self.automatic_optimization = False" in after
     assert "if (batch_idx + 1) % n == 0 or batch_idx + 1 == len(self.trainer.train_dataloader):" in after
+
+
+OTHER_FILE = """
+kept = []
+
+
+def report(model):
+    print([None if p.grad is None else p.grad.sum().item() for p in model.parameters()])
+
+
+def keep(model):
+    kept.append(model)
+
+
+def report_kept():
+    for model in kept:
+        report(model)
+
+
+class Logger:
+    def attach(self, model):
+        self.model = model
+
+    def log(self, *values):
+        print(values)
+        report(self.model)
+
+    step = log
+"""
+
+
+@pytest.mark.parametrize(
+    ("front", "behind"),
+    [
+        ("other.keep(model)", "other.report_kept()"),
+        ("logger = other.Logger()\n    logger.attach(model)", "logger.log(i)"),
+        ("logger = other.Logger()\n    logger.model = model", "logger.log(i)"),
+        ("scheduler = other.Logger()\n    scheduler.attach(model)", "scheduler.step()"),
+        ("show = functools.partial(other.report, model)", "show()"),
+        ("show = lambda: other.report(model)", "show()"),
+        ("logger = other.Logger()\n    logger.attach(model)\n    show = logger.log", "show(i)"),
+        ("name = 'gra' + 'd'", "print([getattr(p, name) for p in model.parameters()])"),
+    ],
+)
+@pytest.mark.parametrize("place", ["step", "batch", "epoch"])
+def test_other_code_sees_gradients_that_are_cleared_behind_the_step(
+    front: str, behind: str, place: str, runner: Runner
+) -> None:
+    text = f"""
+import functools
+import other
+import torch
+from torch import nn
+torch.manual_seed(0)
+loader = [(torch.randn(4, 2), torch.randn(4, 1)) for _ in range(5)]
+model = nn.Linear(2, 1)
+
+
+def train():
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    {front}
+    optimizer.zero_grad()
+    for epoch in range(2):
+        for i, (x, y) in enumerate(loader):
+            loss = (model(x) - y).pow(2).mean()
+            loss.backward()
+            if (i + 1) % 2 == 0 or i + 1 == len(loader):
+                optimizer.step()
+                model.zero_grad()
+                {behind if place == "step" else "pass"}
+            {behind if place == "batch" else "pass"}
+        {behind if place == "epoch" else "pass"}
+
+
+train()
+"""
+    beside = {"other.py": OTHER_FILE}
+    before, after = runner.run(text, beside=beside), runner.run(converted(text).after, beside=beside)
+    assert first_difference(before, after) is None
