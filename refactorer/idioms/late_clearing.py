@@ -39,7 +39,17 @@ _GIVING_BACK = {
     "eval",
     "requires_grad_",
 }
-_BLIND = {*READING, *_GIVING_BACK, "keys", "state_dict", "load_state_dict", "save_pretrained", "get_lr", "get_last_lr"}
+_BLIND = {
+    *READING,
+    *_GIVING_BACK,
+    "keys",
+    "state_dict",
+    "load_state_dict",
+    "save_pretrained",
+    "get_lr",
+    "get_last_lr",
+    "get_scale",
+}
 _OF_MODELS = {*_USED_AS_HOLDERS, *_GIVING_BACK} - {"items", "values", "get"}
 _BY_NAME = ("builtins.getattr", "builtins.vars", "builtins.eval", "builtins.exec")
 _SETTINGS = ("requires_grad", "requires_grad_", "zero_grad")
