@@ -129,7 +129,7 @@ class _Search:
         given = any(self._shows(arg.value, made=True) for arg in call.args)
         name = self.program.qualified_name(call.func)
         if name is not None:
-            kept = self.program.variables.get(base_of(call.func)) in self.elsewhere
+            kept = self.program.variables.get(base_of(call.func)) in self.elsewhere and not is_known(name)
             return kept or "clip_grad" in name or (given and (name in _BY_NAME or not is_known(name)))
         if not isinstance(call.func, cst.Attribute):
             return given or self._holds_function(call.func)
