@@ -30,7 +30,10 @@ _IMPORT = re.compile(
 )
 _BY_TEXT = re.compile(rb"\b(?:(?:import_module|__import__)\s*\(|sys\.modules\s*\[)\s*[frbuFRBU]*[\"']([\w.]*)")
 _PATCHED = re.compile(rb"\b(?:patch|setattr)\s*\(\s*[\"']([\w.]+)[\"']")
-_RUNS = re.compile(rb"\b(?:run_path|spec_from_file_location|SourceFileLoader|exec)\s*\(")
+_SET = re.compile(rb"\n[ \t]*(?:\w+\.)*(\w+)\.(\w+)[ \t]*=[^=]")
+_SET_BY_NAME = re.compile(rb"(?:object|setattr)\s*\(\s*(?:\w+\.)*(\w+)\s*,\s*[\"'](\w+)[\"']")
+_RUNS = (b"run_path", b"spec_from_file_location", b"SourceFileLoader", b"exec(")
+_SETS = (b"setattr", b"patch")
 _FILE = re.compile(rb"[\"'/\\](\w+)\.py[\"']")
 _WORD = re.compile(rb"\w+")
 
@@ -42,6 +45,12 @@ def used_elsewhere(source: Source) -> tuple[str, ...]:
     return kept(facts, _Importers(*_top(real), facts.classes).uses(real)) if facts is not None else ()
 
 
+def replaced_elsewhere(source: Source) -> frozenset[str]:
+    """The names of modules, not of classes, that files of the project bind to something else, as tests do."""
+    index = _index(_top(Path(os.path.realpath(source.path)))[0])
+    return index.replaced | {parts[-1] for parts in index.patched if len(parts) > 1 and not parts[-2][:1].isupper()}
+
+
 def forget() -> None:
     """Files may have changed: the next question looks at them again."""
     _index.cache_clear()
@@ -51,11 +60,13 @@ def forget() -> None:
 class _Index:
     """The files whose imports mention a word; the modules that code imports by a text, and packages by the like.
 
-    `patched` are the dotted names of what tests put something else in the place of, as parts.
+    `patched` are the dotted names of what tests put something else in the place of, as parts; `replaced` the names that
+    files set of something that they import.
     """
 
     files: dict[str, tuple[Path, ...]]
     patched: frozenset[tuple[str, ...]]
+    replaced: frozenset[str]
     modules: frozenset[str]
     packages: frozenset[str]
 
@@ -153,20 +164,28 @@ def _index(top: Path) -> _Index:
     files: defaultdict[str, list[Path]] = defaultdict(list)
     asked: set[str] = set()
     patched: set[tuple[str, ...]] = set()
+    replaced: set[str] = set()
     for path in islice(_python_files(top), _MOST_FILES):
         try:
             data = path.read_bytes()
         except OSError:
             continue
         statements = b" ".join(found.group() for found in _IMPORT.finditer(data))
-        for word in set(_WORD.findall(statements)):
+        words = set(_WORD.findall(statements))
+        sets = _SET.findall(data)
+        if any(word in data for word in _SETS):
+            sets += _SET_BY_NAME.findall(data)
+            patched.update(tuple(found.decode().split(".")) for found in _PATCHED.findall(data))
+        replaced.update(name.decode() for owner, name in sets if owner in words and not owner[:1].isupper())
+        for word in words:
             files[word.decode()].append(path)
         asked.update(found.decode() for found in _BY_TEXT.findall(data))
-        asked.update(found.decode() for found in _FILE.findall(data) if _RUNS.search(data))
-        patched.update(tuple(found.decode().split(".")) for found in _PATCHED.findall(data))
+        if any(word in data for word in _RUNS):
+            asked.update(found.decode() for found in _FILE.findall(data))
     modules = frozenset(text.rpartition(".")[2] for text in asked)
     packages = frozenset(text.split(".")[-2] for text in asked if text.endswith(".") and len(text) > 1)
-    return _Index({word: tuple(paths) for word, paths in files.items()}, frozenset(patched), modules - {""}, packages)
+    found = {word: tuple(paths) for word, paths in files.items()}
+    return _Index(found, frozenset(patched), frozenset(replaced), modules - {""}, packages)
 
 
 def _python_files(top: Path) -> Iterator[Path]:

@@ -283,3 +283,22 @@ def test_a_class_that_a_package_hands_on(tmp_path: Path) -> None:
     assert "def train_epoch(" not in converted(tmp_path / "pkg" / "solver.py")
     written(tmp_path, {**files, "main": "from pkg import Solver\nclass Other(Solver):\n    pass\n"})
     assert "def train_epoch(" in converted(tmp_path / "pkg" / "solver.py")
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("tools.SCALE = 3", {"SCALE"}),
+        ("if True:\n    tools.inner.SCALE = 3", set()),
+        ("pkg.tools.SCALE = 3", {"SCALE"}),
+        ("tools.SCALE == 3", set()),
+        ("self.SCALE = 3", set()),
+        ("setattr(tools, 'SCALE', 3)", {"SCALE"}),
+        ("with mock.patch.object(tools, 'run'):\n    pass", {"run"}),
+        ("with mock.patch('pkg.tools.run'):\n    pass", {"run"}),
+        ("with mock.patch('pkg.tools.Solver.run'):\n    pass", set()),
+    ],
+)
+def test_what_files_of_a_project_replace(tmp_path: Path, line: str, names: set[str]) -> None:
+    path = written(tmp_path, {"tests/test_tools": f"from pkg import tools\n{line}\n", "pkg/tools": "SCALE = 2\n"})
+    assert read_others(read_source(str(path))).replaced == names
