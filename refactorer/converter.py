@@ -71,6 +71,7 @@ def convert_text(
     """Converts the text of one script; never raises for bad input.
 
     `used` are names of the script, and methods as `.method`, that other files use: those stay.
+    Those with an `=` at their end may be replaced by others.
     """
     result: Result = Unchanged(path)
     for form in (options or Options()).forms():

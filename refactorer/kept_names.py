@@ -10,6 +10,7 @@ from refactorer.result import Converted, Result
 
 _NAME = "__used_by_other_files__"
 _CALL = "lambda used, *given: used{}(*given)"
+_PLACE = "lambda used, given: [0 for used{} in given]"
 _COMMA = ",\n"
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -26,9 +27,15 @@ def exported(text: str) -> tuple[str, ...]:
 
 
 def marked(text: str, names: Iterable[str]) -> str:
-    """The text with a last statement that reads some names, and calls some methods, as in `.method`."""
-    reads = [_CALL.format(name) if name.startswith(".") else name for name in dict.fromkeys(names)]
+    """The text with a last statement that reads names and calls `.method`s, or binds them: `name=`, `.method=`."""
+    reads = [_read(name) for name in dict.fromkeys(names)]
     return f"{text}\n{_NAME} = [{_COMMA.join(reads)}]\n" if reads else text
+
+
+def _read(name: str) -> str:
+    if name.startswith("."):
+        return _PLACE.format(name[:-1]) if name.endswith("=") else _CALL.format(name)
+    return f"({name[:-1]} := {name[:-1]})" if name.endswith("=") else name
 
 
 def unmarked(result: Result) -> Result:

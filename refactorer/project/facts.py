@@ -36,6 +36,11 @@ class Imported:
     """Whether it is run when the file is imported, and not by a function that is called."""
 
     @property
+    def name_of_module(self) -> str:
+        """What the file calls the module that is imported, if it is one: `a.b` for `import a.b`."""
+        return self.module if self.whole and not self.renamed else self.bound
+
+    @property
     def code(self) -> str:
         """The import as a statement of its own."""
         last = f" as {self.bound}" if self.renamed else ""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -25,9 +25,16 @@ _MOST_FILES = 5_000
 _REPOSITORY, _PROJECT = (".git", ".hg"), ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt")
 _REST = r"(?:[^\n\\]|\\\r?\n)*"
 _IMPORT = re.compile(
-    rf"^[ \t]*(?:from[ \t]+[\w.]+[ \t]+import[ \t]*(?:\([^)]*\)|{_REST})|import[ \t]+{_REST})".encode(), re.MULTILINE
+    rf"(?:^|[;:])[ \t]*(?:from[ \t]+[\w.]+[ \t]+import[ \t]*(?:\([^)]*\)|{_REST})|import[ \t]+{_REST})".encode(),
+    re.MULTILINE,
 )
-_BY_TEXT = re.compile(rb"\b(?:import_module|__import__)\s*\(\s*[frbuFRBU]*[\"']([\w.]*)")
+_BY_TEXT = re.compile(rb"\b(?:(?:import_module|__import__)\s*\(|sys\.modules\s*\[)\s*[frbuFRBU]*[\"']([\w.]*)")
+_PATCHED = re.compile(rb"\b(?:patch|setattr)\s*\(\s*[\"']([\w.]+)[\"']")
+_SET = re.compile(rb"\n[ \t]*(?:\w+\.)*(\w+)\.(\w+)[ \t]*=[^=]")
+_SET_BY_NAME = re.compile(rb"(?:object|setattr)\s*\(\s*(?:\w+\.)*(\w+)\s*,\s*[\"'](\w+)[\"']")
+_RUNS = (b"run_path", b"spec_from_file_location", b"SourceFileLoader", b"exec(")
+_SETS = (b"setattr", b"patch")
+_FILE = re.compile(rb"[\"'/\\](\w+)\.py[\"']")
 _WORD = re.compile(rb"\w+")
 
 
@@ -38,6 +45,12 @@ def used_elsewhere(source: Source) -> tuple[str, ...]:
     return kept(facts, _Importers(*_top(real), facts.classes).uses(real)) if facts is not None else ()
 
 
+def replaced_elsewhere(source: Source) -> frozenset[str]:
+    """The names of modules, not of classes, that files of the project bind to something else, as tests do."""
+    index = _index(_top(Path(os.path.realpath(source.path)))[0])
+    return index.replaced | {parts[-1] for parts in index.patched if len(parts) > 1 and not parts[-2][:1].isupper()}
+
+
 def forget() -> None:
     """Files may have changed: the next question looks at them again."""
     _index.cache_clear()
@@ -45,9 +58,15 @@ def forget() -> None:
 
 @dataclass(frozen=True)
 class _Index:
-    """The files whose imports mention a word; the modules that code imports by a text, and packages by the like."""
+    """The files whose imports mention a word; the modules that code imports by a text, and packages by the like.
+
+    `patched` are the dotted names of what tests put something else in the place of, as parts; `replaced` the names that
+    files set of something that they import.
+    """
 
     files: dict[str, tuple[Path, ...]]
+    patched: frozenset[tuple[str, ...]]
+    replaced: frozenset[str]
     modules: frozenset[str]
     packages: frozenset[str]
 
@@ -68,11 +87,28 @@ class _Importers:
         index = _index(self.top)
         name, package = (path.parent.name, "") if path.name == "__init__.py" else (path.stem, path.parent.name)
         found = Uses(everything=name in index.modules or package in index.packages)
+        for parts in (parts for parts in index.patched if name in parts):
+            inner = parts[parts.index(name) + 1 :]
+            found.replaced.update(inner[:1])
+            found.methods.update(inner[1:2])
+            found.replaced.update(f".{method}" for method in inner[1:2])
         for other in index.files.get(name, ()):
             theirs = _facts(other) if other != path and other not in seen else None
             if theirs is not None:
                 self._add(found, path, other, theirs, seen)
+        if path.name != "__init__.py" and (path.parent / "__init__.py").is_file():
+            self._add_inner(found, path, index.files.get(package, ()))
         return found
+
+    def _add_inner(self, found: Uses, path: Path, others: Iterable[Path]) -> None:
+        """Adds what files use that import the package, and ask it for the module: `package.module.name`."""
+        for other in others:
+            theirs = _facts(other) if other != path else None
+            imports = theirs.imports if theirs is not None else []
+            around = [one for one in imports if self._means(other, one, _full(one), path.parent / "__init__.py")]
+            if theirs is not None and around:
+                inner = [replace(one, bound=f"{one.name_of_module}.{path.stem}", renamed=True) for one in around]
+                found.add(uses_of_module(theirs, inner, self.classes))
 
     def _add(self, found: Uses, path: Path, other: Path, theirs: Facts, seen: frozenset[Path]) -> None:
         """Adds what one file uses, and what is used of it, if it hands names of the module on."""
@@ -127,18 +163,29 @@ def _top(path: Path) -> tuple[Path, bool]:
 def _index(top: Path) -> _Index:
     files: defaultdict[str, list[Path]] = defaultdict(list)
     asked: set[str] = set()
+    patched: set[tuple[str, ...]] = set()
+    replaced: set[str] = set()
     for path in islice(_python_files(top), _MOST_FILES):
         try:
             data = path.read_bytes()
         except OSError:
             continue
         statements = b" ".join(found.group() for found in _IMPORT.finditer(data))
-        for word in set(_WORD.findall(statements)):
+        words = set(_WORD.findall(statements))
+        sets = _SET.findall(data)
+        if any(word in data for word in _SETS):
+            sets += _SET_BY_NAME.findall(data)
+            patched.update(tuple(found.decode().split(".")) for found in _PATCHED.findall(data))
+        replaced.update(name.decode() for owner, name in sets if owner in words and not owner[:1].isupper())
+        for word in words:
             files[word.decode()].append(path)
         asked.update(found.decode() for found in _BY_TEXT.findall(data))
+        if any(word in data for word in _RUNS):
+            asked.update(found.decode() for found in _FILE.findall(data))
     modules = frozenset(text.rpartition(".")[2] for text in asked)
     packages = frozenset(text.split(".")[-2] for text in asked if text.endswith(".") and len(text) > 1)
-    return _Index({word: tuple(paths) for word, paths in files.items()}, modules - {""}, packages)
+    found = {word: tuple(paths) for word, paths in files.items()}
+    return _Index(found, frozenset(patched), frozenset(replaced), modules - {""}, packages)
 
 
 def _python_files(top: Path) -> Iterator[Path]:

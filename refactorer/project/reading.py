@@ -9,7 +9,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 
 from refactorer.project.facts import facts_of
 from refactorer.project.files import ALONE, SCRIPT, OtherFile, Others, references_of
-from refactorer.project.importers import used_elsewhere
+from refactorer.project.importers import replaced_elsewhere, used_elsewhere
 from refactorer.project.texts import text_of
 from refactorer.source import Source
 
@@ -21,7 +21,8 @@ def read_others(source: Source) -> Others:
     """
     if not os.path.isfile(source.path) or "import" not in source.text:
         return ALONE
-    return Others(_Files(source), used_elsewhere(source) if "backward" in source.text else ())
+    used = used_elsewhere(source) if "backward" in source.text else ()
+    return Others(_Files(source), used, replaced_elsewhere(source))
 
 
 class _Files(Mapping[str, OtherFile]):

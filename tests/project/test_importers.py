@@ -115,6 +115,16 @@ def converted(path: Path) -> str:
         ("import train\ngetattr(train, 'val' + 'idate')", {"train_epoch", "validate", "main"}),
         ("from importlib import import_module\nimport_module('train')", {"train_epoch", "validate", "main"}),
         ("from train import *\nvalidate(1, 2)\nfoo()", {"validate"}),
+        ("x = 1; from train import validate", {"validate"}),
+        ("try: from train import validate\nexcept ImportError: pass", {"validate"}),
+        ("import sys\nsys.modules['train'].x", {"train_epoch", "validate", "main"}),
+        ("import runpy\nrunpy.run_path('train.py')", {"train_epoch", "validate", "main"}),
+        ("print('train.py')", set()),
+        ("import train\ntrain.validate = None", {"validate="}),
+        ("import train\ntrain.missing = None", set()),
+        ("import train\nmock.patch.object(train, 'validate')", {"train_epoch", "validate=", "main"}),
+        ("mock.patch('train.validate')", {"validate="}),
+        ("mock.patch('other.validate')", set()),
         ("from train import nothing", set()),
         ("from other import validate", set()),
         ("# from train import validate", set()),
@@ -150,6 +160,12 @@ def test_a_package(tmp_path: Path) -> None:
     assert used(tmp_path / "pkg" / "train.py") == {"validate", "main", "LIMIT"}
 
 
+def test_a_module_that_its_package_is_asked_for(tmp_path: Path) -> None:
+    files = {"pkg/train": TRAIN, "pkg/__init__": "from . import train\n"}
+    written(tmp_path, {**files, "tool": "import pkg\npkg.train.validate\n", "other": "import pkg as p\np.train.LIMIT"})
+    assert used(tmp_path / "pkg" / "train.py") == {"validate", "LIMIT"}
+
+
 def test_a_project_with_its_sources_in_a_folder(tmp_path: Path) -> None:
     files = {"src/train": TRAIN, "tests/test_it": "from train import validate\n", "setup": ""}
     (written(tmp_path, files)).unlink()
@@ -176,6 +192,38 @@ def test_an_evaluation_that_another_file_uses_stays_beside_the_module(tmp_path: 
     assert "def validate(model, data):\n    model.eval()" in after
     assert "def validation_step(" in after
     assert after.endswith('if __name__ == "__main__":\n    main()\n')
+
+
+def test_an_evaluation_that_another_file_replaces_is_called(tmp_path: Path) -> None:
+    other = "import train\ntrain.validate = lambda *given: print('replaced')\ntrain.main()\n"
+    after = converted(written(tmp_path, {"other": other}))
+    assert "validation_step" not in after
+    assert "validate(model, data)" in after.split("class ")[1]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "s.evaluate = lambda: 5", "Solver.evaluate = fake", "setattr(s, 'evaluate', fake)",
+        "mock.patch.object(Solver, 'evaluate')", "mock.patch('solver.Solver.evaluate')",
+    ],
+)  # fmt: skip
+def test_a_method_that_another_file_replaces_is_called(tmp_path: Path, line: str) -> None:
+    solver = SOLVER.replace("self.train_epoch(epoch)\n", "self.train_epoch(epoch)\n            self.evaluate()\n")
+    evaluate = TRAIN.split("def validate(model, data):\n")[1].split("\n\n")[0]
+    for name in ("model", "data"):
+        evaluate = evaluate.replace(f"{name}.eval", f"self.{name}.eval").replace(f"in {name}:", f"in self.{name}:")
+    lines = evaluate.replace("(model(", "(self.model(").splitlines()
+    solver += "\n    def evaluate(self):\n" + "\n".join(f"    {line}" for line in lines) + "\n"
+    written(tmp_path, {"solver": solver, "other": "from solver import Solver\ns = Solver()\n"})
+    assert "validation_step" in converted(tmp_path / "solver.py")
+    written(tmp_path, {"other": f"from solver import Solver\ns = Solver()\n{line}\ns.train(3)\n"})
+    assert "validation_step" not in converted(tmp_path / "solver.py")
+
+
+def test_a_setting_named_like_a_method_replaces_none(tmp_path: Path) -> None:
+    written(tmp_path, {"solver": SOLVER, "other": "from solver import Solver\nargs.train_epoch = True\n"})
+    assert "def train_epoch(" not in converted(tmp_path / "solver.py")
 
 
 def test_a_training_function_that_another_file_uses_stays(tmp_path: Path) -> None:
@@ -235,3 +283,22 @@ def test_a_class_that_a_package_hands_on(tmp_path: Path) -> None:
     assert "def train_epoch(" not in converted(tmp_path / "pkg" / "solver.py")
     written(tmp_path, {**files, "main": "from pkg import Solver\nclass Other(Solver):\n    pass\n"})
     assert "def train_epoch(" in converted(tmp_path / "pkg" / "solver.py")
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("tools.SCALE = 3", {"SCALE"}),
+        ("if True:\n    tools.inner.SCALE = 3", set()),
+        ("pkg.tools.SCALE = 3", {"SCALE"}),
+        ("tools.SCALE == 3", set()),
+        ("self.SCALE = 3", set()),
+        ("setattr(tools, 'SCALE', 3)", {"SCALE"}),
+        ("with mock.patch.object(tools, 'run'):\n    pass", {"run"}),
+        ("with mock.patch('pkg.tools.run'):\n    pass", {"run"}),
+        ("with mock.patch('pkg.tools.Solver.run'):\n    pass", set()),
+    ],
+)
+def test_what_files_of_a_project_replace(tmp_path: Path, line: str, names: set[str]) -> None:
+    path = written(tmp_path, {"tests/test_tools": f"from pkg import tools\n{line}\n", "pkg/tools": "SCALE = 2\n"})
+    assert read_others(read_source(str(path))).replaced == names
