@@ -66,7 +66,7 @@ def test_a_function_between_the_loops_is_entered() -> None:
         ("    both(epoch)\n", "    if epoch:\n        both(epoch)\n", "train() is called by both()"),
         ("    train(n)\n", "    if n:\n        train(n)\n", "train() is called by both()"),
         ("    train(n)\n", "    if n:\n        return\n    train(n)\n", "`return` leaves both() before its end"),
-        ("    train(n)\n    print(n)\n", "    return bool(train(n))\n", "the call stands inside a larger statement"),
+        ("    train(n)\n    print(n)\n", "    return n or train(n)\n", "the call stands inside a larger expression"),
         ("    train(n)\n", "    kept.append(lambda: n)\n    train(n)\n", "a nested function may keep n"),
         ("def both(n):", "def both(n, seen=[]):", "the parameter seen of both() has no constant value here"),
     ],
