@@ -36,7 +36,7 @@ def snapshot(folder: Path) -> dict[str, str]:
 def converter(monkeypatch: pytest.MonkeyPatch, result: Result) -> None:
     """Makes the conversion return this."""
     module = types.ModuleType("refactorer.converter")
-    module.convert_text = lambda text, *, path, options: result  # type: ignore[attr-defined]
+    module.convert_text = lambda text, *, path, options, used: result  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "refactorer.converter", module)
 
 
