@@ -73,9 +73,10 @@ def convert_text(
     `used` are names of the script, and methods as `.method`, that other files use: those stay.
     Those with an `=` at their end may be replaced by others.
     """
+    text = marked(text, [*exported(text), *used])
     result: Result = Unchanged(path)
     for form in (options or Options()).forms():
-        result = _Conversion(marked(text, [*exported(text), *used]), path, form).result()
+        result = _Conversion(text, path, form).result()
         if not any(diagnostic.code == TRAP_CODE for diagnostic in result.diagnostics):
             break
     return unmarked(result)

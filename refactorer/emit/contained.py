@@ -11,6 +11,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.idioms.known_elsewhere import base_of
+from refactorer.outline.classes import methods_of
 
 _BUILTINS = """
 print len int float str bool min max sum abs round range repr list tuple dict set zip enumerate sorted super isinstance
@@ -97,8 +98,3 @@ class _Making:
             return True
         own = isinstance(owner, cst.Name) and owner.value == first
         return (own or method in _METHODS) and self._of_methods(method)
-
-
-def methods_of(kind: cst.ClassDef) -> list[cst.FunctionDef]:
-    """The methods that a class defines in its body."""
-    return [node for node in kind.body.body if isinstance(node, cst.FunctionDef)]

@@ -17,4 +17,4 @@ def imported_as(alias: cst.ImportAlias, new: cst.BaseExpression) -> cst.ImportAl
         name = alias.evaluated_name
         raise Refusal("R403", alias, f"{name} is imported where its first name means something else",
                       "import it at the top of the file")  # fmt: skip
-    return alias.with_changes(asname=cst.AsName(name=new))
+    return alias.with_changes(asname=cst.AsName(new))

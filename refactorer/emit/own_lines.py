@@ -16,9 +16,10 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.emit.contained import is_contained, methods_of
+from refactorer.emit.contained import is_contained
 from refactorer.emit.edits import Edit, takes_away
 from refactorer.idioms.beside import runs_beside
+from refactorer.outline.classes import methods_of
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.liveness import Liveness

@@ -16,11 +16,10 @@ from refactorer.idioms.closures import may_need_closure
 from refactorer.idioms.gradients import hooked, is_clipping
 from refactorer.idioms.harmless import calls_elsewhere
 from refactorer.idioms.jumps import leave_step, on_lines
-from refactorer.idioms.known_elsewhere import known_elsewhere
+from refactorer.idioms.known_elsewhere import shown_by
 from refactorer.idioms.scheduler_code import may_meet
 from refactorer.idioms.schedulers import is_step_line, stepped_by
 from refactorer.idioms.sensitive import Obstacle, is_guarded, sensitive_code
-from refactorer.idioms.taint import tainted_by_training
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import AFTER_BACKWARD, BATCH_END, BEFORE_STEP, STEP, VALIDATION_HOOKS, Outline
@@ -51,8 +50,7 @@ def find_places(
         return Obstacle(left[0], "the batch may be left between backward and step")
     clipping = [line for line in middle if is_clipping(outline, line)]
     rest = [line for line in middle if line not in clipping]
-    tainted = tainted_by_training(outline, roles) if rest or tail else set()
-    tainted |= known_elsewhere(outline, tainted)
+    tainted = shown_by(outline, roles) if rest or tail else set()
 
     def is_sensitive(lines: list[cst.CSTNode]) -> bool:
         return bool(lines) and _sensitive(outline, roles, lines, head, loss, tainted) is not None

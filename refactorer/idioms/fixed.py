@@ -64,10 +64,10 @@ def _stored(outline: Outline, attributes: set[str]) -> bool:
     if attributes and reflects(program):
         return True
     places = [outline.site.epoch_loop, *outline.consumed]
-    run = functions_named(program, walk(*places))
-    for node in program.find(cst.Attribute):
-        if node.attr.value not in attributes or not is_stored(program, node):
-            continue
+    named = (node for node in program.find(cst.Attribute) if node.attr.value in attributes)
+    stores = [node for node in named if is_stored(program, node)]
+    run = functions_named(program, walk(*places)) if stores else set()
+    for node in stores:
         if not any(outer in run or outer in places for outer in program.ancestors(node)):
             continue
         function = program.enclosing_function(node)

@@ -10,7 +10,8 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
-from refactorer.idioms.taint import passes_on
+from refactorer.idioms.taint import passes_on, tainted_by_training
+from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 _PACKAGES = """
@@ -29,6 +30,12 @@ def known_elsewhere(outline: Outline, tainted: set[Variable]) -> set[Variable]:
     A module may know it where it gives the model or a part of it, or one of its functions or objects is handed it.
     """
     return _names_from(outline, {*_given_by(outline, tainted), *_handed_to(outline, tainted)})
+
+
+def shown_by(outline: Outline, roles: Roles) -> set[Variable]:
+    """The names by which code may see the training: what it has given something of itself to, here or elsewhere."""
+    tainted = tainted_by_training(outline, roles)
+    return tainted | known_elsewhere(outline, tainted)
 
 
 def given_with(outline: Outline, *models: Variable) -> set[Variable]:

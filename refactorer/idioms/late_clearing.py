@@ -17,39 +17,18 @@ from refactorer.idioms.gradients import is_known
 from refactorer.idioms.harmless import READING
 from refactorer.idioms.known_elsewhere import base_of, known_elsewhere, module_of
 from refactorer.idioms.taint import assigned_pairs, given_parameters, tainted_by_training
-from refactorer.outline.arguments import every_parameter, matched
-from refactorer.outline.classes import class_of_method, class_of_object
+from refactorer.outline.arguments import args_with_object, every_parameter, matched
+from refactorer.outline.classes import class_of_object
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, VALIDATION_HOOKS, Outline
 from refactorer.outline.reach import called_function
 
 _PARTS = {"parameters", "named_parameters", "modules", "named_modules", "children", "named_children"}
 _USED_AS_HOLDERS = {*_PARTS, "train", "eval", "zero_grad", "state_dict", "load_state_dict", "step", "module"}
-_GIVING_BACK = {
-    *_PARTS,
-    "items",
-    "values",
-    "get",
-    "to",
-    "cuda",
-    "cpu",
-    "half",
-    "float",
-    "train",
-    "eval",
-    "requires_grad_",
-}
-_BLIND = {
-    *READING,
-    *_GIVING_BACK,
-    "keys",
-    "state_dict",
-    "load_state_dict",
-    "save_pretrained",
-    "get_lr",
-    "get_last_lr",
-    "get_scale",
-}
+_THEMSELVES = "items values get to cuda cpu half float train eval requires_grad_"
+_GIVING_BACK = {*_PARTS, *_THEMSELVES.split()}
+_OTHERS = "keys state_dict load_state_dict save_pretrained get_lr get_last_lr get_scale"
+_BLIND = {*READING, *_GIVING_BACK, *_OTHERS.split()}
 _OF_MODELS = {*_USED_AS_HOLDERS, *_GIVING_BACK} - {"items", "values", "get"}
 _BY_NAME = ("builtins.getattr", "builtins.vars", "builtins.eval", "builtins.exec")
 _SETTINGS = ("requires_grad", "requires_grad_", "zero_grad")
@@ -174,10 +153,7 @@ class _Search:
 
     def _enter(self, function: cst.FunctionDef, call: cst.Call) -> bool:
         """Whether a function of the file does, which holds what this call hands to it."""
-        args = list(call.args)
-        if class_of_method(self.program, function) is not None and isinstance(call.func, cst.Attribute):
-            args.insert(0, cst.Arg(call.func.value))
-        bound = matched(function.params, args)
+        bound = matched(function.params, args_with_object(self.program, function, call))
         given = every_parameter(function.params)
         if bound is not None:
             given = [parameter for parameter, value in bound.items() if self._shows(value, made=True)]

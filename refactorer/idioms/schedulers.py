@@ -9,12 +9,11 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.harmless import harm_in
-from refactorer.idioms.known_elsewhere import known_elsewhere
+from refactorer.idioms.known_elsewhere import shown_by
 from refactorer.idioms.remarks import without_step
 from refactorer.idioms.scheduler_code import may_meet
 from refactorer.idioms.sensitive import is_guarded
 from refactorer.idioms.shapes import method_calls, method_line
-from refactorer.idioms.taint import tainted_by_training
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import BATCH_END, Outline
@@ -90,8 +89,7 @@ def _sees_it(outline: Outline, roles: Roles, scheduler: Variable, later: list[cs
         return "it calls functions of the script, which may be seen behind it"
     if later and is_guarded(outline):
         return "an exception behind it is caught outside the loop"
-    tainted = tainted_by_training(outline, roles) if later else set()
-    if harm_in(outline, later, tainted | known_elsewhere(outline, tainted)) is not None:
+    if later and harm_in(outline, later, shown_by(outline, roles)) is not None:
         return "code behind it may depend on it"
     return None
 

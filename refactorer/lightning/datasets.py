@@ -6,6 +6,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.outline.classes import methods_of
 from refactorer.outline.control import returns
 from refactorer.outline.inline import values_given
 from refactorer.outline.shapes_of_values import tuple_place
@@ -77,7 +78,7 @@ def _is_fixed_call(program: Program, call: cst.Call, depth: int) -> bool:
 def _is_fixed_class(program: Program, made: cst.ClassDef) -> bool:
     """A class with indices whose `__len__` reads only what its own `__init__` has bound, once and for all."""
     bases = [program.qualified_name(base.value) for base in made.bases]
-    methods = {node.name.value: node for node in made.body.body if isinstance(node, cst.FunctionDef)}
+    methods = {method.name.value: method for method in methods_of(made)}
     if not all(base in (*_BASES, "builtins.object") for base in bases) or "__iter__" in methods:
         return False
     if "torch.utils.data.TensorDataset" in bases and "__len__" not in methods:

@@ -14,6 +14,7 @@ from refactorer.idioms.shapes import only_call
 from refactorer.lightning.data import has_workers, is_loader, mentions_loader
 from refactorer.lightning.plan import Plan
 from refactorer.lightning.traps import Found
+from refactorer.outline.classes import methods_of
 from refactorer.outline.held import held_by
 from refactorer.outline.optimizers import is_module_class
 from refactorer.outline.outline import EPOCH_START, VALIDATION_START
@@ -132,7 +133,7 @@ def _is_quiet_call(program: Program, call: cst.Call, seen: _Functions) -> bool:
 
 
 def _methods(made: cst.ClassDef, name: str) -> list[cst.FunctionDef]:
-    return [node for node in made.body.body if isinstance(node, cst.FunctionDef) and node.name.value == name]
+    return [method for method in methods_of(made) if method.name.value == name]
 
 
 def _are_quiet(program: Program, functions: list[cst.FunctionDef], seen: _Functions) -> bool:

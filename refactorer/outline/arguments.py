@@ -24,10 +24,7 @@ def arguments(
     name, params = function.name.value, function.params
     if (function.decorators and not decorators_known) or isinstance(params.star_arg, cst.Param) or params.star_kwarg:
         raise PlainerView(function, f"{name}() is decorated or takes any number of arguments")
-    args = list(call.args)
-    if class_of_method(program, function) is not None and isinstance(call.func, cst.Attribute):
-        args.insert(0, cst.Arg(call.func.value))
-    bound = matched(params, args)
+    bound = matched(params, args_with_object(program, function, call))
     if bound is None:
         raise PlainerView(call, f"the arguments of {name}() cannot be matched with its parameters")
     positional = [*params.posonly_params, *params.params]
@@ -39,6 +36,13 @@ def arguments(
             raise PlainerView(call, f"the parameter {parameter.name.value} of {name}() has no constant value here")
         bound[parameter] = default
     return {p: bound[p] for p in [*positional, *params.kwonly_params]}
+
+
+def args_with_object(program: Program, function: cst.FunctionDef, call: cst.Call) -> list[cst.Arg]:
+    """The arguments of a call, behind the object whose method it calls."""
+    is_method = class_of_method(program, function) is not None
+    own = [cst.Arg(call.func.value)] if is_method and isinstance(call.func, cst.Attribute) else []
+    return [*own, *call.args]
 
 
 def every_parameter(params: cst.Parameters) -> list[cst.Param]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
 
 
 def is_private(name: str) -> bool:
@@ -28,3 +29,14 @@ def class_of_object(program: Program, parameter: cst.Param) -> cst.ClassDef | No
     function = program.enclosing_function(parameter)
     first = function.params.params[:1] if function is not None else ()
     return class_of_method(program, function) if function is not None and parameter in first else None
+
+
+def class_of_self(program: Program, variable: Variable | None) -> cst.ClassDef | None:
+    """The class whose method has a variable as its `self`; None for any other variable."""
+    parameter = program.definition(variable)
+    return class_of_object(program, parameter) if isinstance(parameter, cst.Param) else None
+
+
+def methods_of(kind: cst.ClassDef) -> list[cst.FunctionDef]:
+    """The methods that a class defines in its body."""
+    return [node for node in kind.body.body if isinstance(node, cst.FunctionDef)]

@@ -8,7 +8,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.arguments import matched
-from refactorer.outline.classes import class_of_method
+from refactorer.outline.classes import class_of_method, methods_of
 from refactorer.outline.control import returns, suspensions
 
 _LOADING = ("load", "loads", "deepcopy", "copy")
@@ -92,7 +92,7 @@ def _may_make(program: Program, kind: cst.ClassDef, owner: cst.ClassDef) -> bool
 
 def decides_what_it_makes(program: Program, kind: cst.ClassDef) -> bool:
     """Whether calling a class may give an object of another one, by a `__new__` or a metaclass of the file."""
-    methods = [part.name.value for part in kind.body.body if isinstance(part, cst.FunctionDef)]
+    methods = [method.name.value for method in methods_of(kind)]
     if "__new__" in methods or kind.keywords or kind.decorators:
         return True
     bases = [(base.value, program.definition(program.variables.get(base.value))) for base in kind.bases]

@@ -9,7 +9,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.outline.classes import class_of_object
+from refactorer.outline.classes import class_of_object, methods_of
 from refactorer.outline.inline import values_given
 from refactorer.outline.other_objects import is_other
 
@@ -22,7 +22,7 @@ _NAMES = ("__name__", "__qualname__", "__module__", "__doc__")
 def stays_in_sight(program: Program, kind: cst.ClassDef) -> bool:
     """Whether all that is done with a class and its objects is done in the file, and by calls that are seen there."""
     family = _family(program, kind)
-    methods = (part.name.value for one in family for part in one.body.body if isinstance(part, cst.FunctionDef))
+    methods = (method.name.value for one in family for method in methods_of(one))
     if any(name in _MAKING for name in methods) or _asks_for_classes(program, kind):
         return False
     if not all(_only_makes(program, seen.node) for one in family for seen in program.variables[one.name].reads):

@@ -9,7 +9,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.outline.classes import class_of_method
+from refactorer.outline.classes import class_of_method, methods_of
 from refactorer.outline.control import suspensions
 from refactorer.outline.outline import Outline
 
@@ -117,4 +117,4 @@ def _own_method(program: Program, node: cst.Attribute) -> cst.FunctionDef | None
     if owner is None or first is None or program.variables.get(node.value) is not program.variables.get(first):
         return None
     name = node.attr.value
-    return next((n for n in owner.body.body if isinstance(n, cst.FunctionDef) and n.name.value == name), None)
+    return next((method for method in methods_of(owner) if method.name.value == name), None)

@@ -85,10 +85,5 @@ def _hide(script: Script, one: Imported, placeholder: str) -> dict[cst.CSTNode, 
     for alias in script.program.find(cst.ImportAlias):
         name = alias.asname.name if alias.asname is not None else alias.name
         if isinstance(name, cst.Name) and name.value == one.bound and name in script.program.imports:
-            return {alias: alias.with_changes(asname=as_name(placeholder))}
+            return {alias: alias.with_changes(asname=cst.AsName(cst.Name(placeholder)))}
     raise AssertionError(one)
-
-
-def as_name(name: str) -> cst.AsName:
-    """The part of an import that says by which name it binds something."""
-    return cst.AsName(cst.Name(name), cst.SimpleWhitespace(" "), cst.SimpleWhitespace(" "))

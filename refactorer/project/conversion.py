@@ -201,7 +201,7 @@ class _Files:
 
     @cached_property
     def _patched(self) -> frozenset[str]:
-        return self.modules.others.replaced.union(*(facts.patched for facts in self._everything.values()))
+        return self.modules.others.replaced().union(*(facts.patched for facts in self._everything.values()))
 
     def _refuse(self, script: Script, functions: list[Function]) -> None:
         """Raises Stays where names may mean something else than they seem to."""

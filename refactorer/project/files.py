@@ -6,7 +6,7 @@ itself uses relative imports.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -31,13 +31,13 @@ class Others:
 
     The mapping may look for a file when it is asked for it. One of the path of the script is the script itself.
 
-    `used` are the names of the script, and its methods as `.method`, that files of the project use, and `replaced` the
-    names of any modules that they bind to something else.
+    `used` are the names of the script, and its methods as `.method`, that files of the project use, and `replaced`
+    looks for the names of any modules that they bind to something else.
     """
 
     files: Mapping[str, OtherFile] = field(default_factory=lambda: MappingProxyType({}))
     used: tuple[str, ...] = ()
-    replaced: frozenset[str] = frozenset()
+    replaced: Callable[[], frozenset[str]] = frozenset
 
 
 ALONE = Others()

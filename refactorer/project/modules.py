@@ -46,9 +46,13 @@ class Modules:
 
     # --- names ----------------------------------------------------------------------------------------------------
 
+    def reference(self, base: str, one: Imported) -> str | None:
+        """The reference of the module that an import of another one (or of the script, `SCRIPT`) names."""
+        return reference_from(base, base == SCRIPT or self.is_package(base), one.level, one.module)
+
     def meaning(self, base: str, one: Imported) -> Function | str | None:
         """What an import of a module (or of the script, `SCRIPT`) binds: a function, or the reference of a module."""
-        reference = reference_from(base, base == SCRIPT or self.is_package(base), one.level, one.module)
+        reference = self.reference(base, one)
         if reference is None:
             return None
         if not one.whole:
@@ -65,7 +69,7 @@ class Modules:
         one = facts.imported(name)
         if one is None or here in seen or name in facts.rebound:
             return None
-        base = reference_from(reference, self.is_package(reference), one.level, one.module)
+        base = self.reference(reference, one)
         if base is None or one.whole:
             return self.meaning(reference, one) if one.whole else None
         return self.member(base, one.name, seen | {here})
@@ -84,7 +88,7 @@ class Modules:
         for one in facts.imports:
             if one.name != "*":
                 continue
-            reference = reference_from(base, base == SCRIPT or self.is_package(base), one.level, one.module) or ""
+            reference = self.reference(base, one) or ""
             source = self.facts(reference)
             inner = self.starred(reference, source, seen | {base}) if source is not None and base not in seen else None
             if source is None or inner is None:

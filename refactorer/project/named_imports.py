@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from refactorer.diagnostics import Diagnostic
 from refactorer.emit.check import unbound_names
 from refactorer.project.facts import Facts, facts_of
-from refactorer.project.files import SCRIPT, member_of, reference_from
+from refactorer.project.files import SCRIPT, member_of
 from refactorer.project.modules import Modules
 from refactorer.result import Converted, Result
 
@@ -98,7 +98,7 @@ def _through_stars(
     if name.startswith("_") or base in seen or not all(one.line for one in stars):
         return None
     for one in sorted(stars, key=lambda one: -one.line):
-        reference = reference_from(base, base == SCRIPT or modules.is_package(base), one.level, one.module)
+        reference = modules.reference(base, one)
         given = modules.facts(reference) if reference is not None else None
         if reference is None or given is None or given.opaque or given.bindings("__all__"):
             return None

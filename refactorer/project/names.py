@@ -12,7 +12,7 @@ from refactorer.analysis.flow import flow_of
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.project.facts import Facts, Imported
-from refactorer.project.files import SCRIPT, member_of, reference_from
+from refactorer.project.files import SCRIPT, member_of
 from refactorer.project.modules import Function, Modules
 from refactorer.project.script import Script
 from refactorer.project.stays import Stays
@@ -116,8 +116,7 @@ class Names:
         """The `from ... import *` of a file that may bind a name, with the files that they lead to."""
         found: list[tuple[Imported, Facts]] = []
         for one in facts.imports:
-            package = self.modules.is_package(function.module)
-            reference = reference_from(function.module, package, one.level, one.module) or ""
+            reference = self.modules.reference(function.module, one) or ""
             source = self.modules.facts(reference) if one.name == "*" else None
             if source is not None and name in source.names | (self.modules.starred(reference, source) or set()):
                 found.append((one, source))
@@ -167,7 +166,7 @@ class Names:
 
     def _imported(self, function: Function, program: Program, one: Imported) -> str:
         """What one import binds."""
-        source = reference_from(function.module, self.modules.is_package(function.module), one.level, one.module)
+        source = self.modules.reference(function.module, one)
         if source is None:
             raise Stays(function, f"`{one.code}` leads out of its package")
         if not one.whole and not self._is_settled(source, one.name):
@@ -188,7 +187,7 @@ class Names:
     def _has(self, source: str, one: Imported) -> bool:
         """Whether the script imports the same thing by the same name, and may do so at another time."""
         other = self.script.facts.imported(one.bound)
-        where = reference_from(SCRIPT, True, other.level, other.module) if other is not None else None
+        where = self.modules.reference(SCRIPT, other) if other is not None else None
         if other is None or where is None or self._may_change(one.bound):
             return False
         same = (where, other.whole, other.name) == (source, one.whole, one.name)

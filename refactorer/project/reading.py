@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from importlib.machinery import EXTENSION_SUFFIXES
 
 from refactorer.project.facts import facts_of
@@ -22,7 +23,7 @@ def read_others(source: Source) -> Others:
     if not os.path.isfile(source.path) or "import" not in source.text:
         return ALONE
     used = used_elsewhere(source) if "backward" in source.text else ()
-    return Others(_Files(source), used, replaced_elsewhere(source))
+    return Others(_Files(source), used, partial(replaced_elsewhere, source))
 
 
 class _Files(Mapping[str, OtherFile]):

@@ -13,7 +13,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.walk import children
 from refactorer.emit.edits import Edit, apply
 from refactorer.emit.unused_imports import without_names
-from refactorer.project.combined import Combined, as_name
+from refactorer.project.combined import Combined
 from refactorer.project.files import SCRIPT, member_of, reference_from
 from refactorer.project.merging import merged, source_of
 from refactorer.project.modules import Function
@@ -51,7 +51,7 @@ def settled(combined: Combined, text: str, unimported: Unimported) -> str:
         for alias in found.aliases:
             one = combined.hidden.get(_bound(alias))
             if one is not None and one.bound in kept:
-                edits[alias] = alias.with_changes(asname=as_name(one.bound) if one.renamed else None)
+                edits[alias] = alias.with_changes(asname=cst.AsName(cst.Name(one.bound)) if one.renamed else None)
     module = apply(module, edits)
     module = _without_served(combined, _without_added(combined, module), unimported)
     return merged(module, {added.code for added in combined.added if not added.binds_module}).code

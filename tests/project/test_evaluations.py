@@ -121,9 +121,9 @@ def test_other_trainings_of_other_files_stay_there() -> None:
 
 def test_what_files_out_of_sight_replace_is_asked_for_in_its_module() -> None:
     files = {"test": OtherFile("test.py", TEST)}
-    stays = convert_file(MAIN, path="main.py", others=Others(files, replaced=frozenset({"evaluate"})))
+    stays = convert_file(MAIN, path="main.py", others=Others(files, replaced=lambda: frozenset({"evaluate"})))
     assert stays == convert_text(MAIN, path="main.py")
-    result = convert_file(MAIN, path="main.py", others=Others(files, replaced=frozenset({"SCALE"})))
+    result = convert_file(MAIN, path="main.py", others=Others(files, replaced=lambda: frozenset({"SCALE"})))
     assert isinstance(result, Converted)
     assert "def validation_step(" in result.after
     assert "test.SCALE" in result.after

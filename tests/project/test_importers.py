@@ -301,4 +301,4 @@ def test_a_class_that_a_package_hands_on(tmp_path: Path) -> None:
 )
 def test_what_files_of_a_project_replace(tmp_path: Path, line: str, names: set[str]) -> None:
     path = written(tmp_path, {"tests/test_tools": f"from pkg import tools\n{line}\n", "pkg/tools": "SCALE = 2\n"})
-    assert read_others(read_source(str(path))).replaced == names
+    assert read_others(read_source(str(path))).replaced() == names

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.emit.driver_lines import in_driver
+from refactorer.outline.classes import methods_of
 from refactorer.outline.outline import Outline
 
 INDEX, LENGTH = "index", "length"
@@ -148,5 +149,5 @@ def _is_length(outline: Outline, call: cst.Call) -> bool:
 
 def _tells_its_length(kind: cst.ClassDef) -> bool:
     """Whether a class iterates, and says how often, which may be wrong: the Trainer goes by the batches that come."""
-    methods = {line.name.value for line in kind.body.body if isinstance(line, cst.FunctionDef)}
+    methods = {method.name.value for method in methods_of(kind)}
     return {"__iter__", "__len__"} <= methods

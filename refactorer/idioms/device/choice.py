@@ -106,8 +106,7 @@ def _number(outline: Outline, roles: Roles, target: Target, moves: list[cst.Call
     around = {frozenset(found) for found in _around(outline, moves)}
     conditions = around.pop() if len(around) == 1 else frozenset()
     condition = next(iter(conditions)) if len(conditions) == 1 else OTHER
-    asked = condition[1] if condition[0] == "not" else condition
-    known = condition != OTHER and visible(outline, asked) is not None  # type: ignore[arg-type]
+    known = condition != OTHER and visible(outline, _asked(condition)) is not None
     return Choice(target, None, condition if known else None, by_number=True)
 
 
@@ -180,8 +179,13 @@ def _cuda(
 
 def _compares(condition: Target) -> bool:
     """Whether a condition is a comparison, or is not known."""
-    asked = condition[1] if condition[0] == "not" else condition
-    return condition == OTHER or (isinstance(asked, tuple) and asked[0] == "test")
+    return condition == OTHER or _asked(condition)[0] == "test"
+
+
+def _asked(condition: Target) -> Target:
+    """What a condition asks for, whether that is to hold or not."""
+    inner = condition[1] if condition[0] == "not" else condition
+    return inner if isinstance(inner, tuple) else condition
 
 
 def _around(outline: Outline, moves: list[cst.Call]) -> list[set[Target]]:

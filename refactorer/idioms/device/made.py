@@ -6,7 +6,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
-from refactorer.outline.classes import class_of_object
+from refactorer.outline.classes import class_of_self
 from refactorer.outline.constructed import in_constructor
 from refactorer.outline.other_objects import is_other
 from refactorer.outline.outline import Outline
@@ -29,7 +29,7 @@ def is_made_with_object(outline: Outline, variable: Variable, name: str) -> bool
     Code that sets it on what is surely an object of another class is none of this object's.
     """
     program = outline.program
-    owner = _class_of(program, variable)
+    owner = class_of_self(program, variable)
     writes = [
         node for node in writes_of(outline, name) if owner is None or not _is_on_another(program, node, owner)
     ]  # fmt: skip
@@ -42,16 +42,10 @@ def is_made_with_object(outline: Outline, variable: Variable, name: str) -> bool
     return all(_is_set(program, places) for places in sets)
 
 
-def _class_of(program: Program, variable: Variable) -> cst.ClassDef | None:
-    """The class of the object whose method has a variable as its `self`."""
-    parameter = program.definition(variable)
-    return class_of_object(program, parameter) if isinstance(parameter, cst.Param) else None
-
-
 def _is_on_another(program: Program, node: cst.Attribute, owner: cst.ClassDef) -> bool:
     """Whether an attribute is surely set on no object of a class."""
     variable = program.variables.get(node.value)
-    kind = _class_of(program, variable) if variable is not None else None
+    kind = class_of_self(program, variable)
     if kind is None:
         return is_other(program, node.value, owner)
     return kind is not owner and not kind.bases and not owner.bases
@@ -60,7 +54,7 @@ def _is_on_another(program: Program, node: cst.Attribute, owner: cst.ClassDef) -
 def _is_own(program: Program, node: cst.Attribute) -> bool:
     """Whether a constructor sets an attribute of its own object."""
     function, variable = program.enclosing_function(node), program.variables.get(node.value)
-    alone = variable is not None and len(variable.writes) == 1 and _class_of(program, variable) is not None
+    alone = variable is not None and len(variable.writes) == 1 and class_of_self(program, variable) is not None
     return alone and function is not None and function.name.value == "__init__"
 
 

@@ -11,7 +11,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.made import writes_of
 from refactorer.idioms.device.named import Target
-from refactorer.outline.classes import class_of_method, class_of_object
+from refactorer.outline.classes import class_of_method, class_of_self
 from refactorer.outline.constructed import in_constructor
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
@@ -115,9 +115,7 @@ def _moved_itself(program: Program, call: cst.Call) -> cst.BaseExpression | None
 def _is_of_self(program: Program, node: cst.Attribute) -> bool:
     """Whether an attribute is one of the object of the method that it stands in."""
     variable = program.variables.get(node.value)
-    parameter = program.definition(variable) if variable is not None else None
-    alone = variable is not None and len(variable.writes) == 1
-    return alone and isinstance(parameter, cst.Param) and class_of_object(program, parameter) is not None
+    return class_of_self(program, variable) is not None
 
 
 def _is_number(program: Program, place: cst.BaseExpression, number: cst.Attribute) -> bool:

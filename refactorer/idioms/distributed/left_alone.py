@@ -16,7 +16,7 @@ from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.idioms.distributed.handed import values_handed
 from refactorer.idioms.distributed.leaving import blocks_that_leave, stands_in
 from refactorer.idioms.distributed.wrapper import Wrapper
-from refactorer.outline.classes import class_of_object
+from refactorer.outline.classes import class_of_self
 from refactorer.outline.optimizers import Roles, makes_module
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import names_optimizer, unmoved
@@ -46,7 +46,7 @@ class LeftAlone:
             return False
         if self._trained is None:
             self._trained = self._sources(self.roles.optimizers, self.models)
-        if variable in self._trained or _is_first_of_a_method(self.program, variable):
+        if variable in self._trained or class_of_self(self.program, variable) is not None:
             return False
         if any(self._is_trained_at(seen.node) and makes_module(self.program, seen) for seen in variable.writes):
             return False
@@ -96,7 +96,7 @@ class LeftAlone:
         if isinstance(parent, cst.Attribute) and parent.value is node:
             return False
         variable = self.program.variables.get(node)
-        return variable is not None and _is_first_of_a_method(self.program, variable)
+        return class_of_self(self.program, variable) is not None
 
     def _made_of(self, variable: Variable, seen: Occurrence) -> list[cst.CSTNode]:
         parent, line = self.program.parent.get(seen.node), self.program.statement(seen.node)
@@ -147,11 +147,6 @@ def _keeps_nothing(name: str) -> bool:
     of_class = name.rpartition(".")[0].rpartition(".")[2]
     is_method = of_class[:1].isupper() or hasattr(builtins, of_class)
     return name.startswith(_KNOWN) and name not in _SETTERS and not is_method
-
-
-def _is_first_of_a_method(program: Program, variable: Variable) -> bool:
-    parameter = program.definition(variable)
-    return isinstance(parameter, cst.Param) and class_of_object(program, parameter) is not None
 
 
 def _is_defined(program: Program, variable: Variable) -> bool:

@@ -17,7 +17,7 @@ from refactorer.idioms.distributed.arguments import arguments_of
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.anchors import loops_around, uses_of
 from refactorer.outline.arguments import matched
-from refactorer.outline.classes import class_of_method
+from refactorer.outline.classes import class_of_method, methods_of
 from refactorer.outline.held import places_of, reflects
 from refactorer.outline.optimizers import Held
 from refactorer.outline.outline import Outline
@@ -145,7 +145,7 @@ def _is_plain(program: Program, kind: cst.ClassDef, constructor: cst.FunctionDef
     bases = [program.qualified_name(base.value) for base in kind.bases]
     if kind.decorators or kind.keywords or any(base != "builtins.object" for base in bases) or reflects(program):
         return False
-    names = {part.name.value for part in kind.body.body if isinstance(part, cst.FunctionDef)}
+    names = {method.name.value for method in methods_of(kind)}
     return constructor.name.value == "__init__" and not constructor.decorators and not names & _OWN_ATTRIBUTES
 
 
@@ -178,7 +178,7 @@ def _is_only_looked_into(outline: Outline, kind: cst.ClassDef, training: cst.Cal
     """Whether nothing but the training gets the object itself: the file only names it to look up attributes of it."""
     program = outline.program
     assert isinstance(training.func, cst.Attribute)
-    methods = [part for part in kind.body.body if isinstance(part, cst.FunctionDef) and part.params.params]
+    methods = [method for method in methods_of(kind) if method.params.params]
     known = [program.variables[method.params.params[0].name] for method in methods]
     known += [program.variables[name] for name in (training.func.value,) if name in program.variables]
     for node in (seen.node for variable in known for seen in variable.reads):

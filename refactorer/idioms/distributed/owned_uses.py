@@ -17,7 +17,7 @@ from refactorer.idioms.distributed.owned import Owned, handed_to
 from refactorer.idioms.distributed.uses import is_entered
 from refactorer.idioms.sensitive import Obstacle
 from refactorer.outline.anchors import uses_of
-from refactorer.outline.classes import class_of_method, class_of_object
+from refactorer.outline.classes import class_of_method, class_of_object, methods_of
 from refactorer.outline.held import held_by, values_of
 from refactorer.outline.known_methods import is_asked_by_name
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
@@ -201,7 +201,7 @@ class OwnedUses:
     def _called_beside(self) -> Iterator[cst.Attribute]:
         """The other attributes of the object that are called outside the constructor, its methods aside."""
         assert self.kind is not None
-        methods = {part.name.value for part in self.kind.body.body if isinstance(part, cst.FunctionDef)}
+        methods = {method.name.value for method in methods_of(self.kind)}
         later = (
             call for call in self.program.find(cst.Call) if not self.program.contains(self.found.constructor, call)
         )

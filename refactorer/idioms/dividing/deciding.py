@@ -10,7 +10,7 @@ from refactorer.analysis.program import Program
 from refactorer.idioms.dividing.learning import learns
 from refactorer.idioms.evaluation.own_methods import called_function, is_method, is_needless
 from refactorer.outline.anchors import backward_calls, loops_around, uses_of
-from refactorer.outline.arguments import matched
+from refactorer.outline.arguments import args_with_object, matched
 from refactorer.outline.control import suspensions
 from refactorer.outline.inline import values_given
 from refactorer.outline.known_values import PRESENT, UNKNOWN, Value, constant, value_of
@@ -135,10 +135,7 @@ def _by(
 
 def _given(program: Program, function: cst.FunctionDef, parameter: cst.Param, call: cst.Call) -> Value | None:
     """What a call gives to a parameter, if that is known."""
-    args = list(call.args)
-    if is_method(program, function) and isinstance(call.func, cst.Attribute):
-        args.insert(0, cst.Arg(call.func.value))
-    bound = matched(function.params, args)
+    bound = matched(function.params, args_with_object(program, function, call))
     if bound is None:
         return None
     value = bound.get(parameter, parameter.default)

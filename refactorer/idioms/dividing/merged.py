@@ -17,7 +17,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.emit.edits import Edit, apply
 from refactorer.outline.anchors import only_call_of
-from refactorer.outline.arguments import is_constant, matched
+from refactorer.outline.arguments import args_with_object, is_constant, matched
 from refactorer.outline.blocks import block_lines, is_docstring
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.comments import comments_of, footer_of, with_comments
@@ -66,12 +66,9 @@ def _shared(
     program: Program, around: cst.FunctionDef, part: cst.FunctionDef, call: cst.Call
 ) -> set[str] | None:  # fmt: skip
     """The names that both functions have for the same; None if the call hands on something by another name."""
-    args = [*call.args]
-    if class_of_method(program, part) is not None:
-        if not isinstance(call.func, cst.Attribute):
-            return None
-        args.insert(0, cst.Arg(call.func.value))
-    given = matched(part.params, args)
+    if class_of_method(program, part) is not None and not isinstance(call.func, cst.Attribute):
+        return None
+    given = matched(part.params, args_with_object(program, part, call))
     if given is None:
         return None
     shared: set[str] = set()

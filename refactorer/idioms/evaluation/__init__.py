@@ -17,14 +17,7 @@ from refactorer.idioms.evaluation.midway import midway, midway_obstacle
 from refactorer.idioms.evaluation.moving import move
 from refactorer.idioms.evaluation.obstacles import obstacle
 from refactorer.idioms.evaluation.overlooked import overlooked
-from refactorer.idioms.evaluation.parts import (
-    TEST,
-    VALIDATION,
-    Evaluation,
-    is_switched,
-    likeness,
-    take_apart,
-)
+from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, is_switched, likeness, take_apart
 from refactorer.idioms.evaluation.several_sets import SEVERAL
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, STEP, Outline

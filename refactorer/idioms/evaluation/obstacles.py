@@ -144,14 +144,13 @@ def _data_obstacle(outline: Outline, found: Evaluation, prelude: Sequence[cst.CS
 
 def _is_for_bar(outline: Outline, found: Evaluation, line: cst.CSTNode) -> bool:
     """Whether a line makes the bar that the Trainer draws, or binds the parameter whose name the bar takes."""
-    if found.bar is None or found.bar.variable is None or line is found.bar.line:
-        return found.bar is not None and line is found.bar.line
+    if found.bar is None or line is found.bar.line:
+        return found.bar is not None
     small = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
-    if not isinstance(small, cst.Assign):
-        return False
-    target = small.targets[0].target
-    own = outline.program.variables.get(target) is found.bar.variable
-    return own and isinstance(outline.program.parent.get(target), cst.Param)
+    target = small.targets[0].target if isinstance(small, cst.Assign) else None
+    variable = outline.program.variables.get(target) if target is not None else None
+    own = variable is not None and variable is found.bar.variable
+    return own and isinstance(outline.program.parent.get(target), cst.Param)  # type: ignore[arg-type]
 
 
 def _may_be_set(outline: Outline, found: Evaluation, iterable: cst.BaseExpression) -> bool:

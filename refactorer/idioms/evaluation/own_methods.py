@@ -19,7 +19,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.parts import is_no_grad
 from refactorer.outline.blocks import is_docstring
-from refactorer.outline.classes import class_of_method, is_private
+from refactorer.outline.classes import class_of_method, is_private, methods_of
 from refactorer.outline.other_objects import decides_what_it_makes
 
 _BY_NAME = ("builtins.getattr", "builtins.hasattr", "builtins.dir", "inspect.getmembers")
@@ -77,7 +77,7 @@ def _own_method(program: Program, call: cst.Call) -> cst.FunctionDef | None:
     if owner is None or program.parent[owner] is not program.module or not isinstance(call.func, cst.Attribute):
         return None
     name = call.func.attr.value
-    found = [n for n in owner.body.body if isinstance(n, cst.FunctionDef) and n.name.value == name]
+    found = [method for method in methods_of(owner) if method.name.value == name]
     if len(found) != 1 or not _can_stand_alone(program, found[0]) or _may_be_another(program, owner, found[0]):
         return None
     return found[0]
@@ -122,7 +122,7 @@ def _may_be_another(program: Program, owner: cst.ClassDef, method: cst.FunctionD
     )
     variable = program.scope[owner].variables.get(name)
     bound = variable is None or len(variable.writes) != 1
-    looks_up = any(n.name.value == "__getattribute__" for n in owner.body.body if isinstance(n, cst.FunctionDef))
+    looks_up = any(method.name.value == "__getattribute__" for method in methods_of(owner))
     uses = ((node, program.parent.get(node)) for node in program.find(cst.Attribute) if node.attr.value == name)
     handed = any(not isinstance(call, cst.Call) or call.func is not node for node, call in uses)
     named = any(string.raw_value == name for string in program.find(cst.SimpleString))
