@@ -155,16 +155,11 @@ class Placing(Supplying):
 
     def _place_written(self, variable: Variable) -> None:
         hooks = [hook for hook, body in self._ordered() if self.outline.mentions(variable, *body)]
-        if variable.owner is self.module_scope and self._shared(variable):
-            if variable.name in _PARAMETERS:
-                raise Refusal("R403", variable.writes[0].node, f"a global variable is called {variable.name}",
-                              "give it another name; methods have a parameter of that name")  # fmt: skip
-            for hook in [hook for hook in hooks if self._binds(hook, variable)]:
-                self.homes.global_names.setdefault(hook, set()).add(variable.name)
-            return
         if self._shared(variable):
-            raise Refusal("R402", variable.writes[0].node, f"a nested function shares {variable.name} with the loop",
-                          "pass it to the function as an argument")  # fmt: skip
+            self._share(variable, hooks, Refusal(
+                "R402", variable.writes[0].node, f"a nested function shares {variable.name} with the loop",
+                "pass it to the function as an argument"))  # fmt: skip
+            return
         early = variable in self._read_behind_asked or any(variable in flow.early for flow in self.flows.values())
         early = early or variable in self._bound_in_turns
         out = variable in self.live_out or self._is_lent(variable)
@@ -174,12 +169,19 @@ class Placing(Supplying):
                           f"a nested function may keep {variable.name}, which every call of the function makes anew",
                           "pass the value to the nested function as an argument")  # fmt: skip
         if captured and self._bound_again(variable):
-            raise Refusal("R402", variable.occurrences[0].node,
-                          f"a nested function may keep {variable.name}, which the script binds again later",
-                          "pass the value to the nested function as an argument")  # fmt: skip
+            self._share(variable, hooks, Refusal(
+                "R402", variable.occurrences[0].node,
+                f"a nested function may keep {variable.name}, which the script binds again later",
+                "pass the value to the nested function as an argument"))  # fmt: skip
+            return
         if not early and not out and not captured:
             return  # every hook writes it before it reads it
-        self._require_assignable(variable)
+        special = self._bound_in_a_special_way(variable)
+        if special is not None:
+            self._share(variable, hooks, Refusal(
+                "R403", special, f"{variable.name} outlives a step but is bound in a special way",
+                "bind it with a plain assignment"))  # fmt: skip
+            return
         self._require_plain(variable)
         stage = next((word for word, stage in _STAGES.items() if all(hook in stage for hook in hooks)), "")
         self._attribute(variable, stage)
@@ -193,6 +195,20 @@ class Placing(Supplying):
                 self.homes.initial[variable] = line
             else:
                 self.homes.arguments.append(variable)
+
+    def _share(self, variable: Variable, hooks: list[str], refusal: Refusal) -> None:
+        """Leave a variable of the module one: the hooks declare it global. No other can be shared.
+
+        Raises:
+            Refusal: the one given, or that methods have a parameter of that name.
+        """
+        if variable.owner is not self.module_scope:
+            raise refusal
+        if variable.name in _PARAMETERS:
+            raise Refusal("R403", variable.writes[0].node, f"a global variable is called {variable.name}",
+                          "give it another name; methods have a parameter of that name")  # fmt: skip
+        for hook in [hook for hook in hooks if self._binds(hook, variable)]:
+            self.homes.global_names.setdefault(hook, set()).add(variable.name)
 
     @cached_property
     def _bound_in_turns(self) -> set[Variable]:
@@ -218,8 +234,8 @@ class Placing(Supplying):
         later = (seen.order for seen in variable.writes if not self.is_inside(seen.node))
         return bool(around) or any(order > self.program.order[loop] for order in later)
 
-    def _require_assignable(self, variable: Variable) -> None:
-        """Only a plain target can become an attribute: not a walrus, an import, a definition or a match capture."""
+    def _bound_in_a_special_way(self, variable: Variable) -> cst.CSTNode | None:
+        """The first binding in the training that no attribute can take: walrus, import, definition, match capture."""
         for seen in variable.writes:
             parent = self.program.parent.get(seen.node)
             if isinstance(parent, cst.AsName):
@@ -228,8 +244,8 @@ class Placing(Supplying):
             else:
                 plain = not isinstance(parent, _NOT_TARGETS)
             if self.is_inside(seen.node) and seen.order >= 0 and not plain:
-                raise Refusal("R403", seen.node, f"{variable.name} outlives a step but is bound in a special way",
-                              "bind it with a plain assignment")  # fmt: skip
+                return seen.node
+        return None
 
     def _is_given_a_model(self, seen: Occurrence) -> bool:
         """Whether a write is a parameter that every caller gives a model of the training."""
