@@ -8,6 +8,7 @@ from typing import Any
 
 import libcst as cst
 
+from refactorer.analysis.fallbacks import is_fallback
 from refactorer.analysis.index import Index
 from refactorer.analysis.positions import Positions
 from refactorer.analysis.scopes import Access, Occurrence, Scope, Variable, link
@@ -99,8 +100,14 @@ class Program:
             return None
         if variable.owner is None:
             return self._unseen(variable.name)
-        names = {self.imports.get(seen.node) for seen in variable.writes}
+        names = {self.imports.get(seen.node) for seen in self._that_run(variable)}
         return next(iter(names)) if len(names) == 1 else None
+
+    def _that_run(self, variable: Variable) -> list[Occurrence]:
+        """What binds a variable, but for fallbacks."""
+        if len(variable.writes) == 1:
+            return variable.writes
+        return [seen for seen in variable.writes if not is_fallback(self.parent, self.imports, seen.node)]
 
     def _unseen(self, name: str) -> str | None:
         """What a name means that nothing in the file binds: `torch` comes with what `from model import *` brings."""
