@@ -10,11 +10,11 @@ from refactorer.analysis.walk import holds, walk
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.readers import reads_of_gradients
 from refactorer.idioms.shapes import only_call
-from refactorer.outline.anchors import backward_calls, holds_converted, loops_around, uses_of
+from refactorer.outline.anchors import backward_calls, holds_converted, loops_around
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, Outline
-from refactorer.outline.reach import functions_run
+from refactorer.outline.reach import functions_run, runs_again
 from refactorer.outline.torch_names import names_optimizer
 
 _LIBRARIES = (
@@ -143,20 +143,6 @@ def added_to_elsewhere(outline: Outline) -> bool:
 def _trains_elsewhere(outline: Outline) -> bool:
     """Whether the file holds another training, by hand or already converted."""
     return holds_converted(outline.program) or len(backward_calls(outline.program)) > len(outline.site.backwards)
-
-
-def runs_again(outline: Outline) -> bool:
-    """Whether the training may run more than once, so that gradients of one run are there in the next."""
-    program, node = outline.program, outline.site.epoch_loop
-    function = program.enclosing_function(node)
-    if loops_around(program, node):
-        return True
-    while function is not None:
-        uses = uses_of(program, function)
-        if len(uses) != 1 or loops_around(program, uses[0]):
-            return True
-        function = program.enclosing_function(uses[0])
-    return False
 
 
 def runs_inside_itself(outline: Outline) -> bool:

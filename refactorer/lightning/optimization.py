@@ -6,7 +6,7 @@ import libcst as cst
 
 from refactorer.analysis.walk import walk
 from refactorer.idioms.clearing import clearing_lines
-from refactorer.idioms.gradients import clips, gradient_reader, hooked, runs_again
+from refactorer.idioms.gradients import clips, gradient_reader, hooked
 from refactorer.idioms.scheduler_code import calls_functions
 from refactorer.lightning.data import mentions_loader
 from refactorer.lightning.plan import Plan
@@ -15,6 +15,7 @@ from refactorer.outline.anchors import backward_calls, holds_converted
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import assigned_class
 from refactorer.outline.outline import STEP
+from refactorer.outline.reach import runs_again
 
 
 def find_hooks(plan: Plan) -> Found | None:

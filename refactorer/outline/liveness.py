@@ -35,6 +35,7 @@ from refactorer.outline.outline import (
     ZERO_GRAD,
     Outline,
 )
+from refactorer.outline.reach import runs_again
 
 
 class Liveness:
@@ -183,7 +184,8 @@ class Liveness:
         if variable.owner is self.module_scope and self.site.driver is not self.module_scope:
             reads = [seen for seen in variable.reads if not self.is_inside(seen.node)]
             elsewhere = [seen for seen in variable.writes if seen.scope.function is not variable.owner]
-            return bool(reads) or any(not self.is_inside(seen.node) for seen in elsewhere)
+            outside = bool(reads) or any(not self.is_inside(seen.node) for seen in elsewhere)
+            return outside or (runs_again(self.outline) and self._is_kept_for_next_run(variable))
         if self._is_lent(variable):
             allowed = (variable.owner, self.site.driver)
             others = [seen for seen in variable.occurrences if not self.is_inside(seen.node)]
@@ -192,6 +194,10 @@ class Liveness:
             return guarded or any(seen.scope.function not in allowed for seen in others)
         outside = (seen for seen in variable.occurrences if not self.is_inside(seen.node))
         return any(seen.scope.function is not variable.owner or self._is_asked_later(seen) for seen in outside)
+
+    def _is_kept_for_next_run(self, variable: Variable) -> bool:
+        """Whether the training may read what an earlier run of it has left in a variable."""
+        return variable in self._epoch_flow().early or self._captured(variable)
 
     def _is_asked_later(self, seen: Occurrence) -> bool:
         """Whether a generator that the script makes in front of the training looks at a variable."""

@@ -1,4 +1,4 @@
-"""Functions of the file that the training may run, as far as names tell, and the variables that they bind."""
+"""Functions that the training may run, as far as names tell, the variables that they bind, and further runs of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.outline.anchors import loops_around, uses_of
 from refactorer.outline.classes import class_of_method, methods_of
 from refactorer.outline.control import suspensions
 from refactorer.outline.outline import Outline
@@ -28,6 +29,20 @@ def functions_run(outline: Outline) -> set[cst.CSTNode]:
                 seen.add(called)
                 pending.append(called)
     return seen
+
+
+def runs_again(outline: Outline) -> bool:
+    """Whether the training may run more than once, so that gradients and variables of one run are there in the next."""
+    program, node = outline.program, outline.site.epoch_loop
+    function = program.enclosing_function(node)
+    if loops_around(program, node):
+        return True
+    while function is not None:
+        uses = uses_of(program, function)
+        if len(uses) != 1 or loops_around(program, uses[0]):
+            return True
+        function = program.enclosing_function(uses[0])
+    return False
 
 
 def functions_named(program: Program, parts: Iterable[cst.CSTNode]) -> set[cst.FunctionDef | cst.ClassDef]:

@@ -35,7 +35,7 @@ OTHER_TRAINERS = (
     "accelerate", "lightning", "pytorch_lightning", "lightning_fabric", "deepspeed", "horovod", "ignite",
     "transformers.Trainer", "colossalai",
 )  # fmt: skip
-_DATA_WORDS = ("loader", "data", "batch")
+_DATA_WORDS = ("loader", "data", "batch", "train_set", "trainset", "training_set")
 Form = Literal["epochs", "whole", "steps"]
 
 

@@ -116,3 +116,71 @@ def test_a_move_that_is_always_made_or_possible_chooses_the_device(moves: str, d
     question = "available_device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')\nmodel = "
     result = convert_text(CONDITIONS.format(moves=moves).replace("model = ", question))
     assert isinstance(result, Converted) and device in result.after
+
+
+SKIPPED = """
+import torch
+from torch import nn, optim
+torch.manual_seed(0)
+device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+data = [(torch.ones(2, 2), torch.ones(2, 1)), (torch.zeros(2, 2), torch.ones(2, 1))]
+model = nn.Linear(2, 1)
+{functions}
+model.to(device)
+trains = len(data) == {length}
+if trains:
+    for epoch in range(2):
+        for x, y in data:
+            x, y = x.to(device), y.to(device)
+            optimizer = optim.SGD(model.parameters(), lr=0.1)
+            optimizer.zero_grad()
+            loss = (model(x) - y).pow(2).mean()
+            loss.backward()
+            optimizer.step()
+    {inside}
+{behind}
+"""
+SHOW = "def show():\n    print(model(torch.ones(1, 2).to(device)).sum().item())"
+
+
+@pytest.mark.parametrize("length", [2, 3])
+@pytest.mark.parametrize(
+    ("functions", "inside", "behind"),
+    [
+        ("", "pass", "print(model(torch.ones(1, 2).to(device)).sum().item())"),
+        (SHOW, "pass", "show()"),
+        (SHOW, "show()", "show()"),
+        ("", "print(model.weight)", "for x, _ in data:\n    print(model(x.to(device)))"),
+    ],
+)
+def test_a_move_stays_where_the_script_may_go_on_without_the_training(
+    functions: str, inside: str, behind: str, length: int, runner: Runner
+) -> None:
+    before = SKIPPED.format(functions=functions, inside=inside, behind=behind, length=length)
+    text, _ = converted(before)
+    assert "\nmodel.to(device)\n" in text and "device=device" in text
+    assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("functions", "inside", "behind"),
+    [
+        ("", "print(model.weight)", "print('done')"),
+        (SHOW, "show()", "print('done')"),
+        ("", "pass", "model.eval()"),
+    ],
+)
+def test_a_move_goes_where_nobody_looks_at_the_module_without_the_training(
+    functions: str, inside: str, behind: str, runner: Runner
+) -> None:
+    before = SKIPPED.format(functions=functions, inside=inside, behind=behind, length=2)
+    text, _ = converted(before)
+    assert "model.to(device)" not in text and "device=device" in text
+    assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+def test_a_move_stays_for_the_second_of_two_trainings_if_the_first_may_be_skipped() -> None:
+    second = SKIPPED.split("if trains:\n")[1].split("    {inside}")[0]
+    second = "\n".join(line.removeprefix("    ") for line in second.split("\n"))
+    text, _ = converted(SKIPPED.format(functions="", inside="pass", behind=second, length=2))
+    assert "\nmodel.to(device)\n" in text and text.count("device=device") == 2

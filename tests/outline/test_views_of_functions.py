@@ -64,6 +64,31 @@ def test_nested_loops_in_a_function_need_no_call() -> None:
     assert found == ["epochs epoch/x, y", "steps x, y", "whole epoch"]
 
 
+@pytest.mark.parametrize("data", ["loader", "train_set", "trainset"])
+def test_a_function_that_goes_through_data_is_a_training_of_each_call(data: str) -> None:
+    found = views(f"""
+        def train({data}, rate):
+            for _ in range(3):
+                for x, y in enumerate({data}):
+                    STEP
+        for rate in schedule:
+            train(read(), rate)
+        """)
+    assert found[0] == "epochs _/x, y"
+
+
+def test_a_function_that_takes_a_few_steps_works_for_the_loop_that_calls_it() -> None:
+    found = views("""
+        def update(memory):
+            for _ in range(3):
+                for x, y in memory:
+                    STEP
+        for episode in range(9):
+            update(play())
+        """)
+    assert found[0] == "steps episode with update()"
+
+
 # --- helpers that compute gradients -------------------------------------------------------------------------------
 
 ONE_STEP = """

@@ -1,7 +1,7 @@
 """Moves of models and criteria in front of the training, which `fit` makes at its beginning.
 
-Sound when nothing between the move and the training can see where the module is. A move keeps the parameters the same
-objects, so that optimizers may be made in between.
+Sound when nothing between the move and the training can see where the module is, nor anything that may run without the
+training. A move keeps the parameters the same objects, so that optimizers may be made in between.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.emit.edits import Edit, Removed, takes_away
 from refactorer.idioms.configure import Configuration
@@ -29,6 +30,10 @@ _SEES_NOTHING = {"train", "eval", "load_state_dict", "zero_grad", "parameters", 
 _SEES_DEVICE = (".device", "is_cuda", "get_device")
 
 
+# What stands in one of these may not run at all.
+_CONDITIONS = (cst.If, cst.Else, cst.For, cst.While, cst.ExceptHandler, cst.MatchCase)
+
+
 @dataclass(frozen=True)
 class Move:
     """A line in front of the training that moves the module of a variable; `made` is what a made module comes from."""
@@ -37,6 +42,25 @@ class Move:
     call: cst.Call
     variable: Variable
     made: cst.BaseExpression | None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Where a module without its move is not moved yet: up to the training, and wherever the script may skip that.
+
+    `certain` is the code that runs only if the training does; None means that it is never skipped.
+    """
+
+    program: Program
+    start: int
+    end: int
+    certain: cst.CSTNode | None
+
+    def covers(self, node: cst.CSTNode) -> bool:
+        order = self.program.order[node]
+        if order <= self.start or order < self.end:
+            return order > self.start
+        return self.certain is not None and not self.program.contains(self.certain, node)
 
 
 def unmoved(outline: Outline, roles: Roles, configuration: Configuration, homes: Homes) -> dict[cst.CSTNode, Edit]:
@@ -136,9 +160,9 @@ def _is_held(outline: Outline, roles: Roles, homes: Homes, move: Move) -> bool:
 
 def _is_unseen(outline: Outline, roles: Roles, choice: Choice, move: Move, taken: list[Move]) -> bool:
     program = outline.program
-    start, end = program.last[move.line], program.order[outline.site.epoch_loop]
+    waiting = _waiting(outline, move)
     device = choice.variable
-    if device is not None and any(start < seen.order < end for seen in device.writes):
+    if device is not None and any(waiting.start < seen.order < waiting.end for seen in device.writes):
         return False
     aside = [outline.site.epoch_loop, *outline.consumed, *(other.line for other in taken)]
     others: list[Occurrence] = []
@@ -147,9 +171,23 @@ def _is_unseen(outline: Outline, roles: Roles, choice: Choice, move: Move, taken
             continue
         if seen.scope.function is not outline.site.driver:
             others.append(seen)
-        elif start < seen.order < end and not _sees_nothing(outline, roles, seen):
+        elif waiting.covers(seen.node) and not _sees_nothing(outline, roles, seen):
             return False
-    return not others or not _may_run(outline, others, start, end)
+    return not others or not _may_run(outline, others, waiting)
+
+
+def _waiting(outline: Outline, move: Move) -> Waiting:
+    program, loop = outline.program, outline.site.epoch_loop
+    inner: cst.CSTNode = loop
+    certain: cst.CSTNode | None = None
+    for outer in program.ancestors(loop):
+        if program.contains(outer, move.line):
+            break
+        if isinstance(outer, _CONDITIONS):
+            certain = inner
+            break
+        inner = outer
+    return Waiting(program, program.last[move.line], program.order[loop], certain)
 
 
 def _sees_nothing(outline: Outline, roles: Roles, seen: Occurrence) -> bool:
@@ -166,8 +204,8 @@ def _sees_nothing(outline: Outline, roles: Roles, seen: Occurrence) -> bool:
     return names and parent.func is node and node.attr.value in _SEES_NOTHING
 
 
-def _may_run(outline: Outline, others: list[Occurrence], start: int, end: int) -> bool:
-    """Whether functions that look at the module may run between the move and the training."""
+def _may_run(outline: Outline, others: list[Occurrence], waiting: Waiting) -> bool:
+    """Whether functions that look at the module may run before it is moved."""
     program = outline.program
     found = {outer for seen in others for outer in program.ancestors(seen.node) if _is_definition(outer)}
     grown = True
@@ -182,7 +220,7 @@ def _may_run(outline: Outline, others: list[Occurrence], start: int, end: int) -
         found |= users
     loop = outline.site.epoch_loop
     return any(
-        start < seen.order < end and not program.contains(loop, seen.node)
+        seen.node in program.order and waiting.covers(seen.node) and not program.contains(loop, seen.node)
         for definition in found - {outline.site.driver.node}
         for seen in program.variables[definition.name].reads  # type: ignore[attr-defined]
     )
