@@ -253,7 +253,7 @@ def _edits(outline: Outline, taken: list[Move]) -> dict[cst.CSTNode, Edit]:
     for move in taken:
         branch = _emptied(outline, move, taken)
         if branch is not None:
-            edits[branch] = None
+            edits[branch] = Removed(lines_above(branch)[0]) if leaves_nothing(branch) else None
         elif move.made is not None:
             edits[move.call] = move.made
         else:
