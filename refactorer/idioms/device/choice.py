@@ -35,6 +35,9 @@ _TYPES = {
 }
 
 
+NO_CHOICE = "the script names no single device that is known in front of the training"
+
+
 @dataclass(frozen=True)
 class Choice:
     """The one device that the script moves its training to.

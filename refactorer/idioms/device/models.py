@@ -15,7 +15,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, Removed
 from refactorer.idioms.configure import Configuration
-from refactorer.idioms.device.choice import Choice, find_choice, target_of, types_in
+from refactorer.idioms.device.choice import NO_CHOICE, Choice, find_choice, target_of, types_in
 from refactorer.idioms.device.conditions import condition_of
 from refactorer.idioms.device.lines import text_of
 from refactorer.idioms.device.remarks import leaves_nothing, says_no_more
@@ -28,7 +28,6 @@ from refactorer.outline.optimizers import Roles, is_module_class, makes_module, 
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import names_module_class
 
-_NO_CHOICE = "the script names no single device that is known in front of the training"
 _PLACE = "the Trainer is told of the place that it gives the model"
 _OWN = "a class of the script has a to() or cuda() of its own"
 _KERNELS = "an optimizer in front of the training is made for the parameters where they are"
@@ -116,11 +115,11 @@ def _obstacle(
 ) -> str | None:
     """Why a move stays, uses of the module in front of the training aside."""
     if choice is None:
-        return _NO_CHOICE
+        return NO_CHOICE
     if choice.by_number:
         return _PLACE
     if outline.device is None:
-        return _NO_CHOICE
+        return NO_CHOICE
     if _moves_in_its_own_way(outline):
         return _OWN
     if not (configuration.moved or _keeps_parameters(outline)):
