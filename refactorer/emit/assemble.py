@@ -16,6 +16,7 @@ from refactorer.emit.module_class import ClassWriter
 from refactorer.emit.new_names import Names, choose_names
 from refactorer.emit.own_lines import take_over
 from refactorer.emit.targets import LIGHTNING, RUNTIME, Target
+from refactorer.emit.trimmed import with_trimmed
 from refactorer.emit.unused_imports import without_unused
 from refactorer.idioms.configure import Configuration
 from refactorer.idioms.device.models import unmoved
@@ -51,7 +52,7 @@ def assemble(
     edits[outline.site.epoch_loop] = loop_lines
     bind_first(outline, homes, edits)
     module = with_aligned(apply(program.module, edits), names.module, _sources(outline, configuration))
-    module = _two_blank_lines_after(module, names.module)
+    module = _two_blank_lines_after(with_trimmed(module, names.module), names.module)
     module = _with_import(module, names, target)
     for line in outline.imports:
         module = _with_line(module, names, line)

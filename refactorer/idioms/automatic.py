@@ -308,10 +308,16 @@ def _automatic(outline: Outline, calls: Calls, places: Places) -> None:
     jumps = leave_step(head, cst.Name("None"), False, verb, outline.mark(STEP))
     edits.update(on_lines(head, jumps))
     edits.update(on_lines(front, leave_step(front, calls.loss, True, verb, outline.mark(STEP))))
-    outline.hooks[STEP] = [*head, *front, cst.SimpleStatementLine([cst.Return(calls.loss)], remarks)]
+    outline.hooks[STEP] = [*head, *front, cst.SimpleStatementLine([cst.Return(_bare(calls.loss))], remarks)]
     move(outline, places, calls.loss, bool(jumps), verb)
     outline.edit(STEP, edits)
     outline.automatic = True
+
+
+def _bare(loss: cst.BaseExpression) -> cst.BaseExpression:
+    """A sum without the brackets that the call behind them has needed."""
+    one_line = isinstance(loss, cst.BinaryOperation) and "\n" not in cst.Module([]).code_for_node(loss)
+    return loss.with_changes(lpar=(), rpar=()) if one_line else loss
 
 
 def _clear_in_hook(outline: Outline, lines: list[cst.CSTNode]) -> dict[cst.CSTNode, Edit]:

@@ -268,9 +268,14 @@ def gives_back(program: Program, seen: Occurrence) -> bool:
 def spreads_again(program: Program, seen: Occurrence) -> bool:
     """Whether a write puts a network into `DataParallel`, under its own name."""
     value, variable = program.bound_to(seen.node), program.variables[seen.node]
-    if not isinstance(value, cst.Call) or program.qualified_name(value.func) not in _SPREADING:
+    if not isinstance(value, cst.Call) or not spreads(program, value):
         return False
     return bool(value.args) and program.variables.get(value.args[0].value) is variable
+
+
+def spreads(program: Program, value: cst.CSTNode) -> bool:
+    """Whether a value is a call of `DataParallel`."""
+    return isinstance(value, cst.Call) and program.qualified_name(value.func) in _SPREADING
 
 
 def _makes_parameter(program: Program, seen: Occurrence) -> bool:

@@ -283,3 +283,17 @@ def test_the_reason_names_what_scales_the_loss() -> None:
     result = convert_text(text.format(body=textwrap.indent(body, " " * 8)))
     found = [note for note in result.diagnostics if note.code == "N101"]
     assert len(found) == 1 and "scale_loss() of apex" in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("loss", "returned"),
+    [
+        ("(loss + 0.1 * model(x).mean())", "return loss + 0.1 * model(x).mean()\n"),
+        ("(loss +\n         model(x).mean())", "return (loss +\n"),
+        ("(loss + model(x).mean()).abs()", "return (loss + model(x).mean()).abs()\n"),
+    ],
+)
+def test_a_sum_is_returned_without_brackets(loss: str, returned: str) -> None:
+    body = f"optimizer.zero_grad()\nloss = (model(x) - y).pow(2).mean()\n{loss}.backward()\noptimizer.step()\n"
+    after = converted(body)
+    assert returned in after.replace("self.model", "model")

@@ -295,7 +295,7 @@ def test_a_model_that_is_moved_in_any_case(runner: Runner) -> None:
     """Its move stays, and says as before that there is no CUDA; what the batches ask chooses the device."""
     before = script("if use_cuda:\n    x, y = x.cuda(), y.cuda()", "use_cuda = torch.cuda.is_available()\nmodel.cuda()")
     text, notes = converted(before)
-    assert "device='cuda' if use_cuda else 'cpu'" in text and "\nmodel.cuda()" in text and "N105" not in notes
+    assert "device='cuda' if use_cuda else 'cpu'" in text and "\nmodel.cuda()" in text and notes == ["N105"]
     assert first_difference(runner.run(before), runner.run(text)) is None
 
 
@@ -314,3 +314,42 @@ def test_other_moves_to_a_setting_follow_the_module(runner: Runner) -> None:
     text, _ = converted(before)
     assert "noise = noise.to(self.device)" in text
     assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+OFTEN = """
+import argparse
+import torch
+from torch import nn, optim
+parser = argparse.ArgumentParser()
+parser.add_argument('--cpu', action='store_true')
+parser.add_argument('--refine', default='')
+args = parser.parse_args()
+args.cuda = not args.cpu and torch.cuda.is_available()
+model = nn.Linear(2, 1)
+{front}
+optimizer = optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(2):
+    for x, y in [(torch.ones(2, 2), torch.ones(2, 1))]:
+        {batch}
+        optimizer.zero_grad()
+        loss = (model(x) - y).pow(2).mean()
+        loss.backward()
+        optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("front", "batch", "device"),
+    [
+        ("if not args.cpu:\n    model.cuda()", "x, y = x.cuda(), y.cuda()", "'cuda'"),
+        ("model.cuda()", "if args.refine:\n            x, y = x.cuda(), y.cuda()", None),
+        ("if args.cuda:\n    model.cuda()", "if args.refine:\n            x, y = x.cuda(), y.cuda()", None),
+        ("", "if args.cuda:\n            x = x.cuda()\n        y = y.cuda()", None),
+    ],
+)
+def test_the_moves_of_the_training_say_when_there_has_to_be_cuda(front: str, batch: str, device: str | None) -> None:
+    text, notes = converted(OFTEN.format(front=front, batch=batch))
+    if device is None:
+        assert "x.cuda()" in text and "N105" in notes
+    else:
+        assert f"device={device})" in text and "x.cuda()" not in text

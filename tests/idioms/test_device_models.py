@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
 from refactorer.converter import convert_text
@@ -12,6 +14,7 @@ from tests.idioms.device_harness import converted, script
 DEVICE = 'device = torch.device("cuda" if torch.cuda.is_available() else "cpu")\n'
 FLAG = "use_cuda = torch.cuda.is_available()\n"
 MOVE = "model.to(device)\n"
+COUNT = "def count(net):\n    return sum(p.numel() for p in net.parameters() if p.requires_grad)\n"
 LEFT = [
     (DEVICE + MOVE, "device=device"),
     (DEVICE + "model = model.to(device)", "device=device"),
@@ -24,6 +27,14 @@ LEFT = [
         FLAG + "if use_cuda:\n    model = model.cuda()\nn = len(list(model.parameters()))",
         "'cuda' if use_cuda else 'cpu'",
     ),
+    (DEVICE + MOVE + "print(model)", "device=device"),
+    (DEVICE + MOVE + "for p in model.parameters():\n    p.requires_grad = True", "device=device"),
+    (DEVICE + MOVE + "if torch.cuda.is_available():\n    model = nn.DataParallel(model)", "device=device"),
+    (DEVICE + "model = nn.DataParallel(model).to(device)", "device=device"),
+    (DEVICE + MOVE + COUNT + "print(count(model))", "device=device"),
+    (DEVICE + "if 1 > 0:\n    print('small')\n    model.to(device)\nelse:\n    print('large')", "device=device"),
+    (DEVICE + "if 1 > 0:\n    model = nn.Linear(2, 1).to(device)", "device=device"),
+    (FLAG + "if use_cuda:\n    # to the GPU\n    model.cuda()", "device='cuda' if use_cuda else 'cpu'"),
     (FLAG + "if use_cuda:\n    print('on the GPU')\n    model.cuda()", "'cuda' if use_cuda else 'cpu'"),
 ]
 STAYING = [
@@ -33,6 +44,13 @@ STAYING = [
     DEVICE + MOVE + "other = model",
     DEVICE + MOVE + "def show():\n    print(model(torch.ones(1, 2).to(device)).sum().item())\nshow()",
     DEVICE + MOVE + "def inner():\n    return model(torch.ones(1, 2))\ndef show():\n    print(inner())\nshow()",
+    DEVICE + MOVE + "for p in model.parameters():\n    nn.init.ones_(p)",
+    DEVICE + MOVE + COUNT.replace("p.numel()", "p.numel() + p.device.index") + "model.eval() or (0 and count(model))",
+    DEVICE + MOVE + COUNT.replace("p.numel()", "p.uniform_()") + "with torch.no_grad():\n    print(count(model))",
+    DEVICE + MOVE + "if torch.cuda.is_available():\n    model = nn.parallel.DistributedDataParallel(model)",
+    DEVICE + "class Net(nn.Linear):\n    def extra_repr(self):\n        return str(self.weight.device)\n"
+    "model = Net(2, 1)\n" + MOVE + "print(model)",
+    DEVICE + "if 1 < 0:\n    print('evaluates')\n    model.to(device)\n    raise SystemExit",
     DEVICE + "for _ in range(2):\n    model.to(device)",
     DEVICE + "if 1 > 0:\n    model.to(device)",
     FLAG + "if use_cuda:\n    model.cuda()\nelse:\n    print('slow')",
@@ -54,8 +72,9 @@ def test_fit_moves_the_module(front: str, device: str, runner: Runner) -> None:
 @pytest.mark.parametrize("front", STAYING)
 def test_the_move_stays(front: str, runner: Runner) -> None:
     before = script("x = x * 1", front)
-    text, _ = converted(before)
+    text, notes = converted(before)
     assert "model.to(device)" in text or "model.cuda()" in text
+    assert "N105" in notes
     assert first_difference(runner.run(before), runner.run(text)) is None
 
 
@@ -64,6 +83,44 @@ def test_a_module_that_the_training_does_not_hold_stays() -> None:
     front = DEVICE + MOVE + "teacher = nn.Linear(2, 1).to(device)\ndef targets(x):\n    return teacher(x).detach()"
     text, _ = converted(script("y = targets(x)", front))
     assert "teacher = nn.Linear(2, 1).to(device)" in text and "model.to(device)" not in text
+
+
+STATEFUL = """
+import torch
+from torch import nn, optim
+from elsewhere import Net, Loss
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+model = Net().to(device)
+criterion = Loss().to(device)
+noise = torch.ones(2, 2).to(device)
+optimizer = optim.SGD(model.parameters(), lr=0.1)
+for epoch in range(2):
+    for x, y in [(torch.ones(2, 2), torch.ones(2, 1))]:
+        x, y = x.to(device), y.to(device)
+        optimizer.zero_grad()
+        loss = criterion(model(x + noise), y)
+        loss.backward()
+        optimizer.step()
+"""
+
+
+def test_what_may_be_no_module_is_moved_by_the_script_and_a_note_says_so() -> None:
+    """The parameters of the model are asked for; nothing tells what the other file calls a loss."""
+    for text, reason in (
+        (STATEFUL, "the move of criterion stays: the module of the training does not hold it"),
+        (in_function(STATEFUL), "the move of criterion stays: what is moved may be no nn.Module"),
+    ):
+        result = convert_text(text)
+        assert isinstance(result, Converted)
+        assert "model = Net()\n" in result.after and "criterion = Loss().to(device)\n" in result.after
+        said = [note.message for note in result.diagnostics if note.code == "N105"]
+        assert len(said) == 1 and said[0].startswith(reason)
+
+
+def in_function(text: str) -> str:
+    """A script whose lines, imports aside, stand in a function."""
+    imports, rest = text.split("device =", 1)
+    return f"{imports}\ndef main():\n" + textwrap.indent("device =" + rest, "    ") + "\n\nmain()\n"
 
 
 CONDITIONS = """

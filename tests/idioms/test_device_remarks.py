@@ -33,6 +33,8 @@ Device setting
 ---- GPU ----
 send data to device
 Tensors on the GPU
+Set device for the network
+Move to default device
 Moves all model parameters and buffers to the GPU.\
 """
 MORE = """\
@@ -72,6 +74,25 @@ def test_comments_on_other_lines_stay() -> None:
     counted = converted(batch="x = x.to(device)\n        # moved so far\n        count = len(x)\n        print(count)")
     assert "# moved so far\n        count = len(x)" in counted
     assert "# a heading\n" in converted("# a heading\n\n# move the model to the GPU\nmodel.to(device)")
+
+
+def test_comments_above_and_behind_a_move_go_one_without_the_other() -> None:
+    shown = converted(batch="# Move to default device\n        x = x.to(device)  # (N, 2)")
+    assert "# (N, 2)\n" in shown and "default" not in shown
+    shown = converted(batch="# of two columns\n        x = x.to(device)  # on the GPU")
+    assert "# of two columns\n" in shown and "GPU" not in shown
+
+
+@pytest.mark.parametrize("comment", ["# To GPU\n        if use_cuda:", "if use_cuda:  # To GPU"])
+def test_a_comment_on_a_branch_of_moves_goes_with_it(comment: str) -> None:
+    script = SCRIPT.replace("y = y.to(device)", "pass").replace('device = torch.device("cuda" if', "use_cuda = (")
+    script = script.replace('() else "cpu")', "())")
+    moves = f"{comment}\n            x, y = x.cuda(), y.cuda()"
+    front = comment.replace("        ", "") + "\n    model.cuda()"
+    result = convert_text(script.format(move=front, batch=moves))
+    assert isinstance(result, Converted) and "GPU" not in result.after and "cuda()" not in result.after
+    result = convert_text(script.format(move=front, batch=moves).replace("# To GPU", "# To GPU, if it is large"))
+    assert isinstance(result, Converted) and result.after.count("# To GPU, if it is large") == 2
 
 
 def test_a_comment_stays_with_a_move_that_stays() -> None:

@@ -7,13 +7,12 @@ import libcst as cst
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
 from refactorer.idioms.device.batches import Obstacle, moved_in, strip, stripped
-from refactorer.idioms.device.choice import Choice, find_choice, place_named, target_of
+from refactorer.idioms.device.choice import NO_CHOICE, Choice, find_choice, place_named, target_of
+from refactorer.idioms.device.left import note_left
 from refactorer.idioms.device.rest import follow
 from refactorer.idioms.device.wrappers import unwrap
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
-
-_NO_CHOICE = "the script names no single device that is known in front of the training"
 
 
 def apply(outline: Outline, roles: Roles) -> None:
@@ -27,7 +26,7 @@ def apply(outline: Outline, roles: Roles) -> None:
         follow(outline, roles, choice)
         _drop_names(outline, choice)
     if not outline.moves_batches:
-        _note_left(outline, choice)
+        note_left(outline, choice)
 
 
 def _drop_names(outline: Outline, choice: Choice) -> None:
@@ -53,24 +52,6 @@ def _names_device(
     return uses == [target] and place_named(outline, small.value) == choice.target
 
 
-def _note_left(outline: Outline, choice: Choice | None) -> None:
-    """A note on the first move of the script that stays in a hook."""
-    calls = [node for body in outline.hooks.values() for node in walk(*body) if isinstance(node, cst.Call)]
-    targets = {call: target_of(outline, call) for call in calls if call in outline.program.order}
-    renamed = choice is not None and choice.variable is not None and choice.expression is not None
-    named = choice.target if choice is not None and renamed else None  # it gets the module's name
-    left = next((call for call, target in targets.items() if target is not None and target != named), None)
-    if left is None:
-        return
-    if choice is None:
-        reason = _NO_CHOICE
-    elif targets[left] != choice.target:
-        reason = "it goes to another device than the model, as far as their names tell"
-    else:
-        reason = "it may move more than a tensor, or has a condition of its own"
-    outline.note("N105", left, f"a device move stays: {reason}", "nothing to do; the line does what it did")
-
-
 def _named(outline: Outline, choice: Choice) -> cst.Name | None:
     """A node of the text that means the device, where it is a variable."""
     if choice.variable is None:
@@ -93,7 +74,7 @@ def _strip(outline: Outline, choice: Choice | None) -> None:
             continue
         try:
             if choice is None:
-                raise Obstacle(left, _NO_CHOICE)
+                raise Obstacle(left, NO_CHOICE)
             edits[hook] = stripped(outline, hook, source, choice)
         except Obstacle as obstacle:
             node = obstacle.node if obstacle.node in outline.program.order else left

@@ -14,7 +14,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import children, walk
-from refactorer.emit.edits import Edit, apply
+from refactorer.emit.edits import Edit, Removed, apply
 from refactorer.idioms.device.aliases import root_of
 from refactorer.idioms.device.choice import Choice, place_named, says_it_otherwise, target_of, without_device
 from refactorer.idioms.device.collections import (
@@ -30,13 +30,13 @@ from refactorer.idioms.device.lines import bare_texts, bracketed, drop_idle, idl
 from refactorer.idioms.device.makers import gives_plain_batches, is_counted
 from refactorer.idioms.device.numbered import asked_for
 from refactorer.idioms.device.parts import Parts
-from refactorer.idioms.device.remarks import without_remark, without_remarks
+from refactorer.idioms.device.remarks import leaves_nothing, without_remark, without_remarks
 from refactorer.idioms.device.spread import is_spread
 from refactorer.idioms.shapes import is_none, is_none_test
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
-from refactorer.outline.comments import comments_of, footer_of, with_comments
+from refactorer.outline.comments import comments_of, footer_of, lines_above, with_comments
 from refactorer.outline.device_uses import has_own
 from refactorer.outline.outline import Outline
 
@@ -263,7 +263,7 @@ class _Stripping(Parts):
         if bare_texts(self._done(first)) == bare_texts(self._done(others)):
             done = self._done(first) or self._done(others)
             if not done:
-                self.edits[line] = None
+                self.edits[line] = Removed(lines_above(line)[0]) if leaves_nothing(line) else None
                 return
             footer = [*footer_of(line), *(footer_of(line.orelse) if line.orelse is not None else [])]
             done[0] = with_comments(done[0], [*comments_of(line), *footer])

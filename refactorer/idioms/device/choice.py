@@ -35,6 +35,9 @@ _TYPES = {
 }
 
 
+NO_CHOICE = "the script names no single device that is known in front of the training"
+
+
 @dataclass(frozen=True)
 class Choice:
     """The one device that the script moves its training to.
@@ -161,6 +164,9 @@ def _cuda(
         parts.clear()
     if not parts <= alone | {OTHER}:
         return None
+    asked = [found for call, found in zip(moves, around) if _is_of_training(outline, call)]
+    if asked and not any(asked) and not parts:
+        alone = {None}  # code in front of the training that asks leaves the model where the batches are not
     needed = [call for call, found in zip(moves, around) if AVAILABLE not in found]
     if alone == {None, AVAILABLE} and not any(_is_of_training(outline, call) for call in needed):
         alone.discard(None)  # the moves in front of the training stay and fail where there is no CUDA

@@ -6,32 +6,42 @@ training. A move keeps the parameters the same objects, so that optimizers may b
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import libcst as cst
 
-from refactorer.analysis.program import Program
-from refactorer.analysis.scopes import Occurrence, Variable
-from refactorer.emit.edits import Edit, Removed, takes_away
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.emit.edits import Edit, Removed
 from refactorer.idioms.configure import Configuration
-from refactorer.idioms.device.choice import Choice, find_choice, target_of, types_in
+from refactorer.idioms.device.choice import NO_CHOICE, Choice, find_choice, target_of, types_in
 from refactorer.idioms.device.conditions import condition_of
 from refactorer.idioms.device.lines import text_of
-from refactorer.idioms.device.remarks import leaves_nothing
+from refactorer.idioms.device.remarks import leaves_nothing, says_no_more
+from refactorer.idioms.device.unseen import is_unseen
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.comments import lines_above
 from refactorer.outline.homes import Homes
-from refactorer.outline.optimizers import Roles, is_module_class, makes_module
+from refactorer.outline.optimizers import Roles, is_module_class, makes_module, spreads
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import names_module_class
 
-_SEES_NOTHING = {"train", "eval", "load_state_dict", "zero_grad", "parameters", "named_parameters", "requires_grad_"}
-_SEES_DEVICE = (".device", "is_cuda", "get_device")
-
-
-# What stands in one of these may not run at all.
-_CONDITIONS = (cst.If, cst.Else, cst.For, cst.While, cst.ExceptHandler, cst.MatchCase)
+_PLACE = "the Trainer is told of the place that it gives the model"
+_OWN = "a class of the script has a to() or cuda() of its own"
+_KERNELS = "an optimizer in front of the training is made for the parameters where they are"
+_OTHER = "it goes to another device than the batches, as far as their names tell"
+_RETYPES = "it converts the type, or the layout, as well"
+_CONDITION = "it may be made in some cases only"
+_NO_MODULE = "what is moved may be no nn.Module, which the Trainer would leave where it is"
+_NOT_HELD = "the module of the training does not hold it, so the Trainer would leave it where it is"
+_COMMENT = "a comment that says more stands with it"
+_WRAPS = "what wraps the model may need it where it is"
+_USED = "code between it and the training uses what is moved, and may do so where it is"
+_OF_TENSORS = ("torch", "numpy", "builtins")
+_LEAVING = (cst.Return, cst.Raise, cst.Break, cst.Continue)
+_PARAMETERS = ("parameters", "named_parameters")
 
 
 @dataclass(frozen=True)
@@ -44,43 +54,92 @@ class Move:
     made: cst.BaseExpression | None
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """Where a module without its move is not moved yet: up to the training, and wherever the script may skip that.
-
-    `certain` is the code that runs only if the training does; None means that it is never skipped.
-    """
-
-    program: Program
-    start: int
-    end: int
-    certain: cst.CSTNode | None
-
-    def covers(self, node: cst.CSTNode) -> bool:
-        order = self.program.order[node]
-        if order <= self.start or order < self.end:
-            return order > self.start
-        return self.certain is not None and not self.program.contains(self.certain, node)
-
-
 def unmoved(outline: Outline, roles: Roles, configuration: Configuration, homes: Homes) -> dict[cst.CSTNode, Edit]:
-    """The edits that leave the moves of modules to the Trainer."""
-    choice = find_choice(outline, roles) if outline.device is not None else None
-    if (
-        choice is None
-        or choice.by_number
-        or _moves_in_its_own_way(outline)
-        or not (configuration.moved or _keeps_parameters(outline))
-    ):
-        return {}
-    found = [move for call in outline.program.calls if (move := _move(outline, choice, call)) is not None]
-    taken = [move for move in found if _is_held(outline, roles, homes, move)]
-    while True:
-        kept = [move for move in taken if _is_unseen(outline, roles, choice, move, taken)]
-        if len(kept) == len(taken):
+    """The edits that leave the moves of modules to the Trainer; notes say why others stay."""
+    choice = find_choice(outline, roles)
+    found = [move for call in outline.program.calls if (move := _move(outline, call)) is not None]
+    used = {variable for body in outline.hooks.values() for _, variable in outline.uses(*body)}
+    reasons = {
+        move: _obstacle(outline, roles, choice, configuration, move) if move.variable in homes.arguments else _NOT_HELD
+        for move in found
+        if move.variable in (*homes.arguments, *used)
+    }
+    taken = [move for move, reason in reasons.items() if reason is None]
+    while choice is not None:
+        parts = [move.line if move.made is None else move.line.body[0].targets[0] for move in taken]  # type: ignore[attr-defined]
+        seen = [move for move in taken if not is_unseen(outline, choice, move.line, move.variable, parts)]
+        if not seen:
             break
-        taken = kept
+        reasons.update(dict.fromkeys(seen, _USED))
+        taken = [move for move in taken if move not in seen]
+    commented = [move for move in taken if _keeps_comment(_emptied(outline, move, taken))]
+    reasons.update(dict.fromkeys(commented, _COMMENT))
+    taken = [move for move in taken if move not in commented]
+    _note_staying(outline, roles, reasons)
     return _edits(outline, taken)
+
+
+# --- the lines ----------------------------------------------------------------------------------------------------
+
+
+def _move(outline: Outline, call: cst.Call) -> Move | None:
+    """A line of the driver in front of the training that does no more than to move a variable, or what it makes."""
+    program, loop = outline.program, outline.site.epoch_loop
+    if target_of(outline, call) is None or program.order[call] > program.order[loop]:
+        return None
+    line = program.statement(call)
+    if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
+        return None
+    if program.scope_of(line) is not outline.site.driver:
+        return None
+    small, receiver = line.body[0], call.func.value  # type: ignore[attr-defined]
+    if isinstance(small, cst.Expr) and small.value is call:
+        target = receiver
+    elif isinstance(small, cst.Assign) and small.value is call and len(small.targets) == 1:
+        target = small.targets[0].target
+    else:
+        return None
+    variable = outline.variable(target)
+    if variable is None or program.variables[target] is not variable:
+        return None
+    if outline.variable(receiver) is variable:
+        return Move(line, call, variable, None)
+    return Move(line, call, variable, receiver) if isinstance(receiver, cst.Call) else None
+
+
+# --- what keeps them ----------------------------------------------------------------------------------------------
+
+
+def _obstacle(
+    outline: Outline, roles: Roles, choice: Choice | None, configuration: Configuration, move: Move
+) -> str | None:
+    """Why a move stays, uses of the module in front of the training aside."""
+    if choice is None:
+        return NO_CHOICE
+    if choice.by_number:
+        return _PLACE
+    if outline.device is None:
+        return NO_CHOICE
+    if _moves_in_its_own_way(outline):
+        return _OWN
+    if not (configuration.moved or _keeps_parameters(outline)):
+        return _KERNELS
+    if target_of(outline, move.call) != choice.target:
+        return _OTHER
+    if types_in(move.call):
+        return _RETYPES
+    if not _is_reached(outline, choice, move):
+        return _CONDITION
+    if _wraps(outline, move):
+        return _WRAPS
+    return None if _is_module(outline, roles, move) else _NO_MODULE
+
+
+def _wraps(outline: Outline, move: Move) -> bool:
+    """Whether a module is made of the one that has its name so far, and not by `DataParallel`."""
+    if move.made is None or spreads(outline.program, move.made):
+        return False
+    return any(outline.variable(node) is move.variable for node in walk(move.made))
 
 
 def _moves_in_its_own_way(outline: Outline) -> bool:
@@ -98,155 +157,119 @@ def _keeps_parameters(outline: Outline) -> bool:
     return not xla and special.isdisjoint({"fused", "capturable"})
 
 
-# --- the lines ----------------------------------------------------------------------------------------------------
+def _is_reached(outline: Outline, choice: Choice, move: Move) -> bool:
+    """Whether the device is the script's choice wherever a line in front of the training runs.
 
-
-def _move(outline: Outline, choice: Choice, call: cst.Call) -> Move | None:
+    In a branch that asks for something else, another line has to stay.
+    """
     program, loop = outline.program, outline.site.epoch_loop
-    if target_of(outline, call) != choice.target or types_in(call) or program.order[call] > program.order[loop]:
-        return None
-    line = program.statement(call)
-    if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1 or not _is_reached(outline, choice, line):
-        return None
-    small, receiver = line.body[0], call.func.value  # type: ignore[attr-defined]
-    if isinstance(small, cst.Expr) and small.value is call:
-        target = receiver
-    elif isinstance(small, cst.Assign) and small.value is call and len(small.targets) == 1:
-        target = small.targets[0].target
-    else:
-        return None
-    variable = outline.variable(target)
-    if variable is None or program.variables[target] is not variable:
-        return None
-    if outline.variable(receiver) is variable:
-        return Move(line, call, variable, None)
-    return Move(line, call, variable, receiver) if isinstance(receiver, cst.Call) else None
-
-
-def _is_reached(outline: Outline, choice: Choice, line: cst.CSTNode) -> bool:
-    """Whether a line runs in front of the training whenever the device is the script's choice."""
-    program, loop = outline.program, outline.site.epoch_loop
-    if program.scope_of(line) is not outline.site.driver:
-        return False
-    outer = program.parent[program.parent[line]] if program.parent[line] is not program.module else None
-    asks = isinstance(outer, cst.If) and condition_of(outline, outer.test)
+    line: cst.CSTNode = move.line
+    outer = _around(outline, line)
     if choice.condition is not None and choice.target[0] in ("cuda", "text"):
+        asks = isinstance(outer, cst.If) and condition_of(outline, outer.test)
         if not isinstance(outer, cst.If) or asks != choice.condition or outer.orelse is not None:
             return False
         line = outer
-    return program.contains(program.parent[line], loop)
+    block = program.parent[line]
+    if program.contains(block, loop) or not isinstance(block, cst.BaseSuite):
+        return program.contains(block, loop)
+    keeps = move.made is not None or not all(_moves_something(outline, other) for other in block_lines(block))
+    return keeps and _comes_to_training(outline, line)
 
 
-def _is_held(outline: Outline, roles: Roles, homes: Homes, move: Move) -> bool:
-    """Whether the module of the training holds a variable, and its value is a module: then `fit` moves it."""
-    if move.variable not in homes.arguments:
-        return False
+def _around(outline: Outline, line: cst.CSTNode) -> cst.CSTNode | None:
+    """The statement that a line stands in."""
+    block = outline.program.parent[line]
+    return outline.program.parent[block] if block is not outline.program.module else None
+
+
+def _comes_to_training(outline: Outline, line: cst.CSTNode) -> bool:
+    """Whether a line stands in branches in front of the training that do not leave."""
+    for outer in outline.program.ancestors(line):
+        if outline.program.contains(outer, outline.site.epoch_loop):
+            return isinstance(outer, (cst.IndentedBlock, cst.Module))
+        branches = isinstance(outer, (cst.If, cst.Else, cst.IndentedBlock))
+        if not branches or any(isinstance(node, _LEAVING) for node in walk(outer)) or "exit(" in text_of(outer):
+            return False
+    return False
+
+
+def _moves_something(outline: Outline, line: cst.CSTNode) -> bool:
+    return any(target_of(outline, node) is not None for node in walk(line))
+
+
+def _is_module(outline: Outline, roles: Roles, move: Move) -> bool:
+    """Whether the value of a variable is a module: then `fit` moves it."""
     program = outline.program
+    if move.variable in roles.models or _is_asked(outline, move.variable, _PARAMETERS):
+        return True
     for seen in move.variable.writes:
-        if program.contains(move.line, seen.node):
-            continue
-        if not makes_module(program, seen) and move.variable not in roles.models:
+        if not program.contains(move.line, seen.node) and not makes_module(program, seen):
             return False
     if not isinstance(move.made, cst.Call):
         return True
     own = program.definition(program.variables.get(move.made.func))
     if isinstance(own, cst.ClassDef):
         return is_module_class(program, own)
-    return move.variable in roles.models or names_module_class(program.qualified_name(move.made.func))
+    return names_module_class(program.qualified_name(move.made.func))
 
 
-# --- what stands between ------------------------------------------------------------------------------------------
+def _is_asked(outline: Outline, variable: Variable, methods: tuple[str, ...]) -> bool:
+    """Whether the script asks something for what networks have."""
+    parents = (outline.program.parent.get(seen.node) for seen in variable.reads)
+    return any(isinstance(parent, cst.Attribute) and parent.attr.value in methods for parent in parents)
 
 
-def _is_unseen(outline: Outline, roles: Roles, choice: Choice, move: Move, taken: list[Move]) -> bool:
-    program = outline.program
-    waiting = _waiting(outline, move)
-    device = choice.variable
-    if device is not None and any(waiting.start < seen.order < waiting.end for seen in device.writes):
-        return False
-    aside = [outline.site.epoch_loop, *outline.consumed, *(other.line for other in taken)]
-    others: list[Occurrence] = []
-    for seen in move.variable.occurrences:
-        if seen.order < 0 or any(program.contains(part, seen.node) for part in aside):
+def _note_staying(outline: Outline, roles: Roles, reasons: dict[Move, str | None]) -> None:
+    """A note for each reason for which moves stay, at the first of them; tensors are meant to be where they are."""
+    said = set()
+    for move, reason in reasons.items():
+        if reason is None or reason in said or not _may_be_module(outline, roles, move):
             continue
-        if seen.scope.function is not outline.site.driver:
-            others.append(seen)
-        elif waiting.covers(seen.node) and not _sees_nothing(outline, roles, seen):
-            return False
-    return not others or not _may_run(outline, others, waiting)
+        said.add(reason)
+        name = move.variable.name
+        outline.note("N105", move.call, f"the move of {name} stays: {reason}",
+                     "nothing to do; the line does what it did")  # fmt: skip
 
 
-def _waiting(outline: Outline, move: Move) -> Waiting:
-    program, loop = outline.program, outline.site.epoch_loop
-    inner: cst.CSTNode = loop
-    certain: cst.CSTNode | None = None
-    for outer in program.ancestors(loop):
-        if program.contains(outer, move.line):
-            break
-        if isinstance(outer, _CONDITIONS):
-            certain = inner
-            break
-        inner = outer
-    return Waiting(program, program.last[move.line], program.order[loop], certain)
-
-
-def _sees_nothing(outline: Outline, roles: Roles, seen: Occurrence) -> bool:
-    """Whether a use is the same wherever the module is: its parameters, its mode, its state."""
-    program = outline.program
-    node: cst.CSTNode = seen.node
-    parent = program.parent.get(node)
-    while isinstance(parent, cst.Attribute) and parent.value is node:
-        node, parent = parent, program.parent.get(parent)
-    if seen.access != "read" or not isinstance(node, cst.Attribute) or not isinstance(parent, cst.Call):
-        return False
-    line = program.statement(seen.node)
-    names = isinstance(line, cst.SimpleStatementLine) and not any(word in text_of(line) for word in _SEES_DEVICE)
-    return names and parent.func is node and node.attr.value in _SEES_NOTHING
-
-
-def _may_run(outline: Outline, others: list[Occurrence], waiting: Waiting) -> bool:
-    """Whether functions that look at the module may run before it is moved."""
-    program = outline.program
-    found = {outer for seen in others for outer in program.ancestors(seen.node) if _is_definition(outer)}
-    grown = True
-    while grown:
-        users = {
-            outer
-            for definition in found
-            for seen in program.variables[definition.name].reads  # type: ignore[attr-defined]
-            for outer in program.ancestors(seen.node) if seen.node in program.order and _is_definition(outer)
-        }  # fmt: skip
-        grown = not users <= found
-        found |= users
-    loop = outline.site.epoch_loop
-    return any(
-        seen.node in program.order and waiting.covers(seen.node) and not program.contains(loop, seen.node)
-        for definition in found - {outline.site.driver.node}
-        for seen in program.variables[definition.name].reads  # type: ignore[attr-defined]
-    )
-
-
-def _is_definition(node: cst.CSTNode) -> bool:
-    return isinstance(node, (cst.FunctionDef, cst.ClassDef))
+def _may_be_module(outline: Outline, roles: Roles, move: Move) -> bool:
+    """Whether something that is moved may be a network or a criterion, and not only a tensor."""
+    if _is_module(outline, roles, move):
+        return True
+    if _is_asked(outline, move.variable, (*_PARAMETERS, "train", "eval", "state_dict")):
+        return True
+    calls = [outline.program.bound_to(seen.node) for seen in move.variable.writes] + [move.made]
+    names = [outline.program.qualified_name(call.func) for call in calls if isinstance(call, cst.Call)]
+    return any(name is not None and name.split(".")[0] not in _OF_TENSORS for name in names)
 
 
 # --- edits --------------------------------------------------------------------------------------------------------
 
 
 def _edits(outline: Outline, taken: list[Move]) -> dict[cst.CSTNode, Edit]:
-    """Lines without their moves; a branch of which nothing is left goes as a whole, unless comments stand in it."""
+    """Lines without their moves; a branch of which nothing is left goes as a whole."""
     edits: dict[cst.CSTNode, Edit] = {}
     for move in taken:
-        if move.made is not None:
+        branch = _emptied(outline, move, taken)
+        if branch is not None:
+            edits[branch] = Removed(lines_above(branch)[0]) if leaves_nothing(branch) else None
+        elif move.made is not None:
             edits[move.call] = move.made
         else:
             edits[move.line] = Removed(lines_above(move.line)[0]) if leaves_nothing(move.line) else None
-    for move in taken:
-        block = outline.program.parent[move.line]
-        branch = outline.program.parent.get(block)
-        if not isinstance(branch, cst.If) or branch.orelse is not None:
-            continue
-        if all(takes_away(edits.get(line, line)) for line in block_lines(branch.body)):
-            inner = text_of(branch.with_changes(leading_lines=()))
-            edits.update({line: line for line in block_lines(branch.body)} if "#" in inner else {branch: None})
     return edits
+
+
+def _emptied(outline: Outline, move: Move, taken: list[Move]) -> cst.If | None:
+    """The branch around a move, if it is there for moves that are to go."""
+    branch = _around(outline, move.line)
+    if not isinstance(branch, cst.If) or branch.orelse is not None:
+        return None
+    gone = [other.line for other in taken if other.made is None]
+    return branch if all(line in gone for line in block_lines(branch.body)) else None
+
+
+def _keeps_comment(branch: cst.If | None) -> bool:
+    """Whether a comment in a branch says more than that something is moved."""
+    inner = text_of(branch.with_changes(leading_lines=())) if branch is not None else ""
+    return not all(map(says_no_more, re.findall("#.*", inner)))

@@ -1,0 +1,150 @@
+"""What stands between the move of a module and the training, or may run without it, and is the same wherever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Occurrence, Variable
+from refactorer.idioms.device.choice import Choice
+from refactorer.idioms.device.lines import text_of
+from refactorer.idioms.device.waiting import Waiting, waiting_for
+from refactorer.idioms.looking import is_handed_to, is_own_method
+from refactorer.outline.arguments import matched
+from refactorer.outline.blocks import block_lines
+from refactorer.outline.optimizers import spreads
+from refactorer.outline.outline import Outline
+from refactorer.outline.torch_names import unmoved
+
+_SEES_NOTHING = {"train", "eval", "load_state_dict", "zero_grad", "parameters", "named_parameters", "requires_grad_"}
+_PARAMETERS = ("parameters", "named_parameters")
+_COUNTS = ("numel", "nelement")
+_SEES_DEVICE = (".device", "is_cuda", "get_device")
+_SHOWING = ("builtins.print", "builtins.str", "builtins.repr", "logging.info", "logging.debug")
+_SHOWS = ("__repr__", "__str__", "__format__", "extra_repr", "_get_name")
+
+
+def is_unseen(
+    outline: Outline, choice: Choice, line: cst.CSTNode, variable: Variable, others: Collection[cst.CSTNode]
+) -> bool:
+    """Whether nothing between the move of a module and the training can see where it is, nor what may run without that.
+
+    `others` are parts of lines that move modules too, and are to go.
+    """
+    program = outline.program
+    waiting = waiting_for(outline, line)
+    device = choice.variable
+    if device is not None and any(waiting.start < seen.order < waiting.end for seen in device.writes):
+        return False
+    aside = [outline.site.epoch_loop, *outline.consumed, *others]
+    elsewhere: list[Occurrence] = []
+    for seen in variable.occurrences:
+        if seen.order < 0 or any(program.contains(part, seen.node) for part in aside):
+            continue
+        if seen.scope.function is not outline.site.driver:
+            elsewhere.append(seen)
+        elif waiting.covers(seen.node) and not _sees_nothing(outline, seen):
+            return False
+    return not elsewhere or not _may_run(outline, elsewhere, waiting)
+
+
+def _sees_nothing(outline: Outline, seen: Occurrence) -> bool:
+    """Whether a use is the same wherever the module is: its parameters, its mode, its state, its text."""
+    program = outline.program
+    if _is_spread(program, seen):
+        return True
+    if seen.access != "read":
+        return False
+    if is_handed_to(outline, seen.node, _SHOWING):
+        return not any(is_own_method(outline, name) for name in _SHOWS)
+    return _looks_at_parameters(outline, seen) or _is_only_counted(outline, seen)
+
+
+def _looks_at_parameters(outline: Outline, seen: Occurrence) -> bool:
+    """Whether a use is a call of a method of torch's that is the same on every device."""
+    program = outline.program
+    node: cst.CSTNode = seen.node
+    parent = program.parent.get(node)
+    while isinstance(parent, cst.Attribute) and parent.value is node:
+        node, parent = parent, program.parent.get(parent)
+    if not isinstance(node, cst.Attribute) or not isinstance(parent, cst.Call) or parent.func is not node:
+        return False
+    line = program.statement(seen.node)
+    if isinstance(line, cst.For):
+        return line.iter is parent and node.attr.value in _PARAMETERS and _only_freezes(line)
+    plain = isinstance(line, cst.SimpleStatementLine) and not any(word in text_of(line) for word in _SEES_DEVICE)
+    return plain and node.attr.value in _SEES_NOTHING
+
+
+def _only_freezes(loop: cst.For) -> bool:
+    """Whether a loop over parameters only says of each whether it is trained."""
+    return loop.orelse is None and all(_freezes(line) for line in block_lines(loop.body))
+
+
+def _freezes(line: cst.CSTNode) -> bool:
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+    if not isinstance(small, cst.Assign) or len(small.targets) != 1 or not isinstance(small.value, cst.Name):
+        return False
+    target = small.targets[0].target
+    return isinstance(target, cst.Attribute) and target.attr.value == "requires_grad"
+
+
+def _is_spread(program: Program, seen: Occurrence) -> bool:
+    """Whether a use belongs to `net = nn.DataParallel(net)`, which takes a network that is on the CPU, too."""
+    line = program.statement(seen.node)
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+    if not isinstance(small, cst.Assign) or len(small.targets) != 1:
+        return False
+    variable, made = program.variables[seen.node], unmoved(small.value)
+    given = made.args[0].value if isinstance(made, cst.Call) and made.args else None
+    parts = (small.targets[0].target, given)
+    return spreads(program, made) and all(
+        part is not None and program.variables.get(part) is variable for part in parts
+    )
+
+
+def _is_only_counted(outline: Outline, seen: Occurrence, depth: int = 0) -> bool:
+    """Whether a function of the file is handed a module, and only counts its parameters."""
+    program = outline.program
+
+    def counts(use: Occurrence) -> bool:
+        counted = any(word in text_of(program.statement(use.node)) for word in _COUNTS)
+        return (counted and _looks_at_parameters(outline, use)) or _is_only_counted(outline, use, depth + 1)
+
+    arg = program.parent.get(seen.node)
+    call = program.parent.get(arg) if isinstance(arg, cst.Arg) else None
+    function = program.function(call.func) if isinstance(call, cst.Call) else None
+    if not isinstance(call, cst.Call) or function is None or function.decorators or depth > 1:
+        return False
+    given = matched(function.params, call.args) or {}
+    parameter = next((parameter for parameter, value in given.items() if value is seen.node), None)
+    variable = program.variables.get(parameter.name) if parameter is not None else None
+    return variable is not None and len(variable.writes) == 1 and all(map(counts, variable.reads))
+
+
+def _may_run(outline: Outline, others: list[Occurrence], waiting: Waiting) -> bool:
+    """Whether functions that look at the module may run before it is moved."""
+    program = outline.program
+    found = {outer for seen in others for outer in program.ancestors(seen.node) if _is_definition(outer)}
+    grown = True
+    while grown:
+        users = {
+            outer
+            for definition in found
+            for seen in program.variables[definition.name].reads  # type: ignore[attr-defined]
+            for outer in program.ancestors(seen.node) if seen.node in program.order and _is_definition(outer)
+        }  # fmt: skip
+        grown = not users <= found
+        found |= users
+    loop = outline.site.epoch_loop
+    return any(
+        seen.node in program.order and waiting.covers(seen.node) and not program.contains(loop, seen.node)
+        for definition in found - {outline.site.driver.node}
+        for seen in program.variables[definition.name].reads  # type: ignore[attr-defined]
+    )
+
+
+def _is_definition(node: cst.CSTNode) -> bool:
+    return isinstance(node, (cst.FunctionDef, cst.ClassDef))
