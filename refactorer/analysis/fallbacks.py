@@ -9,7 +9,9 @@ import libcst as cst
 _SINCE = {f"torch.{place}.{name}" for place in ("cuda.amp", "amp") for name in ("GradScaler", "autocast")}
 
 
-def is_fallback(parent: Mapping[cst.CSTNode, cst.CSTNode], imports: Mapping[cst.CSTNode, str], node: cst.CSTNode) -> bool:
+def is_fallback(
+    parent: Mapping[cst.CSTNode, cst.CSTNode], imports: Mapping[cst.CSTNode, str], node: cst.CSTNode
+) -> bool:  # fmt: skip
     """Whether a node stands in a handler that never runs: all that its `try` block does is to import what exists."""
     while node in parent:
         handler, node = node, parent[node]
