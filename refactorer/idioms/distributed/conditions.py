@@ -11,6 +11,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.idioms.distributed.apart import PROCESSES
+from refactorer.idioms.distributed.averaging import FLAG
 from refactorer.idioms.distributed.form import of_the_form
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.kept_parts import looked_at_before
@@ -37,7 +38,7 @@ def obstacle(outline: Outline, roles: Roles, found: Wrapper, guard: Guard, uses:
     part = looked_at_before(outline, found)
     if part is not None:
         return Obstacle(part, "a part of the model is used between the wrapper and the training")
-    by_the_script = of_the_form(outline, roles, found) or _of_the_file(outline, found, guard)
+    by_the_script = of_the_form(outline, roles, found, guard) or _of_the_file(outline, found, guard)
     return by_the_script or other_tensors(outline, roles, found) or of_the_uses(outline, found, guard, uses)
 
 
@@ -50,8 +51,9 @@ def owned_obstacle(outline: Outline, roles: Roles, found: Owned) -> Obstacle | N
 def _of_the_file(outline: Outline, found: Wrapper | Owned, guard: Guard | None) -> Obstacle | None:
     """Things that a wrapper or its processes can do beside training."""
     program = outline.program
+    words = _WORDS if outline.accumulates else (*_WORDS, FLAG)
     for node in program.find(cst.Attribute):
-        if node.attr.value in _WORDS:
+        if node.attr.value in words:
             return Obstacle(node, f"`{node.attr.value}` is used")
     strange = unusual(program)
     if strange is not None:

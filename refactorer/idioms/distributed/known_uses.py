@@ -25,6 +25,7 @@ from refactorer.idioms.shapes import is_none
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 
 _STATE = ("parameters", "state_dict", "train", "eval", "zero_grad")
+_KEEPS_NOTHING = ("torch.save",)
 _NAMED = ("state_dict", "load_state_dict")
 """What knows the parameters by their names, which a wrapper makes longer."""
 _STEPS = (STEP, VALIDATION_STEP, TEST_STEP)
@@ -198,6 +199,8 @@ class _Places:
         for part in (*program.find(cst.Attribute, statement), *program.find(cst.Subscript, statement)):
             call = program.parent.get(part)
             called = isinstance(call, cst.Call) and call.func is part and bool(call.args)
+            if called and (program.qualified_name(part) or "").startswith(_KEEPS_NOTHING):
+                continue
             base: cst.CSTNode = part
             while isinstance(base, (cst.Attribute, cst.Subscript)):
                 base = base.value
