@@ -89,6 +89,8 @@ def _remainder(outline: Outline, node: cst.BaseExpression, first: int) -> cst.Ba
 
 def _is_less_one(outline: Outline, node: cst.BaseExpression, number: cst.BaseExpression) -> bool:
     """Whether a node is `number - 1`."""
+    if isinstance(node, cst.Integer) and isinstance(number, cst.Integer):
+        return node.evaluated_value == number.evaluated_value - 1
     if not isinstance(node, cst.BinaryOperation) or not isinstance(node.operator, cst.Subtract):
         return False
     return isinstance(node.right, cst.Integer) and node.right.value == "1" and same(outline, node.left, number)

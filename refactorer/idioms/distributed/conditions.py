@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.idioms.accumulation.kept_back import FLAG
 from refactorer.idioms.distributed.apart import PROCESSES
-from refactorer.idioms.distributed.averaging import FLAG
 from refactorer.idioms.distributed.form import of_the_form
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.kept_parts import looked_at_before

@@ -51,6 +51,8 @@ def of_the_uses(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> O
             if any(step in outline.with_gradients for step in steps) and not places.is_without_gradients(node):
                 return Obstacle(found.call, "the evaluation computes gradients")
             forwards += zip(steps, own)
+        elif guard.wrapped_at(node) is False and places.is_plain(node):
+            continue
         elif places.is_out_of_reach(node):
             return Obstacle(node, "a function that stays in the script uses the model")
         elif places.is_before(node):
@@ -95,6 +97,11 @@ class _Places:
 
     def hook_of(self, node: cst.CSTNode) -> str | None:
         return self.hooks.get(id(node))
+
+    def is_plain(self, node: cst.CSTNode) -> bool:
+        """Whether a use is that of a model without a wrapper, in code that no step runs."""
+        inside = self.hook_of(node) is not None or self.outline.program.scope_of(node) is self.found.entry.scope
+        return inside and not self._is_in_a_step(node)
 
     def is_out_of_reach(self, node: cst.CSTNode) -> bool:
         """Whether a use stands in a function that is neither the script's driver nor lent the model."""
