@@ -25,7 +25,7 @@ from refactorer.idioms.shapes import is_none
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 
 _STATE = ("parameters", "state_dict", "train", "eval", "zero_grad")
-_KEEPS_NOTHING = ("torch.save",)
+_KEEPS_NOTHING = "torch."
 _NAMED = ("state_dict", "load_state_dict")
 """What knows the parameters by their names, which a wrapper makes longer."""
 _STEPS = (STEP, VALIDATION_STEP, TEST_STEP)

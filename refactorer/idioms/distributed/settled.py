@@ -108,9 +108,19 @@ def _keeps(outline: Outline, variable: Variable, setting: cst.Attribute, line: c
         if node.attr.value == setting.attr.value and is_stored(program, node):
             own = program.scope_of(node) is outline.site.driver and outline.variable(node.value) is variable
             ahead = own and program.order[node] < program.order[line]
-            if not (ahead or _is_set_by_the_caller(program, outline.site.driver.node, node)):
+            driver = outline.site.driver.node
+            if not (ahead or _is_set_by_the_file(program, driver, node) or _is_set_by_the_caller(program, driver, node)):
                 return False
     return all(_only_reads(outline, seen.node) for seen in _reads_behind(outline, variable, line))
+
+
+def _is_set_by_the_file(program: Program, driver: cst.CSTNode, node: cst.CSTNode) -> bool:
+    """Whether a line of the file itself runs once, in front of all that mentions the driver."""
+    if program.enclosing_function(node) is not None or loops_around(program, node):
+        return False
+    return isinstance(driver, cst.FunctionDef) and all(
+        program.order[node] < program.order[use] for use in uses_of(program, driver)
+    )
 
 
 def _is_set_by_the_caller(program: Program, driver: cst.CSTNode, node: cst.CSTNode) -> bool:
