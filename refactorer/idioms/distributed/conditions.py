@@ -21,6 +21,7 @@ from refactorer.idioms.distributed.others import other_tensors, tensors_beside
 from refactorer.idioms.distributed.owned import Owned
 from refactorer.idioms.distributed.owned_uses import OwnedUses
 from refactorer.idioms.distributed.processes import unusual
+from refactorer.idioms.distributed.unwrapping import only_wraps
 from refactorer.idioms.distributed.uses import Uses
 from refactorer.idioms.distributed.wrapper import Wrapper, class_annotations
 from refactorer.idioms.sensitive import Obstacle
@@ -32,6 +33,10 @@ _WORDS = ("no_sync", "register_comm_hook", "register_buffer", "register_forward_
 
 def obstacle(outline: Outline, roles: Roles, found: Wrapper, guard: Guard, uses: Uses) -> Obstacle | None:
     """Why the wrapper has to stay; None if the Trainer can make it."""
+    if found.guard is not None and found.entry.whole is not None:
+        alone = only_wraps(found.guard, found, uses) and not uses.leaving
+        if not alone or guard.again() is None:
+            return Obstacle(found.call, "it is made under a condition, in another function than the training")
     kept = kept_elsewhere(outline, found)
     if kept is not None:
         return Obstacle(kept, "the wrapped model has another name, which it may not keep")

@@ -155,6 +155,8 @@ class _Places:
             return False
         if self.uses.function_of(node) is not None:
             return self.found.guard is not None
+        if self.found.entry.whole is not None and self.hook_of(node) is None and guard.wrapped_at(node) is None:
+            return True
         return self.hook_of(node) is not None and guard.test is None and guard.wrapped_at(node) is None
 
     def loads(self, node: cst.CSTNode, guard: Guard) -> bool:
