@@ -27,7 +27,7 @@ def has_no_module(program: Program, found: Wrapper) -> bool:
     return known and all(program.variables.get(v) is model or _is_of_the_file(program, v) for v in made)
 
 
-def _is_of_the_file(program: Program, made: cst.BaseExpression) -> bool:
+def _is_of_the_file(program: Program, made: cst.CSTNode) -> bool:
     """Whether a class of the file makes an object, one that inherits from torch's module alone."""
     kind = program.definition(program.variables.get(made.func)) if isinstance(made, cst.Call) else None
     if not isinstance(kind, cst.ClassDef) or kind.decorators:
