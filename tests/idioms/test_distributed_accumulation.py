@@ -116,6 +116,11 @@ STAYS = {
     "a_flag_behind_the_call": script(
         LOSS + "model.require_backward_grad_sync = (i + 1) % 3 == 0\n" + STEP
     ),
+    "a_flag_behind_a_helper": script(
+        "out = forward(model, x)\nmodel.require_backward_grad_sync = (i + 1) % 3 == 0\n"
+        + LOSS.replace("model(x)", "out") + STEP,
+        ("\ndef main", "\ndef forward(net, x):\n    return net(x)\n\ndef main"),
+    ),
     "gradients_of_parts": script(
         "optimizer.zero_grad()\nfor part in range(2):\n" + indent(
             inside("nullcontext() if part == 1 else model.no_sync()", LOSS.replace("x", "x[part:]", 1)), "    "

@@ -110,10 +110,10 @@ def _is_model(outline: Outline, found: Wrapper | Owned, node: cst.CSTNode) -> bo
 
 
 def _comes_first(outline: Outline, found: Wrapper | Owned, flag: Flag) -> bool:
-    """Whether the model is called behind the flag only: a batch that is averaged is one whose call finds it set."""
+    """Whether the model is used behind the flag only: a batch that is averaged is one whose call finds it set."""
     lines = outline.hooks[STEP]
     ahead = lines[: lines.index(flag.line)]
-    if any(isinstance(node, cst.Call) and _is_model(outline, found, node.func) for node in walk(*ahead)):
+    if any(_is_model(outline, found, node) for node in walk(*ahead)):
         return False
     return not any(holds(ahead, call) for call in outline.site.backwards)
 
