@@ -13,6 +13,8 @@ from refactorer.diagnostics import Diagnostic
 from refactorer.emit.check import unbound_names
 from refactorer.emit.long_lines import shortened
 from refactorer.idioms import progress
+from refactorer.idioms.accumulation.kept_back import FLAG, with_flags
+from refactorer.idioms.accumulation.named_conditions import spelled_out
 from refactorer.idioms.dividing import divided
 from refactorer.idioms.evaluation import OVERLOOKED
 from refactorer.idioms.evaluation.copies import is_left_over, with_copies
@@ -38,6 +40,7 @@ from refactorer.source import syntax_problem
 _MOST_TRAININGS = 10_000
 _OWN_MODES = "self.automatic_modes = False"
 _LITERAL = {"N101", "N103"}
+_BY_HAND = {"N101", "N107", "N111"}
 _BACKWARD = re.compile(r"\bbackward\s*\(")
 _EVALUATES = re.compile(r"\bdef (validation|test)_step\(")
 
@@ -134,7 +137,25 @@ class _Conversion:
         return Failed(self.path, (Diagnostic("E900", message.rstrip("."), hint, self.path),))
 
     def _best(self, program: Program) -> Result:
-        return self._in_phases(program) or self._divided(program) or self._every_training(program)
+        plain = self._in_phases(program) or self._divided(program)
+        return plain or self._kept_back(program) or self._every_training(program)
+
+    def _kept_back(self, program: Program) -> Result | None:
+        """The result for the script with flags for `no_sync()`, if the Trainer then averages gradients as they say."""
+        if self.options.target == "lightning" or not (self.options.applies("N107") and self.options.applies("N111")):
+            return None
+        plain = spelled_out(program)
+        text = with_flags(Program(cst.parse_module(plain), plain) if plain is not None else program) or plain
+        if text is None:
+            return None
+        other = _Conversion(self.original, self.path, self.options, text)
+        result = other._every_training(other._parsed())
+        if not isinstance(result, Converted) or result.after.count(FLAG) > self.original.count(FLAG):
+            return None
+        if any(note.code in _BY_HAND for note in result.diagnostics):
+            return None
+        self.seen = other.seen
+        return result
 
     def _in_phases(self, program: Program) -> Result | None:
         """The result for the script with its phases written out, if that has the structure that it is done for."""

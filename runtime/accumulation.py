@@ -73,7 +73,7 @@ class AccumulatingStep:
         self._batches: int = trainer.accumulate_grad_batches
         self._divides: bool = trainer.divide_loss
         self._last_window: str = trainer.last_window
-        self._blocks = isinstance(trainer.strategy, ParallelStrategy)
+        self._blocks = isinstance(trainer.strategy, ParallelStrategy) and not trainer.sync_each_batch
         self._wants_outputs = are_wanted(trainer)
         self._length: int | float | None = None
         self._progress = trainer.fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step

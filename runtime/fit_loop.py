@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runtime.trainer import Trainer
 
 _explain = reasons.explain
+_LIGHTNINGS_WINDOWS = {"divide_loss": True, "last_window": "step", "sync_each_batch": False}
 
 
 class EpochLoop(_TrainingEpochLoop):
@@ -143,10 +144,11 @@ class FitLoop(_FitLoop):
             MisconfigurationException: another one is asked for.
         """
         trainer = self.trainer
-        if trainer.accumulate_grad_batches != 1 and not (trainer.divide_loss and trainer.last_window == "step"):
+        given = {name: getattr(trainer, name) for name in _LIGHTNINGS_WINDOWS}
+        if trainer.accumulate_grad_batches != 1 and given != _LIGHTNINGS_WINDOWS:
+            asked = ", ".join(f"{name}={value!r}" for name, value in given.items())
             raise MisconfigurationException(
-                f"Trainer(divide_loss={trainer.divide_loss}, last_window={trainer.last_window!r}) cannot be used"
-                f" together with this: {reason}. Leave one of them out."
+                f"Trainer({asked}) cannot be used together with this: {reason}. Leave one of them out."
             )
 
     def _epoch(self, point: Point) -> None:

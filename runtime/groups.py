@@ -19,7 +19,8 @@ class _SharingBuffers(_DDPForwardRedirection):
 
     def on_after_outer_forward(self, wrapper_module: Any, original_module: Any) -> None:
         super().on_after_outer_forward(wrapper_module, original_module)
-        if isinstance(wrapper_module, DistributedDataParallel) and torch.is_grad_enabled():
+        manual = not original_module.automatic_optimization and torch.is_grad_enabled()
+        if isinstance(wrapper_module, DistributedDataParallel) and manual:
             wrapper_module.require_forward_param_sync = True
 
 

@@ -68,6 +68,8 @@ class Trainer(pl.Trainer):
         last_window: What becomes of the last batches of an epoch when they are fewer than ``accumulate_grad_batches``:
             the optimizer steps for them (``"step"``, as in Lightning), their gradients are dropped when the next epoch
             starts (``"drop"``), or they count for the first step of the next epoch (``"carry"``).
+        sync_each_batch: Whether several processes average the gradients of each batch, as DistributedDataParallel does
+            outside its ``no_sync()``. False averages their sums once for each step, as in Lightning: other roundings.
         scaler: The script's own ``GradScaler``: losses are scaled and the optimizer steps through it, and the steps
             autocast where they say so themselves. A ``precision`` takes the place of both.
         **lightning: Any argument of :class:`pytorch_lightning.Trainer`. Loggers, checkpoints, progress bar, summary
@@ -96,6 +98,7 @@ class Trainer(pl.Trainer):
         device: torch.device | str | None = None,
         divide_loss: bool = True,
         last_window: str = "step",
+        sync_each_batch: bool = False,
         scaler: torch.amp.GradScaler | None = None,
         **lightning: Any,
     ) -> None:
@@ -109,7 +112,7 @@ class Trainer(pl.Trainer):
         except ValueError as error:
             settings.blame_environment(str(error))
             raise
-        self.divide_loss, self.last_window = divide_loss, last_window
+        self.divide_loss, self.last_window, self.sync_each_batch = divide_loss, last_window, sync_each_batch
         scales = scaler is not None and arguments["precision"] is None
         if scaler is not None and scales:
             arguments["plugins"] = [*_listed(arguments["plugins"]), precision.ScriptsPrecision(scaler)]

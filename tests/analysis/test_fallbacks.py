@@ -21,9 +21,9 @@ def meaning(text: str) -> str | None:
     "text",
     [
         f"try:\n    from torch.cuda.amp import GradScaler\nexcept:\n    {CLASS}",
-        f"try:\n    from torch.cuda.amp import autocast, GradScaler\nexcept ImportError:\n    autocast = 0\n    {CLASS}",
+        f"try:\n    from torch.cuda.amp import autocast, GradScaler\nexcept ImportError:\n    a = 0\n    {CLASS}",
         f"try:\n    from torch.cuda.amp import GradScaler\nexcept ImportError:\n    if True:\n        pass\n    {CLASS}",
-        "try:\n    from torch.cuda.amp import GradScaler\nexcept (ImportError, NameError):\n    GradScaler = None",
+        "try:\n    from torch.cuda.amp import GradScaler\nexcept (ImportError,):\n    GradScaler = None",
     ],
 )
 def test_a_class_for_an_older_torch_is_never_bound(text: str) -> None:

@@ -192,7 +192,7 @@ STAYS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
         (("def main():\n", "def show():\n    print(model.state_dict().keys())\n\ndef main():\n    global model\n"),),
         "not the one model",
     ),
-    "does_it_have_one": (((END, "    print(hasattr(model, 'module'))\n"),), "in another way"),
+    "does_it_have_one": (((END, "    print(getattr(model, 'module', model))\n"),), "in another way"),
     "own_code_in_the_arguments": (((GUARD, GUARD.replace("DDP(model)", "DDP(model, device_ids=f())")),), "arguments"),
     "evaluated_with_gradients": ((("        with torch.no_grad():\n", "        if True:\n"),), "outside the steps"),
     "evaluated_with_some_gradients": (

@@ -124,7 +124,7 @@ STAYS: dict[str, tuple[Changes, str]] = {
         ((WRAP, "    if world_size > 1:\n        model = DistributedDataParallel(model)\n"),
          (TRAIN, TRAIN.replace("ddp_", "")), ("evaluate(ddp_model", "evaluate(model"),
          ("    torch.save(ddp_model.state_dict()", "    torch.save(model.state_dict()")),
-        "under a condition, in another function",
+        "know the condition",
     ),
     "used_in_front": (((WRAP, WRAP + "    print(ddp_model.module.a.weight)\n"),), "between"),
     "evaluated_in_front": (((COUNT, COUNT + "    evaluate(model, test_loader)\n"),), "between"),

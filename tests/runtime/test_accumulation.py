@@ -181,7 +181,7 @@ def test_unknown_last_window() -> None:
         runtime.Trainer(last_window="keep")
 
 
-@pytest.mark.parametrize("own", [{"divide_loss": False}, {"last_window": "carry"}])
+@pytest.mark.parametrize("own", [{"divide_loss": False}, {"last_window": "carry"}, {"sync_each_batch": True}])
 def test_lightnings_own_loop_has_one_way_only(own: dict[str, Any]) -> None:
     trainer = runtime.Trainer(max_epochs=1, accumulate_grad_batches=2, profiler="simple", **own)
     with pytest.raises(MisconfigurationException, match="cannot be used together with this: a profiler is used"):

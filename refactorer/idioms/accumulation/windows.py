@@ -23,16 +23,25 @@ class Window:
 
 def window_of(outline: Outline, test: cst.BaseExpression) -> Window | None:
     """The window that a condition closes: `(i + 1) % n == 0`, perhaps `or i + 1 == len(loader)`; None for any other."""
-    if not isinstance(test, cst.BooleanOperation):
-        batches = _divisor(outline, test, 1)
-        return Window(batches, False) if batches is not None else None
-    if not isinstance(test.operator, cst.Or):
-        return None
-    for part, other in ((test.left, test.right), (test.right, test.left)):
-        batches = _divisor(outline, part, 1)
-        if batches is not None and _is_last(outline, other):
-            return Window(batches, True)
-    return None
+    window, others = closed_by(outline, test)
+    return window if not others else None
+
+
+def closed_by(outline: Outline, test: cst.BaseExpression) -> tuple[Window | None, list[cst.BaseExpression]]:
+    """The window that alternatives of a condition close, and the other ones: `not ddp or (i + 1) % n == 0`."""
+    parts = _alternatives(test)
+    counting = [part for part in parts if _divisor(outline, part, 1) is not None]
+    last = [part for part in parts if _is_last(outline, part)]
+    batches = _divisor(outline, counting[0], 1) if len(counting) == 1 else None
+    if batches is None or len(last) > 1:
+        return None, parts
+    return Window(batches, bool(last)), [part for part in parts if part not in (*counting, *last)]
+
+
+def _alternatives(test: cst.BaseExpression) -> list[cst.BaseExpression]:
+    if isinstance(test, cst.BooleanOperation) and isinstance(test.operator, cst.Or):
+        return [*_alternatives(test.left), *_alternatives(test.right)]
+    return [test]
 
 
 def opens_window(outline: Outline, test: cst.BaseExpression, window: Window) -> bool:
@@ -81,6 +90,8 @@ def _remainder(outline: Outline, node: cst.BaseExpression, first: int) -> cst.Ba
 
 def _is_less_one(outline: Outline, node: cst.BaseExpression, number: cst.BaseExpression) -> bool:
     """Whether a node is `number - 1`."""
+    if isinstance(node, cst.Integer) and isinstance(number, cst.Integer):
+        return node.evaluated_value == number.evaluated_value - 1
     if not isinstance(node, cst.BinaryOperation) or not isinstance(node.operator, cst.Subtract):
         return False
     return isinstance(node.right, cst.Integer) and node.right.value == "1" and same(outline, node.left, number)

@@ -8,6 +8,7 @@ its model under a condition keeps the condition, and chooses the strategy by it.
 from __future__ import annotations
 
 from refactorer.idioms.distributed.apart import PROCESSES
+from refactorer.idioms.distributed.averaging import settle
 from refactorer.idioms.distributed.conditions import obstacle, owned_obstacle
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.owned import Owned, find_owned
@@ -51,6 +52,7 @@ def _leave(outline: Outline, roles: Roles) -> Obstacle | None:
     reason = obstacle(outline, roles, found, guard, uses)
     if reason is None:
         unwrap(outline, found, guard, uses)
+        settle(outline, found)
         if found.guard is None:
             ask_trainer(outline)
     return reason
@@ -61,4 +63,5 @@ def _leave_owned(outline: Outline, roles: Roles, found: Owned | Obstacle) -> Obs
     reason = found if isinstance(found, Obstacle) else owned_obstacle(outline, roles, found)
     if reason is None and isinstance(found, Owned):
         unwrap_owned(outline, found)
+        settle(outline, found)
     return reason

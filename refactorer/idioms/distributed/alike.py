@@ -50,6 +50,8 @@ def _edited(node: cst.BaseExpression, edits: dict[cst.CSTNode, Edit]) -> cst.Bas
 
 def _within(node: cst.BaseExpression, choice: cst.IfExp) -> cst.BaseExpression:
     """An expression in the parentheses of the one that it replaces."""
+    if isinstance(node, cst.Name):
+        return node  # needs none, and a copy would mean no variable
     return node.with_changes(lpar=[*choice.lpar, *node.lpar], rpar=[*node.rpar, *choice.rpar])
 
 

@@ -12,7 +12,7 @@ from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.wrapper import names_torch
 from refactorer.outline.outline import Outline
 
-_MODES = ("train", "eval")
+_MODES = ("train", "eval", "zero_grad")
 
 
 def is_known_before(outline: Outline, node: cst.CSTNode, guard: Guard) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.idioms.accumulation.kept_back import FLAG
 from refactorer.idioms.distributed.apart import PROCESSES
 from refactorer.idioms.distributed.form import of_the_form
 from refactorer.idioms.distributed.guards import Guard
@@ -20,6 +21,7 @@ from refactorer.idioms.distributed.others import other_tensors, tensors_beside
 from refactorer.idioms.distributed.owned import Owned
 from refactorer.idioms.distributed.owned_uses import OwnedUses
 from refactorer.idioms.distributed.processes import unusual
+from refactorer.idioms.distributed.unwrapping import only_wraps
 from refactorer.idioms.distributed.uses import Uses
 from refactorer.idioms.distributed.wrapper import Wrapper, class_annotations
 from refactorer.idioms.sensitive import Obstacle
@@ -31,13 +33,17 @@ _WORDS = ("no_sync", "register_comm_hook", "register_buffer", "register_forward_
 
 def obstacle(outline: Outline, roles: Roles, found: Wrapper, guard: Guard, uses: Uses) -> Obstacle | None:
     """Why the wrapper has to stay; None if the Trainer can make it."""
+    if found.guard is not None and found.entry.whole is not None:
+        alone = only_wraps(found.guard, found, uses) and not uses.leaving
+        if not alone or guard.again() is None:
+            return Obstacle(found.call, "it is made under a condition, in another function than the training")
     kept = kept_elsewhere(outline, found)
     if kept is not None:
         return Obstacle(kept, "the wrapped model has another name, which it may not keep")
     part = looked_at_before(outline, found)
     if part is not None:
         return Obstacle(part, "a part of the model is used between the wrapper and the training")
-    by_the_script = of_the_form(outline, roles, found) or _of_the_file(outline, found, guard)
+    by_the_script = of_the_form(outline, roles, found, guard) or _of_the_file(outline, found, guard)
     return by_the_script or other_tensors(outline, roles, found) or of_the_uses(outline, found, guard, uses)
 
 
@@ -50,8 +56,9 @@ def owned_obstacle(outline: Outline, roles: Roles, found: Owned) -> Obstacle | N
 def _of_the_file(outline: Outline, found: Wrapper | Owned, guard: Guard | None) -> Obstacle | None:
     """Things that a wrapper or its processes can do beside training."""
     program = outline.program
+    words = _WORDS if outline.accumulates else (*_WORDS, FLAG)
     for node in program.find(cst.Attribute):
-        if node.attr.value in _WORDS:
+        if node.attr.value in words:
             return Obstacle(node, f"`{node.attr.value}` is used")
     strange = unusual(program)
     if strange is not None:

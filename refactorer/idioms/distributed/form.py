@@ -13,7 +13,9 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.distributed.averaging import of_added_gradients
 from refactorer.idioms.distributed.branches import are_exclusive
+from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.owned import Owned
 from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.idioms.sensitive import Obstacle
@@ -28,7 +30,9 @@ _GRADIENTS = ("backward", "manual_backward", "grad")
 _LOOKING_FOR = ("find_unused_parameters", "static_graph")
 
 
-def of_the_form(outline: Outline, roles: Roles, found: Wrapper | Owned) -> Obstacle | None:
+def of_the_form(
+    outline: Outline, roles: Roles, found: Wrapper | Owned, guard: Guard | None = None
+) -> Obstacle | None:  # fmt: skip
     """What in the form of the training keeps the wrapper."""
     program = outline.program
     calls = method_calls(outline, "backward")
@@ -40,6 +44,12 @@ def of_the_form(outline: Outline, roles: Roles, found: Wrapper | Owned) -> Obsta
     for call in calls:
         if call not in own and (program.enclosing_function(call) in run or _stands_inside(outline, call)):
             return Obstacle(call, "a function that stays in the script computes gradients")
+    if outline.accumulates:
+        loop = outline.site.batch_loop
+        alone = len(own) == 1 and loops_around(program, own[0])[-1:] == (outline.site.batch_loop,)
+        alone = alone or (loop is not None and _always_one(program, loop.body, own))
+        several = Obstacle(own[0], "a step computes gradients several times")
+        return of_added_gradients(outline, found, guard) if alone else several
     if outline.automatic:
         return None if _steps_each_time(outline, roles, own) else Obstacle(found.call, "gradients of batches are added")
     return _of_a_manual_step(outline, found, own)

@@ -25,6 +25,7 @@ from refactorer.idioms.shapes import is_none
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 
 _STATE = ("parameters", "state_dict", "train", "eval", "zero_grad")
+_KEEPS_NOTHING = "torch."
 _NAMED = ("state_dict", "load_state_dict")
 """What knows the parameters by their names, which a wrapper makes longer."""
 _STEPS = (STEP, VALIDATION_STEP, TEST_STEP)
@@ -50,6 +51,8 @@ def of_the_uses(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> O
             if any(step in outline.with_gradients for step in steps) and not places.is_without_gradients(node):
                 return Obstacle(found.call, "the evaluation computes gradients")
             forwards += zip(steps, own)
+        elif guard.wrapped_at(node) is False and places.is_plain(node):
+            continue
         elif places.is_out_of_reach(node):
             return Obstacle(node, "a function that stays in the script uses the model")
         elif places.is_before(node):
@@ -94,6 +97,11 @@ class _Places:
 
     def hook_of(self, node: cst.CSTNode) -> str | None:
         return self.hooks.get(id(node))
+
+    def is_plain(self, node: cst.CSTNode) -> bool:
+        """Whether a use is that of a model without a wrapper, in code that no step runs."""
+        inside = self.hook_of(node) is not None or self.outline.program.scope_of(node) is self.found.entry.scope
+        return inside and not self._is_in_a_step(node)
 
     def is_out_of_reach(self, node: cst.CSTNode) -> bool:
         """Whether a use stands in a function that is neither the script's driver nor lent the model."""
@@ -147,6 +155,8 @@ class _Places:
             return False
         if self.uses.function_of(node) is not None:
             return self.found.guard is not None
+        if self.found.entry.whole is not None and self.hook_of(node) is None and guard.wrapped_at(node) is None:
+            return True
         return self.hook_of(node) is not None and guard.test is None and guard.wrapped_at(node) is None
 
     def loads(self, node: cst.CSTNode, guard: Guard) -> bool:
@@ -198,6 +208,8 @@ class _Places:
         for part in (*program.find(cst.Attribute, statement), *program.find(cst.Subscript, statement)):
             call = program.parent.get(part)
             called = isinstance(call, cst.Call) and call.func is part and bool(call.args)
+            if called and (program.qualified_name(part) or "").startswith(_KEEPS_NOTHING):
+                continue
             base: cst.CSTNode = part
             while isinstance(base, (cst.Attribute, cst.Subscript)):
                 base = base.value

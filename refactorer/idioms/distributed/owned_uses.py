@@ -11,6 +11,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.distributed.averaging import is_flag
 from refactorer.idioms.distributed.branches import are_exclusive
 from refactorer.idioms.distributed.known_uses import repeats
 from refactorer.idioms.distributed.owned import Owned, handed_to
@@ -79,6 +80,7 @@ class OwnedUses:
         known = {id(node) for node in self.mentions()}
         parts = (node for body in self.outline.hooks.values() for node in walk(*body))
         attributes = (node for node in parts if isinstance(node, cst.Attribute) and id(node) not in known)
+        attributes = (node for node in attributes if not is_flag(self.outline, node))
         return any(node.attr.value == self.found.held.attribute for node in attributes)
 
     def mentions(self) -> Iterator[cst.Attribute]:
@@ -86,7 +88,9 @@ class OwnedUses:
         for node in self.program.find(cst.Attribute):
             if node.attr.value != self.found.held.attribute or node not in self.program.order:
                 continue
-            if not self.program.contains(self.found.line, node) and self.program.qualified_name(node) is None:
+            if self.program.contains(self.found.line, node) or is_flag(self.outline, node):
+                continue
+            if self.program.qualified_name(node) is None:
                 yield node
 
     def modules(self) -> list[cst.Attribute]:

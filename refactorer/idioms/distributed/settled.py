@@ -6,7 +6,7 @@ import libcst as cst
 
 from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.program import Program
-from refactorer.analysis.scopes import Occurrence, Variable
+from refactorer.analysis.scopes import Occurrence, Scope, Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.anchors import loops_around, uses_of
 from refactorer.outline.outline import Outline
@@ -24,9 +24,12 @@ _MAKERS = (
 _TAKERS = ("builtins.print", "builtins.range", "torch.utils.data.", "torch.manual_seed", "torch.distributed.init_")
 
 
-def is_settled(outline: Outline, test: cst.BaseExpression, line: cst.CSTNode) -> bool:
-    """Whether an expression has no effect, and shows the same wherever the driver or a hook asks it behind a line."""
-    program = outline.program
+def is_settled(outline: Outline, test: cst.BaseExpression, line: cst.CSTNode, scope: Scope | None = None) -> bool:
+    """Whether an expression has no effect, and shows the same wherever the driver or a hook asks it behind a line.
+
+    `scope` is that of the line, if it is not the driver but calls it.
+    """
+    program, scope = outline.program, scope or outline.site.driver
     if not all(isinstance(node, _FORMS) for node in walk(test)):
         return False
     if any(program.qualified_name(call.func) in {f"builtins.{name}" for name in _MEDDLERS} for call in program.calls):
@@ -34,27 +37,27 @@ def is_settled(outline: Outline, test: cst.BaseExpression, line: cst.CSTNode) ->
     for node, variable in outline.uses(test):
         if variable.owner is None and variable.name in ("None", "True", "False"):
             continue
-        if not _is_bound_before(outline, variable, line):
+        if not _is_bound_before(outline, variable, line, scope):
             return False
         holder = program.parent[node]
         if isinstance(holder, cst.Attribute):
-            if isinstance(program.parent[holder], cst.Attribute) or not _keeps(outline, variable, holder, line):
+            if isinstance(program.parent[holder], cst.Attribute) or not _keeps(outline, variable, holder, line, scope):
                 return False
         elif not _is_value(outline, variable):
             return False
     return True
 
 
-def _is_bound_before(outline: Outline, variable: Variable, line: cst.CSTNode) -> bool:
-    """Whether the driver, or the file around it, binds a variable in front of a line, and nobody binds it again."""
+def _is_bound_before(outline: Outline, variable: Variable, line: cst.CSTNode, scope: Scope) -> bool:
+    """Whether a scope, or the file around it, binds a variable in front of a line, and nobody binds it again."""
     program = outline.program
     top = program.scope[program.module]
-    if variable.owner not in (outline.site.driver, top) or not variable.writes:
+    if variable.owner not in (scope, top) or not variable.writes:
         return False
     for seen in variable.writes:
         here = seen.scope.function is variable.owner and seen.node in program.order
-        # what the file binds at its end is bound when it calls the driver there
-        ahead = here and (variable.owner is not outline.site.driver or program.order[seen.node] < program.order[line])
+        # what the file binds at its end is bound when it calls the function there
+        ahead = here and (variable.owner is not scope or program.order[seen.node] < program.order[line])
         if not ahead or isinstance(program.parent.get(seen.node), (cst.ImportAlias, cst.Attribute)):
             return False
     return True
@@ -101,16 +104,28 @@ def _is_handed_on(program: Program, arg: cst.Arg) -> bool:
     return name.startswith(_TAKERS)
 
 
-def _keeps(outline: Outline, variable: Variable, setting: cst.Attribute, line: cst.CSTNode) -> bool:
+def _keeps(
+    outline: Outline, variable: Variable, setting: cst.Attribute, line: cst.CSTNode, scope: Scope
+) -> bool:  # fmt: skip
     """Whether nobody sets an attribute of that name behind a line, or hands the object to code out of sight there."""
     program = outline.program
     for node in program.find(cst.Attribute):
         if node.attr.value == setting.attr.value and is_stored(program, node):
-            own = program.scope_of(node) is outline.site.driver and outline.variable(node.value) is variable
+            own = program.scope_of(node) is scope and outline.variable(node.value) is variable
             ahead = own and program.order[node] < program.order[line]
-            if not (ahead or _is_set_by_the_caller(program, outline.site.driver.node, node)):
+            early = _is_set_by_the_file(program, scope.node, node) or _is_set_by_the_caller(program, scope.node, node)
+            if not (ahead or early):
                 return False
-    return all(_only_reads(outline, seen.node) for seen in _reads_behind(outline, variable, line))
+    return all(_only_reads(outline, seen.node) for seen in _reads_behind(outline, variable, line, scope))
+
+
+def _is_set_by_the_file(program: Program, driver: cst.CSTNode, node: cst.CSTNode) -> bool:
+    """Whether a line of the file itself runs once, in front of all that mentions the driver."""
+    if program.enclosing_function(node) is not None or loops_around(program, node):
+        return False
+    return isinstance(driver, cst.FunctionDef) and all(
+        program.order[node] < program.order[use] for use in uses_of(program, driver)
+    )
 
 
 def _is_set_by_the_caller(program: Program, driver: cst.CSTNode, node: cst.CSTNode) -> bool:
@@ -124,14 +139,17 @@ def _is_set_by_the_caller(program: Program, driver: cst.CSTNode, node: cst.CSTNo
     return known and all(program.order[node] < program.order[use] for use in mentions)
 
 
-def _reads_behind(outline: Outline, variable: Variable, line: cst.CSTNode) -> list[Occurrence]:
+def _reads_behind(outline: Outline, variable: Variable, line: cst.CSTNode, scope: Scope) -> list[Occurrence]:
     """The reads behind a line, and those in functions, under the names of their parameters too."""
     program = outline.program
     same = {raw for raw in program.variables.values() if outline.bindings.canonical(raw) is variable}
+    if scope is not outline.site.driver:  # which is handed it, and may hand it on
+        every = program.variables.values()
+        same |= {raw for raw in every if raw.owner is outline.site.driver and raw.name == variable.name}
     return [
         seen for raw in same for seen in raw.reads
         if seen.node in program.order
-        and (program.order[seen.node] > program.order[line] or seen.scope.function is not outline.site.driver)
+        and (program.order[seen.node] > program.order[line] or seen.scope.function is not scope)
     ]  # fmt: skip
 
 

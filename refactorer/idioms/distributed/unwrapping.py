@@ -43,7 +43,7 @@ def unwrap(outline: Outline, found: Wrapper, guard: Guard, uses: Uses) -> None:
     if found.guard is None:
         outline.strategy = found.wrappings[0].strategy
         outline.driver_edits.update(_without(found.wrappings[0]))
-    elif _is_short(found.guard) and guard.test is not None and _only_wraps(found.guard, found, uses):
+    elif guard.test is not None and only_wraps(found.guard, found, uses) and _is_asked_there(found, found.guard):
         asked = guard.again() or found.guard.test
         outline.strategy = cst.IfExp(asked, found.wrappings[0].strategy, cst.SimpleString(_NONE))
         outline.driver_edits[found.guard] = Removed(_comments_in(found.guard, found))
@@ -72,12 +72,12 @@ def unwrap_owned(outline: Outline, found: Owned) -> None:
     outline.strategy, outline.wrapped = found.strategy, found.held
 
 
-def _is_short(guard: cst.If) -> bool:
-    """Whether a condition may stand among the arguments of the Trainer."""
-    return len(cst.Module([]).code_for_node(guard.test)) <= _SHORT
+def _is_asked_there(found: Wrapper, guard: cst.If) -> bool:
+    """Whether a condition stands among the arguments of the Trainer: it has to in another function."""
+    return found.entry.whole is not None or len(cst.Module([]).code_for_node(guard.test)) <= _SHORT
 
 
-def _only_wraps(guard: cst.If, found: Wrapper, uses: Uses) -> bool:
+def only_wraps(guard: cst.If, found: Wrapper, uses: Uses) -> bool:
     """Whether a condition is there for the wrapper alone."""
     made = found.wrappings[0]
     left = [line for line in guard.body.body if line not in uses.needless]
@@ -109,7 +109,7 @@ def _commented(made: Wrapping) -> cst.SimpleStatementLine:
 
 def _chosen(found: Wrapper, uses: Uses, guard: cst.If, name: str) -> dict[cst.CSTNode, Edit]:
     """The edits that turn a wrapper under a condition into the choice of a strategy."""
-    if _only_wraps(guard, found, uses):
+    if only_wraps(guard, found, uses):
         value = cst.IfExp(guard.test, found.wrappings[0].strategy, cst.SimpleString(_NONE))
         return {guard: _assigned(name, value, _comments_in(guard, found) or guard.leading_lines)}
     edits: dict[cst.CSTNode, Edit] = {

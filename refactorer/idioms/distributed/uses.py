@@ -8,6 +8,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.idioms.distributed.averaging import is_flag
 from refactorer.idioms.distributed.branches import are_exclusive
 from refactorer.idioms.distributed.handed import given
 from refactorer.idioms.distributed.leaving import blocks_that_leave, stands_in
@@ -33,7 +34,9 @@ class Uses:
         self.lent: dict[cst.FunctionDef, list[cst.Call]] = {}
         self.leaving = blocks_that_leave(outline, found)
         every = self._own(found.model, found.entry.model)
-        self.nodes = [node for node in every if not stands_in(program, node, self.leaving)]
+        self.nodes = [
+            node for node in every if not stands_in(program, node, self.leaving) and not is_flag(outline, node)
+        ]
         self.again = [node for node in self.nodes if is_named_again(outline, found, node)]
         self.nodes = [node for node in self.nodes if node not in self.again]
         self.needless = [program.statement(node) for node in self.again if is_named_before(outline, found, node)]

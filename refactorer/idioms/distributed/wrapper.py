@@ -97,8 +97,6 @@ def find_wrapper(outline: Outline, roles: Roles) -> Wrapper | Obstacle | None:
     if again or any(place is not places[0] for place in places):
         return Obstacle(again[0] if again else calls[1], "models are wrapped in several places")
     guard = places[0] if isinstance(places[0], cst.If) else None
-    if guard is not None and entry.whole is not None:
-        return Obstacle(calls[0], "it is made under a condition, in another function than the training")
     others = other_names(outline, entry, wrappings)
     if roles.models and roles.model not in (model, *others):
         return Obstacle(calls[0], why_apart(outline, roles))
