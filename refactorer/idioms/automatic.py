@@ -23,6 +23,7 @@ from refactorer.idioms.clearing import (
     says_who_clears,
 )
 from refactorer.idioms.closures import may_be_missing, may_fail_to_step
+from refactorer.idioms.each_branch import with_one_step
 from refactorer.idioms.gradients import (
     added_to_elsewhere,
     clips_beside,
@@ -104,8 +105,8 @@ def apply(outline: Outline, roles: Roles, instead: str | None = None, lean: bool
 def _found(outline: Outline, roles: Roles, lean: bool) -> tuple[Calls, Places] | Obstacle:
     """What `detect` finds, also where the step stands under a condition, and batches are left otherwise."""
     first = found = detect(outline, roles, lean)
-    kept, comments = outline.hooks[STEP], list[cst.EmptyLine]()
-    for open_more in (without_checks, opened) if lean else (without_checks,):
+    kept, cleared, comments = outline.hooks[STEP], outline.cleared, list[cst.EmptyLine]()
+    for open_more in (without_checks, with_one_step, opened) if lean else (without_checks,):
         if not isinstance(found, Obstacle):
             break
         closed = outline.hooks[STEP]
@@ -114,7 +115,7 @@ def _found(outline: Outline, roles: Roles, lean: bool) -> tuple[Calls, Places] |
         if outline.hooks[STEP] != closed:
             found = detect(outline, roles, lean)
     if isinstance(found, Obstacle):
-        outline.hooks[STEP], outline.always = kept, []
+        outline.hooks[STEP], outline.always, outline.cleared = kept, [], cleared
         return found if found.node is outline.site.batch_loop else first
     if comments:
         outline.footers[STEP] = [*comments, *outline.footers.get(STEP, [])]

@@ -74,6 +74,10 @@ AUTOMATIC = {
     "with its own scheduler": script(
         first=NEW + "\n    scheduler = optim.lr_scheduler.StepLR(optimizer, 2, 0.5)", behind="scheduler.step()"),
     "left batches": script(first=NEW, behind="if i == 1: break"),
+    "in each branch of a function": ENTERED.format(
+        made="if epoch < 2:\n        opt = optim.Adam(model.parameters(), lr=0.01)\n    elif epoch == 7:\n"
+        "        raise ValueError(epoch)\n    else:\n        opt = optim.SGD(model.parameters(), lr=0.1)"
+    ),
     "in the function of the epoch": ENTERED.format(made="opt = optim.Adam(model.parameters(), lr=0.01)"),
 }  # fmt: skip
 MISSING = script(first=f"if epoch:\n        {NEW}")
@@ -84,6 +88,9 @@ MANUAL = {
     "not by a class of torch": script(front="def make(): return " + FRONT[12:], first="optimizer = make()"),
     "one that needs a closure": script(first="optimizer = optim.LBFGS(net.parameters())"),
     "kept from before": script(front=FRONT, first=f"old = optimizer\n    {NEW}\n    optimizer = old"),
+    "in one branch of a function": ENTERED.format(
+        made="if epoch < 5: opt = optim.Adam(model.parameters(), lr=0.01)\n    else: print(epoch)"
+    ),
     "under a condition of the function": ENTERED.format(made="if epoch < 5: opt = optim.Adam(model.parameters())"),
 }
 
