@@ -12,7 +12,7 @@ from refactorer.idioms.fixed import fixed
 from refactorer.idioms.shared_settings import computes
 from refactorer.outline.arguments import is_constant
 from refactorer.outline.classes import class_of_object
-from refactorer.outline.constructed import is_left_alone
+from refactorer.outline.constructed import is_behind_for_good, is_left_alone
 from refactorer.outline.outline import Outline
 from refactorer.outline.reach import bound_by_functions
 
@@ -61,6 +61,8 @@ def _keeps_to_itself(outline: Outline, owner: cst.BaseExpression) -> bool:
     if is_parsed(program, variable) or (_is_own(program, variable) and is_left_alone(outline, variable)):
         return True
     for seen in variable.reads:
+        if is_behind_for_good(outline, seen.node):
+            continue
         parent = program.parent.get(seen.node)
         around = program.parent.get(parent) if parent is not None else None
         if isinstance(parent, cst.Arg) and isinstance(around, cst.Call):

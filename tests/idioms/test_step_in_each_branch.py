@@ -63,10 +63,14 @@ def script(test: str = "device == 'meta'", first: str = STEP, second: str = BOTH
 AUTOMATIC = {
     "around the second": script(),
     "around the first": script("device == 'cpu'", BOTH, STEP),
-    "around both": script("i % 2 == 0", BOTH, f"total += 1\n            {STEP}\n            print(total, model[0].bias.sum())"),
+    "around both": script(
+        "i % 2 == 0", BOTH, f"total += 1\n            {STEP}\n            print(total, model[0].bias.sum())"
+    ),
     "around neither": script(first=STEP, second=STEP),
     "gradients that are read": script(second=f"print(model[0].bias.grad.sum())\n            {STEP}"),
-    "comments": script(second=f"# first\n            to_float(model)  # all of it\n            {STEP}  # then\n            # last"),
+    "comments": script(
+        second=f"# first\n            to_float(model)  # all of it\n            {STEP}  # then\n            # last"
+    ),
 }  # fmt: skip
 MANUAL = {
     "a condition that a branch changes": script(second=f"device = 'meta'\n            {STEP}\n            total += 1"),
