@@ -24,6 +24,7 @@ from refactorer.idioms.clearing import (
 )
 from refactorer.idioms.closures import may_be_missing, may_fail_to_step
 from refactorer.idioms.each_branch import with_one_step
+from refactorer.idioms.early_clearing import leaves_gradients
 from refactorer.idioms.gradients import (
     added_to_elsewhere,
     clips_beside,
@@ -162,6 +163,9 @@ def _detect(
         return Obstacle(left[0], "the batch may be left between backward and step") if left else (
             calls, Places(between=middle, behind=tail)
         )  # fmt: skip
+    front = leaves_gradients(outline, roles, _crossed(body, calls, lean))
+    if front is not None:
+        return Obstacle(front, "code in front of zero_grad may leave gradients, which the Trainer would not clear")
     places = find_places(outline, roles, head, middle, tail, calls.loss)
     if not isinstance(places, Obstacle) and any(line not in places.between for line in outline.closing):
         return Obstacle(body[backward], "code around step() would run for other batches than it did")
@@ -183,6 +187,16 @@ def _detect(
     if late and sees_gradients(outline, roles, others):
         return Obstacle(body[late[0]], "code behind step() stays there, and may see that the gradients are cleared")
     return calls, places
+
+
+def _crossed(body: list[cst.CSTNode], calls: Calls, lean: bool) -> list[cst.CSTNode]:
+    """The lines that the clearing of gradients in front of the backward pass moves across.
+
+    The Trainer clears them in front of the step, Lightning alone just in front of `backward()`.
+    """
+    early = [zero for zero in calls.zeros if zero < calls.backward]
+    lines = body[: max(early, default=0)] if lean else body[min(early, default=0) : calls.backward]
+    return [line for line in lines if body.index(line) not in calls.zeros]
 
 
 def _reader(

@@ -1,0 +1,140 @@
+"""Code in front of `zero_grad()` that may give parameters gradients, or the optimizer other parameters.
+
+The Trainer clears the gradients in front of the whole step, so that what such code leaves (an attack on the model, say)
+would not be cleared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import libcst as cst
+
+from refactorer.analysis.parsed_arguments import is_stored
+from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.idioms.harmless import READING
+from refactorer.idioms.known_elsewhere import base_of, module_of
+from refactorer.outline.anchors import backward_calls
+from refactorer.outline.classes import class_of_method
+from refactorer.outline.optimizers import Roles, is_module_class
+from refactorer.outline.outline import Outline
+from refactorer.outline.reach import called_function
+
+_OF_NETWORKS = ("parameters", "named_parameters", "train", "eval", "state_dict")
+_GROUPS = "params"
+
+
+def leaves_gradients(outline: Outline, roles: Roles, lines: Sequence[cst.CSTNode]) -> cst.CSTNode | None:
+    """The first place, in some lines or what they run, that may change what `zero_grad()` behind them clears."""
+    if not lines:
+        return None
+    search = _Search(outline, roles)
+    return next((node for node in walk(*lines, *_run_by(outline.program, lines)) if search.finds(node)), None)
+
+
+def _run_by(program: Program, lines: Sequence[cst.CSTNode]) -> Iterator[cst.FunctionDef]:
+    """The functions that lines call, those that these call, and what a network of the file does when it is called."""
+    networks = (f for f in program.find(cst.FunctionDef) if f.name.value == "forward" and _is_of_network(program, f))
+    pending: list[cst.CSTNode] = [*lines, *networks]
+    seen = {node for node in pending if isinstance(node, cst.FunctionDef)}
+    yield from seen
+    while pending:
+        calls = (node for node in walk(pending.pop()) if isinstance(node, cst.Call))
+        for function in {called for call in calls if (called := called_function(program, call)) is not None} - seen:
+            seen.add(function)
+            pending.append(function)
+            yield function
+
+
+def _is_of_network(program: Program, function: cst.FunctionDef) -> bool:
+    kind = class_of_method(program, function)
+    return kind is not None and is_module_class(program, kind)
+
+
+class _Search:
+    """Looks for other backward passes, changes of parameter groups, and code out of sight that is given the model."""
+
+    def __init__(self, outline: Outline, roles: Roles) -> None:
+        self.outline, self.program = outline, outline.program
+        self.others = [call for call in backward_calls(self.program) if call not in outline.site.backwards]
+        self.variables: set[Variable] = {*roles.models}
+        self.attributes: set[str] = set()
+        for node in self.program.find(cst.Attribute):
+            if node.attr.value in _OF_NETWORKS:
+                self._add(node.value)
+
+    def _add(self, node: cst.CSTNode) -> None:
+        variable = self.outline.variable(node)
+        if isinstance(node, cst.Attribute):
+            self.attributes.add(node.attr.value)
+        elif variable is not None:
+            self.variables.add(variable)
+
+    def finds(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, cst.Attribute):
+            return node.attr.value == "add_param_group"
+        if isinstance(node, cst.Subscript):
+            return self._changes_group(node)
+        return isinstance(node, cst.Call) and (node in self.others or self._is_out_of_sight(node))
+
+    def _changes_group(self, node: cst.Subscript) -> bool:
+        """Whether a subscript is `group["params"]`, and set or changed by a method."""
+        key = node.slice[0].slice if len(node.slice) == 1 else None
+        value = key.value if isinstance(key, cst.Index) else None
+        if not isinstance(value, cst.SimpleString) or value.raw_value != _GROUPS or node not in self.program.order:
+            return False
+        parent = self.program.parent[node]
+        return is_stored(self.program, node) or isinstance(parent, (cst.Attribute, cst.AugAssign))
+
+    def _is_out_of_sight(self, call: cst.Call) -> bool:
+        """Whether a call runs code of another file that has a network: it is handed it, or a method of what has it."""
+        if self._is_from_elsewhere(call) and self._hands_network(call):
+            return True
+        func = call.func
+        method = func.attr.value if isinstance(func, cst.Attribute) else ""
+        owner = func.value if isinstance(func, cst.Attribute) else func
+        if method in READING or method in _OF_NETWORKS or self._is_network(owner):
+            return False
+        made = [*self._made(owner)]
+        if not any(self._is_from_elsewhere(value) for value in made):
+            return False
+        told = (value for value in self.program.calls if isinstance(value.func, cst.Attribute))
+        given = (value for value in told if self._is_same(value.func.value, owner))  # type: ignore[attr-defined]
+        return any(self._hands_network(value) for value in (*made, *given)) or self._is_set_to_network(owner)
+
+    def _is_from_elsewhere(self, call: cst.Call) -> bool:
+        """Whether a call is that of a function or a class of another file."""
+        return module_of(self.program, self.program.variables.get(base_of(call.func))) is not None
+
+    def _hands_network(self, call: cst.Call) -> bool:
+        return any(self._is_network(arg.value) for arg in call.args)
+
+    def _is_set_to_network(self, owner: cst.CSTNode) -> bool:
+        """Whether an attribute of an object is set to a network."""
+        stores = (
+            (found.target, assign.value) for assign in self.program.find(cst.Assign) for found in assign.targets
+            if isinstance(found.target, cst.Attribute)
+        )  # fmt: skip
+        return any(self._is_same(target.value, owner) and self._is_network(value) for target, value in stores)
+
+    def _is_network(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, cst.Attribute):
+            return node.attr.value in self.attributes or node.attr.value == "module"
+        if isinstance(node, (cst.List, cst.Tuple)):
+            return any(self._is_network(element.value) for element in node.elements)
+        return isinstance(node, cst.Name) and self.outline.variable(node) in self.variables
+
+    def _made(self, owner: cst.CSTNode) -> Iterator[cst.Call]:
+        """The calls that an object, or an attribute of this name of any object, is assigned from."""
+        for assign in self.program.find(cst.Assign):
+            if isinstance(assign.value, cst.Call) and any(self._is_same(t.target, owner) for t in assign.targets):
+                yield assign.value
+
+    def _is_same(self, first: cst.CSTNode, second: cst.CSTNode) -> bool:
+        """Whether two nodes are one variable, or attributes of one name."""
+        if isinstance(first, cst.Attribute) and isinstance(second, cst.Attribute):
+            return first.attr.value == second.attr.value
+        variable = self.outline.variable(first)
+        return variable is not None and self.outline.variable(second) is variable

@@ -1,0 +1,131 @@
+"""Code in front of `zero_grad()` that leaves gradients: the script clears them itself, where it does."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from refactorer.converter import convert_text
+from refactorer.options import Options
+from refactorer.result import Converted
+from tests.fixtures_harness import Runner, first_difference
+
+ATTACKS = """
+from torch import nn
+
+def attack(net, x, y):
+    x = x.clone().requires_grad_(True)
+    nn.functional.mse_loss(net(x), y).backward()
+    return (x + 0.1 * x.grad.sign()).detach()
+
+class Attacker:
+    def __init__(self, net):
+        self.net = net
+    def __call__(self, x, y):
+        return attack(self.net, x, y)
+    def tell(self, net):
+        self.net = net
+    def perturb(self, x, y):
+        return attack(self.net, x, y)
+
+def double(x):
+    return 2 * x
+"""
+SCRIPT = """
+import torch
+from torch import nn, optim
+from torch.utils.data import DataLoader, TensorDataset
+from attacks import Attacker, attack, double
+
+torch.manual_seed(0)
+data = DataLoader(TensorDataset(torch.randn(9, 4), torch.randn(9, 2)), batch_size=3, shuffle=True)
+net = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.3), nn.Linear(8, 2))
+more = nn.Parameter(torch.ones(2))
+FRONT
+optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+
+def grow(i):
+    if len(optimizer.param_groups) == 1 and i == 2:
+        optimizer.add_param_group({"params": [more]})
+
+for epoch in range(2):
+    for i, (x, y) in enumerate(data):
+BODY
+        loss.backward()
+        optimizer.step()
+    print(epoch, loss.item(), torch.rand(1).item())
+print(more, sum(p.sum().item() for p in net.parameters()))
+"""
+ZERO = "optimizer.zero_grad()\n"
+LOSS = "loss = nn.functional.mse_loss(net(x), y) + more.sum()\n"
+ODD = """
+class Odd(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 2)
+
+    def forward(self, x):
+        torch.autograd.backward(self.layer(x).sum())
+        return self.layer(x)
+
+net = Odd()
+"""
+
+
+def script(body: str, front: str = "") -> str:
+    return SCRIPT.replace("FRONT", front).replace("BODY", textwrap.indent(body.rstrip(), " " * 8))
+
+
+AUTOMATIC = {
+    "an attack behind it": script(ZERO + "x = attack(net, x, y)\n" + LOSS),
+    "functions that have no model": script("x = double(x)\n" + LOSS + ZERO),
+    "the model": script("out = net(x)\nprint(out.mean().item())\n" + LOSS + ZERO),
+    "groups that are looked at": script("print(len(optimizer.param_groups[0]['params']))\n" + LOSS + ZERO),
+}
+MANUAL = {
+    "an attack": script("x = attack(net, x, y)\n" + LOSS + ZERO),
+    "an attack and other lines": script("x = attack(net, x, y)\n" + ZERO + LOSS),
+    "an attack under a condition": script("if i:\n    x = attack(net, x, y)\n" + LOSS + ZERO),
+    "an object that has the model": script("x = adversary(x, y)\n" + LOSS + ZERO, "adversary = Attacker(net)\n"),
+    "its method": script("x = adversary.perturb(x, y)\n" + LOSS + ZERO, "adversary = Attacker(net)\n"),
+    "an object that is told the model": script(
+        "x = adversary.perturb(x, y)\n" + LOSS + ZERO, "adversary = Attacker(None)\nadversary.tell(net)\n"
+    ),
+    "an object whose model is set": script(
+        "x = adversary.perturb(x, y)\n" + LOSS + ZERO, "adversary = Attacker(None)\nadversary.net = net\n"
+    ),
+    "a function that attacks": script(
+        "x = both(x, y)\n" + LOSS + ZERO, "def both(x, y):\n    return 0.5 * (x + attack(net, x, y))\n"
+    ),
+    "a new group": script("grow(i)\n" + LOSS + ZERO),
+    "a group that grows": script(
+        "if epoch and not i: optimizer.param_groups[0]['params'].append(more)\n" + LOSS + ZERO
+    ),
+    "a forward pass with a backward pass": script(LOSS + ZERO, ODD),
+}
+
+
+@pytest.mark.parametrize("text", AUTOMATIC.values(), ids=AUTOMATIC)
+def test_the_trainer_clears_gradients(text: str, runner: Runner) -> None:
+    assert "automatic_optimization = False" not in _compared(text, runner)
+
+
+@pytest.mark.parametrize("text", MANUAL.values(), ids=MANUAL)
+def test_the_script_clears_gradients(text: str, runner: Runner) -> None:
+    assert "automatic_optimization = False" in _compared(text, runner)
+
+
+@pytest.mark.parametrize("text", [AUTOMATIC["an attack behind it"], MANUAL["an attack"]], ids=["behind", "in front"])
+def test_lightning_alone_clears_them_later(text: str, runner: Runner) -> None:
+    _compared(text, runner, "lightning")
+
+
+def _compared(text: str, runner: Runner, target: str = "runtime") -> str:
+    result = convert_text(text, options=Options(target=target))
+    assert isinstance(result, Converted), result.diagnostics
+    beside = {"attacks.py": ATTACKS}
+    before = runner.run(text, beside=beside)
+    assert not before.status, before.error
+    assert first_difference(before, runner.run(result.after, beside=beside)) is None
+    return result.after
