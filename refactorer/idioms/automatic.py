@@ -55,6 +55,8 @@ from refactorer.outline.optimizers import Held, Roles
 from refactorer.outline.outline import STEP, ZERO_GRAD, Outline
 from refactorer.outline.refusal import Split
 
+_LEAVES = "code in front of zero_grad may leave gradients, which the Trainer would not clear"
+
 
 @dataclass(frozen=True)
 class Calls:
@@ -131,7 +133,7 @@ def detect(outline: Outline, roles: Roles, lean: bool = True) -> tuple[Calls, Pl
     if outline.accumulates:
         return _detect(outline, roles, lean, in_place=outline.clears_itself)
     found = _detect(outline, roles, lean)
-    if isinstance(found, Obstacle) and lean and not clears_first(outline):
+    if isinstance(found, Obstacle) and lean and (found.reason == _LEAVES or not clears_first(outline)):
         again = _detect(outline, roles, lean, in_place=True)
         return found if isinstance(again, Obstacle) else again
     return found
@@ -165,7 +167,7 @@ def _detect(
         )  # fmt: skip
     front = leaves_gradients(outline, roles, _crossed(body, calls, lean))
     if front is not None:
-        return Obstacle(front, "code in front of zero_grad may leave gradients, which the Trainer would not clear")
+        return Obstacle(front, _LEAVES)
     places = find_places(outline, roles, head, middle, tail, calls.loss)
     if not isinstance(places, Obstacle) and any(line not in places.between for line in outline.closing):
         return Obstacle(body[backward], "code around step() would run for other batches than it did")

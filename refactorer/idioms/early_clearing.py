@@ -17,12 +17,12 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.harmless import READING
 from refactorer.idioms.known_elsewhere import base_of, module_of
 from refactorer.outline.anchors import backward_calls
-from refactorer.outline.classes import class_of_method
-from refactorer.outline.optimizers import Roles, is_module_class
+from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
-from refactorer.outline.reach import called_function
+from refactorer.outline.reach import functions_named
 
 _OF_NETWORKS = ("parameters", "named_parameters", "train", "eval", "state_dict")
+_CALLED = ("forward", "__call__")
 _GROUPS = "params"
 
 
@@ -31,26 +31,28 @@ def leaves_gradients(outline: Outline, roles: Roles, lines: Sequence[cst.CSTNode
     if not lines:
         return None
     search = _Search(outline, roles)
-    return next((node for node in walk(*lines, *_run_by(outline.program, lines)) if search.finds(node)), None)
+    return next((node for node in walk(*lines, *_run_by(outline, lines)) if search.finds(node)), None)
 
 
-def _run_by(program: Program, lines: Sequence[cst.CSTNode]) -> Iterator[cst.FunctionDef]:
-    """The functions that lines call, those that these call, and what a network of the file does when it is called."""
-    networks = (f for f in program.find(cst.FunctionDef) if f.name.value == "forward" and _is_of_network(program, f))
-    pending: list[cst.CSTNode] = [*lines, *networks]
-    seen = {node for node in pending if isinstance(node, cst.FunctionDef)}
-    yield from seen
-    while pending:
-        calls = (node for node in walk(pending.pop()) if isinstance(node, cst.Call))
-        for function in {called for call in calls if (called := called_function(program, call)) is not None} - seen:
-            seen.add(function)
-            pending.append(function)
-            yield function
+def _run_by(outline: Outline, lines: Sequence[cst.CSTNode]) -> Iterator[cst.CSTNode]:
+    """The functions and classes that lines name, those that these name, and what anyone may run by other names.
+
+    What begins the training itself is none of them.
+    """
+    program, own = outline.program, {outline.site.driver.node, *outline.consumed}
+    hidden = [
+        function for function in program.find(cst.FunctionDef)
+        if (function.name.value in _CALLED or _is_value(program, function)) and function not in own
+        and not own & functions_named(program, walk(function))
+    ]  # fmt: skip
+    yield from hidden
+    yield from functions_named(program, walk(*lines, *hidden)) - own
 
 
-def _is_of_network(program: Program, function: cst.FunctionDef) -> bool:
-    kind = class_of_method(program, function)
-    return kind is not None and is_module_class(program, kind)
+def _is_value(program: Program, function: cst.FunctionDef) -> bool:
+    """Whether a function is used for more than calls by its name."""
+    uses = (seen.node for seen in program.variables[function.name].reads)
+    return not all(isinstance(call := program.parent.get(use), cst.Call) and call.func is use for use in uses)
 
 
 class _Search:

@@ -71,6 +71,17 @@ class Odd(nn.Module):
 
 net = Odd()
 """
+PROBING = """
+def probe(model, x):
+    model(x).sum().backward()
+
+class Criterion:
+    def __call__(self, out, y):
+        probe(net, torch.ones(2, 4))
+        return nn.functional.mse_loss(out, y)
+
+criterion, acts = Criterion(), [probe]
+"""
 
 
 def script(body: str, front: str = "") -> str:
@@ -83,7 +94,7 @@ AUTOMATIC = {
     "the model": script("out = net(x)\nprint(out.mean().item())\n" + LOSS + ZERO),
     "groups that are looked at": script("print(len(optimizer.param_groups[0]['params']))\n" + LOSS + ZERO),
 }
-MANUAL = {
+IN_PLACE = {
     "an attack": script("x = attack(net, x, y)\n" + LOSS + ZERO),
     "an attack and other lines": script("x = attack(net, x, y)\n" + ZERO + LOSS),
     "an attack under a condition": script("if i:\n    x = attack(net, x, y)\n" + LOSS + ZERO),
@@ -103,20 +114,23 @@ MANUAL = {
         "if epoch and not i: optimizer.param_groups[0]['params'].append(more)\n" + LOSS + ZERO
     ),
     "a forward pass with a backward pass": script(LOSS + ZERO, ODD),
+    "a loss with a backward pass": script("loss = criterion(net(x), y)\n" + ZERO, PROBING),
+    "a list of functions": script("for act in acts: act(net, x)\n" + LOSS + ZERO, PROBING),
 }
 
 
 @pytest.mark.parametrize("text", AUTOMATIC.values(), ids=AUTOMATIC)
 def test_the_trainer_clears_gradients(text: str, runner: Runner) -> None:
-    assert "automatic_optimization = False" not in _compared(text, runner)
+    after = _compared(text, runner)
+    assert "automatic_optimization = False" not in after and "zero_grad" not in after
 
 
-@pytest.mark.parametrize("text", MANUAL.values(), ids=MANUAL)
+@pytest.mark.parametrize("text", IN_PLACE.values(), ids=IN_PLACE)
 def test_the_script_clears_gradients(text: str, runner: Runner) -> None:
-    assert "automatic_optimization = False" in _compared(text, runner)
+    assert '"""The script clears the gradients itself."""' in _compared(text, runner)
 
 
-@pytest.mark.parametrize("text", [AUTOMATIC["an attack behind it"], MANUAL["an attack"]], ids=["behind", "in front"])
+@pytest.mark.parametrize("text", [AUTOMATIC["an attack behind it"], IN_PLACE["an attack"]], ids=["behind", "in front"])
 def test_lightning_alone_clears_them_later(text: str, runner: Runner) -> None:
     _compared(text, runner, "lightning")
 
