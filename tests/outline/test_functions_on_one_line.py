@@ -30,7 +30,7 @@ FUNCTIONS = {
     "a backward pass": (
         "def go(loss): loss.backward()",
         "loss = net(x).mean()\n        optimizer.zero_grad()\n        go(loss)\n        optimizer.step()",
-        "        return self.loss\n",
+        "        return loss\n",
     ),
 }  # fmt: skip
 
