@@ -154,6 +154,8 @@ def _detect(
         return Obstacle(body[step], "gradients are cleared for batches that do not train, or not at all")
     if outline.always and clips_beside(outline, body[backward:step]):
         return Obstacle(body[step], "gradients of another batch may be clipped")
+    if late and len(late) == len(zeros) and not renewed.holds_the_same(outline, roles):
+        return Obstacle(body[late[0]], "the optimizer of another epoch may leave gradients that are cleared too late")
     obstacle = _order(outline, body, calls, late)
     if obstacle is not None:
         return obstacle

@@ -12,7 +12,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.emit.edits import Edit
-from refactorer.idioms.shapes import only_call
+from refactorer.idioms.shapes import method_name, only_call
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import may_reach_end
 from refactorer.outline.optimizers import Roles, is_surely_bound, models_of
@@ -63,6 +63,17 @@ def is_made_in_front(outline: Outline, roles: Roles) -> bool:
     """Whether there may be an optimizer before the first epoch begins."""
     assert roles.renewed is not None
     return any(_is_in_front(outline, seen) for seen in roles.renewed.writes)
+
+
+def holds_the_same(outline: Outline, roles: Roles) -> bool:
+    """Whether each optimizer is made of `model.parameters()`, of one model.
+
+    Where they are not, gradients may be left that a `zero_grad()` behind the step of the next one clears too late.
+    """
+    values = [outline.program.bound_to(seen.node) for seen in roles.renewed.writes] if roles.renewed is not None else []
+    given = [value.args[0].value for value in values if isinstance(value, cst.Call) and value.args]
+    plain = all(isinstance(made, cst.Call) and method_name(made) == "parameters" and not made.args for made in given)
+    return plain and len(given) == len(values) and all(made.deep_equals(given[0]) for made in given)
 
 
 def _may_be_missing(outline: Outline, roles: Roles) -> bool:
