@@ -24,7 +24,7 @@ from refactorer.idioms.clearing import (
 )
 from refactorer.idioms.closures import may_be_missing, may_fail_to_step
 from refactorer.idioms.each_branch import with_one_step
-from refactorer.idioms.early_clearing import leaves_gradients
+from refactorer.idioms.early_clearing import gives_parameters, leaves_gradients
 from refactorer.idioms.gradients import (
     added_to_elsewhere,
     clips_beside,
@@ -154,8 +154,10 @@ def _detect(
         return Obstacle(body[step], "gradients are cleared for batches that do not train, or not at all")
     if outline.always and clips_beside(outline, body[backward:step]):
         return Obstacle(body[step], "gradients of another batch may be clipped")
-    if late and len(late) == len(zeros) and not renewed.holds_the_same(outline, roles):
-        return Obstacle(body[late[0]], "the optimizer of another epoch may leave gradients that are cleared too late")
+    between = [line for hook in outline.hooks if hook != STEP for line in outline.hooks[hook]]
+    other = not renewed.holds_the_same(outline, roles) or gives_parameters(outline, between) is not None
+    if late and len(late) == len(zeros) and other:
+        return Obstacle(body[late[0]], "the optimizer gets other parameters, whose gradients are cleared too late")
     obstacle = _order(outline, body, calls, late)
     if obstacle is not None:
         return obstacle

@@ -34,6 +34,23 @@ def leaves_gradients(outline: Outline, roles: Roles, lines: Sequence[cst.CSTNode
     return next((node for node in walk(*lines, *_run_by(outline, lines)) if search.finds(node)), None)
 
 
+def gives_parameters(outline: Outline, lines: Sequence[cst.CSTNode]) -> cst.CSTNode | None:
+    """The first place, in some lines or what they run, that gives an optimizer of the file other parameters."""
+    run = [*lines, *_run_by(outline, lines)] if lines else []
+    return next((node for node in walk(*run) if _gives_parameters(outline.program, node)), None)
+
+
+def _gives_parameters(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a node is `optimizer.add_param_group`, or `group["params"]` that is set or changed by a method."""
+    if isinstance(node, cst.Attribute):
+        return node.attr.value == "add_param_group"
+    key = node.slice[0].slice if isinstance(node, cst.Subscript) and len(node.slice) == 1 else None
+    value = key.value if isinstance(key, cst.Index) else None
+    if not isinstance(value, cst.SimpleString) or value.raw_value != _GROUPS or node not in program.order:
+        return False
+    return is_stored(program, node) or isinstance(program.parent[node], (cst.Attribute, cst.AugAssign))
+
+
 def _run_by(outline: Outline, lines: Sequence[cst.CSTNode]) -> Iterator[cst.CSTNode]:
     """The functions and classes that lines name, those that these name, and what anyone may run by other names.
 
@@ -75,20 +92,9 @@ class _Search:
             self.variables.add(variable)
 
     def finds(self, node: cst.CSTNode) -> bool:
-        if isinstance(node, cst.Attribute):
-            return node.attr.value == "add_param_group"
-        if isinstance(node, cst.Subscript):
-            return self._changes_group(node)
-        return isinstance(node, cst.Call) and (node in self.others or self._is_out_of_sight(node))
-
-    def _changes_group(self, node: cst.Subscript) -> bool:
-        """Whether a subscript is `group["params"]`, and set or changed by a method."""
-        key = node.slice[0].slice if len(node.slice) == 1 else None
-        value = key.value if isinstance(key, cst.Index) else None
-        if not isinstance(value, cst.SimpleString) or value.raw_value != _GROUPS or node not in self.program.order:
-            return False
-        parent = self.program.parent[node]
-        return is_stored(self.program, node) or isinstance(parent, (cst.Attribute, cst.AugAssign))
+        if isinstance(node, cst.Call):
+            return node in self.others or self._is_out_of_sight(node)
+        return _gives_parameters(self.program, node)
 
     def _is_out_of_sight(self, call: cst.Call) -> bool:
         """Whether a call runs code of another file that has a network: it is handed it, or a method of what has it."""

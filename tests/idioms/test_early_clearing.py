@@ -130,6 +130,14 @@ def test_the_script_clears_gradients(text: str, runner: Runner) -> None:
     assert '"""The script clears the gradients itself."""' in _compared(text, runner)
 
 
+@pytest.mark.parametrize("line", ["grow(2)", "optimizer.param_groups[0]['params'] += [more]"])
+def test_new_parameters_keep_the_gradients_that_they_have(line: str, runner: Runner) -> None:
+    step, first = "        optimizer.step()\n", f"    if epoch:\n        {line}\n"
+    late = script(LOSS).replace(step, step + "        optimizer.zero_grad()\n")
+    text = late.replace("    for i, (x, y)", f"{first}    for i, (x, y)")
+    _compared(text, runner)
+
+
 @pytest.mark.parametrize("text", [AUTOMATIC["an attack behind it"], IN_PLACE["an attack"]], ids=["behind", "in front"])
 def test_lightning_alone_clears_them_later(text: str, runner: Runner) -> None:
     _compared(text, runner, "lightning")
