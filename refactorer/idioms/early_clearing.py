@@ -21,7 +21,8 @@ from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 from refactorer.outline.reach import functions_named
 
-_OF_NETWORKS = ("parameters", "named_parameters", "train", "eval", "state_dict")
+_OF_NETWORKS = ("parameters", "named_parameters", "train", "eval")
+_GIVING_BACK = (*_OF_NETWORKS, "to", "cuda", "cpu", "half", "float", "double")
 _CALLED = ("forward", "__call__")
 _GROUPS = "params"
 
@@ -62,8 +63,9 @@ def _run_by(outline: Outline, lines: Sequence[cst.CSTNode]) -> Iterator[cst.CSTN
         if (function.name.value in _CALLED or _is_value(program, function)) and function not in own
         and not own & functions_named(program, walk(function))
     ]  # fmt: skip
-    yield from hidden
-    yield from functions_named(program, walk(*lines, *hidden)) - own
+    lambdas = program.find(cst.Lambda)
+    yield from (*hidden, *lambdas)
+    yield from functions_named(program, walk(*lines, *hidden, *lambdas)) - own
 
 
 def _is_value(program: Program, function: cst.FunctionDef) -> bool:
@@ -80,6 +82,7 @@ class _Search:
         self.others = [call for call in backward_calls(self.program) if call not in outline.site.backwards]
         self.variables: set[Variable] = {*roles.models}
         self.attributes: set[str] = set()
+        self.methods = {function.name.value for function in self.program.find(cst.FunctionDef)}
         for node in self.program.find(cst.Attribute):
             if node.attr.value in _OF_NETWORKS:
                 self._add(node.value)
@@ -113,8 +116,25 @@ class _Search:
         return any(self._hands_network(value) for value in (*made, *given)) or self._is_set_to_network(owner)
 
     def _is_from_elsewhere(self, call: cst.Call) -> bool:
-        """Whether a call is that of a function or a class of another file."""
-        return module_of(self.program, self.program.variables.get(base_of(call.func))) is not None
+        """Whether a call may run code of another file: by its name, or by one that tells nothing."""
+        func, name = call.func, self.program.qualified_name(call.func)
+        if name is not None:
+            return name == "functools.partial" or self._is_imported(func)
+        if isinstance(func, cst.Attribute):
+            return func.attr.value not in self.methods and not self._is_of_library(func.value)
+        known = self.program.definition(self.program.variables.get(func))
+        return not isinstance(known, (cst.FunctionDef, cst.ClassDef))
+
+    def _is_imported(self, func: cst.BaseExpression) -> bool:
+        """Whether another file gives what is called; libraries that are known are none."""
+        return module_of(self.program, self.program.variables.get(base_of(func))) is not None
+
+    def _is_of_library(self, owner: cst.CSTNode) -> bool:
+        """Whether an object is made by a known library, as a summary writer is."""
+        made = [value.func for value in self._made(owner)]
+        return bool(made) and all(
+            self.program.qualified_name(func) is not None and not self._is_imported(func) for func in made
+        )
 
     def _hands_network(self, call: cst.Call) -> bool:
         return any(self._is_network(arg.value) for arg in call.args)
@@ -132,13 +152,19 @@ class _Search:
             return node.attr.value in self.attributes or node.attr.value == "module"
         if isinstance(node, (cst.List, cst.Tuple)):
             return any(self._is_network(element.value) for element in node.elements)
+        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+            return node.func.attr.value in _GIVING_BACK and self._is_network(node.func.value)
+        if isinstance(node, cst.Subscript):
+            return self._is_network(node.value)
         return isinstance(node, cst.Name) and self.outline.variable(node) in self.variables
 
     def _made(self, owner: cst.CSTNode) -> Iterator[cst.Call]:
-        """The calls that an object, or an attribute of this name of any object, is assigned from."""
+        """The calls in what an object, or an attribute of this name of any object, is assigned from."""
+        while isinstance(owner, cst.Subscript):
+            owner = owner.value
         for assign in self.program.find(cst.Assign):
-            if isinstance(assign.value, cst.Call) and any(self._is_same(t.target, owner) for t in assign.targets):
-                yield assign.value
+            if any(self._is_same(found.target, owner) for found in assign.targets):
+                yield from self.program.find(cst.Call, assign.value)
 
     def _is_same(self, first: cst.CSTNode, second: cst.CSTNode) -> bool:
         """Whether two nodes are one variable, or attributes of one name."""

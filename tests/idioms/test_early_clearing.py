@@ -109,6 +109,12 @@ IN_PLACE = {
     "a function that attacks": script(
         "x = both(x, y)\n" + LOSS + ZERO, "def both(x, y):\n    return 0.5 * (x + attack(net, x, y))\n"
     ),
+    "an attack that is chosen": script(
+        "x = chosen(net, x, y)\n" + LOSS + ZERO, "chosen = attack if len(data) else double\n"
+    ),
+    "an attack by its name": script("x = attacks['fast'](net, x, y)\n" + LOSS + ZERO, "attacks = {'fast': attack}\n"),
+    "a lambda": script("x = act(x, y)\n" + LOSS + ZERO, "act = lambda a, b: attack(net, a, b)\n"),
+    "one of several objects": script("x = all_of[0](x, y)\n" + LOSS + ZERO, "all_of = [Attacker(net)]\n"),
     "a new group": script("grow(i)\n" + LOSS + ZERO),
     "a group that grows": script(
         "if epoch and not i: optimizer.param_groups[0]['params'].append(more)\n" + LOSS + ZERO
