@@ -20,6 +20,7 @@ from refactorer.idioms import (
     distributed,
     evaluation,
     handed_back,
+    needless_targets,
     precision,
     progress,
     whole_epoch,
@@ -83,6 +84,8 @@ def convert_site(
         progress.apply(outline)
     if options.applies("N112") and options.applies("N101") and options.target != "lightning":
         precision.apply(outline, undivided)
+    if options.applies("N101"):
+        needless_targets.apply(outline)
     roles = find_roles(outline)
     if undivided is None and options.applies("N101") and options.target != "lightning":
         roles = with_renewed(outline, with_opaque(outline, roles))

@@ -23,6 +23,8 @@ from refactorer.idioms.clearing import (
     says_who_clears,
 )
 from refactorer.idioms.closures import may_be_missing, may_fail_to_step
+from refactorer.idioms.each_branch import with_one_step
+from refactorer.idioms.early_clearing import gives_parameters, leaves_gradients
 from refactorer.idioms.gradients import (
     added_to_elsewhere,
     clips_beside,
@@ -52,6 +54,8 @@ from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Held, Roles
 from refactorer.outline.outline import STEP, ZERO_GRAD, Outline
 from refactorer.outline.refusal import Split
+
+_LEAVES = "code in front of zero_grad may leave gradients, which the Trainer would not clear"
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,8 @@ def apply(outline: Outline, roles: Roles, instead: str | None = None, lean: bool
 def _found(outline: Outline, roles: Roles, lean: bool) -> tuple[Calls, Places] | Obstacle:
     """What `detect` finds, also where the step stands under a condition, and batches are left otherwise."""
     first = found = detect(outline, roles, lean)
-    kept, comments = outline.hooks[STEP], list[cst.EmptyLine]()
-    for open_more in (without_checks, opened) if lean else (without_checks,):
+    kept, cleared, comments = outline.hooks[STEP], outline.cleared, list[cst.EmptyLine]()
+    for open_more in (without_checks, with_one_step, opened) if lean else (without_checks,):
         if not isinstance(found, Obstacle):
             break
         closed = outline.hooks[STEP]
@@ -114,7 +118,7 @@ def _found(outline: Outline, roles: Roles, lean: bool) -> tuple[Calls, Places] |
         if outline.hooks[STEP] != closed:
             found = detect(outline, roles, lean)
     if isinstance(found, Obstacle):
-        outline.hooks[STEP], outline.always = kept, []
+        outline.hooks[STEP], outline.always, outline.cleared = kept, [], cleared
         return found if found.node is outline.site.batch_loop else first
     if comments:
         outline.footers[STEP] = [*comments, *outline.footers.get(STEP, [])]
@@ -129,7 +133,7 @@ def detect(outline: Outline, roles: Roles, lean: bool = True) -> tuple[Calls, Pl
     if outline.accumulates:
         return _detect(outline, roles, lean, in_place=outline.clears_itself)
     found = _detect(outline, roles, lean)
-    if isinstance(found, Obstacle) and lean and not clears_first(outline):
+    if isinstance(found, Obstacle) and lean and (found.reason == _LEAVES or not clears_first(outline)):
         again = _detect(outline, roles, lean, in_place=True)
         return found if isinstance(again, Obstacle) else again
     return found
@@ -150,6 +154,10 @@ def _detect(
         return Obstacle(body[step], "gradients are cleared for batches that do not train, or not at all")
     if outline.always and clips_beside(outline, body[backward:step]):
         return Obstacle(body[step], "gradients of another batch may be clipped")
+    between = [line for hook in outline.hooks if hook != STEP for line in outline.hooks[hook]]
+    other = not renewed.holds_the_same(outline, roles) or gives_parameters(outline, between) is not None
+    if late and len(late) == len(zeros) and other:
+        return Obstacle(body[late[0]], "the optimizer gets other parameters, whose gradients are cleared too late")
     obstacle = _order(outline, body, calls, late)
     if obstacle is not None:
         return obstacle
@@ -161,6 +169,9 @@ def _detect(
         return Obstacle(left[0], "the batch may be left between backward and step") if left else (
             calls, Places(between=middle, behind=tail)
         )  # fmt: skip
+    front = leaves_gradients(outline, roles, _crossed(body, calls, lean))
+    if front is not None:
+        return Obstacle(front, _LEAVES)
     places = find_places(outline, roles, head, middle, tail, calls.loss)
     if not isinstance(places, Obstacle) and any(line not in places.between for line in outline.closing):
         return Obstacle(body[backward], "code around step() would run for other batches than it did")
@@ -182,6 +193,16 @@ def _detect(
     if late and sees_gradients(outline, roles, others):
         return Obstacle(body[late[0]], "code behind step() stays there, and may see that the gradients are cleared")
     return calls, places
+
+
+def _crossed(body: list[cst.CSTNode], calls: Calls, lean: bool) -> list[cst.CSTNode]:
+    """The lines that the clearing of gradients in front of the backward pass moves across.
+
+    The Trainer clears them in front of the step, Lightning alone just in front of `backward()`.
+    """
+    early = [zero for zero in calls.zeros if zero < calls.backward]
+    lines = body[: max(early, default=0)] if lean else body[min(early, default=0) : calls.backward]
+    return [line for line in lines if body.index(line) not in calls.zeros]
 
 
 def _reader(

@@ -7,7 +7,8 @@ import libcst as cst
 from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.outline.held import reflects
+from refactorer.outline.constructed import is_behind_for_good
+from refactorer.outline.held import reflections
 from refactorer.outline.liveness import Liveness
 from refactorer.outline.outline import EPOCH_START, Outline
 from refactorer.outline.reach import functions_named
@@ -61,7 +62,8 @@ def _keeps_its_value(outline: Outline, variable: Variable) -> bool:
 def _stored(outline: Outline, attributes: set[str]) -> bool:
     """Whether an attribute of one of these names may be given another value during the training."""
     program = outline.program
-    if attributes and reflects(program):
+    by_name = (place for place in reflections(program) if not is_behind_for_good(outline, place))
+    if attributes and next(by_name, None) is not None:
         return True
     places = [outline.site.epoch_loop, *outline.consumed]
     named = (node for node in program.find(cst.Attribute) if node.attr.value in attributes)

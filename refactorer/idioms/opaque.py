@@ -13,6 +13,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.accumulation.windows import window_of
 from refactorer.idioms.clearing import lines_for_hook
+from refactorer.idioms.each_branch import steps_in_each_branch
 from refactorer.idioms.shapes import only_call, trains
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.held import held_by, is_known_optimizer
@@ -84,7 +85,7 @@ def _called(outline: Outline, method: str) -> list[Variable | Held]:
 
 
 def _lines(outline: Outline) -> list[cst.CSTNode]:
-    """The lines of the step; those too under conditions for the whole step, or that count batches for the optimizer."""
+    """The lines of the step; those too under conditions for the whole step, or for the optimizer's."""
     found, lines = list[cst.CSTNode](), list(outline.hooks[STEP])
     while lines:
         found += lines
@@ -94,7 +95,8 @@ def _lines(outline: Outline) -> list[cst.CSTNode]:
 
 
 def _is_around(outline: Outline, line: cst.If) -> bool:
-    return trains(outline, line.body) or window_of(outline, line.test) is not None
+    counts = window_of(outline, line.test) is not None
+    return trains(outline, line.body) or counts or steps_in_each_branch(line)
 
 
 def _is_of_driver(outline: Outline, variable: Variable) -> bool:

@@ -9,25 +9,14 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from refactorer.analysis.scopes import Variable
-from refactorer.analysis.walk import walk
+from refactorer.idioms.asked_again import stays
 from refactorer.idioms.closures import may_fail_to_step
-from refactorer.idioms.fixed import fixed
 from refactorer.idioms.shapes import negated, trains
-from refactorer.idioms.shared_settings import computes
 from refactorer.outline.blocks import block_lines, separated
-from refactorer.outline.comments import footer_of, with_comments
+from refactorer.outline.comments import behind_header, footer_of, with_comments
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, Outline
-from refactorer.outline.reach import bound_by_functions
-
-_ASKING = (
-    cst.Name, cst.Attribute, cst.BaseNumber, cst.Comparison, cst.BooleanOperation, cst.UnaryOperation,
-    cst.BinaryOperation,
-)  # fmt: skip
-_COUNTING = ("builtins.range", "builtins.len", "builtins.int")
-_OPERATORS = {f"__{name}__" for name in ("bool", "len", "eq", "ne", "lt", "le", "gt", "ge", "add", "sub", "mul", "mod")}
 
 
 def without_checks(outline: Outline, roles: Roles) -> tuple[list[cst.CSTNode], list[cst.EmptyLine]]:
@@ -40,7 +29,7 @@ def without_checks(outline: Outline, roles: Roles) -> tuple[list[cst.CSTNode], l
     for line in outline.hooks[STEP]:
         if known and isinstance(line, cst.If) and line.orelse is None and _asks_for(outline, roles, line.test):
             first, *others = separated(block_lines(line.body))
-            above = [*waiting, *line.leading_lines, *_behind_header(line)]
+            above = [*waiting, *line.leading_lines, *behind_header(line)]
             body += [with_comments(first, above) if above else first, *others]
             waiting = footer_of(line)
         else:
@@ -56,12 +45,6 @@ def _asks_for(outline: Outline, roles: Roles, test: cst.BaseExpression) -> bool:
         no = isinstance(other.comparator, cst.Name) and other.comparator.value == "None"
         return no and isinstance(other.operator, (cst.IsNot, cst.NotEqual)) and _asks_for(outline, roles, test.left)
     return isinstance(test, cst.Name) and outline.variable(test) is roles.optimizer
-
-
-def _behind_header(line: cst.If) -> list[cst.EmptyLine]:
-    """The comment behind `if ...:`; that of a block on the same line stays behind its last statement."""
-    comment = line.body.header.comment if isinstance(line.body, cst.IndentedBlock) else None
-    return [cst.EmptyLine(comment=comment)] if comment is not None else []
 
 
 @dataclass(frozen=True)
@@ -103,7 +86,7 @@ def _open(outline: Outline, lines: list[cst.CSTNode]) -> _Opened | None:
         return _Opened([*head, _left_otherwise(line), *inner.body], [], comments)
     if outline.accumulates or loop_jumps([*head, line]) or returns([*head, line]):
         return None
-    if inner.always and not _stays(outline, line.test, [*block, *tail]):
+    if inner.always and not stays(outline, line.test, [*block, *tail]):
         return None
     again: list[cst.CSTNode] = []
     if inner.always:
@@ -111,45 +94,6 @@ def _open(outline: Outline, lines: list[cst.CSTNode]) -> _Opened | None:
     always = [*again, *tail]
     always[:1] = [with_comments(always[0], comments) if comments else always[0]]
     return _Opened([*head, _left_otherwise(line), *inner.body], always, [])
-
-
-def _stays(outline: Outline, test: cst.BaseExpression, lines: list[cst.CSTNode]) -> bool:
-    """Whether a condition that is asked again behind some lines gives the same, and nobody notices."""
-    program = outline.program
-    if any(function.name.value in _OPERATORS for function in program.find(cst.FunctionDef)):
-        return False
-    for part in walk(test):
-        if isinstance(part, cst.Attribute) and not _is_fixed(outline, part):
-            return False
-        if isinstance(part, (cst.BaseExpression, cst.BaseSlice)) and not isinstance(part, _ASKING):
-            return False
-    asked = {variable for _, variable in outline.uses(test)}
-    bound = {variable for node, variable in outline.uses(*lines) if outline.is_write(node)}
-    names = [used for node, used in outline.uses(test) if not isinstance(program.parent[node], cst.Attribute)]
-    return all(_is_number(outline, used) for used in names) and not asked & (bound | bound_by_functions(outline))
-
-
-def _is_fixed(outline: Outline, setting: cst.Attribute) -> bool:
-    """Whether an attribute is only looked up, and neither set during the training nor changed by its own methods."""
-    program, name = outline.program, setting.attr.value
-    inner = (node.value for node in program.find(cst.Attribute))
-    changed = any(isinstance(node, cst.Attribute) and node.attr.value == name for node in inner)
-    return not changed and not computes(program, name) and fixed(outline, setting) is not None
-
-
-def _is_number(outline: Outline, variable: Variable) -> bool:
-    """Whether a variable counts: it is the number of the batch, goes through a range, or is set to numbers."""
-    program = outline.program
-    for seen in variable.writes:
-        around, value = program.parent.get(seen.node), program.bound_to(seen.node)
-        if isinstance(around, cst.For):
-            value = around.iter
-        elif isinstance(around, cst.AugAssign):
-            value = around.value
-        counts = isinstance(value, cst.Call) and program.qualified_name(value.func) in _COUNTING
-        if not (counts or isinstance(value, cst.BaseNumber) or variable is outline.variable(outline.train.index)):
-            return False
-    return True
 
 
 def _left_otherwise(line: cst.If) -> cst.If:

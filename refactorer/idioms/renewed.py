@@ -12,8 +12,9 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.emit.edits import Edit
-from refactorer.idioms.shapes import only_call
+from refactorer.idioms.shapes import method_name, only_call
 from refactorer.outline.blocks import block_lines
+from refactorer.outline.control import may_reach_end
 from refactorer.outline.optimizers import Roles, is_surely_bound, models_of
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, STEP, Outline
 from refactorer.outline.reach import bound_by_functions
@@ -64,10 +65,21 @@ def is_made_in_front(outline: Outline, roles: Roles) -> bool:
     return any(_is_in_front(outline, seen) for seen in roles.renewed.writes)
 
 
+def holds_the_same(outline: Outline, roles: Roles) -> bool:
+    """Whether each optimizer is made of `model.parameters()`, of one model.
+
+    Where they are not, gradients may be left that a `zero_grad()` behind the step of the next one clears too late.
+    """
+    values = [outline.program.bound_to(seen.node) for seen in roles.renewed.writes] if roles.renewed is not None else []
+    given = [value.args[0].value for value in values if isinstance(value, cst.Call) and value.args]
+    plain = all(isinstance(made, cst.Call) and method_name(made) == "parameters" and not made.args for made in given)
+    return plain and len(given) == len(values) and all(made.deep_equals(given[0]) for made in given)
+
+
 def _may_be_missing(outline: Outline, roles: Roles) -> bool:
     """Whether the first epoch may begin its batches without an optimizer."""
     assert roles.renewed is not None
-    anew = any(_makes(outline, line, roles.renewed) for line in outline.hooks.get(EPOCH_START, []))
+    anew = _surely_makes(outline, outline.hooks.get(EPOCH_START, []), roles.renewed)
     return not anew and not is_surely_bound(outline, roles.renewed)
 
 
@@ -99,7 +111,7 @@ def _is_renewed(outline: Outline, variable: Variable) -> bool:
     if not inside or not all(_is_in_front(outline, seen) for seen in outside):
         return False
     start = outline.hooks.get(EPOCH_START, [])
-    return variable.owner is outline.site.driver or any(_makes(outline, line, variable) for line in start)
+    return variable.owner is outline.site.driver or _surely_makes(outline, start, variable)
 
 
 def _is_in_front(outline: Outline, seen: Occurrence) -> bool:
@@ -129,6 +141,20 @@ def _makes(outline: Outline, line: cst.CSTNode, variable: Variable) -> bool:
     small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
     plain = isinstance(small, cst.Assign) and len(small.targets) == 1
     return plain and line in outline.program.order and outline.variable(small.targets[0].target) is variable  # type: ignore[union-attr]
+
+
+def _surely_makes(outline: Outline, lines: list[cst.CSTNode], variable: Variable) -> bool:
+    """Whether one of some lines makes one before the code behind them runs, in whichever branch."""
+    return any(_makes(outline, line, variable) or _each_branch_makes(outline, line, variable) for line in lines)
+
+
+def _each_branch_makes(outline: Outline, line: cst.CSTNode, variable: Variable) -> bool:
+    if not isinstance(line, (cst.If, cst.Else)):
+        return False
+    if may_reach_end(line.body) and not _surely_makes(outline, block_lines(line.body), variable):
+        return False
+    other = line.orelse if isinstance(line, cst.If) else None
+    return isinstance(line, cst.Else) or (other is not None and _each_branch_makes(outline, other, variable))
 
 
 def _other_uses(outline: Outline, variable: Variable) -> bool:

@@ -48,6 +48,12 @@ def footer_of(node: cst.CSTNode) -> list[cst.EmptyLine]:
     return [cst.EmptyLine(indent=line.comment is not None, comment=line.comment) for line in lines]
 
 
+def behind_header(line: cst.If) -> list[cst.EmptyLine]:
+    """The comment behind `if ...:`; that of a block on the same line stays behind its last statement."""
+    comment = line.body.header.comment if isinstance(line.body, cst.IndentedBlock) else None
+    return [cst.EmptyLine(comment=comment)] if comment is not None else []
+
+
 def with_comments(node: cst.CSTNode, comments: Iterable[cst.EmptyLine]) -> cst.CSTNode:
     """A statement with more comments above its own."""
     return node.with_changes(leading_lines=[*comments, *getattr(node, "leading_lines", ())])

@@ -44,6 +44,13 @@ def is_beside_training(outline: Outline, place: cst.CSTNode) -> bool:
     return same and not program.contains(loop, place)
 
 
+def is_behind_for_good(outline: Outline, place: cst.CSTNode) -> bool:
+    """Whether a place runs behind the training, which nothing begins once more."""
+    program, loop = outline.program, outline.site.epoch_loop
+    again = any(isinstance(outer, (cst.For, cst.While, cst.FunctionDef)) for outer in program.ancestors(loop))
+    return is_beside_training(outline, place) and program.order[place] > program.order[loop] and not again
+
+
 def _is_own_line(program: Program, function: cst.FunctionDef | None, place: cst.CSTNode) -> bool:
     return function is not None and program.parent[program.statement(place)] is function.body
 

@@ -15,6 +15,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.anchors import Loop, loops_around, uses_of
 from refactorer.outline.arguments import CONSTANTS, arguments
+from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of
 from refactorer.outline.control import returns
 from refactorer.outline.headers import seen_in_header
@@ -99,7 +100,7 @@ def enter(
         else:
             target = cst.AssignTarget(parameter.name)
             prelude.append(cst.SimpleStatementLine([cst.Assign([target], _on_its_own(value))]))
-    body: list[Any] = list(function.body.body if lines is None else lines)
+    body: list[Any] = block_lines(function.body) if lines is None else list(lines)
     returned: cst.BaseExpression | None = None
     closing: list[cst.EmptyLine] = []
     left = returns(body)

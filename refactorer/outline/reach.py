@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.analysis.scopes import Variable
+from refactorer.analysis.scopes import Scope, Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.anchors import loops_around, uses_of
 from refactorer.outline.classes import class_of_method, methods_of
@@ -79,16 +79,26 @@ def bound_by_functions(outline: Outline) -> set[Variable]:
     reached = functions_run(outline)
     parts = (outline.site.epoch_loop, *outline.consumed, *reached)
     called = {node.attr.value for part in parts for node in program.find(cst.Attribute, part)}
-    found: set[Variable | None] = set()
+    found: set[Variable] = set()
     for scope in shared:
         around = (scope.node, *program.ancestors(scope.node))
         methods = (n for n in around if isinstance(n, cst.FunctionDef) and class_of_method(program, n) is not None)
         if any(node in reached for node in around) or any(method.name.value in called for method in methods):
-            found |= {scope.lookup(name) for name in (*scope.declared_global, *scope.declared_nonlocal)}
+            found |= _bound_in(program, scope, (*scope.declared_global, *scope.declared_nonlocal))
     for scope in shared:
         if scope.declared_nonlocal and not _runs_where_called(outline, scope.node):
-            found |= {scope.lookup(name) for name in scope.declared_nonlocal}
-    return {variable for variable in found if variable is not None}
+            found |= _bound_in(program, scope, scope.declared_nonlocal)
+    return found
+
+
+def _bound_in(program: Program, scope: Scope, names: Iterable[str]) -> set[Variable]:
+    """The variables of these names that code of a scope binds: a declaration alone binds nothing."""
+    declared = (scope.lookup(name) for name in names)
+    return {
+        variable for variable in declared
+        if variable is not None
+        and any(seen.order >= 0 and program.contains(scope.node, seen.node) for seen in variable.writes)
+    }  # fmt: skip
 
 
 def _runs_where_called(outline: Outline, node: cst.CSTNode | None, seen: frozenset[cst.CSTNode] = frozenset()) -> bool:

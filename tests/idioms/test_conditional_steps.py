@@ -11,6 +11,7 @@ from refactorer.result import Converted
 from tests.fixtures_harness import Runner, first_difference
 
 SCRIPT = """
+import operator
 from types import SimpleNamespace
 import torch
 from torch import nn
@@ -22,6 +23,7 @@ net = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.3), nn.Linear(8, 2))
 optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
 scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 3, 0.5)
 limits = SimpleNamespace(first=0)
+still = operator.methodcaller("eval")
 seen = []
 for epoch in range(2):
     for i, (x, y) in enumerate(data):
@@ -87,6 +89,10 @@ MANUAL = {
         "i >= limits.first", under("i != 2", LOSS, STEP, how + "\n"), BEHIND) + under("i == 2", "limits.first = 0\n")
        for how in ("vars(limits).update(first=9)", "limits.__dict__['first'] = 9", "setattr(limits, 'first', 9)",
                    "limits.first, _ = 9, 0", "for limits.first in (8, 9): pass")},
+    "an object that changes itself": under("net.training", under("i != 2", LOSS, STEP, "net.eval()\n"), BEHIND)
+    + "net.train()\n",
+    "an object that others change": under("net.training", under("i != 2", LOSS, STEP, "still(net)\n"), BEHIND)
+    + "net.train()\n",
     "gradients that are seen": under("i != 1", LOSS, STEP) + "print(net[0].bias.grad is None)\n",
     "gradients of other batches are clipped": under("i != 1", LOSS, STEP)
     + "print(nn.utils.clip_grad_norm_(net.parameters(), 9.0))\n",

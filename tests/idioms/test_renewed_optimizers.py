@@ -63,6 +63,12 @@ def script(**parts: str) -> str:
     return SCRIPT.format(**{name: parts.get(name, "pass") for name in names})
 
 
+def cleared_behind(first: str) -> str:
+    """A script that makes an optimizer for each epoch, and clears the gradients behind each step."""
+    cleared = script(first=first).replace("        optimizer.zero_grad()\n", "")
+    return cleared.replace("        optimizer.step()\n", "        optimizer.step()\n        optimizer.zero_grad()\n")
+
+
 AUTOMATIC = {
     "for every epoch": script(first=NEW),
     "for some epochs": script(first=f"if epoch in (0, 2):\n        {NEW}"),
@@ -74,16 +80,27 @@ AUTOMATIC = {
     "with its own scheduler": script(
         first=NEW + "\n    scheduler = optim.lr_scheduler.StepLR(optimizer, 2, 0.5)", behind="scheduler.step()"),
     "left batches": script(first=NEW, behind="if i == 1: break"),
+    "cleared behind the step": cleared_behind(NEW),
+    "in each branch of a function": ENTERED.format(
+        made="if epoch < 2:\n        opt = optim.Adam(model.parameters(), lr=0.01)\n    elif epoch == 7:\n"
+        "        raise ValueError(epoch)\n    else:\n        opt = optim.SGD(model.parameters(), lr=0.1)"
+    ),
     "in the function of the epoch": ENTERED.format(made="opt = optim.Adam(model.parameters(), lr=0.01)"),
 }  # fmt: skip
 MISSING = script(first=f"if epoch:\n        {NEW}")
 MANUAL = {
+    "of other parameters, cleared behind the step": cleared_behind(
+        f"{NEW}\n    if epoch % 2: optimizer = optim.SGD(net[2].parameters(), lr=0.1)"
+    ),
     "in the step": script(front=FRONT, behind=f"if i == 1: {NEW}"),
     "in a function": script(front=f"{FRONT}\ndef renew():\n    global optimizer\n    {FRONT}", last="renew()"),
     "in a loop": script(first=f"for _ in range(2): {NEW}"),
     "not by a class of torch": script(front="def make(): return " + FRONT[12:], first="optimizer = make()"),
     "one that needs a closure": script(first="optimizer = optim.LBFGS(net.parameters())"),
     "kept from before": script(front=FRONT, first=f"old = optimizer\n    {NEW}\n    optimizer = old"),
+    "in one branch of a function": ENTERED.format(
+        made="if epoch < 5: opt = optim.Adam(model.parameters(), lr=0.01)\n    else: print(epoch)"
+    ),
     "under a condition of the function": ENTERED.format(made="if epoch < 5: opt = optim.Adam(model.parameters())"),
 }
 
@@ -104,8 +121,10 @@ def test_one_that_comes_too_late_ends_both(runner: Runner) -> None:
 
 
 @pytest.mark.parametrize("text", MANUAL.values(), ids=MANUAL)
-def test_the_script_steps_it(text: str) -> None:
-    assert "automatic_optimization = False" in converted(text)
+def test_the_script_steps_it(text: str, runner: Runner) -> None:
+    after = converted(text)
+    assert "automatic_optimization = False" in after
+    assert first_difference(runner.run(text), runner.run(after)) is None
 
 
 def test_a_name_that_nobody_else_needs_goes() -> None:

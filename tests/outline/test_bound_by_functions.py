@@ -65,6 +65,16 @@ def test_what_functions_bind_in_front_of_the_training_is_handed_to_the_module(ru
     assert "self.net(x)" in after and "automatic_optimization = False" not in after
 
 
+BINDING = ("", "net, made = net, 1", "for net in [net]: pass", "[net := net for _ in data]")
+
+
+@pytest.mark.parametrize("line", BINDING)
+def test_a_declaration_alone_binds_nothing(line: str, runner: Runner) -> None:
+    slower = f"def slower():\n    global net, optimizer\n    optimizer.param_groups[0]['lr'] *= 0.5\n    {line}\n"
+    after = _compared(HEAD + slower + LOOP.replace("FIRST", "slower()"), runner)
+    assert ("self.net(x)" in after) is not bool(line) and "automatic_optimization = False" not in after
+
+
 def _compared(text: str, runner: Runner) -> str:
     result = convert_text(text)
     assert isinstance(result, Converted), result.diagnostics

@@ -1,0 +1,159 @@
+"""Code in front of `zero_grad()` that leaves gradients: the script clears them itself, where it does."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from refactorer.converter import convert_text
+from refactorer.options import Options
+from refactorer.result import Converted
+from tests.fixtures_harness import Runner, first_difference
+
+ATTACKS = """
+from torch import nn
+
+def attack(net, x, y):
+    x = x.clone().requires_grad_(True)
+    nn.functional.mse_loss(net(x), y).backward()
+    return (x + 0.1 * x.grad.sign()).detach()
+
+class Attacker:
+    def __init__(self, net):
+        self.net = net
+    def __call__(self, x, y):
+        return attack(self.net, x, y)
+    def tell(self, net):
+        self.net = net
+    def perturb(self, x, y):
+        return attack(self.net, x, y)
+
+def double(x):
+    return 2 * x
+"""
+SCRIPT = """
+import torch
+from torch import nn, optim
+from torch.utils.data import DataLoader, TensorDataset
+from attacks import Attacker, attack, double
+
+torch.manual_seed(0)
+data = DataLoader(TensorDataset(torch.randn(9, 4), torch.randn(9, 2)), batch_size=3, shuffle=True)
+net = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.3), nn.Linear(8, 2))
+more = nn.Parameter(torch.ones(2))
+FRONT
+optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+
+def grow(i):
+    if len(optimizer.param_groups) == 1 and i == 2:
+        optimizer.add_param_group({"params": [more]})
+
+for epoch in range(2):
+    for i, (x, y) in enumerate(data):
+BODY
+        loss.backward()
+        optimizer.step()
+    print(epoch, loss.item(), torch.rand(1).item())
+print(more, sum(p.sum().item() for p in net.parameters()))
+"""
+ZERO = "optimizer.zero_grad()\n"
+LOSS = "loss = nn.functional.mse_loss(net(x), y) + more.sum()\n"
+ODD = """
+class Odd(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 2)
+
+    def forward(self, x):
+        torch.autograd.backward(self.layer(x).sum())
+        return self.layer(x)
+
+net = Odd()
+"""
+PROBING = """
+def probe(model, x):
+    model(x).sum().backward()
+
+class Criterion:
+    def __call__(self, out, y):
+        probe(net, torch.ones(2, 4))
+        return nn.functional.mse_loss(out, y)
+
+criterion, acts = Criterion(), [probe]
+"""
+
+
+def script(body: str, front: str = "") -> str:
+    return SCRIPT.replace("FRONT", front).replace("BODY", textwrap.indent(body.rstrip(), " " * 8))
+
+
+AUTOMATIC = {
+    "an attack behind it": script(ZERO + "x = attack(net, x, y)\n" + LOSS),
+    "functions that have no model": script("x = double(x)\n" + LOSS + ZERO),
+    "the model": script("out = net(x)\nprint(out.mean().item())\n" + LOSS + ZERO),
+    "groups that are looked at": script("print(len(optimizer.param_groups[0]['params']))\n" + LOSS + ZERO),
+}
+IN_PLACE = {
+    "an attack": script("x = attack(net, x, y)\n" + LOSS + ZERO),
+    "an attack and other lines": script("x = attack(net, x, y)\n" + ZERO + LOSS),
+    "an attack under a condition": script("if i:\n    x = attack(net, x, y)\n" + LOSS + ZERO),
+    "an object that has the model": script("x = adversary(x, y)\n" + LOSS + ZERO, "adversary = Attacker(net)\n"),
+    "its method": script("x = adversary.perturb(x, y)\n" + LOSS + ZERO, "adversary = Attacker(net)\n"),
+    "an object that is told the model": script(
+        "x = adversary.perturb(x, y)\n" + LOSS + ZERO, "adversary = Attacker(None)\nadversary.tell(net)\n"
+    ),
+    "an object whose model is set": script(
+        "x = adversary.perturb(x, y)\n" + LOSS + ZERO, "adversary = Attacker(None)\nadversary.net = net\n"
+    ),
+    "a function that attacks": script(
+        "x = both(x, y)\n" + LOSS + ZERO, "def both(x, y):\n    return 0.5 * (x + attack(net, x, y))\n"
+    ),
+    "an attack that is chosen": script(
+        "x = chosen(net, x, y)\n" + LOSS + ZERO, "chosen = attack if len(data) else double\n"
+    ),
+    "an attack by its name": script("x = attacks['fast'](net, x, y)\n" + LOSS + ZERO, "attacks = {'fast': attack}\n"),
+    "a lambda": script("x = act(x, y)\n" + LOSS + ZERO, "act = lambda a, b: attack(net, a, b)\n"),
+    "one of several objects": script("x = all_of[0](x, y)\n" + LOSS + ZERO, "all_of = [Attacker(net)]\n"),
+    "a new group": script("grow(i)\n" + LOSS + ZERO),
+    "a group that grows": script(
+        "if epoch and not i: optimizer.param_groups[0]['params'].append(more)\n" + LOSS + ZERO
+    ),
+    "a forward pass with a backward pass": script(LOSS + ZERO, ODD),
+    "a loss with a backward pass": script("loss = criterion(net(x), y)\n" + ZERO, PROBING),
+    "a list of functions": script("for act in acts: act(net, x)\n" + LOSS + ZERO, PROBING),
+}
+
+
+@pytest.mark.parametrize("text", AUTOMATIC.values(), ids=AUTOMATIC)
+def test_the_trainer_clears_gradients(text: str, runner: Runner) -> None:
+    after = _compared(text, runner)
+    assert "automatic_optimization = False" not in after and "zero_grad" not in after
+
+
+@pytest.mark.parametrize("text", IN_PLACE.values(), ids=IN_PLACE)
+def test_the_script_clears_gradients(text: str, runner: Runner) -> None:
+    assert '"""The script clears the gradients itself."""' in _compared(text, runner)
+
+
+@pytest.mark.parametrize("line", ["grow(2)", "optimizer.param_groups[0]['params'] += [more]"])
+def test_new_parameters_keep_the_gradients_that_they_have(line: str, runner: Runner) -> None:
+    step, first = "        optimizer.step()\n", f"    if epoch:\n        {line}\n"
+    late = script(LOSS).replace(step, step + "        optimizer.zero_grad()\n")
+    text = late.replace("    for i, (x, y)", f"{first}    for i, (x, y)")
+    _compared(text, runner)
+
+
+@pytest.mark.parametrize("text", [AUTOMATIC["an attack behind it"], IN_PLACE["an attack"]], ids=["behind", "in front"])
+def test_lightning_alone_clears_them_later(text: str, runner: Runner) -> None:
+    _compared(text, runner, "lightning")
+
+
+def _compared(text: str, runner: Runner, target: str = "runtime") -> str:
+    result = convert_text(text, options=Options(target=target))
+    assert isinstance(result, Converted), result.diagnostics
+    beside = {"attacks.py": ATTACKS}
+    before = runner.run(text, beside=beside)
+    assert not before.status, before.error
+    assert first_difference(before, runner.run(result.after, beside=beside)) is None
+    return result.after
