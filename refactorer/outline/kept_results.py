@@ -58,8 +58,8 @@ class _Steps:
     def _read_behind(self) -> set[Variable]:
         """Variables that the lines behind the steps may read as they find them."""
         flow = flow_of(self.program, self.behind)
-        bound = self._seen(flow.sure) - self._seen(flow.early)
-        return {variable for _, variable in self.outline.uses(*self.behind)} - bound
+        own = self._seen(flow.may) - self._seen(flow.early)
+        return {variable for _, variable in self.outline.uses(*self.behind)} - own
 
     def _read_in_driver(self) -> set[Variable]:
         """Variables that the script reads outside the training: behind it, or in other functions."""
