@@ -12,6 +12,8 @@ from __future__ import annotations
 import dis
 import inspect
 from collections.abc import Iterator
+from functools import cache
+from itertools import takewhile
 from types import CodeType
 from typing import Any
 
@@ -23,34 +25,32 @@ _STAGES = ("train", "training", "validation", "test", "predict")
 
 def divides_data(module: Any, stage: str) -> bool:
     """Whether an evaluation of `module` is divided; `stage` is "validation" or "test"."""
-    if not isinstance(module, Module):
-        return True
-    return any(_shares(code) for kind in _own_classes(module) for code in _codes(kind, stage))
+    kind: Any = type(module)
+    return not isinstance(module, Module) or _shares_results(kind, stage)
 
 
-def _own_classes(module: Module) -> Iterator[type]:
-    """The classes of a module below the runtime's own."""
-    for kind in type(module).__mro__:
-        if kind is Module:
-            return
-        yield kind
-
-
-def _codes(kind: type, stage: str) -> Iterator[CodeType]:
-    """The code of a class, but for the hooks of other stages."""
+@cache
+def _shares_results(kind: Any, stage: str) -> bool:
+    """Whether the code of a class of modules, but for the hooks of other stages, shares what it finds."""
     others = tuple(f"{prefix}{other}_" for other in _STAGES if other != stage for prefix in ("", "on_"))
-    for name, member in vars(kind).items():
-        code = getattr(inspect.unwrap(member), "__code__", None) if callable(member) else None
-        if code is not None and not name.startswith(others):
-            yield code
+    own = takewhile(lambda one: one is not Module, kind.__mro__)
+    members = ((name, member) for one in own for name, member in vars(one).items())
+    return any(_shares(code) for name, member in members if not name.startswith(others) for code in _codes(member))
 
 
-def _shares(code: CodeType) -> bool:
-    """Whether code asks the object that it is a method of to share something with the other processes."""
-    own = code.co_varnames[:1]
+def _codes(member: Any) -> Iterator[CodeType]:
+    """The code of a method, without its decorators."""
+    code = getattr(inspect.unwrap(member), "__code__", None) if callable(member) else None
+    if isinstance(code, CodeType):
+        yield code
+
+
+def _shares(code: CodeType, own: str = "") -> bool:
+    """Whether code asks its own object, `self`, to share something with the other processes."""
+    own = own or next(iter(code.co_varnames), "")
     before: Any = None
     for instruction in dis.get_instructions(code):
-        if instruction.argval in _SHARING and before in own and instruction.opname.startswith("LOAD_"):
+        if instruction.argval in _SHARING and before == own and instruction.opname.startswith("LOAD_"):
             return True
         before = instruction.argval
-    return False
+    return any(_shares(inner, own) for inner in code.co_consts if isinstance(inner, CodeType))

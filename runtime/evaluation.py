@@ -96,7 +96,8 @@ class EvaluationLoop(_EvaluationLoop):
         if self._steps_aside(loader, step):
             self._combined_loader = None
             return self._setup_lightnings()
-        whole = self.alone or not divides_data(self.trainer.lightning_module, step.removesuffix("_step"))
+        stage = step.removesuffix("_step")
+        whole = self.alone or (self.trainer.world_size > 1 and not divides_data(self.trainer.lightning_module, stage))
         self._combined_loader = sharing.for_evaluation(self.trainer, loader, whole)
 
     def _setup_lightnings(self) -> None:
