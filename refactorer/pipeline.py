@@ -35,12 +35,13 @@ from refactorer.lightning.leaving import require_whole_epochs
 from refactorer.lightning.plan import Plan
 from refactorer.options import Options
 from refactorer.outline.accumulators import accumulators
-from refactorer.outline.batches import is_round
+from refactorer.outline.batches import BatchSource, is_round
 from refactorer.outline.build import build
 from refactorer.outline.epochs import epochs_of
 from refactorer.outline.held import find_holdings
 from refactorer.outline.helpers import enter_helpers
 from refactorer.outline.homes import Homes
+from refactorer.outline.kept_results import keeps_more
 from refactorer.outline.methods import make_methods
 from refactorer.outline.optimizers import Roles, find_roles, is_asked_for_parameters, is_surely_bound
 from refactorer.outline.outline import (
@@ -213,13 +214,13 @@ def _reduce_sums(outline: Outline) -> None:
     together = outline.evaluation if not outline.validates_alone else None
     for source, stage in ((together, VALIDATION), (outline.test, TEST)):
         if source is not None and not is_round(source.loop):
-            _reduce_sums_of(outline, stage)
+            _reduce_sums_of(outline, source, stage)
 
 
-def _reduce_sums_of(outline: Outline, stage: Stage) -> None:
+def _reduce_sums_of(outline: Outline, source: BatchSource, stage: Stage) -> None:
     sums = accumulators(outline, outline.hooks[stage.start], outline.hooks[stage.step])
-    if not sums:
-        return
+    if not sums or keeps_more(outline, source, (stage.start, stage.step, stage.end), sums):
+        return  # each process evaluates all of the data
     reads = [cst.Arg(outline.new_name(v)) for v in sums]
     writes = [outline.new_name(v, "write") for v in sums]
     target = writes[0] if len(writes) == 1 else cst.Tuple([cst.Element(n) for n in writes], lpar=[], rpar=[])

@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from runtime import hooks, reasons, sharing
 from runtime.data import Passed, limit_of, request, transfer_function, whole
+from runtime.divided import divides_data
 from runtime.logged import Readings, shortcuts
 from runtime.module import Module
 from runtime.steps import forward_function
@@ -95,7 +96,9 @@ class EvaluationLoop(_EvaluationLoop):
         if self._steps_aside(loader, step):
             self._combined_loader = None
             return self._setup_lightnings()
-        self._combined_loader = sharing.for_evaluation(self.trainer, loader, self.alone)
+        stage = step.removesuffix("_step")
+        whole = self.alone or (self.trainer.world_size > 1 and not divides_data(self.trainer.lightning_module, stage))
+        self._combined_loader = sharing.for_evaluation(self.trainer, loader, whole)
 
     def _setup_lightnings(self) -> None:
         if self.alone:

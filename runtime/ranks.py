@@ -21,7 +21,33 @@ def sums(values: tuple[Any, ...], strategy: Strategy | None) -> tuple[Any, ...]:
     """
     if _world_size(strategy) == 1 or is_joined(strategy):
         return values
-    return tuple(_sum(value, strategy) for value in values)
+    return tuple(_sum(value, strategy) for value in _alike(values))
+
+
+def _alike(values: tuple[Any, ...]) -> list[Any]:
+    """The values as other processes have them: without a batch, a sum is still the plain 0 that it began with."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return list(values)
+    own = [_form(value) for value in values]
+    everywhere: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(everywhere, own)
+    return [_in_form(value, max(forms, key=_rank)) for value, *forms in zip(values, *everywhere)]
+
+
+def _form(value: Any) -> type | tuple[torch.Size, torch.dtype]:
+    if isinstance(value, Tensor):
+        return value.shape, value.dtype
+    return int if isinstance(value, numbers.Integral) else float
+
+
+def _rank(form: type | tuple[torch.Size, torch.dtype]) -> int:
+    return (int, float).index(form) if isinstance(form, type) else 2
+
+
+def _in_form(value: Any, form: type | tuple[torch.Size, torch.dtype]) -> Any:
+    if isinstance(value, Tensor) or not isinstance(value, numbers.Real):
+        return value
+    return form(value) if isinstance(form, type) else torch.full(form[0], float(value), dtype=form[1])
 
 
 def _world_size(strategy: Strategy | None) -> int:

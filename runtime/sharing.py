@@ -6,8 +6,9 @@ process would see them, beginning with the ``r``-th, so that the ``k``-th batche
 the script's own generator in every process, and the first process's is used by all. The parts are equally long: the
 first samples are repeated, or, where the loader drops its last batch, the last ones are left out.
 
-Evaluation data are divided by batches: every batch is seen by exactly one process and is the one that a single process
-would see, so that sums over all processes are exact, whether a script adds up samples or means of batches.
+Evaluation data are divided by batches, where the module adds up what the processes find (:mod:`runtime.divided`): every
+batch is seen by exactly one process and is the one that a single process would see, so that sums over all processes are
+exact, whether a script adds up samples or means of batches. Elsewhere every process evaluates all of the data.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from torch.utils.data import BatchSampler, DataLoader, DistributedSampler, Seque
 
 from runtime.bars import around, loader_in
 from runtime.data import Passed, combines
+from runtime.divided import divides_data
 
 
 class Agreed:
@@ -84,9 +86,13 @@ class ScriptsData(_DataConnector):
         loader = loader_in(dataloader)
         if mode == RunningStage.PREDICTING or not isinstance(loader, DataLoader) or not _divides(self.trainer):
             return super()._prepare_dataloader(dataloader, shuffle, mode)
-        if not self._requires_distributed_sampler(loader):
+        if not self._requires_distributed_sampler(loader) or self._is_evaluated_whole(mode):
             return dataloader
         return around(dataloader, divide_samples(self.trainer, loader))
+
+    def _is_evaluated_whole(self, mode: RunningStage) -> bool:
+        stage = "test" if mode == RunningStage.TESTING else "validation"
+        return mode.evaluating and not divides_data(self.trainer.lightning_module, stage)
 
 
 def for_training(trainer: Any, loader: Any) -> Passed:
@@ -104,14 +110,14 @@ def for_training(trainer: Any, loader: Any) -> Passed:
     return Passed(loader, loader)
 
 
-def for_evaluation(trainer: Any, loader: Any, alone: bool = False) -> Passed:
+def for_evaluation(trainer: Any, loader: Any, whole: bool = False) -> Passed:
     """Return this process's part of the evaluation data; the script still sees its own, whole object.
 
     Args:
-        alone: The other processes do not evaluate: this one's part is all of it.
+        whole: This process's part is all of it: the others do not evaluate, or do the same.
     """
     own = loader_in(loader)
-    if alone or not _divides(trainer) or (isinstance(own, DataLoader) and isinstance(own.sampler, DistributedSampler)):
+    if whole or not _divides(trainer) or (isinstance(own, DataLoader) and isinstance(own.sampler, DistributedSampler)):
         return Passed(loader, trainer.strategy.process_dataloader(loader))
     rank, world = _place(trainer)
     # the other strategies communicate in every forward pass and would wait for the process with fewer batches

@@ -17,7 +17,7 @@ from refactorer.outline.comments import comments_of, with_comments
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import EPOCHS, TEST_HOOKS, TRAIN_DATA, VALIDATION_DATA, Outline
+from refactorer.outline.outline import EPOCHS, TEST_DATA, TEST_HOOKS, TRAIN_DATA, VALIDATION_DATA, Outline
 from refactorer.outline.returning import return_behind
 
 
@@ -107,8 +107,8 @@ def _test_lines(outline: Outline, names: Names, fetched: list[cst.CSTNode]) -> d
     if line is None or source is None or source.iterable is None:
         return {}
     test = cst.Attribute(cst.Name(names.trainer), cst.Name("test"))
-    loader = cst.Arg(in_driver(outline, source.iterable))
-    call = cst.SimpleStatementLine([cst.Expr(cst.Call(test, [cst.Arg(cst.Name(names.instance)), loader]))])
+    loader = [cst.Arg(in_driver(outline, source.iterable))] if TEST_DATA not in outline.hooks else []
+    call = cst.SimpleStatementLine([cst.Expr(cst.Call(test, [cst.Arg(cst.Name(names.instance)), *loader]))])
     lead = getattr(line, "leading_lines", ())
     edits: dict[cst.CSTNode, Edit] = dict.fromkeys(outline.dropped)
     return {**edits, line: [call.with_changes(leading_lines=lead), *fetched]}

@@ -30,6 +30,7 @@ from refactorer.outline.outline import (
     BATCH_END,
     BEFORE_STEP,
     STEP,
+    TEST_DATA,
     TEST_STEP,
     VALIDATION_DATA,
     VALIDATION_STEP,
@@ -42,8 +43,8 @@ _ORDER = (
     "epochs", "on_train_epoch_start", "train_dataloader", "training_step", "optimizer_zero_grad", "backward",
     "on_after_backward", "on_before_optimizer_step", "on_train_batch_end", "val_dataloader",
     "on_validation_model_eval", "on_validation_epoch_start", "validation_step", "on_validation_epoch_end",
-    "on_validation_model_train", "on_train_epoch_end", "on_test_model_eval", "on_test_epoch_start", "test_step",
-    "on_test_epoch_end", "on_test_model_train",
+    "on_validation_model_train", "on_train_epoch_end", "test_dataloader", "on_test_model_eval",
+    "on_test_epoch_start", "test_step", "on_test_epoch_end", "on_test_model_train",
 )  # fmt: skip
 _PARAMETERS = {
     STEP: "self, {batch}, batch_idx",
@@ -219,7 +220,7 @@ class ClassWriter:
         body = list(self.outline.hooks[hook])
         if hook in self.homes.batch_name:
             body = [line for line in body if not self._names_itself(hook, line)]
-        if hook in (STEP, VALIDATION_DATA):
+        if hook in (STEP, VALIDATION_DATA, TEST_DATA):
             body = self._without_last_name(body)
         edits = self.name_edits(hook, body)
         # lines of the driver that a test takes with it are removed there: these are copies, also where nothing changes

@@ -18,17 +18,24 @@ def accumulators(outline: Outline, start: list[cst.CSTNode], step: list[cst.CSTN
             variable = outline.variable(target)
             if variable is not None and isinstance(value, (cst.Integer, cst.Float)):
                 zeros.append(variable)
-    found = []
-    for variable in zeros:
-        writes = [
-            node
-            for node in walk(*step)
-            if isinstance(node, cst.AugAssign) and outline.variable(node.target) is variable
-        ]
-        all_writes = [n for n, v in outline.uses(*step) if v is variable and outline.is_write(n)]
-        if writes and len(writes) == len(all_writes) and all(isinstance(w.operator, cst.AddAssign) for w in writes):
-            found.append(variable)
-    return found
+    return [variable for variable in zeros if _is_only_added_to(outline, variable, step)]
+
+
+def _is_only_added_to(outline: Outline, variable: Variable, step: list[cst.CSTNode]) -> bool:
+    writes = [node for node, used in outline.uses(*step) if used is variable and outline.is_write(node)]
+    added = [node for node in walk(*step) if _adds_to(outline, variable, node)]
+    return bool(added) and len(added) == len(writes)
+
+
+def _adds_to(outline: Outline, variable: Variable, node: cst.CSTNode) -> bool:
+    """`total += loss` and `total = total + loss`"""
+    if isinstance(node, cst.AugAssign):
+        return outline.variable(node.target) is variable and isinstance(node.operator, cst.AddAssign)
+    if not isinstance(node, cst.Assign) or outline.variable(node.targets[0].target) is not variable:
+        return False
+    value = node.value
+    added = isinstance(value, cst.BinaryOperation) and isinstance(value.operator, cst.Add)
+    return added and outline.variable(value.left) is variable and not outline.mentions(variable, value.right)  # type: ignore[attr-defined]
 
 
 def assigned_pairs(assign: cst.Assign) -> list[tuple[cst.CSTNode, cst.CSTNode]]:

@@ -30,8 +30,9 @@ BEFORE_STEP, BATCH_END = "on_before_optimizer_step", "on_train_batch_end"
 VALIDATION_START, VALIDATION_STEP = "on_validation_epoch_start", "validation_step"
 VALIDATION_END, VALIDATION_DATA = "on_validation_epoch_end", "val_dataloader"
 TEST_START, TEST_STEP, TEST_END = "on_test_epoch_start", "test_step", "on_test_epoch_end"
+TEST_DATA = "test_dataloader"
 VALIDATION_HOOKS = (VALIDATION_START, VALIDATION_STEP, VALIDATION_END)
-TEST_HOOKS = (TEST_START, TEST_STEP, TEST_END)
+TEST_HOOKS = (TEST_DATA, TEST_START, TEST_STEP, TEST_END)
 HOOK_ORDER = (
     EPOCH_START, ZERO_GRAD, STEP, BACKWARD, AFTER_BACKWARD, BEFORE_STEP, BATCH_END, VALIDATION_DATA,
     VALIDATION_START, VALIDATION_STEP, VALIDATION_END, EPOCH_END, *TEST_HOOKS,
@@ -150,9 +151,10 @@ class Outline:
     def order(self) -> list[str]:
         """The hooks of the epochs and the test as they run; a generator begins when the first batch is fetched."""
         order = list(HOOK_ORDER)
-        if suspensions(self.hooks.get(VALIDATION_DATA, [])):
-            order.remove(VALIDATION_DATA)
-            order.insert(order.index(VALIDATION_STEP), VALIDATION_DATA)
+        for data, step in ((VALIDATION_DATA, VALIDATION_STEP), (TEST_DATA, TEST_STEP)):
+            if suspensions(self.hooks.get(data, [])):
+                order.remove(data)
+                order.insert(order.index(step), data)
         return order
 
     def variable(self, node: cst.CSTNode | None) -> Variable | None:

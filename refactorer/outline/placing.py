@@ -11,6 +11,7 @@ from refactorer.analysis.targets import binds_only_names, names_bound_by, names_
 from refactorer.analysis.walk import walk
 from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.anchors import loops_around
+from refactorer.outline.batches import BatchSource
 from refactorer.outline.control import suspensions
 from refactorer.outline.device_uses import is_given_away, is_made_as_device, only_places
 from refactorer.outline.epochs import tells_count
@@ -27,6 +28,7 @@ from refactorer.outline.outline import (
     BATCH_END,
     EPOCHS,
     STEP,
+    TEST_DATA,
     TEST_HOOKS,
     TEST_STEP,
     VALIDATION_DATA,
@@ -213,13 +215,18 @@ class Placing(Supplying):
     @cached_property
     def _bound_in_turns(self) -> set[Variable]:
         """What the steps of an evaluation bind while a generator that has begun may look at it in between."""
-        lines, source = self.outline.lines(VALIDATION_DATA), self.outline.evaluation
+        outline = self.outline
+        stages = ((VALIDATION_DATA, VALIDATION_STEP, outline.evaluation), (TEST_DATA, TEST_STEP, outline.test))
+        return {variable for stage in stages for variable in self._bound_in_turns_of(*stage)}
+
+    def _bound_in_turns_of(self, data: str, step: str, source: BatchSource | None) -> set[Variable]:
+        lines = self.outline.lines(data)
         if source is None or not suspensions(lines):
             return set()
         yielded = (node.value for line in lines for node in walk(line) if isinstance(node, cst.Yield))
         given = {v for value in yielded if isinstance(value, cst.Tuple) for _, v in self.outline.uses(value)}
         same = {id(name) for name in names_in(source.target) if self.outline.variable(name) in given}
-        uses = self.outline.uses(*self.outline.lines(VALIDATION_STEP))
+        uses = self.outline.uses(*self.outline.lines(step))
         bound = {variable for node, variable in uses if self.outline.is_write(node) and id(node) not in same}
         return bound & {variable for node, variable in self.outline.uses(*lines) if not self.outline.is_write(node)}
 

@@ -23,6 +23,7 @@ from refactorer.outline.outline import (
     BEFORE_STEP,
     EPOCH_START,
     STEP,
+    TEST_DATA,
     TEST_HOOKS,
     TEST_STEP,
     TRAIN_DATA,
@@ -65,13 +66,19 @@ class Supplying(Liveness):
             if loader is not None:
                 self._supply(loader, "val_dataloaders", in_test=False)
             else:
-                lines = self.outline.hooks.setdefault(VALIDATION_DATA, [])
-                if not suspensions(lines):
-                    lines.append(cst.SimpleStatementLine([cst.Return(self.outline.evaluation.iterable)]))
+                self._return(VALIDATION_DATA, self.outline.evaluation)
         if self.outline.test is not None:
             loader = self._loader(self.outline.test, written)
-            if loader is not None:
+            if TEST_DATA in self.outline.hooks:
+                self._return(TEST_DATA, self.outline.test)
+            elif loader is not None:
                 self._supply(loader, "test_dataloaders", in_test=True)
+
+    def _return(self, hook: str, source: BatchSource) -> None:
+        """A hook that makes the data of an evaluation returns them, unless it yields them."""
+        lines = self.outline.hooks.setdefault(hook, [])
+        if not suspensions(lines):
+            lines.append(cst.SimpleStatementLine([cst.Return(source.iterable)]))
 
     def loaders_for_some_epochs(self) -> Iterator[Variable]:
         """The loader that `fit` is given for an evaluation that a hook may ask for, or never."""

@@ -7,6 +7,7 @@ import textwrap
 import pytest
 
 from refactorer.converter import convert_text
+from refactorer.options import Options
 from refactorer.result import Converted
 from tests.fixtures_harness import Runner, first_difference
 
@@ -272,3 +273,55 @@ def test_an_evaluation_that_each_epoch_runs_too_stays_under_its_condition(runner
     assert isinstance(result, Converted) and "def validation_step(" in result.after
     assert "trainer.test" not in result.after and "    error = test(model, test_loader)\n" in result.after
     assert first_difference(runner.run(result.before), runner.run(result.after)) is None, result.after
+
+
+OWN_LOADER = """
+import random
+from torch.utils.data import DataLoader
+data = [(torch.ones(2) * n, torch.ones(1)) for n in range(7)]
+
+def test(net, data, n):
+    print('testing', torch.rand(1).item())
+    net.eval()
+    {made}
+    total = 0
+    with torch.no_grad():
+        for x, y in own:
+            total += (net(x) - y).abs().sum().item()
+    return total, len(own)
+
+"""
+FIRST = "model = {model}"
+
+
+def with_own_loader(made: str, call: str) -> str:
+    script = SCRIPT.replace(FIRST, OWN_LOADER.replace("{made}", made) + FIRST)
+    return script.format(body=call, model=MODED)
+
+
+MADE = "own = DataLoader(data, batch_size=n, shuffle=True)"
+
+
+@pytest.mark.parametrize(
+    ("made", "call"),
+    [
+        (MADE, "print(test(model, data, 2))"),
+        (MADE, "if random.random() < 2:\n    print('now')\n    print(test(model, data, 3))"),
+        (f"{MADE}\n    print('made', torch.rand(1).item())", "print(test(net=model, n=1, data=data))"),
+        (f"print(torch.is_grad_enabled(), net.training)\n    {MADE}", "print(test(model, data, 2))"),
+        ("assert n < 3, 'too many'\n    " + MADE, "print(test(model, data, 2))"),
+    ],
+)
+def test_a_method_makes_the_loader_that_a_test_makes(made: str, call: str, runner: Runner) -> None:
+    result = convert_text(with_own_loader(made, call))
+    assert isinstance(result, Converted), result.diagnostics
+    assert "    def test_dataloader(self):\n" in result.after and "trainer.test(module)\n" in result.after
+    assert not reasons(result)
+    before = runner.run(result.before)
+    assert before.status == 0, before.error
+    assert first_difference(before, runner.run(result.after)) is None
+
+
+def test_lightnings_trainer_asks_for_the_loader_of_a_test_early() -> None:
+    result = convert_text(with_own_loader(MADE, "test(model, data, 2)"), options=Options(target="lightning"))
+    assert "def test_dataloader" not in getattr(result, "after", "")

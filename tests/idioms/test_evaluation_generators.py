@@ -148,6 +148,10 @@ def loop(call: str) -> tuple[str, str]:
     return LOOP, f"for image, target in {call}:"
 
 
+UNGUARDED = (
+    (GUARD, ""),
+    (f"        {LOOP}\n{STEP}", f"    {LOOP}\n{STEP.replace(' ' * 12, ' ' * 8)}"),
+)
 MOVED = {
     "a generator": SCRIPT,
     "only every other epoch": but(
@@ -172,8 +176,7 @@ MOVED = {
     "no epochs": but(("range(3)", "range(0)")),
     "a decorator": but(
         (DEFINITION, f"@torch.no_grad()\n{DEFINITION}"),
-        (GUARD, ""),
-        (f"        {LOOP}\n{STEP}", f"    {LOOP}\n{STEP.replace(' ' * 12, ' ' * 8)}"),
+        *UNGUARDED,
     ),
     "skipped": but(
         (
@@ -222,14 +225,19 @@ MOVED = {
     "left early, with a name that is taken": but(
         (DEFINITION, f"batch = 4\n\n\n{PIECES}\n\n{DEFINITION}"), loop("pieces(x[32:], y[32:], batch)"), LEFT
     ),
+    "with gradients": but(*UNGUARDED),
+    "behind the training": but(
+        (CALL, "    count = 0\n"), ("print(torch.rand(1), ", 'print(evaluate(model, criterion, test_loader, "end"), ')
+    ),
+    "behind the training with gradients": but(
+        (CALL, "    count = 0\n"),
+        ("print(torch.rand(1), ", 'print(evaluate(model, criterion, test_loader, "end"), '),
+        *UNGUARDED,
+    ),
 }
 KEPT = {
     "its first batch is fetched in front": but(
         loop("meters.log_every(data_loader, int(next(iter(data_loader))[1][0]) + 1)")
-    ),
-    "with gradients": but((GUARD, "    if True:\n")),
-    "behind the training": but(
-        (CALL, "    count = 0\n"), ("print(torch.rand(1), ", 'print(evaluate(model, criterion, test_loader, "end"), ')
     ),
 }
 
@@ -248,9 +256,10 @@ def reasons(result: Converted) -> list[str]:
 def test_a_generator_makes_them(name: str, runner: Runner) -> None:
     result = converted(MOVED[name])
     assert re.search(
-        r"def val_dataloader\(self\):\n(        .*\n)*        (yield from|for .*:\n            yield) ", result.after
+        r"def (?:val|test)_dataloader\(self\):\n(        .*\n)*        (yield from|for .*:\n            yield) ",
+        result.after,
     )
-    assert "def validation_step" in result.after and not reasons(result)
+    assert re.search("def (validation|test)_step", result.after) and not reasons(result)
     before = runner.run(MOVED[name])
     assert before.status == 0, before.error
     assert first_difference(before, runner.run(result.after)) is None

@@ -241,10 +241,6 @@ KEPT = {
     "with gradients": (but(("    with torch.no_grad():\n", "    if True:\n")), None),
     "gradients in front of each set": (
         but(("    with torch.no_grad():\n", "    with torch.enable_grad():\n")), None),
-    "behind the training": (
-        but(("    best = evaluate(model, loaders)\n", "    best = 3\n"),
-            ("print(torch.rand(1), r", "evaluate(model, loaders)\nprint(r")),
-        "it goes through several sets of data"),
     "two loops over batches": (but((BEHIND, INNER + BODY + BEHIND)), None),
     "a name of another kind": (
         but((RIGHT, RIGHT + "            import math\n"), (LOOP, LOOP + "                print(math.pi)\n")),
@@ -289,6 +285,18 @@ def test_it_stays(name: str, runner: Runner) -> None:
     before = runner.run(text)
     assert before.status == 0, before.error
     assert first_difference(before, runner.run(result.after)) is None
+
+
+def test_a_test_goes_through_them(runner: Runner) -> None:
+    text = but(
+        ("    best = evaluate(model, loaders)\n", "    best = 3\n"),
+        ("print(torch.rand(1), r", "evaluate(model, loaders)\nprint(r"),
+    )
+    result = converted(text)
+    assert "    def test_dataloader(self):\n" in result.after and "trainer.test(module)\n" in result.after
+    assert not reasons(result)
+    assert first_difference(runner.run(text), runner.run(result.after)) is None
+    assert "def test_dataloader" not in converted(text, target="lightning").after
 
 
 @pytest.mark.parametrize("text", [SPLITS, LOADERS])

@@ -27,6 +27,7 @@ import runtime
 from tests.ports import free_port
 from tests.runtime.parity import bits
 from tests.runtime.scenario_modules import (
+    Keeps,
     Lit,
     LooksAtGradients,
     Skips,
@@ -66,7 +67,7 @@ def train(
     epochs: int = 2,
     validate: bool = False,
     loader: dict[str, Any] | None = None,
-    lit: type[Lit] = Lit,
+    lit: type[Keeps] = Lit,
     **trainer: Any,
 ) -> dict[str, Any]:
     """Train, and return all that can be compared."""
@@ -235,6 +236,26 @@ def watched() -> dict[str, Any]:
     return {"epochs": trainer.current_epoch, "best": stopping.best_score.item()}
 
 
+def few_batches() -> dict[str, Any]:
+    """One process gets no batch at all, and its sums are still the numbers that they began with."""
+
+    class Sums(Lit):
+        def on_validation_epoch_start(self) -> None:
+            self.count, self.loss, self.parts = 0, 0, 0
+
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            self.count += len(batch[0])
+            self.loss += 0.5
+            self.parts += torch.tensor([1.0, 2.0], dtype=torch.float64)
+
+        def on_validation_epoch_end(self) -> None:
+            self.count, self.loss, self.parts = self.sum_across_ranks(self.count, self.loss, self.parts)
+
+    module = Sums(linear())
+    runtime.Trainer(max_epochs=1, **TWO).fit(module, DataLoader(integers(8), 4), DataLoader(integers(3), 3))
+    return {"sums": [module.count, module.loss, module.parts]}
+
+
 class EvaluatesAlone(Lit):
     """The first process evaluates at the end of each epoch, and trains on."""
 
@@ -324,6 +345,8 @@ SCENARIOS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "network": ("plain", lambda: matched(model=network, loader={"shuffle": True})),
     "validated": ("plain", lambda: matched(validate=True, loader={"shuffle": True})),
     "in_bars": ("plain", lambda: matched(validate=True, loader={"shuffle": True, "in_bars": True})),
+    "kept": ("plain", lambda: matched(lit=Keeps, validate=True, loader={"shuffle": True})),
+    "kept_in_lightnings_loop": ("plain", lambda: matched(lit=Keeps, validate=True, **LIGHTNINGS_LOOP)),
     "lightnings_loop_in_bars": ("plain", lambda: matched(**LIGHTNINGS_LOOP, loader={"shuffle": True, "in_bars": True})),
     "lightnings_loop": ("plain", lambda: matched(**LIGHTNINGS_LOOP)),
     "lightnings_loop_shuffled": ("plain", lambda: matched(**LIGHTNINGS_LOOP, loader={"shuffle": True})),
@@ -344,6 +367,7 @@ SCENARIOS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "fsdp_uneven_evaluation": ("plain", uneven_evaluation_under_fsdp),
     "precisions": ("plain", precisions),
     "nan_on_one": ("plain", nan_on_one),
+    "few_batches": ("plain", few_batches),
     "watched": ("plain", watched),
     "alone": ("plain", alone),
     "alone_in_lightnings_loop": ("plain", lambda: alone(profiler="simple")),
@@ -353,7 +377,7 @@ SCENARIOS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
 #: Scenarios that a single process runs too, for comparison.
 MATCHED = [name for name in SCENARIOS if name not in (
     "fsdp_guards", "fsdp_checkpoints", "fsdp_twice", "fsdp_uneven_evaluation", "precisions", "nan_on_one", "watched",
-    "worker_dies", "told_not_to_look", "alone", "alone_in_lightnings_loop",
+    "worker_dies", "few_batches", "told_not_to_look", "alone", "alone_in_lightnings_loop",
 )]  # fmt: skip
 
 

@@ -126,6 +126,18 @@ def test_evaluation_batches_are_those_of_a_single_process(folder: Path, name: st
     assert (len(first["evaluated"]), len(second["evaluated"])) == (6, 4)
 
 
+def test_a_process_without_batches_adds_numbers_of_the_others_kind(folder: Path) -> None:
+    for one in results(folder, "few_batches")[:2]:
+        count, loss, parts = one["sums"]
+        assert (count, loss, parts.tolist()) == (3, 0.5, [1.0, 2.0])
+
+
+@pytest.mark.parametrize("name", ["kept", "kept_in_lightnings_loop"])
+def test_what_nobody_adds_up_every_process_finds_in_all_of_the_data(folder: Path, name: str) -> None:
+    first, second, alone = results(folder, name)
+    assert first["evaluated"] == second["evaluated"] == alone["evaluated"]
+
+
 @pytest.mark.parametrize(
     ("name", "environment"),
     [

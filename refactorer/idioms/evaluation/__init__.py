@@ -15,10 +15,9 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.final import blocks_behind, final_obstacle, is_sometimes, take_in
 from refactorer.idioms.evaluation.midway import midway, midway_obstacle
 from refactorer.idioms.evaluation.moving import move
-from refactorer.idioms.evaluation.obstacles import obstacle
+from refactorer.idioms.evaluation.obstacles import module_makes_data, obstacle
 from refactorer.idioms.evaluation.overlooked import overlooked
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, is_switched, likeness, take_apart
-from refactorer.idioms.evaluation.several_sets import SEVERAL
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, STEP, Outline
 from refactorer.outline.refusal import Refusal
@@ -33,7 +32,7 @@ def apply(outline: Outline, roles: Roles, asks: bool) -> None:
 
     `asks` says that hooks may ask the Trainer for a validation.
     """
-    missed = _test(outline, roles)
+    missed = _test(outline, roles, asks)
     failed = _validation(outline, roles, asks)
     if asks and outline.evaluation is None:
         failed = _asked(outline, roles, failed)
@@ -44,8 +43,11 @@ def apply(outline: Outline, roles: Roles, asks: bool) -> None:
         _say_overlooked(outline, roles)
 
 
-def _test(outline: Outline, roles: Roles) -> list[Failed]:
-    """Moves an evaluation that stands behind the training; returns what failed, if all did."""
+def _test(outline: Outline, roles: Roles, asks: bool) -> list[Failed]:
+    """Moves an evaluation that stands behind the training; returns what failed, if all did.
+
+    `asks` says that the Trainer looks for no batch ahead, so that a method may make the data.
+    """
     failed: list[Failed] = []
     for block in blocks_behind(outline):
         for index in range(len(block.lines)):
@@ -57,6 +59,7 @@ def _test(outline: Outline, roles: Roles) -> list[Failed]:
             found.final = True
             take_in(outline, roles, found)
             reason = _reason(outline, roles, found) or final_obstacle(outline, found)
+            reason = reason or (None if asks else module_makes_data(outline, found))
             if reason is None:
                 move(outline, roles, found, TEST)
                 return []
@@ -75,7 +78,7 @@ def _validation(outline: Outline, roles: Roles, goes_on: bool) -> list[Failed]:
     every = [take_apart(outline, roles, lines, index, is_switched(lines[:index])) for index in places]
     for found in sorted((found for found in every if found is not None), key=lambda one: _rank(outline, one)):
         reason = _reason(outline, roles, found)
-        reason = SEVERAL if reason is None and found.inner is not None and not goes_on else reason
+        reason = reason or (None if goes_on else module_makes_data(outline, found))
         if reason is None:
             move(outline, roles, found, VALIDATION)
             return []

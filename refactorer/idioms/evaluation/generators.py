@@ -6,8 +6,8 @@
             for x, y in meters.log_every(loader, header):
 
 The call may print, draw, or fetch the first batch. A generator runs it where the script does: when the loop asks for
-its first batch, without gradients like the loop. Where the loop is left early, the generator ends as it does there, but
-not what it goes through, if somebody holds it: `yield from` would end that too.
+its first batch, with gradients (`@torch.enable_grad()`) where the loop has them. Where the loop is left early, the
+generator ends as it does there, but not what it goes through, if somebody holds it: `yield from` would end that too.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import libcst as cst
 
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
+from refactorer.idioms.evaluation.gradients import guard_with_gradients
 from refactorer.idioms.evaluation.made_batches import OF_A_CALL
 from refactorer.idioms.evaluation.parts import Evaluation
 from refactorer.idioms.evaluation.several_sets import name_of_batch
@@ -27,11 +28,12 @@ from refactorer.outline.outline import Outline
 _PLAIN = (cst.BaseNumber, cst.BaseString)
 
 
-def generator_obstacle(found: Evaluation, source: cst.BaseExpression) -> str | None:
+def generator_obstacle(outline: Outline, found: Evaluation, source: cst.BaseExpression) -> str | None:
     """Why no generator of the module may make the batches that a call makes for an evaluation."""
     # a StopIteration that leaves a generator becomes another error
     fetches = any(isinstance(node, cst.Name) and node.value in ("next", "__next__") for node in walk(source))
-    return OF_A_CALL if found.final or not found.silent or fetches else None
+    guarded = found.silent or guard_with_gradients(outline) is not None
+    return OF_A_CALL if fetches or not guarded else None
 
 
 def generator(

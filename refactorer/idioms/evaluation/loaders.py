@@ -1,5 +1,7 @@
 """A loader that is made right in front of its evaluation: `val_dataloader` makes it, each time the module asks for one.
 
+For a test it is `test_dataloader`.
+
 def evaluate(model, dataset):
     losses = []
     loader = DataLoader(dataset, batch_size=8)  # goes to `val_dataloader`, with all that it needs

@@ -41,7 +41,7 @@ from refactorer.outline.batches import is_round
 from refactorer.outline.blocks import block_lines, is_docstring
 from refactorer.outline.comments import comment_lines, comments_inside, comments_of, footer_of, with_comments
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import EPOCH_END, EPOCH_START, VALIDATION_DATA, Outline
+from refactorer.outline.outline import EPOCH_END, EPOCH_START, Outline
 from refactorer.outline.result_of_call import returned_statement
 
 
@@ -57,7 +57,7 @@ def move(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> Non
     _move_lines(outline, roles, found, stage)
     source = found.source(outline)
     if found.inner is not None:
-        outline.hooks[VALIDATION_DATA], source = generator_of_sets(outline, found.loop, found.inner)
+        outline.hooks[stage.data], source = generator_of_sets(outline, found.loop, found.inner)
     _move_loop(outline, found, stage, keeps_gradients)
     if stage is VALIDATION:
         outline.evaluation = source
@@ -98,11 +98,12 @@ def _move_lines(outline: Outline, roles: Roles, found: Evaluation, stage: Stage)
     if found.bar is not None:
         earlier, before, after, later = _without_bar(outline, found, stage, [earlier, before, after, later])
     if found.inner is None and is_made(outline.program, found.source(outline).iterable):
-        before, outline.hooks[VALIDATION_DATA] = generator(outline, found, before)
-    elif found.midway and found.inner is None:
+        before, outline.hooks[stage.data] = generator(outline, found, before)
+        _keep_gradients_of_data(outline, found, stage)
+    elif found.makes_loader and found.inner is None:
         made, before = apart(outline, roles, found, before)
         if made:
-            outline.hooks[VALIDATION_DATA] = without_gradients(outline, roles, found, made)
+            outline.hooks[stage.data] = without_gradients(outline, roles, found, made)
     if not is_round(found.loop):
         before = without_gradients(outline, roles, found, before)
         after = without_gradients(outline, roles, found, after)
@@ -112,6 +113,14 @@ def _move_lines(outline: Outline, roles: Roles, found: Evaluation, stage: Stage)
         outline.docstrings[stage.step] = docstring
     outline.hooks[stage.start] = [*earlier, *before]
     outline.hooks[stage.end] = [*after, *later]
+
+
+def _keep_gradients_of_data(outline: Outline, found: Evaluation, stage: Stage) -> None:
+    """A generator that the script runs with gradients does so in the Trainer's loop, which has none."""
+    guard = guard_with_gradients(outline) if not found.silent else None
+    if guard is not None:
+        outline.decorators[stage.data] = guard[0]
+        outline.imports += [guard[1]] if guard[1] is not None and guard[1] not in outline.imports else []
 
 
 def _switch(outline: Outline, found: Evaluation, stage: Stage, switches: Switches | None) -> None:

@@ -44,7 +44,7 @@ def obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
         return "the loop is left early"
     if found.inner is not None:
         reason = sets_obstacle(outline.program, found.loop, found.inner)
-        if reason is not None or found.final or not found.silent:
+        if reason is not None or not found.silent:
             return reason or SEVERAL
     if not found.midway and (loop_jumps(found.earlier) or returns(found.earlier)):
         return "the epoch is left before it"
@@ -62,6 +62,18 @@ def obstacle(outline: Outline, roles: Roles, found: Evaluation) -> str | None:
         if mixed and computes_beside(outline, found) and not hands_back(outline, roles, found):
             return "what it returns goes into a calculation with gradients"
         return _data_obstacle(outline, found, prelude) or gradients_obstacle(outline, roles, found)
+
+
+def module_makes_data(outline: Outline, found: Evaluation) -> str | None:
+    """Why Lightning's Trainer cannot run an evaluation: it looks for a batch ahead, or for the data of a test early."""
+    if found.inner is not None:
+        return SEVERAL
+    iterable = found.source(outline).iterable
+    if is_made(outline.program, iterable):
+        return OF_A_CALL if found.final or not found.silent else None
+    used = {variable for _, variable in outline.uses(iterable)} if iterable is not None else set()
+    made = any(outline.is_write(node) and variable in used for node, variable in outline.uses(*found.before))
+    return MADE if found.final and made else None
 
 
 def _find_bar(outline: Outline, found: Evaluation, prelude: Sequence[cst.CSTNode]) -> None:
@@ -128,8 +140,8 @@ def _data_obstacle(outline: Outline, found: Evaluation, prelude: Sequence[cst.CS
     written = {v for n, v in outline.uses(*lines) if outline.is_write(n)}
     if is_made(outline.program, iterable):
         hidden = any(_is_inner(outline, found, variable) for variable in used - written)
-        return generator_obstacle(found, iterable) or (OF_A_CALL if hidden else None)
-    if (used & written and not found.midway) or _made_by_calls(lines, used):
+        return generator_obstacle(outline, found, iterable) or (OF_A_CALL if hidden else None)
+    if (used & written and not found.makes_loader) or _made_by_calls(lines, used):
         return MADE
     if found.midway and progress.SETTING in outline.settings and any(_is_bar(outline, one) for one in used):
         return "its progress bar is made in front of it"

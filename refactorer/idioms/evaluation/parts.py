@@ -25,7 +25,7 @@ from refactorer.outline.classes import class_around
 from refactorer.outline.held import held_by, keeps_object
 from refactorer.outline.inline import Entered, enter
 from refactorer.outline.optimizers import Roles
-from refactorer.outline.outline import STEP, TEST_HOOKS, VALIDATION_HOOKS, Outline
+from refactorer.outline.outline import STEP, TEST_HOOKS, VALIDATION_DATA, VALIDATION_HOOKS, Outline
 
 _WORDS = (("val", "dev"), ("test", "eval"))
 _MODELS = ("model", "net", "network")
@@ -39,6 +39,7 @@ class Stage:
     """The hooks of an evaluation that the Trainer runs."""
 
     name: str
+    data: str
     start: str
     step: str
     end: str
@@ -52,7 +53,7 @@ class Stage:
         return f"on_{self.name}_model_train"
 
 
-VALIDATION = Stage("validation", *VALIDATION_HOOKS)
+VALIDATION = Stage("validation", VALIDATION_DATA, *VALIDATION_HOOKS)
 TEST = Stage("test", *TEST_HOOKS)
 
 
@@ -85,6 +86,11 @@ class Evaluation:
     bar: Bar | None = None
     wanted: bool = False
     inner: cst.For | None = None
+
+    @property
+    def makes_loader(self) -> bool:
+        """Whether a method of the module may make its loader, each time the Trainer asks for one."""
+        return self.midway or (self.final and self.function is not None)
 
     def source(self, outline: Outline) -> BatchSource:
         """What the loop iterates over, without the progress bar."""

@@ -7,8 +7,9 @@
             losses[k] = model(x, y).item()                         yield split, k
         out[split] = losses.mean()                             self.out[split] = self.losses.mean()
 
-The generator runs what stands around the loop over the batches of a set where the script does: between the batches,
-without gradients like these. What both sides bind is an attribute, so that each sees what the other has left.
+The generator, which is `test_dataloader` for a test, runs what stands around the loop over the batches of a set where
+the script does: between the batches, without gradients like these. What both sides bind is an attribute, so that each
+sees what the other has left.
 """
 
 from __future__ import annotations
