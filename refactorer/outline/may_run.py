@@ -30,11 +30,12 @@ class MayRun:
 
     def __init__(self, program: Program, lines: Iterable[cst.CSTNode], later: Collection[cst.CSTNode] = ()) -> None:
         self.program = program
+        self.lines = list(lines)
         self.later = later
         self.bodies: list[cst.CSTNode] = []
         self.values: list[cst.CSTNode] = []
         self._seen: set[object] = set()
-        self._pending: list[tuple[cst.CSTNode, bool]] = [(line, True) for line in lines]
+        self._pending: list[tuple[cst.CSTNode, bool]] = [(line, True) for line in self.lines]
         while self._pending:
             self._follow(*self._pending.pop())
 
