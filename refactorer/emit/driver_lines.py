@@ -71,8 +71,9 @@ def training_lines(
     lines += _fitted(line, fetched, guarded)
     lines[:0] = _declared(outline, homes)
     lead = list(loop.leading_lines)
-    if loop.body.header.comment is not None:  # type: ignore[attr-defined]
-        lead.append(cst.EmptyLine(comment=loop.body.header.comment))  # type: ignore[attr-defined]
+    comment = loop.body.header.comment if isinstance(loop.body, cst.IndentedBlock) else None
+    if comment is not None:
+        lead.append(cst.EmptyLine(comment=comment))
     lines[0] = lines[0].with_changes(leading_lines=lead)
     edits.update(_test_lines(outline, names, tested))
     return [*lines, *after]

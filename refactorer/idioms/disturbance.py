@@ -7,8 +7,9 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.known_elsewhere import given_with
+from refactorer.idioms.known_elsewhere import given_with, known_before
 from refactorer.idioms.looking import is_known_method, leaves_function
+from refactorer.idioms.meanwhile import sets_meanwhile
 from refactorer.idioms.parts import parts_of_models
 from refactorer.idioms.settings import same_settings
 from refactorer.idioms.shared_settings import sets_by_name, sets_for_all
@@ -30,13 +31,13 @@ def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, *values
     """Whether the lines between `line` and the training may change the models or the settings that `values` read."""
     program, loop = outline.program, outline.site.epoch_loop
     whole = {*roles.models, *parts_of_models(outline, roles)} | tainted_by_training(outline, roles)
-    elsewhere = given_with(outline, *roles.models)
+    elsewhere = given_with(outline, *roles.models) | known_before(outline, whole)
     read = {v for _, v in outline.uses(*values) if v.owner is not None}
     watched = {v for v in whole | read if all(seen.node not in program.imports for seen in v.writes)}
     stored = {node.attr.value for node in walk(*values) if isinstance(node, cst.Attribute)}
     settings = read - whole
     watched |= same_settings(outline, settings, stored)
-    if sets_for_all(program, stored, line, loop):
+    if sets_for_all(program, stored, line, loop) or sets_meanwhile(outline, line, whole | elsewhere, stored):
         return True
     for node in program.find((cst.Call, cst.AssignTarget, cst.AugAssign)):
         if not program.order[line] < program.order[node] < program.order[loop] or program.contains(line, node):

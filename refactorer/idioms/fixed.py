@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import libcst as cst
 
-from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.constructed import is_behind_for_good
 from refactorer.outline.held import reflections
 from refactorer.outline.liveness import Liveness
+from refactorer.outline.may_run import MayRun
 from refactorer.outline.outline import EPOCH_START, Outline
-from refactorer.outline.reach import functions_named
+from refactorer.outline.setting import may_set, may_set_variables
 
 _PARTS = (cst.Name, cst.Integer, cst.Attribute, cst.BinaryOperation, cst.BaseBinaryOp)
-_MAKERS = ("__init__", "__post_init__")
 
 
 def fixed(outline: Outline, node: cst.BaseExpression) -> cst.BaseExpression | None:
@@ -60,20 +59,10 @@ def _keeps_its_value(outline: Outline, variable: Variable) -> bool:
 
 
 def _stored(outline: Outline, attributes: set[str]) -> bool:
-    """Whether an attribute of one of these names may be given another value during the training."""
+    """Whether one of some attributes, or any variable by way of its module, may get another value in the training."""
     program = outline.program
     by_name = (place for place in reflections(program) if not is_behind_for_good(outline, place))
     if attributes and next(by_name, None) is not None:
         return True
-    places = [outline.site.epoch_loop, *outline.consumed]
-    named = (node for node in program.find(cst.Attribute) if node.attr.value in attributes)
-    stores = [node for node in named if is_stored(program, node)]
-    run = functions_named(program, walk(*places)) if stores else set()
-    for node in stores:
-        if not any(outer in run or outer in places for outer in program.ancestors(node)):
-            continue
-        function = program.enclosing_function(node)
-        beside = program.scope_of(node) is outline.site.driver or function is None or function.name.value in _MAKERS
-        if not beside or any(program.contains(place, node) for place in places):
-            return True
-    return False
+    running = MayRun(program, [outline.site.epoch_loop, *outline.consumed])
+    return may_set(running, attributes) if attributes else may_set_variables(running)

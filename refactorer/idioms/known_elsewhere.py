@@ -32,6 +32,12 @@ def known_elsewhere(outline: Outline, tainted: set[Variable]) -> set[Variable]:
     return _names_from(outline, {*_given_by(outline, tainted), *_handed_to(outline, tainted)})
 
 
+def known_before(outline: Outline, tainted: set[Variable]) -> set[Variable]:
+    """The names from modules that may know the training before it has begun."""
+    inside = (outline.site.epoch_loop, *outline.consumed)
+    return _names_from(outline, {*_given_by(outline, tainted), *_handed_to(outline, tainted, aside=inside)})
+
+
 def shown_by(outline: Outline, roles: Roles) -> set[Variable]:
     """The names by which code may see the training: what it has given something of itself to, here or elsewhere."""
     tainted = tainted_by_training(outline, roles)
@@ -111,10 +117,12 @@ def _parts(program: Program, made: cst.CSTNode | None) -> Sequence[cst.Arg]:
     return made.args[:1] if name.startswith("torch.optim.") else made.args if name.endswith(_CONTAINERS) else ()
 
 
-def _handed_to(outline: Outline, tainted: set[Variable]) -> Iterator[str]:
+def _handed_to(outline: Outline, tainted: set[Variable], aside: Sequence[cst.CSTNode] = ()) -> Iterator[str]:
     """The modules with functions or objects that are given something tainted, or hold it from then on."""
     program = outline.program
     for call in program.calls:
+        if any(program.contains(part, call) for part in aside):
+            continue
         holder = program.variables.get(base_of(call.func))
         module = module_of(program, holder)
         if module is not None and not _is_class(call.func) and any(passes_on(outline, a, tainted) for a in call.args):

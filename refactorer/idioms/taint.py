@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
+from refactorer.idioms.holders import holders, kept_in, shows_own_module
+from refactorer.idioms.own_objects import shown_by_classes
 from refactorer.idioms.plain import is_plain
 from refactorer.outline.optimizers import Roles, may_be_module
 from refactorer.outline.outline import Outline
@@ -14,7 +17,6 @@ _SETTINGS = (
     "device", "device_ids", "output_device", "dtype", "lr", "eps", "betas", "momentum", "weight_decay", "alpha", "rho",
     "nesterov", "amsgrad", "correct_bias", "warmup", "t_total",
 )  # fmt: skip
-KEEPING = {"append", "extend", "add", "insert", "update", "setdefault", "register", "put"}
 
 
 def tainted_by_training(outline: Outline, roles: Roles) -> set[Variable]:
@@ -24,7 +26,9 @@ def tainted_by_training(outline: Outline, roles: Roles) -> set[Variable]:
         tainted.add(roles.held.base)
     if roles.renewed is not None:
         tainted.add(roles.renewed)
-    tainted |= given_parameters(outline, roles)
+    tainted |= (
+        given_parameters(outline, roles) | shown_by_classes(outline.program) | {*shows_own_module(outline.program)}
+    )
     if outline.scaler is not None:
         tainted.add(outline.scaler)
     return with_holders(outline, tainted)
@@ -51,23 +55,21 @@ def with_holders(outline: Outline, seen: set[Variable]) -> set[Variable]:
 
 def _taint_holders(outline: Outline, tainted: set[Variable]) -> bool:
     """Containers and objects that are given something tainted: `box.model = model`, `kept.append(model.weight)`."""
-    before = len(tainted)
-    for node in outline.program.find((cst.Assign, cst.Call)):
-        if isinstance(node, cst.Assign) and passes_on(outline, node.value, tainted):
-            holders = [t.target for t in node.targets if isinstance(t.target, (cst.Attribute, cst.Subscript))]
-        elif isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
-            given = any(passes_on(outline, arg, tainted) for arg in node.args)
-            holders = [node.func] if given and node.func.attr.value in KEEPING else []
-        else:
+    before, program = len(tainted), outline.program
+    for node in program.find((cst.Assign, cst.AugAssign, cst.Call)):
+        places, given = kept_in(program, node)
+        if not places or not any(passes_on(outline, value, tainted) for value in given):
             continue
-        for holder in holders:
-            base: cst.CSTNode = holder
-            while isinstance(base, (cst.Attribute, cst.Subscript)):
-                base = base.value
-            variable = outline.variable(base)
-            if variable is not None and variable.owner is not None and variable.name != "self":
-                tainted.add(variable)
+        found = (variable for place in places for variable in holders(program, place))
+        tainted |= {outline.bindings.canonical(variable) for variable in found if variable.name != "self"}
+    tainted |= {kind for variable in tainted if (kind := _class_with(outline.program, variable)) is not None}
     return len(tainted) > before
+
+
+def _class_with(program: Program, variable: Variable) -> Variable | None:
+    """The class of which a variable is an attribute, if it is set in its body."""
+    owner = variable.owner.node if variable.owner is not None else None
+    return program.variables[owner.name] if isinstance(owner, cst.ClassDef) else None
 
 
 def given_parameters(outline: Outline, roles: Roles) -> set[Variable]:

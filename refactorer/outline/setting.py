@@ -1,0 +1,93 @@
+"""Whether code may set attributes of some names, of whatever object, or variables by way of their module.
+
+What a constructor sets of the object that it makes does not count: nobody had that object before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from refactorer.analysis.parsed_arguments import is_stored, only_looks
+from refactorer.analysis.program import Program
+from refactorer.analysis.walk import walk
+from refactorer.outline.classes import class_of_self
+from refactorer.outline.may_run import MayRun
+
+_SETTERS = ("builtins.setattr", "builtins.delattr")
+_ANYTHING = ("builtins.exec", "builtins.eval", "builtins.globals")
+_MODULES = (
+    "__main__", "sys.modules", "sys._getframe", "inspect.currentframe", "inspect.stack", "gc.get_objects",
+    "gc.get_referrers",
+)  # fmt: skip
+_SETTING_METHODS = ("__setattr__", "__delattr__")
+
+
+def may_set(running: MayRun, stored: set[str]) -> bool:
+    """Whether some lines, or what may run with them, may set an attribute of one of some names or all variables."""
+    program, run = running.program, (*running.lines, *running.bodies)
+    return may_set_variables(running) or any(_sets(program, node, stored) for node in walk(*run))
+
+
+def may_set_variables(running: MayRun) -> bool:
+    """Whether some lines, or what may run with them, may set variables of the file without naming them."""
+    parts = (*running.lines, *running.bodies, *running.values)
+    return any(_names_everything(running.program, node) for node in walk(*parts))
+
+
+def _names_everything(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a node is the dictionary of all variables, their module, or leads to all objects."""
+    if isinstance(node, cst.Call):
+        return program.qualified_name(node.func) == "builtins.globals" and not only_looks(program, node)
+    if not isinstance(node, (cst.Name, cst.Attribute)) or (
+        isinstance(node, cst.Name) and node not in program.variables
+    ):
+        return False
+    return program.qualified_name(node) in _MODULES
+
+
+def _sets(program: Program, node: cst.CSTNode, stored: set[str]) -> bool:
+    """Whether a node sets an attribute of one of some names, or may set any."""
+    if isinstance(node, cst.Attribute):
+        return _sets_attribute(program, node, stored)
+    if isinstance(node, cst.Name):
+        return node in program.variables and _is_handed_setter(program, node)
+    if not isinstance(node, cst.Call):
+        return False
+    name = program.qualified_name(node.func)
+    if name in _SETTERS:
+        return not _is_new(program, node.args[0].value) and _may_mean(node.args[1:2], stored)
+    if name == "builtins.vars" and node.args:
+        return not only_looks(program, node)
+    return name in _ANYTHING[:2]
+
+
+def _sets_attribute(program: Program, node: cst.Attribute, stored: set[str]) -> bool:
+    name, own = node.attr.value, _is_new(program, node.value)
+    if name == "__dict__":
+        return is_stored(program, node) or not (own or only_looks(program, node))
+    if name in _SETTING_METHODS:
+        call = program.parent.get(node)
+        return not isinstance(call, cst.Call) or _may_mean(call.args, stored)
+    return name in stored and not own and is_stored(program, node)
+
+
+def _may_mean(args: Sequence[cst.Arg], stored: set[str]) -> bool:
+    """Whether one of some arguments may be one of some names, and none surely is another."""
+    texts = [arg.value for arg in args if isinstance(arg.value, cst.SimpleString)]
+    return not texts or any(text.raw_value in stored for text in texts)
+
+
+def _is_handed_setter(program: Program, node: cst.Name) -> bool:
+    """Whether a function that can set everything is more than called."""
+    call = program.parent.get(node)
+    called = isinstance(call, cst.Call) and call.func is node
+    return not called and program.qualified_name(node) in (*_SETTERS, *_ANYTHING)
+
+
+def _is_new(program: Program, node: cst.BaseExpression) -> bool:
+    """Whether an expression is the object that a constructor is making."""
+    function = program.enclosing_function(node)
+    own = class_of_self(program, program.variables.get(node)) is not None
+    return own and function is not None and function.name.value == "__init__"
