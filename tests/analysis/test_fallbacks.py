@@ -22,7 +22,7 @@ def meaning(text: str) -> str | None:
     [
         f"try:\n    from torch.cuda.amp import GradScaler\nexcept:\n    {CLASS}",
         f"try:\n    from torch.cuda.amp import autocast, GradScaler\nexcept ImportError:\n    a = 0\n    {CLASS}",
-        f"try:\n    from torch.cuda.amp import GradScaler\nexcept ImportError:\n    if True:\n        pass\n    {CLASS}",
+        f"try:\n    from torch.cuda.amp import GradScaler\nexcept ImportError:\n    print()\n    {CLASS}",
         "try:\n    from torch.cuda.amp import GradScaler\nexcept (ImportError,):\n    GradScaler = None",
     ],
 )
