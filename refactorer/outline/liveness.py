@@ -184,8 +184,9 @@ class Liveness:
         if variable.owner is self.module_scope and self.site.driver is not self.module_scope:
             reads = [seen for seen in variable.reads if not self.is_inside(seen.node)]
             elsewhere = [seen for seen in variable.writes if seen.scope.function is not variable.owner]
-            outside = bool(reads) or any(not self.is_inside(seen.node) for seen in elsewhere)
-            return outside or (runs_again(self.outline) and self._is_kept_for_next_run(variable))
+            if reads or any(not self.is_inside(seen.node) for seen in elsewhere):
+                return True
+            return runs_again(self.outline) and self._is_kept_for_next_run(variable)
         if self._is_lent(variable):
             allowed = (variable.owner, self.site.driver)
             others = [seen for seen in variable.occurrences if not self.is_inside(seen.node)]

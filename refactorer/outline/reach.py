@@ -39,10 +39,18 @@ def runs_again(outline: Outline) -> bool:
         return True
     while function is not None:
         uses = uses_of(program, function)
-        if len(uses) != 1 or loops_around(program, uses[0]):
+        if len(uses) != 1 or loops_around(program, uses[0]) or _is_handed_on(program, uses[0]):
             return True
         function = program.enclosing_function(uses[0])
     return False
+
+
+def _is_handed_on(program: Program, use: cst.CSTNode) -> bool:
+    """Whether a function of the file gets another one as an argument, which it may call as often as it likes."""
+    argument = program.parent.get(use)
+    call = program.parent.get(argument) if isinstance(argument, cst.Arg) else None
+    called = program.definition(program.variables.get(call.func)) if isinstance(call, cst.Call) else None
+    return isinstance(called, cst.FunctionDef)
 
 
 def functions_named(program: Program, parts: Iterable[cst.CSTNode]) -> set[cst.FunctionDef | cst.ClassDef]:

@@ -47,6 +47,7 @@ AGAIN = [
     "for run in range(2):\n    train()",
     "def run():\n    train()\nrun()\nrun()",
     "for run in range(2):\n    if run < 5:\n        train()",
+    "def twice(function):\n    function()\n    function()\ntwice(train)",
 ]
 
 
