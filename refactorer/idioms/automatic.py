@@ -13,6 +13,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.emit.edits import Edit, Removed
 from refactorer.idioms import renewed
+from refactorer.idioms.absent_loss import may_be_absent
 from refactorer.idioms.backward_hook import OwnBackward, find_backward, give
 from refactorer.idioms.behind_step import Places, find_places, move
 from refactorer.idioms.clearing import (
@@ -150,6 +151,8 @@ def _detect(
         return Obstacle(body[step], "gradients are cleared for batches that do not train, or not at all")
     if outline.always and clips_beside(outline, body[backward:step]):
         return Obstacle(body[step], "gradients of another batch may be clipped")
+    if may_be_absent(outline, body[:backward], calls.loss):
+        return Obstacle(body[backward], "the loss may be None, and other batches are left out")
     obstacle = _order(outline, body, calls, late)
     if obstacle is not None:
         return obstacle
