@@ -13,6 +13,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.emit.edits import Edit, Removed
 from refactorer.idioms import renewed
+from refactorer.idioms.absent_loss import may_be_absent
 from refactorer.idioms.backward_hook import OwnBackward, find_backward, give
 from refactorer.idioms.behind_step import Places, find_places, move
 from refactorer.idioms.clearing import (
@@ -158,6 +159,8 @@ def _detect(
     other = not renewed.holds_the_same(outline, roles) or gives_parameters(outline, between) is not None
     if late and len(late) == len(zeros) and other:
         return Obstacle(body[late[0]], "the optimizer gets other parameters, whose gradients are cleared too late")
+    if may_be_absent(outline, body[:backward], calls.loss):
+        return Obstacle(body[backward], "the loss may be None, and other batches are left out")
     obstacle = _order(outline, body, calls, late)
     if obstacle is not None:
         return obstacle
