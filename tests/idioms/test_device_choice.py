@@ -353,3 +353,25 @@ def test_the_moves_of_the_training_say_when_there_has_to_be_cuda(front: str, bat
         assert "x.cuda()" in text and "N105" in notes
     else:
         assert f"device={device})" in text and "x.cuda()" not in text
+
+
+@pytest.mark.parametrize(
+    ("front", "known"),
+    [
+        ("if args.refine:\n    model = nn.Linear(2, 1).to(device)\nelse:\n    print(0)\n    model.to(device)", True),
+        ("if args.refine:\n    print(1)\n    model.to(device)\nelif args.cpu:\n    model = nn.Linear(2, 1).to(device)\n"
+         "else:\n    model = nn.Linear(2, 1, False).to(device)", True),
+        ("if args.refine:\n    model = nn.Linear(2, 1).to(device)\nelif args.cpu:\n    model.to(device)", False),
+        ("if args.refine:\n    model = nn.Linear(2, 1).to(device)\nelse:\n    if args.cpu:\n        model.to(device)",
+         False),
+        ("if args.refine:\n    model = nn.Linear(2, 1).to(device)\nelse:\n    print('here')", False),
+    ],
+)  # fmt: skip
+def test_a_device_that_each_branch_moves_to(front: str, known: bool, runner: Runner) -> None:
+    chosen = "if args.refine:\n    device = torch.device('cuda')\nelse:\n    device = torch.device('cpu')\n"
+    before = OFTEN.format(front=chosen + front, batch="print(y.sum())")
+    text, _ = converted(before)
+    assert first_difference(runner.run(before), runner.run(text)) is None
+    assert ("device=device)" in text) == known
+    if known:
+        assert "model = nn.Linear(2, 1)\n" in text and "nn.Linear(2, 1).to(" not in text

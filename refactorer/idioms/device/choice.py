@@ -209,7 +209,30 @@ def _is_sure(outline: Outline, moves: list[tuple[cst.Call, Target]], target: Tar
     made = made_as(outline, target)
     if made is not None and "is_available" in text_of(made):
         return True
-    return any(condition_around(outline, call) is None for call, found in moves if found == target)
+    calls = [call for call, found in moves if found == target]
+    return any(condition_around(outline, call) is None for call in calls) or _is_in_each_branch(outline, calls)
+
+
+def _is_in_each_branch(outline: Outline, calls: list[cst.Call]) -> bool:
+    """Whether each branch of some `if` makes one of these moves."""
+    program = outline.program
+    blocks = {program.parent[program.statement(call)] for call in calls}
+    for outer in {program.parent.get(block) for block in blocks}:
+        if (
+            isinstance(outer, cst.If)
+            and condition_around(outline, outer) is None
+            and blocks.issuperset(_branches(outer))
+        ):
+            return True
+    return False
+
+
+def _branches(line: cst.If) -> list[cst.CSTNode | None]:
+    """The blocks of an `if`; None for one that is not there."""
+    other = line.orelse
+    if isinstance(other, cst.If):
+        return [line.body, *_branches(other)]
+    return [line.body, other.body if other is not None else None]
 
 
 def made_as(outline: Outline, target: Target) -> cst.BaseExpression | None:
