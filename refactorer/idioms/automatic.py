@@ -155,13 +155,9 @@ def _detect(
         return Obstacle(body[step], "gradients are cleared for batches that do not train, or not at all")
     if outline.always and clips_beside(outline, body[backward:step]):
         return Obstacle(body[step], "gradients of another batch may be clipped")
-    between = [line for hook in outline.hooks if hook != STEP for line in outline.hooks[hook]]
-    other = not renewed.holds_the_same(outline, roles) or gives_parameters(outline, between) is not None
-    if late and len(late) == len(zeros) and other:
-        return Obstacle(body[late[0]], "the optimizer gets other parameters, whose gradients are cleared too late")
     if may_be_absent(outline, body[:backward], calls.loss):
         return Obstacle(body[backward], "the loss may be None, and other batches are left out")
-    obstacle = _order(outline, body, calls, late)
+    obstacle = _moved(outline, roles, body, calls, lean) or _order(outline, body, calls, late)
     if obstacle is not None:
         return obstacle
     head = [line for i, line in enumerate(body[:backward]) if i not in zeros]
@@ -172,9 +168,6 @@ def _detect(
         return Obstacle(left[0], "the batch may be left between backward and step") if left else (
             calls, Places(between=middle, behind=tail)
         )  # fmt: skip
-    front = leaves_gradients(outline, roles, _crossed(body, calls, lean))
-    if front is not None:
-        return Obstacle(front, _LEAVES)
     places = find_places(outline, roles, head, middle, tail, calls.loss)
     if not isinstance(places, Obstacle) and any(line not in places.between for line in outline.closing):
         return Obstacle(body[backward], "code around step() would run for other batches than it did")
@@ -196,6 +189,18 @@ def _detect(
     if late and sees_gradients(outline, roles, others):
         return Obstacle(body[late[0]], "code behind step() stays there, and may see that the gradients are cleared")
     return calls, places
+
+
+def _moved(outline: Outline, roles: Roles, body: list[cst.CSTNode], calls: Calls, lean: bool) -> Obstacle | None:
+    """Why gradients may not be cleared where the Trainer does it, instead of where the script does."""
+    between = [line for hook in outline.hooks if hook != STEP for line in outline.hooks[hook]]
+    other = not renewed.holds_the_same(outline, roles) or gives_parameters(outline, between) is not None
+    if calls.zeros and min(calls.zeros) > calls.step and other:
+        return Obstacle(
+            body[calls.zeros[0]], "the optimizer gets other parameters, whose gradients are cleared too late"
+        )
+    front = leaves_gradients(outline, roles, _crossed(body, calls, lean))
+    return Obstacle(front, _LEAVES) if front is not None else None
 
 
 def _crossed(body: list[cst.CSTNode], calls: Calls, lean: bool) -> list[cst.CSTNode]:
