@@ -18,6 +18,7 @@ from refactorer.emit.own_lines import take_over
 from refactorer.emit.targets import LIGHTNING, RUNTIME, Target
 from refactorer.emit.trimmed import with_trimmed
 from refactorer.emit.unused_imports import without_unused
+from refactorer.emit.unused_types import without_unused_types
 from refactorer.idioms.configure import Configuration
 from refactorer.idioms.device.models import unmoved
 from refactorer.outline.blocks import is_docstring
@@ -56,7 +57,7 @@ def assemble(
     module = _with_import(module, names, target)
     for line in outline.imports:
         module = _with_line(module, names, line)
-    return without_unused(program, module)
+    return without_unused(program, without_unused_types(program, module))
 
 
 def _sources(outline: Outline, configuration: Configuration) -> list[cst.CSTNode]:

@@ -81,6 +81,11 @@ def module_of(program: Program, variable: Variable | None) -> str | None:
     return None
 
 
+def comes_from_libraries(program: Program) -> bool:
+    """Whether a file imports from nothing but well-known libraries."""
+    return not program.star_imports and all(_module(program, name) is None for name in program.imports)
+
+
 def base_of(node: cst.CSTNode) -> cst.CSTNode:
     """The name that attributes, elements and results of methods are taken from: `net` in `net.weight.sum().item()`."""
     while True:

@@ -10,6 +10,7 @@ from refactorer.idioms.device.batches import Obstacle, moved_in, strip, stripped
 from refactorer.idioms.device.choice import NO_CHOICE, Choice, find_choice, place_named, target_of
 from refactorer.idioms.device.left import note_left
 from refactorer.idioms.device.rest import follow
+from refactorer.idioms.device.typed import follow_types
 from refactorer.idioms.device.wrappers import unwrap
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
@@ -24,6 +25,7 @@ def apply(outline: Outline, roles: Roles) -> None:
     _strip(outline, choice)
     if choice is not None:
         follow(outline, roles, choice)
+        follow_types(outline, choice)
         _drop_names(outline, choice)
     if not outline.moves_batches:
         note_left(outline, choice)
