@@ -44,6 +44,7 @@ LEFT += [
         "groups = [{'params': [p for n, p in model.named_parameters() if 'bias' in n]}]\nprint(len(groups))",
         "print(sum(p.numel() for p in filter(lambda p: p.requires_grad, model.parameters())))",
         "sizes = [(n, p.shape) for n, p in model.named_parameters()]\nprint(sizes)",
+        "def make(params):\n    return torch.optim.SGD(params, lr=0.1)\nfirst = make(model.parameters())",
         "n = sum([p.data.nelement() for p in model.parameters()])\nprint(n)",
         "ids = list(map(id, model.parameters()))\nprint(len(ids))",
         "print(next(model.parameters()).dtype)",
@@ -68,6 +69,13 @@ STAYING = [
     "print(torch.cat([p.flatten() for p in held]).norm().item())",
     DEVICE + MOVE + "print(nn.utils.parameters_to_vector(model.parameters()).norm().item())",
     DEVICE + MOVE + "print(list(model.parameters()))",
+    DEVICE + MOVE + "def make(params):\n    params = list(params)\n    print(params[0].sum().item())\n"
+    "    return torch.optim.SGD(params, lr=0.1)\nfirst = make(model.parameters())",
+    DEVICE + "class Net(nn.Linear):\n    def train(self, mode=True):\n        print(self.weight.is_cuda)\n"
+    "        return super().train(mode)\nmodel = Net(2, 1)\n" + MOVE + "model.eval()",
+    DEVICE + "class Slow(torch.optim.SGD):\n    def __init__(self, params):\n        params = list(params)\n"
+    "        self.slow = [p.detach().clone() for p in params]\n        super().__init__(params, lr=0.1)\n"
+    + MOVE + "second = Slow(model.parameters())\nsecond.step()",
     DEVICE + MOVE + "print(sum(torch.norm(p).item() for n, p in model.named_parameters()))",
     DEVICE + MOVE + "ask = lambda x: model(x.to(device))\nprint(ask(torch.ones(1, 2)).sum().item())",
     DEVICE + "model = nn.Linear(2, 1)\nask = lambda x: model(x.to(device))\n" + MOVE

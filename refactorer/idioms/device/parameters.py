@@ -14,6 +14,8 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.waiting import Waiting
+from refactorer.outline.arguments import matched
+from refactorer.outline.classes import methods_of
 from refactorer.outline.outline import Outline
 
 _COUNTED = ("numel", "nelement", "size", "shape", "ndim", "dim", "dtype", "requires_grad", "is_leaf")
@@ -23,6 +25,7 @@ _HOLDING = {
 }  # fmt: skip
 _KEEPING = ("append", "extend", "add")
 _COMPARING = ("builtins.len", "builtins.id", "builtins.type", "builtins.isinstance")
+_COPYING = ("clone", "zeros_like", "empty_like", "ones_like", "data", "detach", "device", "new", "copy", "deepcopy")
 _DISPLAYS = (cst.Element, cst.StarredElement, cst.DictElement, cst.StarredDictElement, cst.List, cst.Tuple, cst.Set,
              cst.Dict, cst.BinaryOperation)  # fmt: skip
 _COMPREHENSIONS = (cst.ListComp, cst.SetComp, cst.GeneratorExp, cst.DictComp)
@@ -71,7 +74,23 @@ class Held:
             return isinstance(asked, cst.Attribute) and asked.attr.value in _COUNTED
         if isinstance(call.func, cst.Attribute) and call.func.attr.value in _KEEPING:
             return isinstance(call.func.value, cst.Name) and self._is_only_read(call.func.value)
-        return self._steps(call)
+        function = program.function(call.func)
+        if function is not None:
+            return self._are_only_held_by(function, call, arg)
+        return self._steps(call) and not self._copies(program.definition(program.variables.get(call.func)))
+
+    def _are_only_held_by(self, function: cst.FunctionDef, call: cst.Call, arg: cst.Arg) -> bool:
+        """Whether a function of the file only makes optimizers of the parameters that it is handed."""
+        given = matched(function.params, call.args) or {}
+        parameter = next((parameter for parameter, value in given.items() if value is arg.value), None)
+        return parameter is not None and not function.decorators and self._is_only_read(parameter.name)
+
+    def _copies(self, kind: cst.CSTNode | None) -> bool:
+        """Whether the constructor of a class of the file may make tensors that are like the parameters."""
+        if not isinstance(kind, cst.ClassDef):
+            return False
+        made = [method for method in methods_of(kind) if method.name.value == "__init__"]
+        return any(isinstance(node, cst.Name) and node.value in _COPYING for node in walk(*made))
 
     def _steps(self, call: cst.Call) -> bool:
         """Whether a call makes something that is asked to step: an optimizer of another library."""
@@ -128,11 +147,10 @@ class Held:
             return variable is not None
         self.seen.add(variable)
         program = self.outline.program
-        scope = program.scope_of(name)
         training = [self.outline.site.epoch_loop, *self.outline.consumed]
         others = [seen for seen in variable.occurrences if not any(program.contains(p, seen.node) for p in training)]
-        if any(seen.scope is not scope for seen in others):
+        if any(seen.scope.function is not variable.owner for seen in others):
             return False
-        own = scope is self.outline.site.driver
+        own = variable.owner is self.outline.site.driver
         reads = [seen.node for seen in others if seen.access == "read" and seen.node in program.order]
         return all(self.are_only_held(node) for node in reads if not own or self.waiting.covers(node))

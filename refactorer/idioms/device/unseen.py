@@ -15,7 +15,8 @@ from refactorer.idioms.device.waiting import Waiting, waiting_for
 from refactorer.idioms.looking import is_handed_to, is_own_method
 from refactorer.outline.arguments import matched
 from refactorer.outline.blocks import block_lines
-from refactorer.outline.optimizers import spreads
+from refactorer.outline.classes import methods_of
+from refactorer.outline.optimizers import is_module_class, spreads
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import unmoved
 
@@ -88,7 +89,14 @@ def _looks_at_parameters(outline: Outline, seen: Occurrence, waiting: Waiting) -
     plain = isinstance(line, cst.SimpleStatementLine) and not any(word in text_of(line) for word in _SEES_DEVICE)
     if node.attr.value in _PARAMETERS:
         return plain and Held(outline, waiting, set()).are_only_held(parent)
-    return plain and node.attr.value in _SEES_NOTHING
+    return plain and node.attr.value in _SEES_NOTHING and not _is_of_the_file(program, node.attr.value)
+
+
+def _is_of_the_file(program: Program, method: str) -> bool:
+    """Whether a network of the file has such a method of its own, which may do more; `eval()` calls `train()`."""
+    names = (method, "train") if method == "eval" else (method,)
+    kinds = [kind for kind in program.find(cst.ClassDef) if is_module_class(program, kind)]
+    return any(own.name.value in names for kind in kinds for own in methods_of(kind))
 
 
 def _only_freezes(loop: cst.For) -> bool:
