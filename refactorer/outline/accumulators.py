@@ -12,13 +12,14 @@ from refactorer.outline.outline import Outline
 def accumulators(outline: Outline, start: list[cst.CSTNode], step: list[cst.CSTNode]) -> list[Variable]:
     """Variables set to zero at the start of an evaluation and only added to in its steps."""
     zeros: list[Variable] = []
-    for line in start:
+    for number, line in enumerate(start):
         small = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
         for target, value in assigned_pairs(small) if isinstance(small, cst.Assign) else []:
             variable = outline.variable(target)
-            if variable is not None and isinstance(value, (cst.Integer, cst.Float)) and value.evaluated_value == 0:
+            zero = isinstance(value, (cst.Integer, cst.Float)) and value.evaluated_value == 0
+            if variable is not None and zero and len(_writes(outline, variable, start[number:])) == 1:
                 zeros.append(variable)
-    return [v for v in zeros if len(_writes(outline, v, start)) == 1 and _is_only_added_to(outline, v, step)]
+    return [variable for variable in zeros if _is_only_added_to(outline, variable, step)]
 
 
 def _writes(outline: Outline, variable: Variable, lines: list[cst.CSTNode]) -> list[cst.CSTNode]:

@@ -93,6 +93,7 @@ SUMS = [
     {"step": f"{SUM}\ncount = len(x)\nn += count", "start": "total, n = 0, 0", "end": "return total / n"},
     {"step": f"{SUM}\nparts = []\nparts.append(out)\nnote(out, parts)"},
     {"step": f"if i == 0:\n    print(out)\n{SUM}", "target": "i, (x, y)", "data": "enumerate(loader)"},
+    {"step": SUM, "start": "total = 5\nprint(total)\ntotal = 0"},
     {"step": f"{SUM}\nprint(total / len(loader))", "start": "total = 0.0\nrate = 1 / len(loader)\nprint(rate)"},
     {
         "step": "total += loss_of(out, y).item() * scale",

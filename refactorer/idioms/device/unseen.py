@@ -89,14 +89,16 @@ def _looks_at_parameters(outline: Outline, seen: Occurrence, waiting: Waiting) -
     plain = isinstance(line, cst.SimpleStatementLine) and not any(word in text_of(line) for word in _SEES_DEVICE)
     if node.attr.value in _PARAMETERS:
         return plain and Held(outline, waiting, set()).are_only_held(parent)
-    return plain and node.attr.value in _SEES_NOTHING and not _is_of_the_file(program, node.attr.value)
+    return plain and node.attr.value in _SEES_NOTHING and not _is_of_the_file(outline, node.attr.value)
 
 
-def _is_of_the_file(program: Program, method: str) -> bool:
+def _is_of_the_file(outline: Outline, method: str) -> bool:
     """Whether a network of the file has such a method of its own, which may do more; `eval()` calls `train()`."""
+    program, loop = outline.program, outline.site.epoch_loop
     names = (method, "train") if method == "eval" else (method,)
     kinds = [kind for kind in program.find(cst.ClassDef) if is_module_class(program, kind)]
-    return any(own.name.value in names for kind in kinds for own in methods_of(kind))
+    found = [own for kind in kinds for own in methods_of(kind) if own.name.value in names]
+    return any(not program.contains(own, loop) for own in found)
 
 
 def _only_freezes(loop: cst.For) -> bool:
