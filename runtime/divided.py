@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import dis
 import inspect
-from collections.abc import Iterator
 from functools import cache
-from itertools import takewhile
-from types import CodeType
+from types import CellType, CodeType, FunctionType
 from typing import Any
 
 from runtime.module import Module
 
-_SHARING = ("sum_across_ranks", "log", "log_dict", "all_gather")
+_SUM = "sum_across_ranks"
+_SHARING = ("log", "log_dict", "all_gather")
 _STAGES = ("train", "training", "validation", "test", "predict")
 
 
@@ -31,18 +30,43 @@ def divides_data(module: Any, stage: str) -> bool:
 
 @cache
 def _shares_results(kind: Any, stage: str) -> bool:
-    """Whether the code of a class of modules, but for the hooks of other stages, shares what it finds."""
+    """Whether a class of modules shares what it finds, hooks of other stages that nothing mentions aside."""
     others = tuple(f"{prefix}{other}_" for other in _STAGES if other != stage for prefix in ("", "on_"))
-    own = takewhile(lambda one: one is not Module, kind.__mro__)
-    members = ((name, member) for one in own for name, member in vars(one).items())
-    return any(_shares(code) for name, member in members if not name.startswith(others) for code in _codes(member))
+    own = [one for one in kind.__mro__ if one not in Module.__mro__]
+    members = [(name, code) for one in own for name, member in vars(one).items() for code in _codes(member)]
+    asked = [(name, code) for name, code in members if not name.startswith(others)]
+    while asked:
+        if any(_shares(code) for _, code in asked):
+            return True
+        members = [pair for pair in members if pair not in asked]
+        mentioned = {name for _, code in asked for name in _names(code)}
+        asked = [(name, code) for name, code in members if name in mentioned]
+    return False
 
 
-def _codes(member: Any) -> Iterator[CodeType]:
-    """The code of a method, without its decorators."""
-    code = getattr(inspect.unwrap(member), "__code__", None) if callable(member) else None
-    if isinstance(code, CodeType):
-        yield code
+def _codes(member: Any) -> list[CodeType]:
+    """The code of a method, and of the functions that its decorators keep."""
+    found: dict[CodeType, None] = {}
+    left = [member]
+    while left:
+        one = left.pop()
+        one = inspect.unwrap(one) if callable(one) else one
+        if isinstance(one, FunctionType) and one.__code__ not in found:
+            found[one.__code__] = None
+            left += [cell.cell_contents for cell in one.__closure__ or () if _keeps_function(cell)]
+    return list(found)
+
+
+def _keeps_function(cell: CellType) -> bool:
+    try:
+        return isinstance(cell.cell_contents, FunctionType)
+    except ValueError:
+        return False
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = [part for part in code.co_consts if isinstance(part, CodeType)]
+    return set(code.co_names).union(*map(_names, inner))
 
 
 def _shares(code: CodeType, own: str = "") -> bool:
@@ -50,7 +74,11 @@ def _shares(code: CodeType, own: str = "") -> bool:
     own = own or next(iter(code.co_varnames), "")
     before: Any = None
     for instruction in dis.get_instructions(code):
+        if instruction.opname == "EXTENDED_ARG":
+            continue
+        if instruction.argval == _SUM:
+            return True
         if instruction.argval in _SHARING and before == own and instruction.opname.startswith("LOAD_"):
             return True
-        before = instruction.argval
+        before = instruction.argval[-1] if isinstance(instruction.argval, tuple) else instruction.argval
     return any(_shares(inner, own) for inner in code.co_consts if isinstance(inner, CodeType))

@@ -22,11 +22,12 @@ def names_bound_by(statement: cst.CSTNode) -> list[cst.Name]:
 
 def binds_only_names(assign: cst.Assign) -> bool:
     """Whether each target of an assignment is a name or a tuple of names, and no attribute or element."""
-    leaves = [leaf for target in assign.targets for leaf in _leaves(target.target)]
+    leaves = [leaf for target in assign.targets for leaf in leaves_of(target.target)]
     return all(isinstance(leaf, cst.Name) for leaf in leaves)
 
 
-def _leaves(target: cst.CSTNode) -> list[cst.CSTNode]:
+def leaves_of(target: cst.CSTNode) -> list[cst.CSTNode]:
+    """The names, attributes and elements that an assignment target binds."""
     if isinstance(target, (cst.Tuple, cst.List)):
-        return [leaf for element in target.elements for leaf in _leaves(element.value)]
+        return [leaf for element in target.elements for leaf in leaves_of(element.value)]
     return [target]

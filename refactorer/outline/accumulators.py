@@ -10,21 +10,25 @@ from refactorer.outline.outline import Outline
 
 
 def accumulators(outline: Outline, start: list[cst.CSTNode], step: list[cst.CSTNode]) -> list[Variable]:
-    """Variables set to a number at the start of an evaluation and only added to in its steps."""
+    """Variables set to zero at the start of an evaluation and only added to in its steps."""
     zeros: list[Variable] = []
-    for line in start:
+    for number, line in enumerate(start):
         small = line.body[0] if isinstance(line, cst.SimpleStatementLine) else None
         for target, value in assigned_pairs(small) if isinstance(small, cst.Assign) else []:
             variable = outline.variable(target)
-            if variable is not None and isinstance(value, (cst.Integer, cst.Float)):
+            zero = isinstance(value, (cst.Integer, cst.Float)) and value.evaluated_value == 0
+            if variable is not None and zero and len(_writes(outline, variable, start[number:])) == 1:
                 zeros.append(variable)
     return [variable for variable in zeros if _is_only_added_to(outline, variable, step)]
 
 
+def _writes(outline: Outline, variable: Variable, lines: list[cst.CSTNode]) -> list[cst.CSTNode]:
+    return [node for node, used in outline.uses(*lines) if used is variable and outline.is_write(node)]
+
+
 def _is_only_added_to(outline: Outline, variable: Variable, step: list[cst.CSTNode]) -> bool:
-    writes = [node for node, used in outline.uses(*step) if used is variable and outline.is_write(node)]
     added = [node for node in walk(*step) if _adds_to(outline, variable, node)]
-    return bool(added) and len(added) == len(writes)
+    return bool(added) and len(added) == len(_writes(outline, variable, step))
 
 
 def _adds_to(outline: Outline, variable: Variable, node: cst.CSTNode) -> bool:

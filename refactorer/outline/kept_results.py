@@ -12,16 +12,20 @@ import libcst as cst
 
 from refactorer.analysis.flow import flow_of
 from refactorer.analysis.scopes import Occurrence, Variable
-from refactorer.analysis.targets import names_in
+from refactorer.analysis.targets import leaves_of, names_in
 from refactorer.analysis.walk import walk
+from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.anchors import loops_around
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.outline import Outline
 from refactorer.outline.reach import functions_named
 
-_TELLING = ("info", "debug", "warning", "write", "flush", "train", "eval", "to", "item", "size", "format", "join")
+_TELLING = ("info", "debug", "warning", "train", "eval", "to", "item", "size", "format", "join", "zero_grad")
 _SHOWING = ("add_scalar", "add_image", "add_figure", "set_description", "set_postfix")
+_FILLING = ("append", "appendleft", "extend", "insert", "setdefault", "pop", "popleft")
+_STOPPING = ("stop_epoch", "stop_training")
 _STORING = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign)
+_PLAIN = ("torch.", "time.", "tqdm.", "builtins.len", "builtins.int", "builtins.float", "builtins.str", "builtins.next")
 
 
 def keeps_more(outline: Outline, source: BatchSource, stage: Sequence[str], sums: Iterable[Variable]) -> bool:
@@ -38,7 +42,8 @@ class _Steps:
     def __init__(self, outline: Outline, source: BatchSource, start: str, step: str, end: str) -> None:
         self.outline, self.program = outline, outline.program
         self.lines, self.behind = outline.lines(step), outline.lines(end)
-        self.made = {v for node, v in outline.uses(*outline.lines(start)) if outline.is_write(node)}
+        self.start = outline.lines(start)
+        self.made = {v for node, v in outline.uses(*self.start) if outline.is_write(node)}
         flow = flow_of(self.program, self.lines)
         targets = [name for part in (source.target, source.index) if part is not None for name in names_in(part)]
         bound = {v for name in targets if (v := outline.variable(name)) is not None}
@@ -47,10 +52,48 @@ class _Steps:
         self.read = self._read_behind() | self._read_in_driver()
 
     def keep_more(self, sums: set[Variable]) -> bool:
-        if (self.own - sums) & (self.carried | self.read):
-            return True
         own = self.own - sums
-        return any(self._changes(node, own) for node in walk(*self.lines)) or self._binds_globals()
+        if own & (self.carried | self.read) or self._uses_object(own | sums):
+            return True
+        nodes = list(walk(*self.lines))
+        if any(self._changes(node, own) or self._depends_on(node, sums) for node in nodes):
+            return True
+        return self._binds_globals()
+
+    def _uses_object(self, aside: set[Variable]) -> bool:
+        """Whether steps have to do with an object that is made in front of them, and that they may fill or use up."""
+        used = {variable for _, variable in self.outline.uses(*self.lines)} & self.made
+        return any(not self._is_plain(variable) for variable in used - aside)
+
+    def _is_plain(self, variable: Variable) -> bool:
+        """Whether the lines in front of the steps set a variable to numbers and texts only, or to what torch makes."""
+        written = [node for node, v in self.outline.uses(*self.start) if v is variable and self.outline.is_write(node)]
+        assigns = [node for node in walk(*self.start) if isinstance(node, cst.Assign)]
+        pairs = [pair for assign in assigns for pair in assigned_pairs(assign)]
+        values = [value for target, value in pairs if self.outline.variable(target) is variable]
+        return len(values) == len(written) and all(map(self._is_plain_value, values))
+
+    def _is_plain_value(self, value: cst.CSTNode) -> bool:
+        if isinstance(value, cst.Call):
+            return (self.program.qualified_name(value.func) or "").startswith(_PLAIN)
+        if isinstance(value, (cst.Name, cst.Attribute)):
+            return self._root(value) not in self.made
+        return isinstance(value, (cst.BaseNumber, cst.BaseString, cst.BinaryOperation, cst.UnaryOperation))
+
+    def _depends_on(self, node: cst.CSTNode, sums: set[Variable]) -> bool:
+        """Whether a step ends the evaluation, or does what it does because of the sums so far."""
+        if isinstance(node, cst.Call):
+            return isinstance(node.func, cst.Attribute) and node.func.attr.value in _STOPPING
+        if isinstance(node, (cst.If, cst.IfExp, cst.While)):
+            return self._mentions(node.test, sums)
+        if isinstance(node, cst.AugAssign) and self._root(node.target) in sums:
+            return self._mentions(node.value, sums)
+        if isinstance(node, cst.Assign) and self._root(node.targets[0].target) in sums:
+            return self._mentions(node.value.right, sums)  # type: ignore[attr-defined]
+        return isinstance(node, cst.Comparison) and self._mentions(node, sums)
+
+    def _mentions(self, node: cst.CSTNode, variables: set[Variable]) -> bool:
+        return any(variable in variables for _, variable in self.outline.uses(node))
 
     def _seen(self, variables: Iterable[Variable]) -> set[Variable]:
         return {self.outline.bindings.canonical(variable) for variable in variables}
@@ -74,12 +117,15 @@ class _Steps:
 
     def _changes(self, node: cst.CSTNode, own: set[Variable]) -> bool:
         """Whether a node of a step changes an object that the script looks into later."""
-        if isinstance(node, _STORING) and isinstance(node.target, (cst.Attribute, cst.Subscript)):
-            return self._root(node.target) not in own and not self._is_bar(node.target)
-        if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call):
-            return self._is_told(node.value, own)
+        if isinstance(node, _STORING):
+            stored = [part for part in leaves_of(node.target) if isinstance(part, (cst.Attribute, cst.Subscript))]
+            return any(self._root(part) not in own and not self._is_bar(part) for part in stored)
+        if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call) and self._is_told(node.value, own):
+            return True
         if not isinstance(node, cst.Call):
             return False
+        if self._fills(node, own):
+            return True
         given = {self.outline.variable(arg.value) for arg in node.args}
         return any(v in self.made and v in self.read and v not in self.own for v in given) or self._stores(node)
 
@@ -95,6 +141,11 @@ class _Steps:
         mentioned = {node.attr.value for node in walk(*self.behind) if isinstance(node, cst.Attribute)}
         return isinstance(held, cst.Subscript) or (isinstance(held, cst.Attribute) and held.attr.value in mentioned)
 
+    def _fills(self, call: cst.Call, own: set[Variable]) -> bool:
+        """Whether a call fills a list or its like that is older than the step: `history.append(loss)`."""
+        named = isinstance(call.func, cst.Attribute) and self.program.qualified_name(call.func) is None
+        return named and call.func.attr.value in _FILLING and self._root(call.func) not in own  # type: ignore[attr-defined]
+
     def _stores(self, call: cst.Call) -> bool:
         """Whether a call names a method of the file that sets something of its object."""
         name = call.func.attr.value if isinstance(call.func, cst.Attribute) else None
@@ -102,7 +153,7 @@ class _Steps:
         stores = (part.target for method in methods for part in walk(method.body) if isinstance(part, _STORING))
         return any(isinstance(target, (cst.Attribute, cst.Subscript)) for target in stores)
 
-    def _root(self, node: cst.BaseExpression) -> Variable | None:
+    def _root(self, node: cst.CSTNode) -> Variable | None:
         """The variable that attributes, items and calls in a row begin with."""
         while isinstance(node, (cst.Attribute, cst.Subscript, cst.Call)):
             node = node.func if isinstance(node, cst.Call) else node.value

@@ -37,6 +37,19 @@ LEFT = [
     (FLAG + "if use_cuda:\n    # to the GPU\n    model.cuda()", "device='cuda' if use_cuda else 'cpu'"),
     (FLAG + "if use_cuda:\n    print('on the GPU')\n    model.cuda()", "'cuda' if use_cuda else 'cpu'"),
 ]
+LEFT += [
+    (DEVICE + MOVE + after, "device=device")
+    for after in (
+        "held = [p for p in model.parameters() if p.requires_grad]\nprint(len(held))",
+        "groups = [{'params': [p for n, p in model.named_parameters() if 'bias' in n]}]\nprint(len(groups))",
+        "print(sum(p.numel() for p in filter(lambda p: p.requires_grad, model.parameters())))",
+        "sizes = [(n, p.shape) for n, p in model.named_parameters()]\nprint(sizes)",
+        "def make(params):\n    return torch.optim.SGD(params, lr=0.1)\nfirst = make(model.parameters())",
+        "n = sum([p.data.nelement() for p in model.parameters()])\nprint(n)",
+        "ids = list(map(id, model.parameters()))\nprint(len(ids))",
+        "print(next(model.parameters()).dtype)",
+    )
+]
 STAYING = [
     DEVICE + MOVE + "print(next(model.parameters()).device)",
     DEVICE + MOVE + "print(model(torch.ones(1, 2).to(device)).sum().item())",
@@ -50,6 +63,24 @@ STAYING = [
     DEVICE + MOVE + "if torch.cuda.is_available():\n    model = nn.parallel.DistributedDataParallel(model)",
     DEVICE + "class Net(nn.Linear):\n    def extra_repr(self):\n        return str(self.weight.device)\n"
     "model = Net(2, 1)\n" + MOVE + "print(model)",
+    DEVICE + MOVE + "first = [p.detach().clone() for p in model.parameters()]\nprint(len(first))",
+    DEVICE + MOVE + "held = list(model.parameters())\nprint(sum(p.sum() for p in held).item())",
+    DEVICE + MOVE + "held = []\nheld.extend(model.parameters())\n"
+    "print(torch.cat([p.flatten() for p in held]).norm().item())",
+    DEVICE + MOVE + "print(nn.utils.parameters_to_vector(model.parameters()).norm().item())",
+    DEVICE + MOVE + "print(list(model.parameters()))",
+    DEVICE + MOVE + "def make(params):\n    params = list(params)\n    print(params[0].sum().item())\n"
+    "    return torch.optim.SGD(params, lr=0.1)\nfirst = make(model.parameters())",
+    DEVICE + "class Net(nn.Linear):\n    def train(self, mode=True):\n        print(self.weight.is_cuda)\n"
+    "        return super().train(mode)\nmodel = Net(2, 1)\n" + MOVE + "model.eval()",
+    DEVICE + "class Slow(torch.optim.SGD):\n    def __init__(self, params):\n        params = list(params)\n"
+    "        self.slow = [p.detach().clone() for p in params]\n        super().__init__(params, lr=0.1)\n"
+    + MOVE + "second = Slow(model.parameters())\nsecond.step()",
+    DEVICE + MOVE + "print(sum(torch.norm(p).item() for n, p in model.named_parameters()))",
+    DEVICE + MOVE + "ask = lambda x: model(x.to(device))\nprint(ask(torch.ones(1, 2)).sum().item())",
+    DEVICE + "model = nn.Linear(2, 1)\nask = lambda x: model(x.to(device))\n" + MOVE
+    + "print(ask(torch.ones(1, 2)).sum().item())",
+    DEVICE + MOVE + "print([model(torch.ones(1, 2).to(device)).sum().item() for _ in range(2)])",
     DEVICE + "if 1 < 0:\n    print('evaluates')\n    model.to(device)\n    raise SystemExit",
     DEVICE + "for _ in range(2):\n    model.to(device)",
     DEVICE + "if 1 > 0:\n    model.to(device)",
@@ -115,6 +146,40 @@ def test_what_may_be_no_module_is_moved_by_the_script_and_a_note_says_so() -> No
         assert "model = Net()\n" in result.after and "criterion = Loss().to(device)\n" in result.after
         said = [note.message for note in result.diagnostics if note.code == "N105"]
         assert len(said) == 1 and said[0].startswith(reason)
+
+
+TRIED = """
+import torch
+from torch import nn, optim
+
+def main(loader):
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = nn.Linear(2, 1).to(device)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    try:
+        {check}
+        for epoch in range(2):
+            for x, y in loader:
+                x, y = x.to(device), y.to(device)
+                optimizer.zero_grad()
+                loss = (model(x) - y).abs().sum()
+                loss.backward()
+                optimizer.step()
+    {end}
+        print(model(torch.ones(1, 2).to(device)))
+"""
+
+
+def test_what_runs_where_lines_in_front_of_the_training_raise_finds_the_model_moved() -> None:
+    for check, end, stays in (
+        ("open(loader)", "except OSError:", True),
+        ("open(loader)", "finally:", True),
+        ("", "except OSError:", False),
+        ("print('starts')", "except KeyboardInterrupt:", False),
+    ):
+        result = convert_text(TRIED.format(check=check, end=end))
+        assert isinstance(result, Converted)
+        assert ("model = nn.Linear(2, 1).to(device)" in result.after) is stays
 
 
 def in_function(text: str) -> str:

@@ -21,6 +21,13 @@ class Meter:
     def update(self, value):
         self.total += value
 
+class Counter:
+    def __init__(self):
+        self.seen = 0
+
+    def __call__(self, values):
+        self.seen += len(values)
+
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
@@ -37,6 +44,7 @@ def note(value, values):
     values.append(value)
 
 seen = None
+history = []
 
 def evaluate(model, loader):
     model.eval()
@@ -85,6 +93,12 @@ SUMS = [
     {"step": f"{SUM}\ncount = len(x)\nn += count", "start": "total, n = 0, 0", "end": "return total / n"},
     {"step": f"{SUM}\nparts = []\nparts.append(out)\nnote(out, parts)"},
     {"step": f"if i == 0:\n    print(out)\n{SUM}", "target": "i, (x, y)", "data": "enumerate(loader)"},
+    {"step": SUM, "start": "total = 5\nprint(total)\ntotal = 0"},
+    {"step": f"{SUM}\nprint(total / len(loader))", "start": "total = 0.0\nrate = 1 / len(loader)\nprint(rate)"},
+    {
+        "step": "total += loss_of(out, y).item() * scale",
+        "start": "total, scale = 0, 0.5\nloss_of = nn.L1Loss()\ndevice = next(model.parameters()).device",
+    },
 ]
 
 
@@ -115,6 +129,34 @@ MORE = {
     "a global variable": {"step": f"{SUM}\ncount(x)"},
     "a sum that is halved": {"step": f"{SUM}\ntotal *= 0.5"},
     "a sum of what it is": {"step": "total = total + 0.5 * total + len(x)"},
+    "a sum that does not begin at zero": {"step": SUM, "start": "total = 1e-8"},
+    "a sum that begins in front": {"step": SUM, "start": "total = 0\ntotal += len(loader)"},
+    "a sum that ends the evaluation": {"step": f"{SUM}\nif total > 5:\n    break"},
+    "the first batches": {"step": f"{SUM}\nif i > 5:\n    break", "target": "i, (x, y)", "data": "enumerate(loader)"},
+    "a sum that decides": {
+        "step": f"{SUM}\nif total > 3:\n    n += 1", "start": "total, n = 0, 0", "end": "return total / n",
+    },
+    "a sum of sums": {"step": f"{SUM}\nn += total", "start": "total, n = 0, 0", "end": "return n"},
+    "an object that is called": {
+        "step": f"{SUM}\nseen = count(out)", "start": "total, count = 0, Counter()", "end": "return total / count.seen",
+    },
+    "another name": {
+        "step": f"{SUM}\nsame.append(out)", "start": "total, kept = 0, []\nsame = kept", "end": "return kept",
+    },
+    "a method with a name": {
+        "step": f"{SUM}\nkeep(out)", "start": "total, kept = 0, []\nkeep = kept.append", "end": "return kept",
+    },
+    "a list by a comprehension": {
+        "step": f"{SUM}\n[kept.append(one) for one in out]", "start": "total, kept = 0, []", "end": "return kept",
+    },
+    "an attribute of a tuple": {
+        "step": f"{SUM}\nmodel.last, n = out, 1", "end": "return total, model.last",
+    },
+    "a file": {
+        "step": f"{SUM}\nfile.write(str(out))", "start": "total, file = 0, open('x', 'w')", "end": "file.close()",
+    },
+    "an iterator": {"step": "total += len(next(weights))", "start": "total, weights = 0, iter(loader)"},
+    "a list of the file": {"step": f"{SUM}\nhistory.append(out)"},
     "an array": {"step": f"{SUM}\nparts += out", "start": "total = 0\nparts = torch.zeros(1)", "end": "return parts"},
 }  # fmt: skip
 

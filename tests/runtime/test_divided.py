@@ -85,3 +85,48 @@ def test_these_do_not(kind: type[Any]) -> None:
 def test_each_stage_counts_for_itself() -> None:
     assert divides_data(OfATest(), "test")
     assert not divides_data(Sums(), "test")
+
+
+def counted(function: Any) -> Any:
+    def call(*args: Any) -> Any:
+        call.number += 1  # type: ignore[attr-defined]
+        return function(*args)
+
+    call.number = 0  # type: ignore[attr-defined]
+    return call
+
+
+class Mixed:
+    def added(self) -> Any:
+        return self.sum_across_ranks(1)  # type: ignore[attr-defined]
+
+
+class WithAMixinBehind(Keeps, Mixed):
+    def on_validation_epoch_end(self) -> None:
+        self.total = self.added()
+
+
+class InADecorator(Keeps):
+    @counted
+    def on_validation_epoch_end(self) -> None:
+        self.total = self.sum_across_ranks(1)
+
+
+class ByTheHookOfATest(OfATest):
+    def on_validation_epoch_end(self) -> None:
+        self.on_test_epoch_end()
+
+
+class OfAnotherName(Keeps):
+    def on_validation_epoch_end(self) -> None:
+        module = self
+        module.total = module.sum_across_ranks(1)
+
+
+class BehindManyNames(Keeps):
+    exec("def names(self):\n" + "".join(f"    self.name{i}\n" for i in range(300)) + "    self.log('seen', 1)\n")
+
+
+@pytest.mark.parametrize("kind", [WithAMixinBehind, InADecorator, ByTheHookOfATest, OfAnotherName, BehindManyNames])
+def test_these_share_in_ways_that_are_harder_to_see(kind: type[Any]) -> None:
+    assert divides_data(kind(), "validation")

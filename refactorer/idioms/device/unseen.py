@@ -10,15 +10,17 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.idioms.device.choice import Choice
 from refactorer.idioms.device.lines import text_of
+from refactorer.idioms.device.parameters import Held
 from refactorer.idioms.device.waiting import Waiting, waiting_for
 from refactorer.idioms.looking import is_handed_to, is_own_method
 from refactorer.outline.arguments import matched
 from refactorer.outline.blocks import block_lines
-from refactorer.outline.optimizers import spreads
+from refactorer.outline.classes import methods_of
+from refactorer.outline.optimizers import is_module_class, spreads
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import unmoved
 
-_SEES_NOTHING = {"train", "eval", "load_state_dict", "zero_grad", "parameters", "named_parameters", "requires_grad_"}
+_SEES_NOTHING = {"train", "eval", "load_state_dict", "zero_grad", "requires_grad_"}
 _PARAMETERS = ("parameters", "named_parameters")
 _COUNTS = ("numel", "nelement")
 _SEES_DEVICE = (".device", "is_cuda", "get_device")
@@ -44,13 +46,23 @@ def is_unseen(
         if seen.order < 0 or any(program.contains(part, seen.node) for part in aside):
             continue
         if seen.scope.function is not outline.site.driver:
+            if _is_kept_for_later(outline, seen, waiting):
+                return False
             elsewhere.append(seen)
-        elif waiting.covers(seen.node) and not _sees_nothing(outline, seen):
+        elif waiting.covers(seen.node) and not _sees_nothing(outline, seen, waiting):
             return False
     return not elsewhere or not _may_run(outline, elsewhere, waiting)
 
 
-def _sees_nothing(outline: Outline, seen: Occurrence) -> bool:
+def _is_kept_for_later(outline: Outline, seen: Occurrence, waiting: Waiting) -> bool:
+    """Whether a use stands in a lambda or a comprehension of the driver, which runs there or whenever it is called."""
+    program, driver = outline.program, outline.site.driver.node
+    inner = next((outer for outer in program.ancestors(seen.node) if _is_definition(outer) or outer is driver), None)
+    ahead = program.order[seen.node] < waiting.end
+    return (inner is None or inner is driver) and (ahead or waiting.covers(seen.node))
+
+
+def _sees_nothing(outline: Outline, seen: Occurrence, waiting: Waiting) -> bool:
     """Whether a use is the same wherever the module is: its parameters, its mode, its state, its text."""
     program = outline.program
     if _is_spread(program, seen):
@@ -59,10 +71,10 @@ def _sees_nothing(outline: Outline, seen: Occurrence) -> bool:
         return False
     if is_handed_to(outline, seen.node, _SHOWING):
         return not any(is_own_method(outline, name) for name in _SHOWS)
-    return _looks_at_parameters(outline, seen) or _is_only_counted(outline, seen)
+    return _looks_at_parameters(outline, seen, waiting) or _is_only_counted(outline, seen, waiting)
 
 
-def _looks_at_parameters(outline: Outline, seen: Occurrence) -> bool:
+def _looks_at_parameters(outline: Outline, seen: Occurrence, waiting: Waiting) -> bool:
     """Whether a use is a call of a method of torch's that is the same on every device."""
     program = outline.program
     node: cst.CSTNode = seen.node
@@ -75,7 +87,18 @@ def _looks_at_parameters(outline: Outline, seen: Occurrence) -> bool:
     if isinstance(line, cst.For):
         return line.iter is parent and node.attr.value in _PARAMETERS and _only_freezes(line)
     plain = isinstance(line, cst.SimpleStatementLine) and not any(word in text_of(line) for word in _SEES_DEVICE)
-    return plain and node.attr.value in _SEES_NOTHING
+    if node.attr.value in _PARAMETERS:
+        return plain and Held(outline, waiting, set()).are_only_held(parent)
+    return plain and node.attr.value in _SEES_NOTHING and not _is_of_the_file(outline, node.attr.value)
+
+
+def _is_of_the_file(outline: Outline, method: str) -> bool:
+    """Whether a network of the file has such a method of its own, which may do more; `eval()` calls `train()`."""
+    program, loop = outline.program, outline.site.epoch_loop
+    names = (method, "train") if method == "eval" else (method,)
+    kinds = [kind for kind in program.find(cst.ClassDef) if is_module_class(program, kind)]
+    found = [own for kind in kinds for own in methods_of(kind) if own.name.value in names]
+    return any(not program.contains(own, loop) for own in found)
 
 
 def _only_freezes(loop: cst.For) -> bool:
@@ -105,13 +128,14 @@ def _is_spread(program: Program, seen: Occurrence) -> bool:
     )
 
 
-def _is_only_counted(outline: Outline, seen: Occurrence, depth: int = 0) -> bool:
+def _is_only_counted(outline: Outline, seen: Occurrence, waiting: Waiting, depth: int = 0) -> bool:
     """Whether a function of the file is handed a module, and only counts its parameters."""
     program = outline.program
 
     def counts(use: Occurrence) -> bool:
         counted = any(word in text_of(program.statement(use.node)) for word in _COUNTS)
-        return (counted and _looks_at_parameters(outline, use)) or _is_only_counted(outline, use, depth + 1)
+        looks = counted and _looks_at_parameters(outline, use, waiting)
+        return looks or _is_only_counted(outline, use, waiting, depth + 1)
 
     arg = program.parent.get(seen.node)
     call = program.parent.get(arg) if isinstance(arg, cst.Arg) else None

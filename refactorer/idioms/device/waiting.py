@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.program import Program
+from refactorer.outline.blocks import block_lines
 from refactorer.outline.outline import Outline
 
 # What stands in one of these may not run at all.
@@ -40,8 +41,16 @@ def waiting_for(outline: Outline, line: cst.CSTNode) -> Waiting:
     for outer in program.ancestors(loop):
         if program.contains(outer, line):
             break
-        if isinstance(outer, _CONDITIONS):
+        if isinstance(outer, _CONDITIONS) or (isinstance(outer, cst.Try) and _may_leave(program, outer, loop)):
             certain = inner
             break
         inner = outer
     return Waiting(program, program.last[line], program.order[loop], certain)
+
+
+def _may_leave(program: Program, block: cst.Try, loop: cst.CSTNode) -> bool:
+    """Whether lines in front of the training may raise what a block catches, or what its end runs behind."""
+    if program.contains(block_lines(block.body)[0], loop):
+        return False
+    caught = [program.qualified_name(one.type) if one.type is not None else None for one in block.handlers]
+    return block.finalbody is not None or any(name != "builtins.KeyboardInterrupt" for name in caught)
