@@ -17,6 +17,7 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.harmless import READING
 from refactorer.idioms.known_elsewhere import base_of, module_of
 from refactorer.outline.anchors import backward_calls
+from refactorer.outline.may_run import MayRun
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 from refactorer.outline.reach import functions_named
@@ -66,6 +67,7 @@ def _run_by(outline: Outline, lines: Sequence[cst.CSTNode]) -> Iterator[cst.CSTN
     lambdas = program.find(cst.Lambda)
     yield from (*hidden, *lambdas)
     yield from functions_named(program, walk(*lines, *hidden, *lambdas)) - own
+    yield from (body for body in MayRun(program, lines).bodies if program.parent[body] not in own)
 
 
 def _is_value(program: Program, function: cst.FunctionDef) -> bool:
