@@ -67,7 +67,14 @@ def _run_by(outline: Outline, lines: Sequence[cst.CSTNode]) -> Iterator[cst.CSTN
     lambdas = program.find(cst.Lambda)
     yield from (*hidden, *lambdas)
     yield from functions_named(program, walk(*lines, *hidden, *lambdas)) - own
-    yield from (body for body in MayRun(program, lines).bodies if program.parent[body] not in own)
+    bodies = (body for body in MayRun(program, lines).bodies if program.parent.get(body) not in own)
+    yield from (body for body in bodies if not _begins_one_of(program, body, own))
+
+
+def _begins_one_of(program: Program, body: cst.CSTNode, own: set[cst.CSTNode]) -> bool:
+    """Whether code names one of some functions, or defines it."""
+    inside = (part for part in own if body in program.ancestors(part))
+    return next(inside, None) is not None or bool(own & functions_named(program, walk(body)))
 
 
 def _is_value(program: Program, function: cst.FunctionDef) -> bool:
