@@ -8,6 +8,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 
 _STORES = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Del, cst.AsName, cst.For, cst.CompFor)
+_PARSING = ("parse_args", "parse_known_args", "parse_intermixed_args", "parse_known_intermixed_args")
 _LOOKING = ("items", "keys", "values", "get", "copy")
 _READERS = {f"builtins.{name}" for name in ("print", "dict", "str", "repr", "len", "list", "sorted", "tuple")} | {
     "json.dumps", "json.dump", "pprint.pprint", "pprint.pformat", "copy.copy", "copy.deepcopy",
@@ -69,9 +70,19 @@ def is_stored(program: Program, node: cst.CSTNode) -> bool:
     return stored and not (isinstance(parent, (cst.For, cst.CompFor)) and parent.target is not node)
 
 
+def fills_settings(call: cst.Call) -> bool:
+    """Whether a call parses arguments into settings that are there: `parser.parse_args(rest, namespace=args)`."""
+    if not isinstance(call.func, cst.Attribute) or call.func.attr.value not in _PARSING:
+        return False
+    keywords = {arg.keyword.value for arg in call.args if arg.keyword is not None}
+    return len(call.args) > 1 or "namespace" in keywords
+
+
 def _sets_by_name(program: Program, call: cst.Call, name: str) -> bool:
     """Whether a call may set an attribute by its name: `setattr(args, name, value)`, `vars(args).update(...)`."""
     called = program.qualified_name(call.func)
+    if fills_settings(call):
+        return True
     if called == "builtins.vars":
         return bool(call.args) and not only_looks(program, call)
     if called not in ("builtins.setattr", "builtins.delattr"):

@@ -13,8 +13,10 @@ from refactorer.idioms.shared_settings import computes
 from refactorer.outline.arguments import is_constant
 from refactorer.outline.classes import class_of_object
 from refactorer.outline.constructed import is_behind_for_good, is_left_alone
+from refactorer.outline.may_run import MayRun
 from refactorer.outline.outline import Outline
 from refactorer.outline.reach import bound_by_functions
+from refactorer.outline.setting import may_set_variables
 
 _ASKING = (
     cst.Name, cst.Attribute, cst.BaseNumber, cst.Comparison, cst.BooleanOperation, cst.UnaryOperation,
@@ -38,7 +40,19 @@ def stays(outline: Outline, test: cst.BaseExpression, lines: list[cst.CSTNode]) 
     asked = {variable for _, variable in outline.uses(test)}
     bound = {variable for node, variable in outline.uses(*lines) if outline.is_write(node)}
     names = [used for node, used in outline.uses(test) if not isinstance(program.parent[node], cst.Attribute)]
-    return all(_is_constant(outline, used) for used in names) and not asked & (bound | bound_by_functions(outline))
+    if not all(_is_constant(outline, used) for used in names) or asked & (bound | bound_by_functions(outline)):
+        return False
+    return not names or not _may_change(outline, asked)
+
+
+def _may_change(outline: Outline, asked: set[Variable]) -> bool:
+    """Whether code that runs by whatever way, as hooks of the optimizer do, binds one of some variables of others."""
+    program, inside = outline.program, [outline.site.epoch_loop, *outline.consumed]
+    others = [seen.node for variable in asked for seen in variable.writes if seen.scope is not variable.owner]
+    others = [node for node in others if not any(program.contains(part, node) for part in inside)]
+    running = MayRun(program, inside)
+    bound = any(program.contains(body, node) for body in running.bodies for node in others)
+    return bound or may_set_variables(running)
 
 
 def _is_fixed(outline: Outline, setting: cst.Attribute) -> bool:

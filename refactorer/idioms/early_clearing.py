@@ -17,6 +17,7 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.harmless import READING
 from refactorer.idioms.known_elsewhere import base_of, module_of
 from refactorer.outline.anchors import backward_calls
+from refactorer.outline.may_run import MayRun
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 from refactorer.outline.reach import functions_named
@@ -66,6 +67,14 @@ def _run_by(outline: Outline, lines: Sequence[cst.CSTNode]) -> Iterator[cst.CSTN
     lambdas = program.find(cst.Lambda)
     yield from (*hidden, *lambdas)
     yield from functions_named(program, walk(*lines, *hidden, *lambdas)) - own
+    bodies = (body for body in MayRun(program, lines).bodies if program.parent.get(body) not in own)
+    yield from (body for body in bodies if not _begins_one_of(program, body, own))
+
+
+def _begins_one_of(program: Program, body: cst.CSTNode, own: set[cst.CSTNode]) -> bool:
+    """Whether code names one of some functions, or defines it."""
+    inside = (part for part in own if body in program.ancestors(part))
+    return next(inside, None) is not None or bool(own & functions_named(program, walk(body)))
 
 
 def _is_value(program: Program, function: cst.FunctionDef) -> bool:

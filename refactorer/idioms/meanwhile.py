@@ -9,8 +9,13 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from refactorer.analysis.parsed_arguments import is_stored
+from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.idioms.holders import holder_of
 from refactorer.idioms.looking import leaves_function
+from refactorer.outline.classes import class_of_self
 from refactorer.outline.may_run import MayRun
 from refactorer.outline.outline import Outline
 from refactorer.outline.setting import may_set
@@ -19,6 +24,7 @@ _STATEMENTS = (
     cst.SimpleStatementLine, cst.SimpleStatementSuite, cst.FunctionDef, cst.ClassDef, cst.With, cst.If, cst.For,
     cst.While,
 )  # fmt: skip
+_OF_TENSORS = ("data", "grad", "requires_grad", "training")
 
 
 def lines_between(outline: Outline, line: cst.CSTNode) -> Iterator[cst.CSTNode]:
@@ -57,4 +63,17 @@ def sets_meanwhile(outline: Outline, line: cst.CSTNode, watched: set[Variable], 
     for node, variable in outline.uses(*running.bodies):
         if variable in watched and not isinstance(program.parent.get(node), (cst.Comparison, cst.ComparisonTarget)):
             return True
+    shown = any(variable in watched for _, variable in outline.uses(*lines))
+    if shown and any(_sets_what_it_holds(program, node) for node in walk(*running.bodies)):
+        return True
     return may_set(running, stored)
+
+
+def _sets_what_it_holds(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a node sets an attribute of something that a method's object has, or a function is given."""
+    if not isinstance(node, cst.Attribute) or node.attr.value in _OF_TENSORS or not is_stored(program, node):
+        return False
+    variable = program.variables.get(holder_of(program, node))
+    own = isinstance(node.value, cst.Name) and class_of_self(program, variable) is not None
+    bound = [program.parent.get(seen.node) for seen in variable.writes] if variable is not None else []
+    return not own and any(isinstance(made, cst.Param) for made in bound)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.analysis.walk import walk
+from refactorer.analysis.walk import holds, walk
 from refactorer.emit.edits import Edit
 from refactorer.idioms import precision_choice as choice
 from refactorer.idioms.fixed import fixed
@@ -119,7 +119,7 @@ def _scaling_call(outline: Outline) -> cst.Call | None:
     scaled = calls[0].func.value if len(calls) == 1 and isinstance(calls[0].func, cst.Attribute) else None
     if not isinstance(scaled, cst.Call) or method_name(scaled) != "scale" or len(scaled.args) != 1:
         return None
-    inside = any(outline.program.contains(line, scaled) for line in outline.hooks[STEP])
+    inside = holds(outline.hooks[STEP], scaled)
     assert isinstance(scaled.func, cst.Attribute)
     return scaled if inside and outline.variable(scaled.func.value) is not None else None
 
@@ -175,17 +175,16 @@ def _scaled_lines(
     outline: Outline, scale: cst.Call, block: list[cst.CSTNode], away: list[cst.CSTNode]
 ) -> list[cst.CSTNode]:
     """The lines that see gradients as they come out of the scaled loss."""
-    contains = outline.program.contains
-    body = block if any(contains(line, scale) for line in block) else outline.hooks[STEP]
-    at = next(i for i, line in enumerate(body) if contains(line, scale))
+    body = block if holds(block, scale) else outline.hooks[STEP]
+    at = next(i for i, line in enumerate(body) if holds([line], scale))
     behind = body[at + 1 :]
     if block is not body:
-        branch = next(i for i, line in enumerate(behind) if isinstance(line, cst.If) and contains(line, block[0]))
+        branch = next(i for i, line in enumerate(behind) if isinstance(line, cst.If) and holds([line], block[0]))
         behind = [*behind[:branch], *block]
     unscaled = away[0] if len(away) == 2 else None
     result: list[cst.CSTNode] = []
     for line in behind:
-        if unscaled is not None and contains(line, unscaled):
+        if unscaled is not None and holds([line], unscaled):
             break
         if line is not away[-1] and method_name(only_call(line)) != "step":
             result.append(line)

@@ -12,6 +12,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.emit.edits import Edit
+from refactorer.idioms.known_elsewhere import base_of
 from refactorer.idioms.shapes import method_name, only_call
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import may_reach_end
@@ -73,7 +74,18 @@ def holds_the_same(outline: Outline, roles: Roles) -> bool:
     values = [outline.program.bound_to(seen.node) for seen in roles.renewed.writes] if roles.renewed is not None else []
     given = [value.args[0].value for value in values if isinstance(value, cst.Call) and value.args]
     plain = all(isinstance(made, cst.Call) and method_name(made) == "parameters" and not made.args for made in given)
-    return plain and len(given) == len(values) and all(made.deep_equals(given[0]) for made in given)
+    same = plain and len(given) == len(values) and all(made.deep_equals(given[0]) for made in given)
+    return same and not _is_changed(outline, {variable for made in given for _, variable in outline.uses(made)})
+
+
+def _is_changed(outline: Outline, models: set[Variable]) -> bool:
+    """Whether the training binds one of some models, or an attribute of one, to something else."""
+    lines = outline.lines(*outline.hooks)
+    targets = [target.target for line in lines for target in outline.program.find(cst.AssignTarget, line)]
+    attributes = {base_of(target) for target in targets if isinstance(target, cst.Attribute)}
+    return any(
+        variable in models and (outline.is_write(node) or node in attributes) for node, variable in outline.uses(*lines)
+    )
 
 
 def _may_be_missing(outline: Outline, roles: Roles) -> bool:

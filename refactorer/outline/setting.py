@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from refactorer.analysis.parsed_arguments import is_stored, only_looks
+from refactorer.analysis.parsed_arguments import fills_settings, is_stored, only_looks
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.outline.classes import class_of_self
@@ -21,6 +21,8 @@ _MODULES = (
     "__main__", "sys.modules", "sys._getframe", "inspect.currentframe", "inspect.stack", "gc.get_objects",
     "gc.get_referrers",
 )  # fmt: skip
+_IMPORTING = ("importlib.import_module", "builtins.__import__")
+_DICTIONARIES = ("__globals__", "f_globals")
 _SETTING_METHODS = ("__setattr__", "__delattr__")
 
 
@@ -39,12 +41,24 @@ def may_set_variables(running: MayRun) -> bool:
 def _names_everything(program: Program, node: cst.CSTNode) -> bool:
     """Whether a node is the dictionary of all variables, their module, or leads to all objects."""
     if isinstance(node, cst.Call):
-        return program.qualified_name(node.func) == "builtins.globals" and not only_looks(program, node)
+        name = program.qualified_name(node.func)
+        if name in _IMPORTING:
+            return any(_is_own_name(arg.value) for arg in node.args)
+        return name == "builtins.globals" and not only_looks(program, node)
+    if isinstance(node, cst.Attribute) and node.attr.value in _DICTIONARIES:
+        return not only_looks(program, node)
     if not isinstance(node, (cst.Name, cst.Attribute)) or (
         isinstance(node, cst.Name) and node not in program.variables
     ):
         return False
     return program.qualified_name(node) in _MODULES
+
+
+def _is_own_name(value: cst.BaseExpression) -> bool:
+    """Whether an expression is the name of the module of the file."""
+    if isinstance(value, cst.SimpleString):
+        return value.raw_value == "__main__"
+    return isinstance(value, cst.Name) and value.value == "__name__"
 
 
 def _sets(program: Program, node: cst.CSTNode, stored: set[str]) -> bool:
@@ -55,6 +69,8 @@ def _sets(program: Program, node: cst.CSTNode, stored: set[str]) -> bool:
         return node in program.variables and _is_handed_setter(program, node)
     if not isinstance(node, cst.Call):
         return False
+    if fills_settings(node):
+        return True
     name = program.qualified_name(node.func)
     if name in _SETTERS:
         return not _is_new(program, node.args[0].value) and _may_mean(node.args[1:2], stored)

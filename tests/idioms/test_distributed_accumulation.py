@@ -106,6 +106,15 @@ STAYS = {
         inside(f"model.no_sync() if {WAITS} else aloud()") + STEP,
         ("\ndef main", "\n@contextmanager\ndef aloud():\n    print('now')\n    yield\n\ndef main"),
     ),
+    "a_context_that_prints_as_it_begins": script(
+        inside(f"model.no_sync() if {WAITS} else aloud()") + STEP,
+        ("\ndef main", "\n@contextmanager\ndef aloud():\n    yield print('now')\n\ndef main"),
+    ),
+    "a_setting_that_counts_who_asks": script(
+        inside("model.no_sync() if (i + 1) % asked.number != 0 else nullcontext()") + STEP.replace("3", "asked.number"),
+        ("\ndef main", "\nclass Asked:\n    times = 0\n    @property\n    def number(self):\n"
+         "        Asked.times += 1\n        return 3\n\nasked = Asked()\n\ndef main"),
+    ),
     "a_context_used_twice": script(
         f"context = model.no_sync if {WAITS} else nullcontext\n" + inside("context()") + STEP + "print(context)\n"
     ),

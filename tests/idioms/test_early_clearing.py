@@ -80,7 +80,16 @@ class Criterion:
         probe(net, torch.ones(2, 4))
         return nn.functional.mse_loss(out, y)
 
-criterion, acts = Criterion(), [probe]
+class Probing:
+    def __radd__(self, x):
+        probe(net, torch.ones(2, 4))
+        return x
+    def __enter__(self):
+        probe(net, torch.ones(2, 4))
+    def __exit__(self, *_):
+        return None
+
+criterion, acts, probing = Criterion(), [probe], Probing()
 """
 
 
@@ -121,6 +130,8 @@ IN_PLACE = {
     ),
     "a forward pass with a backward pass": script(LOSS + ZERO, ODD),
     "a loss with a backward pass": script("loss = criterion(net(x), y)\n" + ZERO, PROBING),
+    "an operator": script("x = x + probing\n" + LOSS + ZERO, PROBING),
+    "a context": script("with probing:\n    x = 2 * x\n" + LOSS + ZERO, PROBING),
     "a list of functions": script("for act in acts: act(net, x)\n" + LOSS + ZERO, PROBING),
 }
 

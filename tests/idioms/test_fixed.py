@@ -9,14 +9,17 @@ from refactorer.result import Converted
 from tests.fixtures_harness import Runner, first_difference
 
 SCRIPT = """\
+import importlib
 import sys
 import __main__ as own
 import torch
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from torch import nn, optim
 torch.manual_seed(0)
 args = Namespace(accum=2, lr=0.1)
 ACCUM = 2
+parser = ArgumentParser()
+parser.add_argument("--accum", type=int)
 
 
 class Meter:
@@ -72,6 +75,10 @@ CHANGING = [
     ("change()", "none(self)", GLOBAL),
     ("change()", "none(self)", "own.ACCUM = 3"),
     ("m + 1", "__add__(self, other)", GLOBAL),
+    ("change()", "none(self)", "change.__globals__['ACCUM'] = 3"),
+    ("change()", "none(self)", "importlib.import_module('__main__').ACCUM = 3"),
+    ("change()", "none(self)", "__import__(__name__).ACCUM = 3"),
+    ("change()", "none(self)", "parser.parse_args(['--accum', '3'], namespace=args)"),
 ]
 STAYING = [
     ("m.reset()", "none(self)", SETTING),

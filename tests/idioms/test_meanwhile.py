@@ -106,6 +106,9 @@ SETTING = {
     "a loop": script("for each in [args]: each.lr = 0.5"),
     "a target of a loop": script("for args.lr in [0.5]: pass"),
     "several targets": script("args.lr, n = 0.5, 1"),
+    "a layer of what it holds": script("with m: pass", "__enter__(self)", "Meter(model)")
+    .replace("args.lr = 0.5\n        return None", "self.net.fc = nn.Linear(2, 1)")
+    .replace("def reset", "def __init__(self, net): self.net = net\n\n    __exit__ = lambda *a: None\n\n    def reset"),
     "by its class": script("object.__setattr__(args, 'lr', 0.5)"),
     "all variables": script("kept['args'].lr = 0.5", others="kept = globals()"),
     "of the scheduler": script("n = Meter()").replace("args.lr = 0.5", "args.gamma = 0.5"),

@@ -55,6 +55,11 @@ AUTOMATIC = {
     "all under a condition": (script(under("i != 1", ZERO + SCALED + STEP)), "if batch_idx == 1:"),
     "clipped, under a condition": (script(under("i != 1", ZERO + SCALED + UNSCALE + CLIP + STEP) + "total += i"),
                                    "on_before_optimizer_step"),
+    "on one line": (script(ZERO + LOSS + "scaler.scale(loss).backward(); scaler.step(optimizer); scaler.update()\n"),
+                    "scaler=scaler)"),
+    "clipped on one line": (
+        script(ZERO + LOSS + "scaler.scale(loss).backward(); scaler.unscale_(optimizer)\n" + CLIP
+               + "scaler.step(optimizer); scaler.update()\n"), "on_before_optimizer_step"),
     "cleared behind": (script(SCALED + STEP + ZERO), "scaler=scaler)"),
     "cleared in front of update()": (script(SCALED + "scaler.step(optimizer)\n" + ZERO + "scaler.update()"), ""),
     "clipped": (script(ZERO + SCALED + UNSCALE + CLIP + STEP), "on_before_optimizer_step"),

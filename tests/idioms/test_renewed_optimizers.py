@@ -127,6 +127,16 @@ def test_the_script_steps_it(text: str, runner: Runner) -> None:
     assert first_difference(runner.run(text), runner.run(after)) is None
 
 
+def test_another_model_of_the_same_name_keeps_its_gradients(runner: Runner) -> None:
+    behind = cleared_behind(f"net = spare if epoch % 2 else own\n    {NEW}").replace(
+        "net(x), y", "net(x) + spare(x), y"
+    )
+    text = behind.replace("lr, kept", "own, spare = net, nn.Linear(4, 2)\nlr, kept")
+    after = converted(text)
+    assert "self.trainer.optimizers = [" not in after
+    assert first_difference(runner.run(text), runner.run(after)) is None
+
+
 def test_a_name_that_nobody_else_needs_goes() -> None:
     assert "self.trainer.optimizers = [optim.Adam(self.net.parameters(), lr=0.01)]\n" in converted(
         AUTOMATIC["in the function of the epoch"]

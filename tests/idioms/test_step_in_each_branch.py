@@ -28,6 +28,10 @@ def turn():
     device = "cpu" if device == "meta" else "meta"
 
 
+def turn_by_name():
+    turn.__globals__["device"] = "cpu" if device == "meta" else "meta"
+
+
 class Switch:
     def __init__(self):
         self.on = True
@@ -52,6 +56,7 @@ for epoch in range(3):
             {second}
     print(epoch, loss.item(), total, torch.rand(1).item())
 """
+HOOKED = "total = 0\noptimizer.register_step_post_hook(lambda *_: turn())"
 STEP = "optimizer.step()"
 BOTH = f"to_float(model)\n            {STEP}\n            model[0].weight.data.mul_(0.99)"
 
@@ -75,6 +80,8 @@ AUTOMATIC = {
 MANUAL = {
     "a condition that a branch changes": script(second=f"device = 'meta'\n            {STEP}\n            total += 1"),
     "a condition that a function changes": script(second=f"turn()\n            {STEP}\n            total += 1"),
+    "a condition that the module changes": script(second=f"turn_by_name()\n            {STEP}\n            total += 1"),
+    "a condition that a hook of the optimizer changes": script(second=BOTH).replace("total = 0", HOOKED),
     "a condition that a method changes": script(
         "switch.on", f"switch.turn()\n            {STEP}", f"{STEP}\n            switch.turn()\n            total += 1"
     ),

@@ -113,7 +113,8 @@ def _is_nothing(program: Program, value: cst.BaseExpression, called: bool) -> bo
         return False
     managed = program.qualified_name(function.decorators[0].decorator) in _MANAGERS
     small = [part for line in block_lines(function.body) for part in getattr(line, "body", ())]
-    return managed and len(small) == 1 and isinstance(small[0], cst.Expr) and isinstance(small[0].value, cst.Yield)
+    gives = small[0].value if len(small) == 1 and isinstance(small[0], cst.Expr) else None
+    return managed and isinstance(gives, cst.Yield) and (gives.value is None or isinstance(gives.value, cst.Name))
 
 
 def _assigned(lines: list[cst.CSTNode]) -> cst.Assign | None:

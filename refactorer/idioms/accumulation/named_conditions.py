@@ -15,6 +15,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, Removed, apply
 from refactorer.idioms.shapes import method_name, only_call
+from refactorer.idioms.shared_settings import computes
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of
 
@@ -30,7 +31,8 @@ def is_pure(program: Program, test: cst.BaseExpression) -> bool:
     """Whether a condition is made of numbers and lengths, so that it may be asked a second time."""
     parts = list(walk(test))
     lengths = all(program.qualified_name(part.func) == "builtins.len" for part in parts if isinstance(part, cst.Call))
-    return lengths and all(isinstance(part, _PURE) for part in parts)
+    computed = any(isinstance(part, cst.Attribute) and computes(program, part.attr.value) for part in parts)
+    return lengths and not computed and all(isinstance(part, _PURE) for part in parts)
 
 
 def spelled_out(program: Program) -> str | None:
