@@ -78,7 +78,8 @@ class MayRun:
 
     def _variable(self, variable: Variable, runs: bool) -> None:
         for seen in variable.occurrences:
-            if any(self.program.contains(part, seen.node) for part in self.later):
+            placed = seen.node in self.program.order  # names that the conversion has written have no place
+            if placed and any(self.program.contains(part, seen.node) for part in self.later):
                 continue
             if seen.access != "read":
                 self._bound(seen, runs)

@@ -139,9 +139,10 @@ def test_an_attribute_leaves_its_name_to_a_parameter() -> None:
     assert "def on_train_batch_end(self, outputs, batch, batch_idx)" in after and "self.outputs)" in after
 
 
-def test_a_variable_that_no_attribute_can_hold_keeps_the_step_in_one_piece() -> None:
+def test_a_variable_that_no_attribute_can_hold_stays_global() -> None:
     after = converted(STEP.replace("loss =", "if (n := len(x)) > 1: pass\nloss =") + "print(model.weight, n)")
-    assert "self.automatic_optimization = False" in after and "(n := len(x))" in after
+    assert "automatic_optimization" not in after and "(n := len(x))" in after
+    assert "global n\n" in after and "print(self.model.weight, n)" in hook(after, "on_train_batch_end")
 
 
 @pytest.mark.parametrize("body", MANUAL)
