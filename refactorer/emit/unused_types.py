@@ -15,6 +15,8 @@ def without_unused_types(program: Program, module: cst.Module) -> cst.Module:
 
     A line with comments stays.
     """
+    if not any(_names_type(program, line) for line in program.find(cst.SimpleStatementLine)):
+        return module
     gone = [line for line in walk(module) if _names_type(program, line) and not _is_used(module, line)]
     return apply(module, dict.fromkeys(gone)) if gone else module
 

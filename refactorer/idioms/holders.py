@@ -62,13 +62,10 @@ def holder_of(program: Program, place: cst.CSTNode) -> cst.CSTNode:
 def shows_own_module(program: Program) -> Iterator[Variable]:
     """The variables through which all others of the file may be seen: `sys`, where it is asked for modules."""
     for node in program.find((cst.Attribute, cst.Name)):
-        if (isinstance(node, cst.Attribute) or node in program.variables) and program.qualified_name(
-            node
-        ) in _OWN_MODULE:
-            base = node.value if isinstance(node, cst.Attribute) else node
-            variable = program.variables.get(base)
-            if variable is not None and variable.owner is not None:
-                yield variable
+        base = node.value if isinstance(node, cst.Attribute) else node
+        variable = program.variables.get(base)
+        if variable is not None and variable.owner is not None and program.qualified_name(node) in _OWN_MODULE:
+            yield variable
 
 
 def _named(place: cst.CSTNode) -> tuple[str, cst.CSTNode | None]:

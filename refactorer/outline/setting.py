@@ -16,7 +16,8 @@ from refactorer.outline.classes import class_of_self
 from refactorer.outline.may_run import MayRun
 
 _SETTERS = ("builtins.setattr", "builtins.delattr")
-_ANYTHING = ("builtins.exec", "builtins.eval", "builtins.globals")
+_RUNNING = ("builtins.exec", "builtins.eval")
+_ANYTHING = (*_SETTERS, *_RUNNING, "builtins.globals")
 _MODULES = (
     "__main__", "sys.modules", "sys._getframe", "inspect.currentframe", "inspect.stack", "gc.get_objects",
     "gc.get_referrers",
@@ -47,11 +48,7 @@ def _names_everything(program: Program, node: cst.CSTNode) -> bool:
         return name == "builtins.globals" and not only_looks(program, node)
     if isinstance(node, cst.Attribute) and node.attr.value in _DICTIONARIES:
         return not only_looks(program, node)
-    if not isinstance(node, (cst.Name, cst.Attribute)) or (
-        isinstance(node, cst.Name) and node not in program.variables
-    ):
-        return False
-    return program.qualified_name(node) in _MODULES
+    return isinstance(node, (cst.Name, cst.Attribute)) and program.qualified_name(node) in _MODULES
 
 
 def _is_own_name(value: cst.BaseExpression) -> bool:
@@ -76,7 +73,7 @@ def _sets(program: Program, node: cst.CSTNode, stored: set[str]) -> bool:
         return not _is_new(program, node.args[0].value) and _may_mean(node.args[1:2], stored)
     if name == "builtins.vars" and node.args:
         return not only_looks(program, node)
-    return name in _ANYTHING[:2]
+    return name in _RUNNING
 
 
 def _sets_attribute(program: Program, node: cst.Attribute, stored: set[str]) -> bool:
@@ -99,7 +96,7 @@ def _is_handed_setter(program: Program, node: cst.Name) -> bool:
     """Whether a function that can set everything is more than called."""
     call = program.parent.get(node)
     called = isinstance(call, cst.Call) and call.func is node
-    return not called and program.qualified_name(node) in (*_SETTERS, *_ANYTHING)
+    return not called and program.qualified_name(node) in _ANYTHING
 
 
 def _is_new(program: Program, node: cst.BaseExpression) -> bool:

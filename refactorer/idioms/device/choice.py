@@ -217,14 +217,11 @@ def _is_in_each_branch(outline: Outline, calls: list[cst.Call]) -> bool:
     """Whether each branch of some `if` makes one of these moves."""
     program = outline.program
     blocks = {program.parent[program.statement(call)] for call in calls}
-    for outer in {program.parent.get(block) for block in blocks}:
-        if (
-            isinstance(outer, cst.If)
-            and condition_around(outline, outer) is None
-            and blocks.issuperset(_branches(outer))
-        ):
-            return True
-    return False
+    outers = {program.parent.get(block) for block in blocks}
+    return any(
+        isinstance(outer, cst.If) and condition_around(outline, outer) is None and blocks.issuperset(_branches(outer))
+        for outer in outers
+    )
 
 
 def _branches(line: cst.If) -> list[cst.CSTNode | None]:

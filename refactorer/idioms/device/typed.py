@@ -39,8 +39,9 @@ def follow_types(outline: Outline, choice: Choice) -> None:
     """Rewrites what the hooks make or cast with the script's types for its device."""
     if not choice.is_cuda or any(_sets_default(node) for node in outline.program.find(cst.Attribute)):
         return
+    plain = comes_from_libraries(outline.program)
     for hook, body in outline.hooks.items():
-        typed = _Typed(outline, choice, hook)
+        typed = _Typed(outline, choice, hook, plain)
         edits: dict[cst.CSTNode, Edit] = {}
         for node in walk(*body):
             new = typed.rewritten(node) if isinstance(node, cst.Call) else None
@@ -55,11 +56,13 @@ def _sets_default(node: cst.Attribute) -> bool:
 
 
 class _Typed:
-    """Knows the types that name the script's device, and writes what they do without them."""
+    """Knows the types that name the script's device, and writes what they do without them.
 
-    def __init__(self, outline: Outline, choice: Choice, hook: str) -> None:
-        self.outline, self.program, self.choice = outline, outline.program, choice
-        self.plain = comes_from_libraries(outline.program)
+    In a `plain` file nothing sets another default type.
+    """
+
+    def __init__(self, outline: Outline, choice: Choice, hook: str, plain: bool) -> None:
+        self.outline, self.program, self.choice, self.plain = outline, outline.program, choice, plain
         self.moved = self._moved_by_trainer(hook)
 
     def rewritten(self, call: cst.Call) -> cst.Call | None:

@@ -46,8 +46,8 @@ def of_the_form(
             return Obstacle(call, "a function that stays in the script computes gradients")
     if outline.accumulates:
         loop = outline.site.batch_loop
-        alone = len(own) == 1 and loops_around(program, own[0])[-1:] == (outline.site.batch_loop,)
-        alone = alone or (loop is not None and _always_one(program, loop.body, own))
+        alone = len(own) == 1 and loops_around(program, own[0])[-1:] == (loop,)
+        alone = alone or _always_one(program, loop.body, own)
         several = Obstacle(own[0], "a step computes gradients several times")
         return of_added_gradients(outline, found, guard) if alone else several
     if outline.automatic:

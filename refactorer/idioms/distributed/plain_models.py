@@ -7,6 +7,7 @@ import libcst as cst
 from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.program import Program
 from refactorer.idioms.distributed.wrapper import Wrapper
+from refactorer.outline.classes import methods_of
 from refactorer.outline.torch_names import unmoved
 
 MODULE = "module"
@@ -32,6 +33,6 @@ def _is_of_the_file(program: Program, made: cst.CSTNode) -> bool:
     kind = program.definition(program.variables.get(made.func)) if isinstance(made, cst.Call) else None
     if not isinstance(kind, cst.ClassDef) or kind.decorators:
         return False
-    own = {line.name.value for line in kind.body.body if isinstance(line, cst.FunctionDef)}
+    own = {method.name.value for method in methods_of(kind)}
     plain = [program.qualified_name(base.value) for base in kind.bases] == ["torch.nn.Module"]
     return plain and not own.intersection(_OWN)
