@@ -20,16 +20,16 @@ from refactorer.idioms import (
     distributed,
     evaluation,
     handed_back,
-    needless_targets,
     precision,
     progress,
     whole_epoch,
 )
+from refactorer.idioms.automatic import needless_targets
+from refactorer.idioms.automatic.opaque import with_opaque
+from refactorer.idioms.automatic.renewed import is_made_in_front, with_renewed
 from refactorer.idioms.evaluation.moving import keep_gradients, keep_modes
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Stage
 from refactorer.idioms.jumps import leave_epoch, on_lines
-from refactorer.idioms.opaque import with_opaque
-from refactorer.idioms.renewed import is_made_in_front, with_renewed
 from refactorer.lightning import check
 from refactorer.lightning.leaving import require_whole_epochs
 from refactorer.lightning.plan import Plan

@@ -10,7 +10,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
-from refactorer.idioms.known_elsewhere import base_of
+from refactorer.idioms.known.elsewhere import base_of
 from refactorer.outline.classes import methods_of
 
 _BUILTINS = """

@@ -18,7 +18,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.contained import is_contained
 from refactorer.emit.edits import Edit, takes_away
-from refactorer.idioms.beside import runs_beside
+from refactorer.idioms.configure.beside import runs_beside
 from refactorer.outline.classes import methods_of
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.homes import Homes

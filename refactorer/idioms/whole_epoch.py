@@ -11,8 +11,8 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.idioms.automatic import detect
+from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.idioms.schedulers import is_step_line
-from refactorer.idioms.sensitive import Obstacle
 from refactorer.idioms.shapes import method_line, mode_line
 from refactorer.outline.control import loop_jumps, returns
 from refactorer.outline.optimizers import Roles

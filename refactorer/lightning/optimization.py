@@ -6,8 +6,8 @@ import libcst as cst
 
 from refactorer.analysis.walk import walk
 from refactorer.idioms.clearing import clearing_lines
-from refactorer.idioms.gradients import clips, gradient_reader, hooked
-from refactorer.idioms.scheduler_code import calls_functions
+from refactorer.idioms.clearing.gradients import clips, gradient_reader, hooked
+from refactorer.idioms.schedulers.code import calls_functions
 from refactorer.lightning.data import mentions_loader
 from refactorer.lightning.plan import Plan
 from refactorer.lightning.traps import Found

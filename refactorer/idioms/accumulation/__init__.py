@@ -17,8 +17,8 @@ from refactorer.idioms import automatic
 from refactorer.idioms.accumulation.division import find_division
 from refactorer.idioms.accumulation.stepping import Flat, Stepping, find_stepping, flatten, flatten_around
 from refactorer.idioms.clearing import clearing_lines
-from refactorer.idioms.fixed import fixed, parameter_line
-from refactorer.idioms.sensitive import Obstacle
+from refactorer.idioms.known.fixed import fixed, parameter_line
+from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.idioms.shapes import method_line
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.optimizers import Roles

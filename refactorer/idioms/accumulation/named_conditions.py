@@ -14,8 +14,8 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, Removed, apply
+from refactorer.idioms.known.shared_settings import computes
 from refactorer.idioms.shapes import method_name, only_call
-from refactorer.idioms.shared_settings import computes
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of
 

@@ -10,7 +10,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import holds
 from refactorer.idioms.accumulation.windows import Window, counts_batches, opens_window, window_of
 from refactorer.idioms.clearing import clearing_lines, late_lines_for_hook
-from refactorer.idioms.sensitive import Obstacle
+from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.idioms.shapes import method_line, method_name, only_call
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of, footer_of, with_comments

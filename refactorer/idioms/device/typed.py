@@ -26,7 +26,7 @@ from refactorer.idioms.device.choice import Choice
 from refactorer.idioms.device.conditions import condition_of
 from refactorer.idioms.device.lines import bracketed, text_of
 from refactorer.idioms.device.tensors import is_wrapper, wrapped
-from refactorer.idioms.known_elsewhere import comes_from_libraries
+from refactorer.idioms.known.elsewhere import comes_from_libraries
 from refactorer.idioms.shapes import method_name
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 

@@ -12,7 +12,7 @@ from refactorer.idioms.device.choice import Choice
 from refactorer.idioms.device.lines import text_of
 from refactorer.idioms.device.parameters import Held
 from refactorer.idioms.device.waiting import Waiting, waiting_for
-from refactorer.idioms.looking import is_handed_to, is_own_method
+from refactorer.idioms.known.looking import is_handed_to, is_own_method
 from refactorer.outline.arguments import matched
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import methods_of

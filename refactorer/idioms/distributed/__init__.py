@@ -17,7 +17,7 @@ from refactorer.idioms.distributed.rank_zero import ask_trainer
 from refactorer.idioms.distributed.unwrapping import unwrap, unwrap_owned
 from refactorer.idioms.distributed.uses import Uses
 from refactorer.idioms.distributed.wrapper import Wrapper, find_wrapper
-from refactorer.idioms.sensitive import Obstacle
+from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 

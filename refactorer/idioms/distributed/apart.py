@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.idioms.parts import WRAPPERS
+from refactorer.idioms.known.parts import WRAPPERS
 from refactorer.outline.anchors import loops_around, uses_of
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.optimizers import Roles

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.idioms.sensitive import Obstacle
+from refactorer.idioms.known.sensitive import Obstacle
 
 IMPORT = "from pytorch_lightning.strategies import DDPStrategy"
 _CLASS = "DDPStrategy"

@@ -17,8 +17,8 @@ from refactorer.idioms.accumulation.windows import Window, closed_by, same
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.owned import Owned
 from refactorer.idioms.distributed.wrapper import Wrapper
-from refactorer.idioms.fixed import fixed
-from refactorer.idioms.sensitive import Obstacle
+from refactorer.idioms.known.fixed import fixed
+from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.idioms.shapes import negated
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of

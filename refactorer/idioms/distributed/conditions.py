@@ -24,7 +24,7 @@ from refactorer.idioms.distributed.processes import unusual
 from refactorer.idioms.distributed.unwrapping import only_wraps
 from refactorer.idioms.distributed.uses import Uses
 from refactorer.idioms.distributed.wrapper import Wrapper, class_annotations
-from refactorer.idioms.sensitive import Obstacle
+from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 

@@ -18,7 +18,7 @@ from refactorer.idioms.distributed.branches import are_exclusive
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.owned import Owned
 from refactorer.idioms.distributed.wrapper import Wrapper
-from refactorer.idioms.sensitive import Obstacle
+from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.idioms.shapes import is_false, method_calls, method_name
 from refactorer.outline.anchors import loops_around
 from refactorer.outline.held import held_by

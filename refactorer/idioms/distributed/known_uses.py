@@ -20,7 +20,7 @@ from refactorer.idioms.distributed.branches import are_exclusive
 from refactorer.idioms.distributed.guards import Guard
 from refactorer.idioms.distributed.uses import Uses, is_entered
 from refactorer.idioms.distributed.wrapper import Wrapper
-from refactorer.idioms.sensitive import Obstacle
+from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.idioms.shapes import is_none
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 

@@ -18,8 +18,8 @@ from refactorer.idioms.distributed.left_alone import LeftAlone
 from refactorer.idioms.distributed.libraries import has_no_tensors
 from refactorer.idioms.distributed.values import gives_numbers, is_tensorless
 from refactorer.idioms.distributed.wrapper import Wrapper
-from refactorer.idioms.parts import parts_of_models
-from refactorer.idioms.sensitive import Obstacle
+from refactorer.idioms.known.parts import parts_of_models
+from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.outline.held import find_holdings
 from refactorer.outline.optimizers import Held, Roles, makes_module, may_be_module
 from refactorer.outline.outline import Outline

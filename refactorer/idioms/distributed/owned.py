@@ -14,7 +14,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Scope, Variable
 from refactorer.idioms.distributed.apart import PROCESSES
 from refactorer.idioms.distributed.arguments import arguments_of
-from refactorer.idioms.sensitive import Obstacle
+from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.outline.anchors import loops_around, uses_of
 from refactorer.outline.arguments import matched
 from refactorer.outline.classes import class_of_method, methods_of

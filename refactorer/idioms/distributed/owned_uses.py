@@ -16,7 +16,7 @@ from refactorer.idioms.distributed.branches import are_exclusive
 from refactorer.idioms.distributed.known_uses import repeats
 from refactorer.idioms.distributed.owned import Owned, handed_to
 from refactorer.idioms.distributed.uses import is_entered
-from refactorer.idioms.sensitive import Obstacle
+from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.classes import class_of_method, class_of_object, methods_of
 from refactorer.outline.held import held_by, values_of

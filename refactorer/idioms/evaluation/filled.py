@@ -14,7 +14,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.aliases import root_of
-from refactorer.idioms.plain import is_plain
+from refactorer.idioms.known.plain import is_plain
 from refactorer.outline.outline import Outline
 
 STORING = ("append", "extend", "insert", "add", "update", "setdefault", "appendleft", "put")

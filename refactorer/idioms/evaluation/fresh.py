@@ -15,7 +15,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.shared import is_shared
-from refactorer.idioms.parts import WRAPPERS, made_of
+from refactorer.idioms.known.parts import WRAPPERS, made_of
 from refactorer.outline.inline import values_given
 from refactorer.outline.outline import Outline
 from refactorer.outline.shapes_of_values import tuple_element

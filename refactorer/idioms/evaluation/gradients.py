@@ -18,7 +18,7 @@ from refactorer.idioms.evaluation.formatting import formats_numbers, has_format,
 from refactorer.idioms.evaluation.layers import FOR_GRADIENTS, ignores_gradients
 from refactorer.idioms.evaluation.parts import Evaluation, is_no_grad
 from refactorer.idioms.evaluation.quiet import is_switch
-from refactorer.idioms.plain import is_plain
+from refactorer.idioms.known.plain import is_plain
 from refactorer.idioms.shapes import method_calls
 from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.anchors import Loop

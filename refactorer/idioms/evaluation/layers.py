@@ -6,7 +6,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.plain import is_plain
+from refactorer.idioms.known.plain import is_plain
 from refactorer.outline.optimizers import is_module_class, may_be_module
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import unmoved

@@ -13,6 +13,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.idioms.clearing.readers import parts_in_file
 from refactorer.idioms.distributed.processes import is_rank
 from refactorer.idioms.distributed.values import Data
 from refactorer.idioms.evaluation.blind import switches_first
@@ -22,11 +23,10 @@ from refactorer.idioms.evaluation.parts import TEST, Evaluation, Stage, entered
 from refactorer.idioms.evaluation.resetting import is_reset
 from refactorer.idioms.evaluation.shared import is_shared
 from refactorer.idioms.evaluation.uses import hands_on, is_harmless, pieces
-from refactorer.idioms.known_elsewhere import given_with
-from refactorer.idioms.parts import parts_of_models
-from refactorer.idioms.readers import parts_in_file
+from refactorer.idioms.known.elsewhere import given_with
+from refactorer.idioms.known.parts import parts_of_models
+from refactorer.idioms.known.taint import reaches
 from refactorer.idioms.shapes import method_calls, mode_line
-from refactorer.idioms.taint import reaches
 from refactorer.outline.anchors import uses_of
 from refactorer.outline.classes import class_around, class_of_method
 from refactorer.outline.device_uses import has_own

@@ -17,10 +17,10 @@ from refactorer.idioms.evaluation.parts import Evaluation, call_of, entered, is_
 from refactorer.idioms.evaluation.quiet import computes_beside, hands_back
 from refactorer.idioms.evaluation.several_sets import SEVERAL, sets_obstacle
 from refactorer.idioms.evaluation.windows import CHANGED, is_windows, may_change
+from refactorer.idioms.known.shared_settings import sets_by_name
 from refactorer.idioms.progress.bars import without_enumerate
 from refactorer.idioms.progress.effects import is_place
 from refactorer.idioms.progress.parameters import lent_to, takes_parameter
-from refactorer.idioms.shared_settings import sets_by_name
 from refactorer.outline.batches import source_of
 from refactorer.outline.contents import check_contents, sees_variables
 from refactorer.outline.control import loop_jumps, returns

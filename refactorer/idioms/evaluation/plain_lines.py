@@ -14,7 +14,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
-from refactorer.idioms.looking import is_own_method
+from refactorer.idioms.known.looking import is_own_method
 from refactorer.outline.optimizers import is_module_class
 from refactorer.outline.outline import Outline
 from refactorer.outline.placing import is_plain

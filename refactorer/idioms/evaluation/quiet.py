@@ -20,8 +20,8 @@ from refactorer.idioms.evaluation.other_names import (
 )
 from refactorer.idioms.evaluation.parts import Evaluation, bound_again, call_of
 from refactorer.idioms.evaluation.plain_lines import compares_itself, is_only_asked, is_only_told, starts_anew
-from refactorer.idioms.looking import is_own_method
-from refactorer.idioms.plain import is_plain
+from refactorer.idioms.known.looking import is_own_method
+from refactorer.idioms.known.plain import is_plain
 from refactorer.idioms.shapes import mode_line, only_call
 from refactorer.outline.blocks import is_docstring
 from refactorer.outline.classes import class_of_method

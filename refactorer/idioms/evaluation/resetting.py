@@ -15,10 +15,10 @@ from refactorer.idioms.evaluation.blind import is_lent_blindly, may_switch_back,
 from refactorer.idioms.evaluation.parts import Evaluation, entered
 from refactorer.idioms.evaluation.shared import is_shared
 from refactorer.idioms.evaluation.uses import hands_on, is_harmless, pieces
-from refactorer.idioms.known_elsewhere import given_with
-from refactorer.idioms.parts import parts_of_models
+from refactorer.idioms.known.elsewhere import given_with
+from refactorer.idioms.known.parts import parts_of_models
+from refactorer.idioms.known.taint import reaches
 from refactorer.idioms.shapes import mode_line
-from refactorer.idioms.taint import reaches
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, EPOCHS, STEP, TRAIN_DATA, Outline
 

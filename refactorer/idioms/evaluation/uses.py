@@ -8,7 +8,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import holds
-from refactorer.idioms.parts import WRAPPERS
+from refactorer.idioms.known.parts import WRAPPERS
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import MOVES

@@ -16,7 +16,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.shared_settings import only_looks_up
+from refactorer.idioms.known.shared_settings import only_looks_up
 from refactorer.outline.arguments import matched
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.outline import Outline

@@ -1,0 +1,183 @@
+"""Code in front of `zero_grad()` that may give parameters gradients, or the optimizer other parameters.
+
+The Trainer clears the gradients in front of the whole step, so that what such code leaves (an attack on the model, say)
+would not be cleared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import libcst as cst
+
+from refactorer.analysis.parsed_arguments import is_stored
+from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
+from refactorer.idioms.known.elsewhere import base_of, module_of
+from refactorer.idioms.known.harmless import READING
+from refactorer.outline.anchors import backward_calls
+from refactorer.outline.may_run import MayRun
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import Outline
+from refactorer.outline.reach import functions_named
+
+_OF_NETWORKS = ("parameters", "named_parameters", "train", "eval")
+_GIVING_BACK = (*_OF_NETWORKS, "to", "cuda", "cpu", "half", "float", "double")
+_CALLED = ("forward", "__call__")
+_GROUPS = "params"
+
+
+def leaves_gradients(outline: Outline, roles: Roles, lines: Sequence[cst.CSTNode]) -> cst.CSTNode | None:
+    """The first place, in some lines or what they run, that may change what `zero_grad()` behind them clears."""
+    if not lines:
+        return None
+    search = _Search(outline, roles)
+    return next((node for node in walk(*lines, *_run_by(outline, lines)) if search.finds(node)), None)
+
+
+def gives_parameters(outline: Outline, lines: Sequence[cst.CSTNode]) -> cst.CSTNode | None:
+    """The first place, in some lines or what they run, that gives an optimizer of the file other parameters."""
+    run = [*lines, *_run_by(outline, lines)] if lines else []
+    return next((node for node in walk(*run) if _gives_parameters(outline.program, node)), None)
+
+
+def _gives_parameters(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a node is `optimizer.add_param_group`, or `group["params"]` that is set or changed by a method."""
+    if isinstance(node, cst.Attribute):
+        return node.attr.value == "add_param_group"
+    key = node.slice[0].slice if isinstance(node, cst.Subscript) and len(node.slice) == 1 else None
+    value = key.value if isinstance(key, cst.Index) else None
+    if not isinstance(value, cst.SimpleString) or value.raw_value != _GROUPS or node not in program.order:
+        return False
+    return is_stored(program, node) or isinstance(program.parent[node], (cst.Attribute, cst.AugAssign))
+
+
+def _run_by(outline: Outline, lines: Sequence[cst.CSTNode]) -> Iterator[cst.CSTNode]:
+    """The functions and classes that lines name, those that these name, and what anyone may run by other names.
+
+    What begins the training itself is none of them.
+    """
+    program, own = outline.program, {outline.site.driver.node, *outline.consumed}
+    hidden = [
+        function for function in program.find(cst.FunctionDef)
+        if (function.name.value in _CALLED or _is_value(program, function)) and function not in own
+        and not own & functions_named(program, walk(function))
+    ]  # fmt: skip
+    lambdas = program.find(cst.Lambda)
+    yield from (*hidden, *lambdas)
+    yield from functions_named(program, walk(*lines, *hidden, *lambdas)) - own
+    bodies = (body for body in MayRun(program, lines).bodies if program.parent.get(body) not in own)
+    yield from (body for body in bodies if not _begins_one_of(program, body, own))
+
+
+def _begins_one_of(program: Program, body: cst.CSTNode, own: set[cst.CSTNode]) -> bool:
+    """Whether code names one of some functions, or defines it."""
+    inside = (part for part in own if body in program.ancestors(part))
+    return next(inside, None) is not None or bool(own & functions_named(program, walk(body)))
+
+
+def _is_value(program: Program, function: cst.FunctionDef) -> bool:
+    """Whether a function is used for more than calls by its name."""
+    uses = (seen.node for seen in program.variables[function.name].reads)
+    return not all(isinstance(call := program.parent.get(use), cst.Call) and call.func is use for use in uses)
+
+
+class _Search:
+    """Looks for other backward passes, changes of parameter groups, and code out of sight that is given the model."""
+
+    def __init__(self, outline: Outline, roles: Roles) -> None:
+        self.outline, self.program = outline, outline.program
+        self.others = [call for call in backward_calls(self.program) if call not in outline.site.backwards]
+        self.variables: set[Variable] = {*roles.models}
+        self.attributes: set[str] = set()
+        self.methods = {function.name.value for function in self.program.find(cst.FunctionDef)}
+        for node in self.program.find(cst.Attribute):
+            if node.attr.value in _OF_NETWORKS:
+                self._add(node.value)
+
+    def _add(self, node: cst.CSTNode) -> None:
+        variable = self.outline.variable(node)
+        if isinstance(node, cst.Attribute):
+            self.attributes.add(node.attr.value)
+        elif variable is not None:
+            self.variables.add(variable)
+
+    def finds(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, cst.Call):
+            return node in self.others or self._is_out_of_sight(node)
+        return _gives_parameters(self.program, node)
+
+    def _is_out_of_sight(self, call: cst.Call) -> bool:
+        """Whether a call runs code of another file that has a network: it is handed it, or a method of what has it."""
+        if self._is_from_elsewhere(call) and self._hands_network(call):
+            return True
+        func = call.func
+        method = func.attr.value if isinstance(func, cst.Attribute) else ""
+        owner = func.value if isinstance(func, cst.Attribute) else func
+        if method in READING or method in _OF_NETWORKS or self._is_network(owner):
+            return False
+        made = [*self._made(owner)]
+        if not any(self._is_from_elsewhere(value) for value in made):
+            return False
+        told = (value for value in self.program.calls if isinstance(value.func, cst.Attribute))
+        given = (value for value in told if self._is_same(value.func.value, owner))  # type: ignore[attr-defined]
+        return any(self._hands_network(value) for value in (*made, *given)) or self._is_set_to_network(owner)
+
+    def _is_from_elsewhere(self, call: cst.Call) -> bool:
+        """Whether a call may run code of another file: by its name, or by one that tells nothing."""
+        func, name = call.func, self.program.qualified_name(call.func)
+        if name is not None:
+            return name == "functools.partial" or self._is_imported(func)
+        if isinstance(func, cst.Attribute):
+            return func.attr.value not in self.methods and not self._is_of_library(func.value)
+        known = self.program.definition(self.program.variables.get(func))
+        return not isinstance(known, (cst.FunctionDef, cst.ClassDef))
+
+    def _is_imported(self, func: cst.BaseExpression) -> bool:
+        """Whether another file gives what is called; libraries that are known are none."""
+        return module_of(self.program, self.program.variables.get(base_of(func))) is not None
+
+    def _is_of_library(self, owner: cst.CSTNode) -> bool:
+        """Whether an object is made by a known library, as a summary writer is."""
+        made = [value.func for value in self._made(owner)]
+        return bool(made) and all(
+            self.program.qualified_name(func) is not None and not self._is_imported(func) for func in made
+        )
+
+    def _hands_network(self, call: cst.Call) -> bool:
+        return any(self._is_network(arg.value) for arg in call.args)
+
+    def _is_set_to_network(self, owner: cst.CSTNode) -> bool:
+        """Whether an attribute of an object is set to a network."""
+        stores = (
+            (found.target, assign.value) for assign in self.program.find(cst.Assign) for found in assign.targets
+            if isinstance(found.target, cst.Attribute)
+        )  # fmt: skip
+        return any(self._is_same(target.value, owner) and self._is_network(value) for target, value in stores)
+
+    def _is_network(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, cst.Attribute):
+            return node.attr.value in self.attributes or node.attr.value == "module"
+        if isinstance(node, (cst.List, cst.Tuple)):
+            return any(self._is_network(element.value) for element in node.elements)
+        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
+            return node.func.attr.value in _GIVING_BACK and self._is_network(node.func.value)
+        if isinstance(node, cst.Subscript):
+            return self._is_network(node.value)
+        return isinstance(node, cst.Name) and self.outline.variable(node) in self.variables
+
+    def _made(self, owner: cst.CSTNode) -> Iterator[cst.Call]:
+        """The calls in what an object, or an attribute of this name of any object, is assigned from."""
+        while isinstance(owner, cst.Subscript):
+            owner = owner.value
+        for assign in self.program.find(cst.Assign):
+            if any(self._is_same(found.target, owner) for found in assign.targets):
+                yield from self.program.find(cst.Call, assign.value)
+
+    def _is_same(self, first: cst.CSTNode, second: cst.CSTNode) -> bool:
+        """Whether two nodes are one variable, or attributes of one name."""
+        if isinstance(first, cst.Attribute) and isinstance(second, cst.Attribute):
+            return first.attr.value == second.attr.value
+        variable = self.outline.variable(first)
+        return variable is not None and self.outline.variable(second) is variable

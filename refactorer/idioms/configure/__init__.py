@@ -1,0 +1,249 @@
+"""Optimizers and schedulers are made in `configure_optimizers`.
+
+Sound when making them later means the same (simple arguments that nothing changes in between), and when only the
+training uses them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
+from refactorer.idioms.configure.beside import runs_beside
+from refactorer.idioms.configure.disturbance import disturbed_between
+from refactorer.idioms.configure.late_parameters import may_come_late
+from refactorer.idioms.configure.making import Making, asks_settings, making_of, reads, statements_of
+from refactorer.idioms.configure.simple_arguments import has_simple_arguments
+from refactorer.idioms.known.looking import keeps_parameters
+from refactorer.idioms.known.parts import parts_of_models
+from refactorer.idioms.schedulers import step_behind_batch, step_behind_epoch, steps_of
+from refactorer.outline.optimizers import Roles, assigned_class, is_stepped
+from refactorer.outline.outline import TEST_HOOKS, Outline
+from refactorer.outline.torch_names import names_optimizer, names_scheduler
+
+
+@dataclass
+class Configuration:
+    """What `configure_optimizers` holds: the moved lines, or nothing when the script makes the optimizer itself.
+
+    The Trainer steps the schedulers in `stepped`: those in `each_batch` behind every step, the others at the end of
+    the epoch. No branch may make those in `maybe`. Hooks use those in `kept` themselves: they become attributes.
+    """
+
+    moved: list[cst.CSTNode] = field(default_factory=list)
+    stepped: list[Variable] = field(default_factory=list)
+    each_batch: list[Variable] = field(default_factory=list)
+    made: set[Variable] = field(default_factory=set)
+    maybe: list[Variable] = field(default_factory=list)
+    kept: list[Variable] = field(default_factory=list)
+
+
+def apply(outline: Outline, roles: Roles) -> Configuration:
+    """Decides what `configure_optimizers` makes, and which schedulers the Trainer steps; notes say what it does not."""
+    configuration = Configuration()
+    for scheduler in roles.schedulers:
+        if _leave_to_trainer(outline, roles, scheduler, configuration):
+            configuration.stepped.append(scheduler)
+    made = (*roles.optimizers, *roles.schedulers)
+    for variable in made:
+        reason = _left_to_script(outline, roles, variable)
+        if reason is not None:
+            if outline.automatic and set(roles.schedulers) <= set(configuration.stepped):
+                _note(outline, variable.writes[0].node, f"the script makes {variable.name}: {reason}")
+            return configuration
+    kept = [v for v in made if _hooks_using(outline, v)]
+    if kept and _needs_more(outline, roles, made):
+        reason = "more of the script is needed to make it than to train with it"
+        _note(outline, kept[0].writes[0].node, f"the script makes {kept[0].name}: {reason}")
+        return configuration
+    lines = statements_of(outline.program, made)
+    configuration.moved = sorted(lines, key=lambda line: outline.program.order[line])
+    configuration.made = set(made)
+    configuration.maybe = [
+        v for v in made if (making := making_of(outline.program, v)) is not None and not making.always
+    ]
+    configuration.kept = kept
+    return configuration
+
+
+def _leave_to_trainer(outline: Outline, roles: Roles, scheduler: Variable, configuration: Configuration) -> bool:
+    """Whether the Trainer steps a scheduler from now on; a note says why not."""
+    if step_behind_batch(outline, scheduler):
+        configuration.each_batch.append(scheduler)
+        return True
+    reason = step_behind_epoch(outline, roles, scheduler)
+    if reason is not None and outline.automatic:
+        places: list[cst.CSTNode] = [*steps_of(outline, scheduler), outline.site.epoch_loop]
+        _note(outline, places[0], f"the script steps {scheduler.name}: {reason}")
+    return reason is None
+
+
+def _note(outline: Outline, node: cst.CSTNode, message: str) -> None:
+    outline.note("N106", node, message, "nothing to do; the literal form trains the same")
+
+
+def _left_to_script(outline: Outline, roles: Roles, variable: Variable) -> str | None:
+    """Why `configure_optimizers` cannot make an optimizer or a scheduler; None if it can."""
+    allowed = set(roles.optimizers) if variable in roles.schedulers else set()
+    reason = _obstacle(outline, roles, variable, allowed)
+    if reason is not None:
+        return reason
+    making, hooks = making_of(outline.program, variable), _hooks_using(outline, variable)
+    assert making is not None, "known, or an obstacle"
+    if variable in roles.schedulers and not allowed & {used for _, used in outline.uses(making.whole)}:
+        return "its optimizer is out of sight"
+    if hooks and not making.always:
+        return "it may not be made, and the training uses more than its step"
+    behind = any(hook in TEST_HOOKS for hook in hooks) or _is_asked_by_driver(outline, variable)
+    elsewhere = behind or _is_used_elsewhere(outline, roles, variable)
+    return "it is used outside the training" if elsewhere else None
+
+
+def _hooks_using(outline: Outline, variable: Variable) -> list[str]:
+    """The hooks that need an object itself: steps that are not automatic ask the Trainer for their optimizers."""
+    asked = names_optimizer(assigned_class(outline.program, variable))
+    return [
+        hook for hook, body in outline.hooks.items()
+        for node, used in outline.uses(*body)
+        if used is variable and not (asked and is_stepped(outline.program, node))
+    ]  # fmt: skip
+
+
+def _needs_more(outline: Outline, roles: Roles, made: tuple[Variable, ...]) -> bool:
+    """Whether the module would be handed more variables to make some objects than it would be handed objects."""
+    own = {variable for body in outline.hooks.values() for _, variable in outline.uses(*body)} | {*roles.models, *made}
+    makings = filter(None, (making_of(outline.program, variable) for variable in made))
+    needed = {
+        variable
+        for making in makings for _, variable in outline.uses(making.whole)
+        if variable.owner is not None and variable.owner.kind == "function" and variable not in own
+        and not _is_bound_in(outline, variable, making)
+    }  # fmt: skip
+    return len(needed) > len(made)
+
+
+def _is_asked_by_driver(outline: Outline, variable: Variable) -> bool:
+    """Whether what the Trainer is given in front of the training is made of an object."""
+    loops = (outline.site.epoch_loop, outline.site.batch_loop)
+    given = [loop.iter for loop in loops if isinstance(loop, cst.For)]
+    sources = (outline.train, outline.evaluation, outline.test)
+    given += [source.iterable for source in sources if source is not None and source.iterable is not None]
+    return outline.mentions(variable, *given)
+
+
+def _obstacle(outline: Outline, roles: Roles, variable: Variable, allowed: set[Variable]) -> str | None:
+    """Why an object cannot be made later: it has to be of a known class, with simple arguments that stay the same."""
+    program = outline.program
+    making = making_of(program, variable)
+    names = {program.qualified_name(call.func) for call in making.calls} if making is not None else {None}
+    if making is None or not all(names_optimizer(name) or names_scheduler(name) for name in names):
+        function = _function_handed(program, variable)
+        made = "it is not made by one call of a class of torch.optim"
+        return made if function is None else f"{function.name.value}() is handed it"
+    if "torch.optim.*" in names:
+        return "its class is chosen by name, and making it may fail"
+    line = making.line
+    alone = isinstance(line, cst.If) or (isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1)
+    if variable.owner is not outline.site.driver or not alone or not runs_beside(outline, line):
+        return "it is not made on a line of its own beside the training"
+    if program.order[line] < outline.reflection:
+        return "something looks at the variables of the script"
+    if not asks_settings(outline, roles, making):
+        return "what chooses it may be different at the training"
+    if not all(has_simple_arguments(outline, roles, call, line) for call in making.calls):
+        return "its arguments are not simple"
+    return _changed(outline, roles, making, allowed)
+
+
+def _function_handed(program: Program, variable: Variable) -> cst.FunctionDef | None:
+    """The function that a variable is a parameter of, and that gives it no other value."""
+    parameters = [program.parent.get(seen.node) for seen in variable.writes]
+    handed = bool(parameters) and all(isinstance(parameter, cst.Param) for parameter in parameters)
+    return program.enclosing_function(variable.writes[0].node) if handed else None
+
+
+def _changed(outline: Outline, roles: Roles, making: Making, allowed: set[Variable]) -> str | None:
+    """What may be different at the training, of all that an object is made of."""
+    line = making.line
+    if any(_touched_between(outline, part, line) for part in parts_of_models(outline, roles)):
+        return "a part of the model is used before the training"
+    optimizes = any(names_optimizer(outline.program.qualified_name(call.func)) for call in making.calls)
+    if optimizes and any(may_come_late(outline, roles, call, line) for call in making.calls):
+        return "its parameters come from an iterator, which may give others later"
+    used = [v for v in reads(outline, making) if v not in allowed and not _is_bound_in(outline, v, making)]
+    changed = next((v for v in used if _changed_between(outline, roles, v, making)), None)
+    if changed is not None:
+        return f"{changed.name} may change before the training"
+    return "something may change its arguments" if disturbed_between(outline, roles, line, *making.parts) else None
+
+
+def _is_bound_in(outline: Outline, variable: Variable, making: Making) -> bool:
+    """Whether a variable belongs to a function that runs when an object is made."""
+    owner = variable.owner
+    return owner is not None and any(outline.program.contains(part, owner.node) for part in making.parts)
+
+
+def _changed_between(outline: Outline, roles: Roles, variable: Variable, making: Making) -> bool:
+    """Whether a variable, or an attribute of it that matters, may be different at the training."""
+    program, loop = outline.program, outline.site.epoch_loop
+    line = making.line
+    for seen in variable.writes:
+        if seen.scope not in (variable.owner, outline.site.driver):
+            return True
+        if program.order[seen.node] > program.order[line] and not _is_behind_training(outline, seen.node):
+            return True
+    for node in variable.reads:
+        at = program.order[node.node]
+        inside = any(program.contains(part, node.node) for part in (loop, *outline.consumed))
+        if inside or _is_behind_training(outline, node.node):
+            continue
+        runs = program.enclosing_function(node.node) is program.enclosing_function(loop)
+        between = program.order[line] < at < program.order[loop] and not program.contains(line, node.node)
+        if between and runs and variable in roles.models and not keeps_parameters(outline, node.node):
+            return True
+        if at > program.order[line] and _stores(outline, roles, variable, node.node, making):
+            return True
+    return False
+
+
+def _is_behind_training(outline: Outline, node: cst.CSTNode) -> bool:
+    program, loop = outline.program, outline.site.epoch_loop
+    same = program.enclosing_function(node) is program.enclosing_function(loop)
+    return same and program.order[node] > program.last[loop]
+
+
+def _stores(outline: Outline, roles: Roles, variable: Variable, node: cst.CSTNode, making: Making) -> bool:
+    """Whether an attribute is set, through this name of its object, that the making of an optimizer reads."""
+    parent = outline.program.parent
+    place, name = node, None
+    while isinstance(parent.get(place), (cst.Attribute, cst.Subscript)):
+        place = parent[place]
+        name = place.attr.value if name is None and isinstance(place, cst.Attribute) else name
+    holder = parent.get(place)
+    if place is node or not isinstance(holder, (cst.AssignTarget, cst.AugAssign)) or holder.target is not place:
+        return False
+    uses = [parent[part] for part, used in outline.uses(*making.parts) if used is variable]
+    read = {part.attr.value if isinstance(part, cst.Attribute) else None for part in uses}
+    return variable in roles.models or None in read or name is None or name in read
+
+
+def _touched_between(outline: Outline, variable: Variable, line: cst.CSTNode) -> bool:
+    """Whether more than a plain value of a variable may be changed between a line and the training."""
+    program, loop = outline.program, outline.site.epoch_loop
+    for seen in variable.occurrences:
+        parent = program.parent.get(seen.node)
+        between = program.order[line] < seen.order < program.order[loop] and not program.contains(line, seen.node)
+        if between and isinstance(parent, (cst.Attribute, cst.Subscript, cst.Arg)):
+            return True
+    return False
+
+
+def _is_used_elsewhere(outline: Outline, roles: Roles, variable: Variable) -> bool:
+    """Whether anything but the training, and the lines that make the optimizers and schedulers, uses an object."""
+    program = outline.program
+    lines = list(statements_of(program, (*roles.optimizers, *roles.schedulers)))
+    inside: list[cst.CSTNode] = [outline.site.epoch_loop, *outline.consumed, *lines]
+    return any(not any(program.contains(part, seen.node) for part in inside) for seen in variable.occurrences)

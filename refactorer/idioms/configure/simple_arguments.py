@@ -1,0 +1,86 @@
+"""Arguments of optimizers and schedulers that mean the same when they are evaluated later."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from refactorer.analysis.walk import children
+from refactorer.idioms.known.shared_settings import computes
+from refactorer.idioms.schedulers.rates import function_of, functions_asked, is_for_rates, only_computes
+from refactorer.outline.optimizers import Roles
+from refactorer.outline.outline import Outline
+
+_CONTAINERS = {"itertools.chain", "builtins.list", "builtins.tuple", "builtins.dict"}
+_INVOLVED = (cst.Lambda, cst.BaseComp, cst.Await, cst.Yield, cst.NamedExpr, cst.Subscript)
+
+
+def has_simple_arguments(outline: Outline, roles: Roles, made: cst.Call, line: cst.CSTNode) -> bool:
+    """Whether a call in a statement is given numbers, settings and the parameters of models.
+
+    They may stand in lists and dictionaries.
+    """
+    if any(arg.star for arg in made.args) or any(
+        node.name.value == "parameters" for node in outline.program.find(cst.FunctionDef)
+    ):
+        return False
+    return all(
+        _only_gives_rates(outline, made) if is_for_rates(outline.program, made, arg)
+        else _is_simple(outline, roles, arg.value, line)
+        for arg in made.args
+    )  # fmt: skip
+
+
+def _only_gives_rates(outline: Outline, made: cst.Call) -> bool:
+    """Whether all functions that a scheduler asks for rates are known, and only compute them."""
+    asked = functions_asked(outline.program, made)
+    return all(function is not None and only_computes(outline.program, function) for function in asked)
+
+
+def _is_simple(outline: Outline, roles: Roles, node: cst.CSTNode, line: cst.CSTNode) -> bool:
+    program = outline.program
+    if isinstance(node, _INVOLVED):
+        return False
+    if isinstance(node, cst.Name):
+        return function_of(program, node) is None
+    if isinstance(node, cst.Attribute) and computes(program, node.attr.value):
+        return False
+    if not isinstance(node, cst.Call):
+        return all(_is_simple(outline, roles, child, line) for child in children(node))
+    if program.qualified_name(node.func) in _CONTAINERS:
+        return all(_is_simple(outline, roles, arg.value, line) for arg in node.args)
+    if _chooses_by_gradient(outline, node):
+        return _is_parameters(outline, roles, node.args[1].value) and not _frees_or_freezes(outline, line)
+    return _is_parameters(outline, roles, node)
+
+
+def _is_parameters(outline: Outline, roles: Roles, node: cst.CSTNode) -> bool:
+    """Whether an expression is `model.parameters()`, or that of a part of a model."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute) or node.args:
+        return False
+    base = node.func.value
+    while isinstance(base, cst.Attribute):
+        base = base.value
+    return node.func.attr.value == "parameters" and outline.variable(base) in roles.models
+
+
+def _chooses_by_gradient(outline: Outline, call: cst.Call) -> bool:
+    """Whether a call is `filter(lambda p: p.requires_grad, ...)`."""
+    if outline.program.qualified_name(call.func) != "builtins.filter" or len(call.args) != 2:
+        return False
+    test = call.args[0].value
+    asked = test.body if isinstance(test, cst.Lambda) else None
+    if not isinstance(test, cst.Lambda) or not isinstance(asked, cst.Attribute):
+        return False
+    names = [param.name.value for param in test.params.params]
+    return isinstance(asked.value, cst.Name) and [asked.value.value] == names and asked.attr.value == "requires_grad"
+
+
+def _frees_or_freezes(outline: Outline, line: cst.CSTNode) -> bool:
+    """Whether code in front of the training, but behind a line, names what tells which parameters are trained."""
+    program, loop = outline.program, outline.site.epoch_loop
+    for node in program.find(cst.Attribute):
+        at = program.order.get(node, -1)  # names in imports have no place
+        between = program.order[line] < at < program.order[loop] and not program.contains(line, node)
+        if between and node.attr.value in ("requires_grad", "requires_grad_"):
+            return True
+    return False
