@@ -45,8 +45,9 @@ def uses_of_names(facts: Facts, imports: Iterable[Imported], classes: Collection
     """What a file uses through imports of names of a module; classes that it only makes objects of are not among it."""
     uses = _methods(facts.tree)
     for one in imports:
-        starred = {node.id for node in ast.walk(facts.tree) if isinstance(node, ast.Name)} if one.name == "*" else set()
-        for name, bound in [(name, name) for name in starred] or [(one.name, one.bound)]:
+        starred = one.name == "*"
+        mentioned = {node.id for node in ast.walk(facts.tree) if isinstance(node, ast.Name)} if starred else set()
+        for name, bound in [(name, name) for name in mentioned] if starred else [(one.name, one.bound)]:
             if name not in classes or not _only_makes(facts.tree, bound):
                 uses.names.add(name)
     return uses

@@ -166,6 +166,17 @@ def test_a_module_that_its_package_is_asked_for(tmp_path: Path) -> None:
     assert used(tmp_path / "pkg" / "train.py") == {"validate", "LIMIT"}
 
 
+def test_a_package_that_hands_on_all_names_of_a_file_with_such_an_import(tmp_path: Path) -> None:
+    files = {
+        "pkg/train": f"from .layers import *\n{TRAIN}", "pkg/__init__": "from .train import *\n",
+        "main": "from pkg import *\nvalidate(1, 2)\n",
+    }  # fmt: skip
+    written(tmp_path, files)
+    path = tmp_path / "pkg" / "train.py"
+    assert used(path) == {"validate"}
+    assert "trainer.fit(" in converted(path)
+
+
 def test_a_project_with_its_sources_in_a_folder(tmp_path: Path) -> None:
     files = {"src/train": TRAIN, "tests/test_it": "from train import validate\n", "setup": ""}
     (written(tmp_path, files)).unlink()
