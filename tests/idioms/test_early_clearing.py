@@ -168,6 +168,63 @@ IN_PLACE = {
     "a list of functions": script("for act in acts: act(net, x)\n" + LOSS + ZERO, PROBING),
 }
 
+TRAINERS = {
+    "a parameter of the function": """
+def train(attack):
+    for epoch in range(3):
+        for x, y in data:
+            x = attack(x, y)
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(net(x), y)
+            loss.backward()
+            optimizer.step()
+        print(epoch, loss.item())
+
+train(adversary)
+""",
+    "an object that a constructor is given": """
+class Training:
+    def __init__(self, model, attack):
+        self.model, self.attack = model, None
+        self.attack = attack
+
+    def run(self):
+        for epoch in range(3):
+            for x, y in data:
+                x = self.attack(x, y)
+                optimizer.zero_grad()
+                loss = nn.functional.mse_loss(self.model(x), y)
+                loss.backward()
+                optimizer.step()
+            print(epoch, loss.item())
+
+Training(net, adversary).run()
+""",
+    "an attribute": """
+class Training:
+    def __init__(self):
+        self.attack = Attacker(net)
+
+    def run(self):
+        for epoch in range(3):
+            for x, y in data:
+                x = self.attack(x, y)
+                optimizer.zero_grad()
+                loss = nn.functional.mse_loss(net(x), y)
+                loss.backward()
+                optimizer.step()
+            print(epoch, loss.item())
+
+Training().run()
+""",
+}
+
+
+@pytest.mark.parametrize("text", TRAINERS.values(), ids=TRAINERS)
+def test_an_attacker_that_is_handed_in(text: str, runner: Runner) -> None:
+    head = script("", "adversary = Attacker(net)\n").split("for epoch")[0]
+    assert '"""The script clears the gradients itself."""' in _compared(head + text, runner)
+
 
 @pytest.mark.parametrize("text", AUTOMATIC.values(), ids=AUTOMATIC)
 def test_the_trainer_clears_gradients(text: str, runner: Runner) -> None:

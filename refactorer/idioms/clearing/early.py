@@ -17,6 +17,7 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.known.elsewhere import is_imported, is_made_elsewhere
 from refactorer.idioms.known.harmless import READING
 from refactorer.outline.anchors import backward_calls
+from refactorer.outline.arguments import given_anywhere
 from refactorer.outline.may_run import MayRun, is_called
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
@@ -94,6 +95,9 @@ class _Search:
         self.optimizers = {*roles.optimizers}
         self.variables: set[Variable] = {*roles.models}
         self.attributes: set[str] = set()
+        self.given = [
+            (self.program.variables[parameter.name], value) for parameter, value in given_anywhere(self.program)
+        ]
         self.methods = {function.name.value for function in self.program.find(cst.FunctionDef)}
         for node in self.program.find(cst.Attribute):
             if node.attr.value in _OF_NETWORKS:
@@ -211,6 +215,8 @@ class _Search:
         for assign in self.program.find(cst.Assign):
             if any(self._is_same(found.target, owner) for found in assign.targets):
                 yield assign.value
+        variable = self.outline.variable(owner)
+        yield from (value for given, value in self.given if variable is not None and given is variable)
 
     def _is_part(self, node: cst.CSTNode, owner: cst.CSTNode) -> bool:
         """Whether something is an attribute or an element of an object, or of a part of it."""

@@ -17,7 +17,7 @@ from refactorer.idioms.clearing.gradients import is_known
 from refactorer.idioms.known.elsewhere import base_of, is_imported, is_made_elsewhere, known_elsewhere
 from refactorer.idioms.known.harmless import READING
 from refactorer.idioms.known.taint import assigned_pairs, given_parameters, tainted_by_training
-from refactorer.outline.arguments import args_with_object, every_parameter, matched
+from refactorer.outline.arguments import args_with_object, every_parameter, given_anywhere, matched
 from refactorer.outline.classes import class_of_object
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, VALIDATION_HOOKS, Outline
@@ -52,6 +52,7 @@ class _Search:
         self.attributes: set[str] = set()
         self.variables: set[Variable] = {*roles.objects, *given_parameters(outline, roles)}
         self.networks: set[object] = {*roles.objects}
+        self.given = [*given_anywhere(self.program)]
         for node in self.program.find(cst.Attribute):
             if node.attr.value in _USED_AS_HOLDERS:
                 self._add(node.value)
@@ -82,7 +83,11 @@ class _Search:
                         self._add(part)
 
     def _given(self) -> Iterator[tuple[cst.CSTNode, cst.CSTNode]]:
-        """What is assigned from what, and what keeps what."""
+        """What is assigned from what, what keeps what, and what parameters are given."""
+        for parameter, value in self.given:
+            made = isinstance(value, cst.Call) and is_made_elsewhere(self.program, value)
+            if made or isinstance(value, (cst.Name, cst.Attribute)):
+                yield parameter.name, value
         for node in self.program.find((cst.Assign, cst.AnnAssign, cst.For, cst.With)):
             yield from assigned_pairs(node)
         for loop in self.program.find(cst.CompFor):
@@ -158,8 +163,16 @@ class _Search:
 
     def _is_from_elsewhere(self, node: cst.BaseExpression) -> bool:
         """Whether another file gives an object, or makes it, whose methods may look at gradients."""
-        made = (value for value in self._values_of(node) if isinstance(value, cst.Call))
-        return is_imported(self.program, node) or any(is_made_elsewhere(self.program, value) for value in made)
+        pending, seen = [node], set[cst.CSTNode]()
+        for part in pending:
+            if is_imported(self.program, part):
+                return True
+            values = [value for value in self._values_of(part) if value not in seen]
+            if any(isinstance(value, cst.Call) and is_made_elsewhere(self.program, value) for value in values):
+                return True
+            seen.update(values)
+            pending += [value for value in values if isinstance(value, (cst.Name, cst.Attribute))]
+        return False
 
     def _values_of(self, node: cst.BaseExpression) -> list[cst.BaseExpression]:
         """What the file gives a name, or an attribute of any object that is called so."""
@@ -170,6 +183,7 @@ class _Search:
                 value for target, value in assigned if isinstance(target, cst.Attribute) and target.attr.value == name
             ]
         variable = self.outline.variable(node)
+        assigned += [(parameter.name, value) for parameter, value in self.given]
         return [
             value for target, value in assigned if variable is not None and self.outline.variable(target) is variable
         ]
