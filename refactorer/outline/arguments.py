@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.outline.classes import class_of_method
+from refactorer.outline.classes import class_of_method, class_of_object
 from refactorer.outline.refusal import PlainerView
 
 CONSTANTS = (cst.Integer, cst.Float, cst.SimpleString)
@@ -66,7 +66,10 @@ def matched(params: cst.Parameters, args: Sequence[cst.Arg]) -> dict[cst.Param, 
 
 
 def given_anywhere(program: Program) -> Iterator[tuple[cst.Param, cst.BaseExpression]]:
-    """What each call may give to parameters: of functions and classes by name, of all methods of one name."""
+    """What each call may give to parameters: of functions and classes by name, of all methods of one name.
+
+    The object of a method is none of them.
+    """
     functions = program.find(cst.FunctionDef)
     for call in program.calls:
         name = call.func.attr.value if isinstance(call.func, cst.Attribute) else None
@@ -79,7 +82,8 @@ def given_anywhere(program: Program) -> Iterator[tuple[cst.Param, cst.BaseExpres
                 args = args_with_object(program, function, call)
             elif function is not named:
                 continue
-            yield from (matched(function.params, args) or {}).items()
+            bound = (matched(function.params, args) or {}).items()
+            yield from (one for one in bound if class_of_object(program, one[0]) is None)
 
 
 def is_constant(node: cst.CSTNode) -> bool:

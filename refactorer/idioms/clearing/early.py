@@ -121,7 +121,9 @@ class _Search:
             return False
         around = self.program.parent.get(owner)
         method = around.attr.value if isinstance(around, cst.Attribute) and around.value is owner else ""
-        if method in READING or method in _OF_NETWORKS or self._is_network(owner):
+        if method in READING or method in _OF_NETWORKS:
+            return False
+        if any(self._is_network(same) for same in (owner, *self._assigned(owner))):
             return False
         called = is_called(self.program, owner) or (around is not None and is_called(self.program, around))
         return (called or self.outline.variable(owner) not in self.optimizers) and self._has_network(
@@ -135,9 +137,7 @@ class _Search:
         """
         values = [value for value in self._assigned(owner) if value not in seen]
         seen.update(values)
-        others = [
-            value for value in values if isinstance(value, cst.Name) or (called and isinstance(value, cst.Attribute))
-        ]
+        others = [value for value in values if isinstance(value, cst.Name) or (called and self._may_be_method(value))]
         if any(self._has_network(part, called, seen) for value in others for part in _owners(value)):
             return True
         made = [call for value in values for call in self.program.find(cst.Call, value)]
@@ -148,6 +148,9 @@ class _Search:
         told = (value for value in self.program.calls if isinstance(value.func, cst.Attribute))
         given = (value for value in told if self._is_part(value.func, owner))
         return any(self._hands_network(value) for value in (*made, *given)) or self._is_set_to_network(owner)
+
+    def _may_be_method(self, value: cst.BaseExpression) -> bool:
+        return isinstance(value, cst.Attribute) and not self._is_setting(value)
 
     def _is_from_elsewhere(self, call: cst.Call) -> bool:
         """Whether a call may run code of another file: by its name, or by one that tells nothing."""
@@ -199,7 +202,8 @@ class _Search:
 
     def _is_setting(self, node: cst.Attribute) -> bool:
         """Whether an attribute is taken from what has a name of parsed arguments, and is not set there."""
-        if not isinstance(node.value, cst.Name) or node.value.value not in _SETTINGS:
+        holder = node.value.attr if isinstance(node.value, cst.Attribute) else node.value
+        if not isinstance(holder, cst.Name) or holder.value not in _SETTINGS:
             return False
         stores = (found.target for found in self.program.find(cst.AssignTarget))
         return not any(isinstance(target, cst.Attribute) and target.deep_equals(node) for target in stores)

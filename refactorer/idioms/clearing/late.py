@@ -37,10 +37,7 @@ _SETTINGS = ("requires_grad", "requires_grad_", "zero_grad")
 
 def sees_gradients(outline: Outline, roles: Roles, lines: list[cst.CSTNode]) -> bool:
     """Whether code out of sight may see gradients by some lines, or these change what has gradients."""
-    found = [*lines, *outline.lines(EPOCH_END)]
-    if outline.asked is not None:
-        found += outline.lines(*VALIDATION_HOOKS)
-    return _Search(outline, roles).finds(found)
+    return _Search(outline, roles).finds([*lines, *outline.lines(EPOCH_END, *VALIDATION_HOOKS)])
 
 
 class _Search:
