@@ -169,6 +169,20 @@ IN_PLACE = {
 }
 
 TRAINERS = {
+    "a function that is handed the model": """
+def train(model, optimizer):
+    for x, y in data:
+        x = attack(model, x, y)
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(model(x), y)
+        loss.backward()
+        optimizer.step()
+    print(loss.item())
+
+with torch.autograd.set_detect_anomaly(False):
+    for name in ["first", "second"]:
+        train(net, optimizer)
+""",
     "a parameter of the function": """
 def train(attack):
     for epoch in range(3):

@@ -102,6 +102,14 @@ class _Search:
         for node in self.program.find(cst.Attribute):
             if node.attr.value in _OF_NETWORKS:
                 self._add(node.value)
+        self._follow_parameters()
+
+    def _follow_parameters(self) -> None:
+        """Adds the parameters that are given a network."""
+        known = -1
+        while known < len(self.variables):
+            known = len(self.variables)
+            self.variables |= {variable for variable, value in self.given if self._is_network(value)}
 
     def _add(self, node: cst.CSTNode) -> None:
         variable = self.outline.variable(node)
