@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.outline.classes import class_of_method
+from refactorer.outline.classes import class_of_method, class_of_object
 from refactorer.outline.refusal import PlainerView
 
 CONSTANTS = (cst.Integer, cst.Float, cst.SimpleString)
@@ -63,6 +63,27 @@ def matched(params: cst.Parameters, args: Sequence[cst.Arg]) -> dict[cst.Param, 
             return None
         bound[target] = arg.value
     return bound
+
+
+def given_anywhere(program: Program) -> Iterator[tuple[cst.Param, cst.BaseExpression]]:
+    """What each call may give to parameters: of functions and classes by name, of all methods of one name.
+
+    The object of a method is none of them.
+    """
+    functions = program.find(cst.FunctionDef)
+    for call in program.calls:
+        name = call.func.attr.value if isinstance(call.func, cst.Attribute) else None
+        named = program.definition(program.variables.get(call.func))
+        for function in functions:
+            owner, args = class_of_method(program, function), call.args
+            if owner is not None and owner is named and function.name.value == "__init__":
+                args = [cst.Arg(function.name), *call.args]
+            elif owner is not None and name == function.name.value:
+                args = args_with_object(program, function, call)
+            elif function is not named:
+                continue
+            bound = (matched(function.params, args) or {}).items()
+            yield from (one for one in bound if class_of_object(program, one[0]) is None)
 
 
 def is_constant(node: cst.CSTNode) -> bool:

@@ -29,6 +29,25 @@ class Attacker:
     def perturb(self, x, y):
         return attack(self.net, x, y)
 
+class Watcher(Attacker):
+    def report(self):
+        return [p.grad is None or p.grad.sum().item() for p in self.net.parameters()][-1:]
+    def __str__(self):
+        return str(self.report())
+    def __bool__(self):
+        print("asked", self.report())
+        return True
+    def __getitem__(self, key):
+        return self.report()
+    def __enter__(self):
+        print("entered", self.report())
+    def __exit__(self, *error):
+        return None
+    @property
+    def value(self):
+        return self.report()
+    every = 2
+
 def double(x):
     return 2 * x
 """
@@ -36,7 +55,7 @@ SCRIPT = """
 import torch
 from torch import nn, optim
 from torch.utils.data import DataLoader, TensorDataset
-from attacks import Attacker, attack, double
+from attacks import Attacker, Watcher, attack, double
 
 torch.manual_seed(0)
 data = DataLoader(TensorDataset(torch.randn(9, 4), torch.randn(9, 2)), batch_size=3, shuffle=True)
@@ -71,6 +90,7 @@ class Odd(nn.Module):
 
 net = Odd()
 """
+PARTS = ODD.replace("torch.autograd.backward(self.layer(x).sum())", "x = x.relu()")
 PROBING = """
 def probe(model, x):
     model(x).sum().backward()
@@ -101,6 +121,8 @@ AUTOMATIC = {
     "an attack behind it": script(ZERO + "x = attack(net, x, y)\n" + LOSS),
     "functions that have no model": script("x = double(x)\n" + LOSS + ZERO),
     "the model": script("out = net(x)\nprint(out.mean().item())\n" + LOSS + ZERO),
+    "a number of a network": script("x = attack(net.training, x, y) if i > 9 else x\n" + LOSS + ZERO),
+    "an object without a network": script("print(watcher.every)\n" + LOSS + ZERO, "watcher = Watcher(None)\n"),
     "groups that are looked at": script("print(len(optimizer.param_groups[0]['params']))\n" + LOSS + ZERO),
 }
 IN_PLACE = {
@@ -115,6 +137,17 @@ IN_PLACE = {
     "an object whose model is set": script(
         "x = adversary.perturb(x, y)\n" + LOSS + ZERO, "adversary = Attacker(None)\nadversary.net = net\n"
     ),
+    "an attack on a part": script("x = attack(net.layer, x, y)\n" + LOSS + ZERO, PARTS),
+    "an object that is shown": script("print(watcher)\n" + LOSS + ZERO, "watcher = Watcher(net)\n"),
+    "an object in a text": script("print(f'{watcher}')\n" + LOSS + ZERO, "watcher = Watcher(net)\n"),
+    "an object in a condition": script("if watcher: x = 2 * x\n" + LOSS + ZERO, "watcher = Watcher(net)\n"),
+    "an element of an object": script("print(watcher[0])\n" + LOSS + ZERO, "watcher = Watcher(net)\n"),
+    "a property of an object": script("print(watcher.value)\n" + LOSS + ZERO, "watcher = Watcher(net)\n"),
+    "an object around lines": script("with watcher:\n    x = 2 * x\n" + LOSS + ZERO, "watcher = Watcher(net)\n"),
+    "an object that a function makes": script(
+        "print(watcher)\n" + LOSS + ZERO, "def make(net):\n    return Watcher(net)\nwatcher = make(net)\n"
+    ),
+    "a method with a name": script("print(look())\n" + LOSS + ZERO, "watcher = Watcher(net)\nlook = watcher.report\n"),
     "a function that attacks": script(
         "x = both(x, y)\n" + LOSS + ZERO, "def both(x, y):\n    return 0.5 * (x + attack(net, x, y))\n"
     ),
@@ -134,6 +167,77 @@ IN_PLACE = {
     "a context": script("with probing:\n    x = 2 * x\n" + LOSS + ZERO, PROBING),
     "a list of functions": script("for act in acts: act(net, x)\n" + LOSS + ZERO, PROBING),
 }
+
+TRAINERS = {
+    "a function that is handed the model": """
+def train(model, optimizer):
+    for x, y in data:
+        x = attack(model, x, y)
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(model(x), y)
+        loss.backward()
+        optimizer.step()
+    print(loss.item())
+
+with torch.autograd.set_detect_anomaly(False):
+    for name in ["first", "second"]:
+        train(net, optimizer)
+""",
+    "a parameter of the function": """
+def train(attack):
+    for epoch in range(3):
+        for x, y in data:
+            x = attack(x, y)
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(net(x), y)
+            loss.backward()
+            optimizer.step()
+        print(epoch, loss.item())
+
+train(adversary)
+""",
+    "an object that a constructor is given": """
+class Training:
+    def __init__(self, model, attack):
+        self.model, self.attack = model, None
+        self.attack = attack
+
+    def run(self):
+        for epoch in range(3):
+            for x, y in data:
+                x = self.attack(x, y)
+                optimizer.zero_grad()
+                loss = nn.functional.mse_loss(self.model(x), y)
+                loss.backward()
+                optimizer.step()
+            print(epoch, loss.item())
+
+Training(net, adversary).run()
+""",
+    "an attribute": """
+class Training:
+    def __init__(self):
+        self.attack = Attacker(net)
+
+    def run(self):
+        for epoch in range(3):
+            for x, y in data:
+                x = self.attack(x, y)
+                optimizer.zero_grad()
+                loss = nn.functional.mse_loss(net(x), y)
+                loss.backward()
+                optimizer.step()
+            print(epoch, loss.item())
+
+Training().run()
+""",
+}
+
+
+@pytest.mark.parametrize("text", TRAINERS.values(), ids=TRAINERS)
+def test_an_attacker_that_is_handed_in(text: str, runner: Runner) -> None:
+    head = script("", "adversary = Attacker(net)\n").split("for epoch")[0]
+    assert '"""The script clears the gradients itself."""' in _compared(head + text, runner)
 
 
 @pytest.mark.parametrize("text", AUTOMATIC.values(), ids=AUTOMATIC)

@@ -75,8 +75,10 @@ def _sees_only_backward(
 ) -> bool:
     """Whether every use of a loss stands between its first assignment and its last, `backward()` aside."""
     order, last = outline.program.order, outline.program.last
-    first, end = order[writes[0]], last[writes[-1]]
     inside = [node for node, used in outline.uses(*outline.hooks[STEP]) if used is variable]
+    if not all(node in order for node in (*writes, *inside)):  # lines that the conversion has written have no place
+        return False
+    first, end = order[writes[0]], last[writes[-1]]
     own = {id(node) for line in writes for node, _ in outline.uses(line)} | {id(loss)}
     if any(id(node) not in own and (outline.is_write(node) or not first < order[node] <= end) for node in inside):
         return False

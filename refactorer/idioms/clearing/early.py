@@ -14,16 +14,19 @@ from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.known.elsewhere import base_of, module_of
+from refactorer.idioms.known.elsewhere import is_imported, is_made_elsewhere
 from refactorer.idioms.known.harmless import READING
 from refactorer.outline.anchors import backward_calls
-from refactorer.outline.may_run import MayRun
+from refactorer.outline.arguments import given_anywhere
+from refactorer.outline.may_run import MayRun, is_called
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 from refactorer.outline.reach import functions_named
 
 _OF_NETWORKS = ("parameters", "named_parameters", "train", "eval")
 _GIVING_BACK = (*_OF_NETWORKS, "to", "cuda", "cpu", "half", "float", "double")
+_PARTS = ("features", "backbone", "encoder", "decoder", "classifier", "head", "body")
+_SETTINGS = ("args", "opt", "opts", "cfg", "config", "hparams", "options")
 _CALLED = ("forward", "__call__")
 _GROUPS = "params"
 
@@ -89,12 +92,24 @@ class _Search:
     def __init__(self, outline: Outline, roles: Roles) -> None:
         self.outline, self.program = outline, outline.program
         self.others = [call for call in backward_calls(self.program) if call not in outline.site.backwards]
+        self.optimizers = {*roles.optimizers}
         self.variables: set[Variable] = {*roles.models}
         self.attributes: set[str] = set()
+        self.given = [
+            (self.program.variables[parameter.name], value) for parameter, value in given_anywhere(self.program)
+        ]
         self.methods = {function.name.value for function in self.program.find(cst.FunctionDef)}
         for node in self.program.find(cst.Attribute):
             if node.attr.value in _OF_NETWORKS:
                 self._add(node.value)
+        self._follow_parameters()
+
+    def _follow_parameters(self) -> None:
+        """Adds the parameters that are given a network."""
+        known = -1
+        while known < len(self.variables):
+            known = len(self.variables)
+            self.variables |= {variable for variable, value in self.given if self._is_network(value)}
 
     def _add(self, node: cst.CSTNode) -> None:
         variable = self.outline.variable(node)
@@ -105,44 +120,61 @@ class _Search:
 
     def finds(self, node: cst.CSTNode) -> bool:
         if isinstance(node, cst.Call):
-            return node in self.others or self._is_out_of_sight(node)
-        return _gives_parameters(self.program, node)
+            return node in self.others or (self._is_from_elsewhere(node) and self._hands_network(node))
+        return _gives_parameters(self.program, node) or self._is_out_of_sight(node)
 
-    def _is_out_of_sight(self, call: cst.Call) -> bool:
-        """Whether a call runs code of another file that has a network: it is handed it, or a method of what has it."""
-        if self._is_from_elsewhere(call) and self._hands_network(call):
-            return True
-        func = call.func
-        method = func.attr.value if isinstance(func, cst.Attribute) else ""
-        owner = func.value if isinstance(func, cst.Attribute) else func
-        if method in READING or method in _OF_NETWORKS or self._is_network(owner):
+    def _is_out_of_sight(self, owner: cst.CSTNode) -> bool:
+        """Whether an object of another file that has a network is used: any operator may run its code."""
+        if not isinstance(owner, (cst.Name, cst.Attribute)) or is_stored(self.program, owner):
             return False
-        made = [*self._made(owner)]
-        if not any(self._is_from_elsewhere(value) for value in made):
+        around = self.program.parent.get(owner)
+        method = around.attr.value if isinstance(around, cst.Attribute) and around.value is owner else ""
+        if method in READING or method in _OF_NETWORKS:
+            return False
+        if any(self._is_network(same) for same in (owner, *self._assigned(owner))):
+            return False
+        called = is_called(self.program, owner) or (around is not None and is_called(self.program, around))
+        return (called or self.outline.variable(owner) not in self.optimizers) and self._has_network(
+            owner, called, set()
+        )
+
+    def _has_network(self, owner: cst.CSTNode, called: bool, seen: set[cst.CSTNode]) -> bool:
+        """Whether an object is made by another file, and of a network, or is given one later.
+
+        What is `called` may be a method of such an object, and is taken to be made there where it may be.
+        """
+        values = [value for value in self._assigned(owner) if value not in seen]
+        seen.update(values)
+        others = [value for value in values if isinstance(value, cst.Name) or (called and self._may_be_method(value))]
+        if any(self._has_network(part, called, seen) for value in others for part in _owners(value)):
+            return True
+        made = [call for value in values for call in self.program.find(cst.Call, value)]
+        if not any(
+            is_made_elsewhere(self.program, call) or (called and self._is_from_elsewhere(call)) for call in made
+        ):
             return False
         told = (value for value in self.program.calls if isinstance(value.func, cst.Attribute))
-        given = (value for value in told if self._is_same(value.func.value, owner))  # type: ignore[attr-defined]
+        given = (value for value in told if self._is_part(value.func, owner))
         return any(self._hands_network(value) for value in (*made, *given)) or self._is_set_to_network(owner)
+
+    def _may_be_method(self, value: cst.BaseExpression) -> bool:
+        return isinstance(value, cst.Attribute) and not self._is_setting(value)
 
     def _is_from_elsewhere(self, call: cst.Call) -> bool:
         """Whether a call may run code of another file: by its name, or by one that tells nothing."""
         func, name = call.func, self.program.qualified_name(call.func)
         if name is not None:
-            return name == "functools.partial" or self._is_imported(func)
+            return name == "functools.partial" or is_imported(self.program, func)
         if isinstance(func, cst.Attribute):
             return func.attr.value not in self.methods and not self._is_of_library(func.value)
         known = self.program.definition(self.program.variables.get(func))
         return not isinstance(known, (cst.FunctionDef, cst.ClassDef))
 
-    def _is_imported(self, func: cst.BaseExpression) -> bool:
-        """Whether another file gives what is called; libraries that are known are none."""
-        return module_of(self.program, self.program.variables.get(base_of(func))) is not None
-
     def _is_of_library(self, owner: cst.CSTNode) -> bool:
         """Whether an object is made by a known library, as a summary writer is."""
         made = [value.func for value in self._made(owner)]
         return bool(made) and all(
-            self.program.qualified_name(func) is not None and not self._is_imported(func) for func in made
+            self.program.qualified_name(func) is not None and not is_imported(self.program, func) for func in made
         )
 
     def _hands_network(self, call: cst.Call) -> bool:
@@ -154,11 +186,13 @@ class _Search:
             (found.target, assign.value) for assign in self.program.find(cst.Assign) for found in assign.targets
             if isinstance(found.target, cst.Attribute)
         )  # fmt: skip
-        return any(self._is_same(target.value, owner) and self._is_network(value) for target, value in stores)
+        return any(self._is_part(target, owner) and self._is_network(value) for target, value in stores)
 
     def _is_network(self, node: cst.CSTNode) -> bool:
         if isinstance(node, cst.Attribute):
-            return node.attr.value in self.attributes or node.attr.value == "module"
+            if node.attr.value in self.attributes or node.attr.value == "module":
+                return not self._is_setting(node)
+            return self._is_network(node.value) and self._is_layer(node)
         if isinstance(node, (cst.List, cst.Tuple)):
             return any(self._is_network(element.value) for element in node.elements)
         if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
@@ -167,13 +201,38 @@ class _Search:
             return self._is_network(node.value)
         return isinstance(node, cst.Name) and self.outline.variable(node) in self.variables
 
+    def _is_layer(self, node: cst.Attribute) -> bool:
+        """Whether an attribute of a network has the name of layers, here or as a rule."""
+        made = (value.func for value in self._assigned(node) if isinstance(value, cst.Call))
+        known = (self.program.qualified_name(func) or "" for func in made)
+        layers = any(name.startswith("torch.nn.") and name != "torch.nn.Parameter" for name in known)
+        return layers or node.attr.value in _PARTS
+
+    def _is_setting(self, node: cst.Attribute) -> bool:
+        """Whether an attribute is taken from what has a name of parsed arguments, and is not set there."""
+        holder = node.value.attr if isinstance(node.value, cst.Attribute) else node.value
+        if not isinstance(holder, cst.Name) or holder.value not in _SETTINGS:
+            return False
+        stores = (found.target for found in self.program.find(cst.AssignTarget))
+        return not any(isinstance(target, cst.Attribute) and target.deep_equals(node) for target in stores)
+
     def _made(self, owner: cst.CSTNode) -> Iterator[cst.Call]:
         """The calls in what an object, or an attribute of this name of any object, is assigned from."""
+        for value in self._assigned(owner):
+            yield from self.program.find(cst.Call, value)
+
+    def _assigned(self, owner: cst.CSTNode) -> Iterator[cst.BaseExpression]:
         while isinstance(owner, cst.Subscript):
             owner = owner.value
         for assign in self.program.find(cst.Assign):
             if any(self._is_same(found.target, owner) for found in assign.targets):
-                yield from self.program.find(cst.Call, assign.value)
+                yield assign.value
+        variable = self.outline.variable(owner)
+        yield from (value for given, value in self.given if variable is not None and given is variable)
+
+    def _is_part(self, node: cst.CSTNode, owner: cst.CSTNode) -> bool:
+        """Whether something is an attribute or an element of an object, or of a part of it."""
+        return any(self._is_same(part, owner) for part in _owners(node) if part is not node)
 
     def _is_same(self, first: cst.CSTNode, second: cst.CSTNode) -> bool:
         """Whether two nodes are one variable, or attributes of one name."""
@@ -181,3 +240,11 @@ class _Search:
             return first.attr.value == second.attr.value
         variable = self.outline.variable(first)
         return variable is not None and self.outline.variable(second) is variable
+
+
+def _owners(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """An expression and all that it is taken from: `box.net`, then `box`."""
+    yield node
+    while isinstance(node, (cst.Attribute, cst.Subscript)):
+        node = node.value
+        yield node

@@ -14,10 +14,10 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import children, walk
 from refactorer.idioms.clearing.gradients import is_known
-from refactorer.idioms.known.elsewhere import base_of, known_elsewhere, module_of
+from refactorer.idioms.known.elsewhere import base_of, is_imported, is_made_elsewhere, known_elsewhere
 from refactorer.idioms.known.harmless import READING
 from refactorer.idioms.known.taint import assigned_pairs, given_parameters, tainted_by_training
-from refactorer.outline.arguments import args_with_object, every_parameter, matched
+from refactorer.outline.arguments import args_with_object, every_parameter, given_anywhere, matched
 from refactorer.outline.classes import class_of_object
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, VALIDATION_HOOKS, Outline
@@ -30,16 +30,14 @@ _GIVING_BACK = {*_PARTS, *_THEMSELVES.split()}
 _OTHERS = "keys state_dict load_state_dict save_pretrained get_lr get_last_lr get_scale"
 _BLIND = {*READING, *_GIVING_BACK, *_OTHERS.split()}
 _OF_MODELS = {*_USED_AS_HOLDERS, *_GIVING_BACK} - {"items", "values", "get"}
+_OF_NETWORKS = ("parameters", "named_parameters", "modules", "train", "eval")
 _BY_NAME = ("builtins.getattr", "builtins.vars", "builtins.eval", "builtins.exec")
 _SETTINGS = ("requires_grad", "requires_grad_", "zero_grad")
 
 
 def sees_gradients(outline: Outline, roles: Roles, lines: list[cst.CSTNode]) -> bool:
     """Whether code out of sight may see gradients by some lines, or these change what has gradients."""
-    found = [*lines, *outline.lines(EPOCH_END)]
-    if outline.asked is not None:
-        found += outline.lines(*VALIDATION_HOOKS)
-    return _Search(outline, roles).finds(found)
+    return _Search(outline, roles).finds([*lines, *outline.lines(EPOCH_END, *VALIDATION_HOOKS)])
 
 
 class _Search:
@@ -50,9 +48,13 @@ class _Search:
         self.elsewhere = known_elsewhere(outline, tainted_by_training(outline, roles))
         self.attributes: set[str] = set()
         self.variables: set[Variable] = {*roles.objects, *given_parameters(outline, roles)}
+        self.networks: set[object] = {*roles.objects}
+        self.given = [*given_anywhere(self.program)]
         for node in self.program.find(cst.Attribute):
             if node.attr.value in _USED_AS_HOLDERS:
                 self._add(node.value)
+            if node.attr.value in _OF_NETWORKS:
+                self.networks.add(self._known(node.value))
         self._grow()
         self.entered: set[tuple[cst.FunctionDef, frozenset[Variable]]] = set()
 
@@ -78,7 +80,11 @@ class _Search:
                         self._add(part)
 
     def _given(self) -> Iterator[tuple[cst.CSTNode, cst.CSTNode]]:
-        """What is assigned from what, and what keeps what."""
+        """What is assigned from what, what keeps what, and what parameters are given."""
+        for parameter, value in self.given:
+            made = isinstance(value, cst.Call) and is_made_elsewhere(self.program, value)
+            if made or isinstance(value, (cst.Name, cst.Attribute)):
+                yield parameter.name, value
         for node in self.program.find((cst.Assign, cst.AnnAssign, cst.For, cst.With)):
             yield from assigned_pairs(node)
         for loop in self.program.find(cst.CompFor):
@@ -86,6 +92,9 @@ class _Search:
         for call in self.program.calls:
             if isinstance(call.func, cst.Attribute) and self.program.qualified_name(call.func) is None:
                 yield from ((call.func.value, arg.value) for arg in call.args)
+            elif isinstance(call.func, cst.Attribute) and self._variable_of(call.func) in self.elsewhere:
+                plain = (arg.value for arg in call.args if isinstance(arg.value, (cst.Name, cst.Attribute)))
+                yield from ((call.func.value, value) for value in plain)
 
     def finds(self, lines: list[cst.CSTNode]) -> bool:
         return any(self._sees(node) for node in walk(*lines))
@@ -98,7 +107,23 @@ class _Search:
             changed = node.target
             held = changed.value if isinstance(changed, (cst.Attribute, cst.Subscript)) else None
             return held is not None and not self._is_own(held) and self._shows(held)
-        return isinstance(node, cst.Call) and self._call(node)
+        return self._call(node) if isinstance(node, cst.Call) else self._asks(node)
+
+    def _asks(self, node: cst.CSTNode) -> bool:
+        """Whether something is done with an object of another file that has gradients; any operator runs its code."""
+        if not isinstance(node, (cst.Name, cst.Attribute)) or self._known(node) in self.networks:
+            return False
+        around = self.program.parent.get(node)
+        blind = isinstance(around, cst.Attribute) and around.value is node and around.attr.value in _BLIND
+        return not blind and self._shows(node) and self._is_from_elsewhere(node)
+
+    def _known(self, node: cst.CSTNode) -> object:
+        """The variable that a node means, or the name of the attribute."""
+        return node.attr.value if isinstance(node, cst.Attribute) else self.outline.variable(node)
+
+    def _variable_of(self, node: cst.CSTNode) -> Variable | None:
+        """The variable that something is taken from."""
+        return self.program.variables.get(base_of(node))
 
     def _call(self, call: cst.Call) -> bool:
         """Whether a call runs code out of sight that may look at gradients."""
@@ -108,7 +133,7 @@ class _Search:
         given = any(self._shows(arg.value, made=True) for arg in call.args)
         name = self.program.qualified_name(call.func)
         if name is not None:
-            kept = self.program.variables.get(base_of(call.func)) in self.elsewhere and not is_known(name)
+            kept = self._variable_of(call.func) in self.elsewhere and not is_known(name)
             return kept or "clip_grad" in name or (given and (name in _BY_NAME or not is_known(name)))
         if not isinstance(call.func, cst.Attribute):
             return given or self._holds_function(call.func)
@@ -134,9 +159,17 @@ class _Search:
         return isinstance(value, (cst.Call, cst.Lambda)) and not library and self._shows(value, made=True)
 
     def _is_from_elsewhere(self, node: cst.BaseExpression) -> bool:
-        """Whether a class or a function of another file makes an object, whose methods may look at gradients."""
-        made = (value.func for value in self._values_of(node) if isinstance(value, cst.Call))
-        return any(module_of(self.program, self.program.variables.get(base_of(func))) is not None for func in made)
+        """Whether another file gives an object, or makes it, whose methods may look at gradients."""
+        pending, seen = [node], set[cst.CSTNode]()
+        for part in pending:
+            if is_imported(self.program, part):
+                return True
+            values = [value for value in self._values_of(part) if value not in seen]
+            if any(isinstance(value, cst.Call) and is_made_elsewhere(self.program, value) for value in values):
+                return True
+            seen.update(values)
+            pending += [value for value in values if isinstance(value, (cst.Name, cst.Attribute))]
+        return False
 
     def _values_of(self, node: cst.BaseExpression) -> list[cst.BaseExpression]:
         """What the file gives a name, or an attribute of any object that is called so."""
@@ -147,6 +180,7 @@ class _Search:
                 value for target, value in assigned if isinstance(target, cst.Attribute) and target.attr.value == name
             ]
         variable = self.outline.variable(node)
+        assigned += [(parameter.name, value) for parameter, value in self.given]
         return [
             value for target, value in assigned if variable is not None and self.outline.variable(target) is variable
         ]

@@ -11,6 +11,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.known.taint import passes_on, tainted_by_training
+from refactorer.outline.control import returns
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
@@ -79,6 +80,20 @@ def module_of(program: Program, variable: Variable | None) -> str | None:
             return None
         variable = program.variables.get(base_of(value))
     return None
+
+
+def is_imported(program: Program, node: cst.CSTNode) -> bool:
+    """Whether something has the name of what another file gives, or is taken from that."""
+    return module_of(program, program.variables.get(base_of(node))) is not None
+
+
+def is_made_elsewhere(program: Program, call: cst.Call) -> bool:
+    """Whether another file makes what a call gives, also where a function of the file hands that on."""
+    function = program.function(call.func)
+    if function is None:
+        return is_imported(program, call.func)
+    given = (way.value for way in returns(function.body.body))
+    return any(isinstance(value, cst.Call) and is_imported(program, value.func) for value in given)
 
 
 def comes_from_libraries(program: Program) -> bool:
