@@ -90,7 +90,11 @@ def anchors(program: Program) -> list[Anchor]:
 
 
 def _is_for_itself(program: Program, anchor: Anchor) -> bool:
-    return anchor.function is not None and keeps_gradients_to_itself(program, anchor.function)
+    """Whether a function that a loop calls keeps the gradient of an anchor to itself."""
+    function = anchor.function
+    if function is None or not keeps_gradients_to_itself(program, function):
+        return False
+    return any(loops_around(program, use) for use in uses_of(program, function))
 
 
 def _anchors(
