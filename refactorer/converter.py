@@ -251,11 +251,14 @@ class _Conversion:
         return Converted(self.path, self.original, shortened(self.original, self.text), tuple(self._still_true()))
 
     def _still_true(self) -> list[Diagnostic]:
-        """The notes, without those on what only looked like an evaluation of a training, if another one evaluates."""
-        overlooked = [note for note in self.notes if note.code == "N102" and note.message.startswith(OVERLOOKED)]
-        others = [note for note in self.notes if note not in overlooked]
-        moved = len(_EVALUATES.findall(self.text)) > len(_EVALUATES.findall(self.original))
-        return others if moved or any(note.code == "N102" for note in others) else self.notes
+        """The notes, without those on evaluations that a later training has moved."""
+        if len(_EVALUATES.findall(self.text)) == len(_EVALUATES.findall(self.original)):
+            return self.notes
+        before, after = self.original.splitlines(), {line.strip() for line in self.text.splitlines()}
+        loops = [note for note in self.notes if note.code == "N102" and note.message.startswith(OVERLOOKED)]
+        headers = [before[note.line - 1].strip() if note.line else "" for note in loops]
+        moved = [note for note, header in zip(loops, headers) if header.startswith("for ") and header not in after]
+        return [note for note in self.notes if note not in moved]
 
     def _convert_first(self, program: Program, sites: list[Site]) -> None:
         """Converts the first training in the first view of it that can be placed.

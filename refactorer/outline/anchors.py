@@ -12,6 +12,7 @@ from refactorer.analysis.program import Program
 from refactorer.outline.arguments import arguments
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.other_objects import may_be_method
+from refactorer.outline.own_gradients import keeps_gradients_to_itself
 from refactorer.outline.refusal import PlainerView
 
 Loop = Union[cst.For, cst.While]
@@ -80,9 +81,20 @@ def loops_around(program: Program, node: cst.CSTNode) -> tuple[Loop, ...]:
 
 
 def anchors(program: Program) -> list[Anchor]:
-    """Every way to reach a gradient from a loop. A gradient that no loop of the file leads to has none."""
+    """Every way to reach a gradient from a loop. A gradient that no loop of the file leads to has none.
+
+    Loops of functions that keep their gradients to themselves come last: a step of another one may call them.
+    """
     found = [anchor for call in backward_calls(program) for anchor in _anchors(program, call, call, ())]
-    return sorted(found, key=lambda anchor: program.order[anchor.loops[0]])
+    return sorted(found, key=lambda anchor: (_is_for_itself(program, anchor), program.order[anchor.loops[0]]))
+
+
+def _is_for_itself(program: Program, anchor: Anchor) -> bool:
+    """Whether a function that a loop calls keeps the gradient of an anchor to itself."""
+    function = anchor.function
+    if function is None or not keeps_gradients_to_itself(program, function):
+        return False
+    return any(loops_around(program, use) for use in uses_of(program, function))
 
 
 def _anchors(
@@ -146,9 +158,12 @@ def _given(
 
 
 def _works_for_converted(program: Program, function: cst.FunctionDef) -> bool:
-    """Whether only modules that are already written use a function: its loops are part of their steps."""
-    uses = uses_of(program, function)
-    return bool(uses) and all(_in_converted_class(program, use) for use in uses)
+    """Whether only modules that are already written use a function: its loops are part of their steps.
+
+    So are those of one that keeps its gradients to itself, whoever else uses it.
+    """
+    inside = [_in_converted_class(program, use) for use in uses_of(program, function)]
+    return any(inside) and (all(inside) or keeps_gradients_to_itself(program, function))
 
 
 def uses_of(program: Program, function: cst.FunctionDef) -> list[cst.CSTNode]:

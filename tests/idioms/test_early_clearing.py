@@ -165,6 +165,10 @@ IN_PLACE = {
     "a loss with a backward pass": script("loss = criterion(net(x), y)\n" + ZERO, PROBING),
     "an operator": script("x = x + probing\n" + LOSS + ZERO, PROBING),
     "a context": script("with probing:\n    x = 2 * x\n" + LOSS + ZERO, PROBING),
+    "a function that is a training of its own": script(
+        "train(net, x)\n" + LOSS + ZERO,
+        "def train(net, x):\n    for _ in range(2):\n        net(x).sum().backward()\n\ntrain(net, torch.ones(1, 4))\n",
+    ),
     "a list of functions": script("for act in acts: act(net, x)\n" + LOSS + ZERO, PROBING),
 }
 

@@ -56,6 +56,13 @@ def _gives_parameters(program: Program, node: cst.CSTNode) -> bool:
     return is_stored(program, node) or isinstance(program.parent[node], (cst.Attribute, cst.AugAssign))
 
 
+def _trains(program: Program, call: cst.Call) -> bool:
+    """Whether a call is `trainer.fit(...)` of a training that has been converted before."""
+    method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+    made = program.assigned_value(program.variables.get(call.func.value)) if method == "fit" else None  # type: ignore[attr-defined]
+    return isinstance(made, cst.Call) and (program.qualified_name(made.func) or "").endswith(".Trainer")
+
+
 def _run_by(outline: Outline, lines: Sequence[cst.CSTNode]) -> Iterator[cst.CSTNode]:
     """The functions and classes that lines name, those that these name, and what anyone may run by other names.
 
@@ -120,7 +127,8 @@ class _Search:
 
     def finds(self, node: cst.CSTNode) -> bool:
         if isinstance(node, cst.Call):
-            return node in self.others or (self._is_from_elsewhere(node) and self._hands_network(node))
+            handed = self._is_from_elsewhere(node) and self._hands_network(node)
+            return node in self.others or _trains(self.program, node) or handed
         return _gives_parameters(self.program, node) or self._is_out_of_sight(node)
 
     def _is_out_of_sight(self, owner: cst.CSTNode) -> bool:

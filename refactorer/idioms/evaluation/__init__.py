@@ -7,7 +7,7 @@ switched off.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import libcst as cst
 
@@ -18,6 +18,7 @@ from refactorer.idioms.evaluation.moving import move
 from refactorer.idioms.evaluation.obstacles import module_makes_data, obstacle
 from refactorer.idioms.evaluation.overlooked import overlooked
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, is_switched, likeness, take_apart
+from refactorer.idioms.evaluation.remaining import remaining
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, STEP, Outline
 from refactorer.outline.refusal import Refusal
@@ -39,8 +40,10 @@ def apply(outline: Outline, roles: Roles, asks: bool) -> None:
     if outline.evaluation is not None:
         missed = [one for one in missed if not is_sometimes(outline, one[0])]
     _say(outline, missed + failed)
-    if outline.evaluation is None and outline.test is None and not missed and not failed:
-        _say_overlooked(outline, roles)
+    if outline.evaluation is not None or outline.test is not None:
+        _say_overlooked(outline, remaining(outline, roles, [found.loop for found, _, _ in missed + failed]))
+    elif not missed and not failed:
+        _say_overlooked(outline, overlooked(outline, roles))
 
 
 def _test(outline: Outline, roles: Roles, asks: bool) -> list[Failed]:
@@ -118,8 +121,8 @@ def _say(outline: Outline, failed: list[Failed]) -> None:
                      "nothing to do; the literal form evaluates the same")  # fmt: skip
 
 
-def _say_overlooked(outline: Outline, roles: Roles) -> None:
-    """Where not even one was looked at, the reader learns why."""
-    for loop, reason in overlooked(outline, roles):
+def _say_overlooked(outline: Outline, found: Iterable[tuple[cst.CSTNode, str]]) -> None:
+    """Of evaluations that were not even looked at, the reader learns why."""
+    for loop, reason in found:
         outline.note("N102", loop, f"{OVERLOOKED}: {reason}",
                      "nothing to do; the literal form evaluates the same")  # fmt: skip

@@ -37,19 +37,24 @@ def overlooked(outline: Outline, roles: Roles) -> list[tuple[cst.CSTNode, str]]:
     if holds_converted(outline.program):
         return []
     called: list[tuple[cst.CSTNode, str]] = []
-    uncalled: list[tuple[cst.CSTNode, str]] = []
+    by_others: list[tuple[cst.CSTNode, str]] = []
     for loop in outline.program.find(cst.For):
-        if not _trains(outline, loop) and _runs(outline, roles, loop) and _is_quiet(outline, loop):
-            reason = _reason(outline, roles, loop)
-            function = _uncalled(outline.program, loop)
+        if seems_to_evaluate(outline, roles, loop):
+            reason = why_stays(outline, roles, loop)
+            function = uncalled(outline.program, loop)
             if reason is not None and function is not None:
-                uncalled.append((loop, f"nothing in this file calls {function.name.value}()"))
+                by_others.append((loop, f"nothing in this file calls {function.name.value}()"))
             elif reason is not None:
                 called.append((loop, reason))
-    return [*called, *_of_both(outline), *out_of_sight(outline, roles)] or uncalled
+    return [*called, *_of_both(outline), *out_of_sight(outline, roles)] or by_others
 
 
-def _reason(outline: Outline, roles: Roles, loop: cst.For) -> str | None:
+def seems_to_evaluate(outline: Outline, roles: Roles, loop: cst.For) -> bool:
+    """Whether a loop runs a model without gradients, or in evaluation mode, and is no part of a training."""
+    return not _trains(outline, loop) and _runs(outline, roles, loop) and _is_quiet(outline, loop)
+
+
+def why_stays(outline: Outline, roles: Roles, loop: cst.For) -> str | None:
     """Why a loop stays; None if it does not seem to go through data."""
     iterable = source_of(outline.program, loop).iterable
     if iterable is None or not is_loader(outline, iterable):
@@ -137,7 +142,7 @@ def _place(block: cst.IndentedBlock | cst.Module, line: cst.CSTNode) -> int:
     return next((i for i, part in enumerate(block.body) if part is line), 0)
 
 
-def _uncalled(program: Program, loop: cst.For) -> cst.FunctionDef | None:
+def uncalled(program: Program, loop: cst.For) -> cst.FunctionDef | None:
     """The function that a loop stands in, if nothing in the file mentions it."""
     function = program.enclosing_function(loop)
     return function if function is not None and not uses_of(program, function) else None
