@@ -16,6 +16,7 @@ from refactorer.idioms.configure.beside import runs_beside
 from refactorer.idioms.configure.disturbance import disturbed_between
 from refactorer.idioms.configure.late_parameters import may_come_late
 from refactorer.idioms.configure.making import Making, asks_settings, making_of, reads, statements_of
+from refactorer.idioms.configure.only_asked import is_only_asked
 from refactorer.idioms.configure.simple_arguments import has_simple_arguments
 from refactorer.idioms.known.looking import keeps_parameters
 from refactorer.idioms.known.parts import parts_of_models
@@ -202,11 +203,17 @@ def _changed_between(outline: Outline, roles: Roles, variable: Variable, making:
             continue
         runs = program.enclosing_function(node.node) is program.enclosing_function(loop)
         between = program.order[line] < at < program.order[loop] and not program.contains(line, node.node)
-        if between and runs and variable in roles.models and not keeps_parameters(outline, node.node):
+        if between and runs and variable in roles.models and not _is_left_alone(outline, node.node):
             return True
         if at > program.order[line] and _stores(outline, roles, variable, node.node, making):
             return True
     return False
+
+
+def _is_left_alone(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a use of a model leaves its parameters the objects that they are."""
+    asked = isinstance(outline.program.parent[node], cst.Attribute) and is_only_asked(outline.program, node)
+    return asked or keeps_parameters(outline, node)
 
 
 def _is_behind_training(outline: Outline, node: cst.CSTNode) -> bool:
@@ -236,7 +243,8 @@ def _touched_between(outline: Outline, variable: Variable, line: cst.CSTNode) ->
     for seen in variable.occurrences:
         parent = program.parent.get(seen.node)
         between = program.order[line] < seen.order < program.order[loop] and not program.contains(line, seen.node)
-        if between and isinstance(parent, (cst.Attribute, cst.Subscript, cst.Arg)):
+        used = between and isinstance(parent, (cst.Attribute, cst.Subscript, cst.Arg))
+        if used and not is_only_asked(program, seen.node):
             return True
     return False
 

@@ -18,6 +18,7 @@ from refactorer.idioms.known.taint import tainted_by_training
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
+from refactorer.outline.torch_names import names_scheduler
 
 _LIBRARIES = (
     "torch.", "builtins.", "time.", "datetime.", "os.", "math.", "random.", "numpy.", "tqdm.", "logging.", "json.",
@@ -83,7 +84,7 @@ def _disturbs(
         return given or sets_by_name(program, call, stored)
     if name.startswith(_REPLACING):
         return given
-    if name.startswith(_LIBRARIES):
+    if name.startswith(_LIBRARIES) or names_scheduler(name):
         return False
     if isinstance(call.func, cst.Attribute) and not name:
         receiver = {variable for _, variable in outline.uses(call.func.value)}
