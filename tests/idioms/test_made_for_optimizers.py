@@ -76,6 +76,9 @@ COMES = [
     "chosen = [{'params': model.first.parameters(), 'lr': args.lr}, {'params': model.second.parameters()}]",
     "last = list(map(id, model.second.parameters()))\n    chosen = [p for p in model.parameters() if id(p) in last]",
     "named = list(model.named_parameters())\n    chosen = [p for n, p in named if 'bias' not in n]",
+    "chosen = list(model.first.parameters()) + list(model.second.parameters())",
+    "chosen = [{'params': list(model.first.parameters()), 'lr': args.lr * 10}]",
+    "chosen = [p for p in model.parameters() if p.ndim > 1]",
     "chosen = itertools.chain(model.first.parameters(), model.second.parameters())",
 ]
 STAYS = [
@@ -86,6 +89,9 @@ STAYS = [
     "chosen = list(model.parameters())\n    print(len(chosen))",
     "chosen = list(model.parameters())\n    chosen = chosen[1:]",
     "chosen = list(model.parameters())\n    del chosen[0]",
+    "chosen = [p for p in model.parameters() if p.data.view(-1)[0] < 9]",
+    "chosen = [p for p in model.parameters() if p[0].requires_grad and p.numel() > 0]",
+    "chosen = [p for p in model.parameters() if p is not None and (p < 9) is not None]",
     "chosen = sorted(model.parameters(), key=lambda p: p.numel())",
 ]
 CHANGES = [
@@ -106,7 +112,7 @@ def _checked(runner: Runner, choice: str, between: str = "model.train()", behind
     result = convert(text)
     assert isinstance(result, Converted), result
     before, after = runner.run(text), runner.run(result.after)
-    assert before.status == 0 and len(before.events) == 12
+    assert before.status == 0 and len(before.events) == 12, before
     assert first_difference(before, after) is None
     return result.after
 

@@ -30,9 +30,12 @@ _FUNCTIONS = {f"builtins.{name}" for name in ("list", "dict", "any", "all", "fil
 _PARTS = (
     cst.BaseString, cst.BaseNumber, cst.List, cst.Tuple, cst.Dict, cst.BaseElement, cst.BaseDictElement, cst.ListComp,
     cst.GeneratorExp, cst.CompFor, cst.CompIf, cst.Comparison, cst.ComparisonTarget, cst.BaseCompOp, cst.BaseUnaryOp,
-    cst.BooleanOperation, cst.BaseBooleanOp, cst.UnaryOperation, cst.IfExp, cst.Arg, cst.Lambda, cst.Parameters,
-    cst.Param, cst.Index, cst.SubscriptElement,
+    cst.BinaryOperation, cst.BaseBinaryOp, cst.BooleanOperation, cst.BaseBooleanOp, cst.UnaryOperation, cst.IfExp,
+    cst.Arg, cst.Lambda, cst.Index, cst.SubscriptElement,
 )  # fmt: skip
+
+_BY_NAME = (cst.In, cst.NotIn, cst.Is, cst.IsNot)
+_ARITHMETIC = {f"__{side}{name}__" for side in ("", "r") for name in ("add", "sub", "mul", "truediv", "pow")}
 
 Stays = Callable[[cst.CSTNode, cst.BaseExpression, set[Variable]], bool]
 """Whether an expression in a line gives the same at the training, some variables aside."""
@@ -158,7 +161,23 @@ def _only_chooses(outline: Outline, node: cst.CSTNode) -> bool:
         return known and looks_items_up(program) and _only_chooses(outline, node.value)
     if isinstance(node, cst.Name):
         return program.function(node) is None
+    if isinstance(node, cst.Comparison) and not _compares_names(node):
+        return False
+    if isinstance(node, (cst.CompIf, cst.IfExp)) and isinstance(node.test, (cst.Name, cst.Subscript)):
+        return False  # which may be a number in a parameter
+    if isinstance(node, cst.BinaryOperation) and any(
+        f.name.value in _ARITHMETIC for f in program.find(cst.FunctionDef)
+    ):
+        return False
     return isinstance(node, _PARTS) and all(_only_chooses(outline, child) for child in _evaluated(node))
+
+
+def _compares_names(node: cst.Comparison) -> bool:
+    """Whether a comparison is one of names or of what a parameter is, and not of the numbers in it."""
+    sides = [node.left, *(target.comparator for target in node.comparisons)]
+    texts = any(isinstance(side, cst.BaseString) for side in sides)
+    shapes = any(isinstance(side, cst.Attribute) and side.attr.value in ("requires_grad", "ndim") for side in sides)
+    return texts or shapes or all(isinstance(target.operator, _BY_NAME) for target in node.comparisons)
 
 
 def _evaluated(node: cst.CSTNode) -> list[cst.CSTNode]:
