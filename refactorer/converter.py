@@ -115,11 +115,9 @@ class _Conversion:
         try:
             program = self._parsed()
         except cst.ParserSyntaxError as error:
-            where = Diagnostic(
-                "E002", f"this is not valid Python: {error.message}", "correct the syntax first",
-                self.path, error.raw_line, error.raw_column + 1,
-            )  # fmt: skip
-            return Failed(self.path, (where,))
+            unread = "LibCST, which reads the file, does not know syntax that stands here"
+            where = Diagnostic("E900", unread, "write this line in another way", self.path, error.raw_line)
+            return Failed(self.path, (syntax_problem(self.original, path=self.path) or where,))
         except cst.CSTValidationError as error:
             return self._unspaced(error)
         try:

@@ -125,6 +125,7 @@ _PYTHON_2 = re.compile(
 _PYTHON_2_LINE = re.compile(
     r"^\s*(print\s+[^(=]|exec\s+[^(=]|except\s+[\w.]+\s*,|raise\s+[\w.]+\s*,)|^[^#'\"]*(<>|`.+`)"
 )
+_KEYWORD_ASYNC = re.compile(r"\.\s*(cuda|to|cpu|copy_)\(.*\basync\s*=")
 
 
 def _syntax_hint(text: str, error: SyntaxError) -> str:
@@ -132,6 +133,10 @@ def _syntax_hint(text: str, error: SyntaxError) -> str:
     line = lines[error.lineno - 1] if error.lineno and error.lineno <= len(lines) else ""
     if _PYTHON_2.search(error.msg) or _PYTHON_2_LINE.search(line):
         return "this looks like Python 2; port it to Python 3 first (2to3 and python-modernize do most of it)"
+    if _KEYWORD_ASYNC.search(line):
+        return (
+            "`async` is a keyword since Python 3.7; torch calls this argument non_blocking now: write non_blocking=True"
+        )
     if line.lstrip().startswith(("%", "!")):
         return "this looks like a line of a notebook; comment it out"
     return f"correct this line; the file is read with Python {sys.version_info.major}.{sys.version_info.minor}"

@@ -9,7 +9,7 @@ import pytest
 from refactorer import convert
 from refactorer.converter import convert_text
 from refactorer.diagnostics import Severity
-from refactorer.result import Converted, Refused
+from refactorer.result import Converted, Failed, Refused
 from tests.fixtures_harness import FIXTURES, ROOT, read
 
 try:
@@ -91,3 +91,10 @@ def test_brackets_without_spaces_are_no_exception(line: str) -> None:
     codes = {diagnostic.code for diagnostic in result.diagnostics}
     assert isinstance(result, Converted) or codes == {"E900"}
     compile(getattr(result, "after", ""), "script", "exec")
+
+
+def test_what_is_not_python_is_said_in_pythons_words_and_place() -> None:
+    result = convert_text("loss = x\nloss.backward()\nprint loss\n")
+    assert isinstance(result, Failed)
+    assert [(found.code, found.line, found.column) for found in result.diagnostics] == [("E002", 3, 1)]
+    assert "2to3" in result.diagnostics[0].hint

@@ -170,6 +170,15 @@ def test_other_mistakes_are_not_called_python_2(text: str) -> None:
     assert "Python 2" not in problem(text)[4]
 
 
+@pytest.mark.parametrize("text", ["y = y.cuda(async=True)\n", "if y:\n    x, y = x.to(0, async = a), y.cuda(device)\n"])
+def test_the_old_name_of_non_blocking_is_recognised(text: str) -> None:
+    assert "write non_blocking=True" in problem(text)[4]
+
+
+def test_other_uses_of_async_are_just_wrong() -> None:
+    assert "non_blocking" not in problem("run(async=True)\n")[4]
+
+
 @pytest.mark.parametrize("text", ["%matplotlib inline\n", "!pip install torch\n"])
 def test_notebook_lines_are_recognised(text: str) -> None:
     assert "notebook" in problem(text)[4]

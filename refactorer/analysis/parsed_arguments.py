@@ -9,6 +9,7 @@ from refactorer.analysis.scopes import Variable
 
 _STORES = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign, cst.Del, cst.AsName, cst.For, cst.CompFor)
 _PARSING = ("parse_args", "parse_known_args", "parse_intermixed_args", "parse_known_intermixed_args")
+_KNOWN_PARSING = ("parse_known_args", "parse_known_intermixed_args")
 _LOOKING = ("items", "keys", "values", "get", "copy")
 _READERS = {f"builtins.{name}" for name in ("print", "dict", "str", "repr", "len", "list", "sorted", "tuple")} | {
     "json.dumps", "json.dump", "pprint.pprint", "pprint.pformat", "copy.copy", "copy.deepcopy",
@@ -18,7 +19,7 @@ _READERS = {f"builtins.{name}" for name in ("print", "dict", "str", "repr", "len
 
 def is_setting(program: Program, node: cst.Attribute) -> bool:
     """Whether an attribute is that of parsed arguments, and nothing in the file sets one of that name."""
-    return _parses(program.assigned_value(program.variables.get(node.value))) and is_never_set(program, node)
+    return _is_parsed_here(program, program.variables.get(node.value)) and is_never_set(program, node)
 
 
 def is_parsed(program: Program, variable: Variable | None) -> bool:
@@ -26,14 +27,33 @@ def is_parsed(program: Program, variable: Variable | None) -> bool:
     value = program.assigned_value(variable)
     function = program.function(value.func) if isinstance(value, cst.Call) else None
     if function is None:
-        return _parses(value)
+        return _is_parsed_here(program, variable)
     found = program.find(cst.Return, function.body)
     last = function.body.body[-1]
     if len(found) != 1 or not isinstance(last, cst.SimpleStatementLine) or last.body[-1] is not found[0]:
         return False
     returned = found[0].value
     named = program.variables.get(returned) if isinstance(returned, cst.Name) else None
-    return _parses(returned) or _parses(program.assigned_value(named))
+    return _parses(returned) or _is_parsed_here(program, named)
+
+
+def _is_parsed_here(program: Program, variable: Variable | None) -> bool:
+    """Whether the only line that binds a variable parses arguments."""
+    if variable is None or len(variable.writes) != 1:
+        return False
+    return _parses(program.assigned_value(variable)) or is_known_part(program, variable.writes[0].node)
+
+
+def is_known_part(program: Program, name: cst.CSTNode) -> bool:
+    """Whether a name is the first of `args, rest = parser.parse_known_args()`."""
+    element = program.parent.get(name)
+    names = program.parent.get(element) if isinstance(element, cst.Element) else None
+    target = program.parent.get(names) if isinstance(names, cst.Tuple) else None
+    assign = program.parent.get(target) if isinstance(target, cst.AssignTarget) else None
+    if not isinstance(names, cst.Tuple) or names.elements[0] is not element or not isinstance(assign, cst.Assign):
+        return False
+    func = assign.value.func if isinstance(assign.value, cst.Call) else None
+    return isinstance(func, cst.Attribute) and func.attr.value in _KNOWN_PARSING and len(assign.targets) == 1
 
 
 def _parses(value: cst.CSTNode | None) -> bool:

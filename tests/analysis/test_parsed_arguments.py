@@ -41,3 +41,21 @@ def test_it_may_be_set(text: str) -> None:
 def test_other_objects_are_no_parsed_arguments() -> None:
     program = Program(cst.parse_module("args = load()\nif args.lr: pass\n"))
     assert not is_setting(program, next(iter(program.find(cst.Attribute))))
+
+
+KNOWN = "args, rest = parser.parse_known_args()\nif args.lr: pass\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (KNOWN, True),
+        (KNOWN + "args.lr = 2\n", False),
+        (KNOWN.replace("args, rest", "rest, args"), False),
+        (KNOWN.replace("args, rest", "other = args, rest"), False),
+        (KNOWN.replace("parse_known_args", "read"), False),
+    ],
+)
+def test_arguments_beside_those_that_are_unknown(text: str, expected: bool) -> None:
+    program = Program(cst.parse_module(text))
+    assert is_setting(program, next(n for n in program.find(cst.Attribute) if n.attr.value == "lr")) is expected

@@ -6,7 +6,7 @@ training uses them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import libcst as cst
 
@@ -15,7 +15,9 @@ from refactorer.analysis.scopes import Variable
 from refactorer.idioms.configure.beside import runs_beside
 from refactorer.idioms.configure.disturbance import disturbed_between
 from refactorer.idioms.configure.late_parameters import may_come_late
+from refactorer.idioms.configure.made_for import lines_for, models_asked
 from refactorer.idioms.configure.making import Making, asks_settings, making_of, reads, statements_of
+from refactorer.idioms.configure.only_asked import is_only_asked
 from refactorer.idioms.configure.simple_arguments import has_simple_arguments
 from refactorer.idioms.known.looking import keeps_parameters
 from refactorer.idioms.known.parts import parts_of_models
@@ -59,14 +61,28 @@ def apply(outline: Outline, roles: Roles) -> Configuration:
         reason = "more of the script is needed to make it than to train with it"
         _note(outline, kept[0].writes[0].node, f"the script makes {kept[0].name}: {reason}")
         return configuration
-    lines = statements_of(outline.program, made)
-    configuration.moved = sorted(lines, key=lambda line: outline.program.order[line])
-    configuration.made = set(made)
+    lines = list(dict.fromkeys(statements_of(outline.program, made)))
+    others = _lines_for(outline, roles, lines, set(made))
+    configuration.moved = sorted([*lines, *others.values()], key=lambda line: outline.program.order[line])
+    configuration.made = {*made, *others}
     configuration.maybe = [
         v for v in made if (making := making_of(outline.program, v)) is not None and not making.always
     ]
     configuration.kept = kept
     return configuration
+
+
+def _lines_for(
+    outline: Outline, roles: Roles, lines: list[cst.CSTNode], made: set[Variable]
+) -> dict[Variable, cst.CSTNode]:  # fmt: skip
+    """The lines that only make what the optimizers are made of, and give the same at the training."""
+
+    def stays(line: cst.CSTNode, value: cst.BaseExpression, others: set[Variable]) -> bool:
+        asked = replace(roles, models=(*roles.models, *models_asked(outline, value)))
+        touched = any(_touched_between(outline, part, line) for part in parts_of_models(outline, asked))
+        return not touched and _read_differently(outline, asked, line, (value,), made | others) is None
+
+    return lines_for(outline, roles, lines, stays)
 
 
 def _leave_to_trainer(outline: Outline, roles: Roles, scheduler: Variable, configuration: Configuration) -> bool:
@@ -120,7 +136,7 @@ def _needs_more(outline: Outline, roles: Roles, made: tuple[Variable, ...]) -> b
         variable
         for making in makings for _, variable in outline.uses(making.whole)
         if variable.owner is not None and variable.owner.kind == "function" and variable not in own
-        and not _is_bound_in(outline, variable, making)
+        and not _is_bound_in(outline, variable, making.parts)
     }  # fmt: skip
     return len(needed) > len(made)
 
@@ -173,23 +189,31 @@ def _changed(outline: Outline, roles: Roles, making: Making, allowed: set[Variab
     optimizes = any(names_optimizer(outline.program.qualified_name(call.func)) for call in making.calls)
     if optimizes and any(may_come_late(outline, roles, call, line) for call in making.calls):
         return "its parameters come from an iterator, which may give others later"
-    used = [v for v in reads(outline, making) if v not in allowed and not _is_bound_in(outline, v, making)]
-    changed = next((v for v in used if _changed_between(outline, roles, v, making)), None)
+    return _read_differently(outline, roles, line, making.parts, allowed)
+
+
+def _read_differently(
+    outline: Outline, roles: Roles, line: cst.CSTNode, parts: tuple[cst.CSTNode, ...], allowed: set[Variable]
+) -> str | None:
+    """What may be different at the training, of all that some code in a line reads."""
+    own = [v for v in reads(outline, line, parts) if v not in allowed and not _is_bound_in(outline, v, parts)]
+    changed = next((v for v in own if _changed_between(outline, roles, v, line, parts)), None)
     if changed is not None:
         return f"{changed.name} may change before the training"
-    return "something may change its arguments" if disturbed_between(outline, roles, line, *making.parts) else None
+    return "something may change its arguments" if disturbed_between(outline, roles, line, *parts) else None
 
 
-def _is_bound_in(outline: Outline, variable: Variable, making: Making) -> bool:
-    """Whether a variable belongs to a function that runs when an object is made."""
+def _is_bound_in(outline: Outline, variable: Variable, parts: tuple[cst.CSTNode, ...]) -> bool:
+    """Whether a variable belongs to a function that runs in some code, or to a comprehension there."""
     owner = variable.owner
-    return owner is not None and any(outline.program.contains(part, owner.node) for part in making.parts)
+    return owner is not None and any(outline.program.contains(part, owner.node) for part in parts)
 
 
-def _changed_between(outline: Outline, roles: Roles, variable: Variable, making: Making) -> bool:
+def _changed_between(
+    outline: Outline, roles: Roles, variable: Variable, line: cst.CSTNode, parts: tuple[cst.CSTNode, ...]
+) -> bool:  # fmt: skip
     """Whether a variable, or an attribute of it that matters, may be different at the training."""
     program, loop = outline.program, outline.site.epoch_loop
-    line = making.line
     for seen in variable.writes:
         if seen.scope not in (variable.owner, outline.site.driver):
             return True
@@ -202,11 +226,17 @@ def _changed_between(outline: Outline, roles: Roles, variable: Variable, making:
             continue
         runs = program.enclosing_function(node.node) is program.enclosing_function(loop)
         between = program.order[line] < at < program.order[loop] and not program.contains(line, node.node)
-        if between and runs and variable in roles.models and not keeps_parameters(outline, node.node):
+        if between and runs and variable in roles.models and not _is_left_alone(outline, node.node):
             return True
-        if at > program.order[line] and _stores(outline, roles, variable, node.node, making):
+        if at > program.order[line] and _stores(outline, roles, variable, node.node, parts):
             return True
     return False
+
+
+def _is_left_alone(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a use of a model leaves its parameters the objects that they are."""
+    asked = isinstance(outline.program.parent[node], cst.Attribute) and is_only_asked(outline.program, node)
+    return asked or keeps_parameters(outline, node)
 
 
 def _is_behind_training(outline: Outline, node: cst.CSTNode) -> bool:
@@ -215,7 +245,9 @@ def _is_behind_training(outline: Outline, node: cst.CSTNode) -> bool:
     return same and program.order[node] > program.last[loop]
 
 
-def _stores(outline: Outline, roles: Roles, variable: Variable, node: cst.CSTNode, making: Making) -> bool:
+def _stores(
+    outline: Outline, roles: Roles, variable: Variable, node: cst.CSTNode, parts: tuple[cst.CSTNode, ...]
+) -> bool:  # fmt: skip
     """Whether an attribute is set, through this name of its object, that the making of an optimizer reads."""
     parent = outline.program.parent
     place, name = node, None
@@ -225,7 +257,7 @@ def _stores(outline: Outline, roles: Roles, variable: Variable, node: cst.CSTNod
     holder = parent.get(place)
     if place is node or not isinstance(holder, (cst.AssignTarget, cst.AugAssign)) or holder.target is not place:
         return False
-    uses = [parent[part] for part, used in outline.uses(*making.parts) if used is variable]
+    uses = [parent[part] for part, used in outline.uses(*parts) if used is variable]
     read = {part.attr.value if isinstance(part, cst.Attribute) else None for part in uses}
     return variable in roles.models or None in read or name is None or name in read
 
@@ -236,7 +268,8 @@ def _touched_between(outline: Outline, variable: Variable, line: cst.CSTNode) ->
     for seen in variable.occurrences:
         parent = program.parent.get(seen.node)
         between = program.order[line] < seen.order < program.order[loop] and not program.contains(line, seen.node)
-        if between and isinstance(parent, (cst.Attribute, cst.Subscript, cst.Arg)):
+        used = between and isinstance(parent, (cst.Attribute, cst.Subscript, cst.Arg))
+        if used and not is_only_asked(program, seen.node):
             return True
     return False
 

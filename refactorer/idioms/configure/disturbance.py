@@ -7,6 +7,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.configure.items import items_may_change, keys_of
 from refactorer.idioms.configure.meanwhile import sets_meanwhile
 from refactorer.idioms.configure.settings import same_settings
 from refactorer.idioms.known.elsewhere import given_with, known_before
@@ -17,6 +18,7 @@ from refactorer.idioms.known.taint import tainted_by_training
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
+from refactorer.outline.torch_names import names_scheduler
 
 _LIBRARIES = (
     "torch.", "builtins.", "time.", "datetime.", "os.", "math.", "random.", "numpy.", "tqdm.", "logging.", "json.",
@@ -34,9 +36,11 @@ def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, *values
     elsewhere = given_with(outline, *roles.models) | known_before(outline, whole)
     read = {v for _, v in outline.uses(*values) if v.owner is not None}
     watched = {v for v in whole | read if all(seen.node not in program.imports for seen in v.writes)}
-    stored = {node.attr.value for node in walk(*values) if isinstance(node, cst.Attribute)}
+    stored = {node.attr.value for node in walk(*values) if isinstance(node, cst.Attribute)} | keys_of(*values)
     settings = read - whole
     watched |= same_settings(outline, settings, stored)
+    if items_may_change(outline, line, *values):
+        return True
     if sets_for_all(program, stored, line, loop) or sets_meanwhile(outline, line, whole | elsewhere, stored):
         return True
     for node in program.find((cst.Call, cst.AssignTarget, cst.AugAssign)):
@@ -80,7 +84,7 @@ def _disturbs(
         return given or sets_by_name(program, call, stored)
     if name.startswith(_REPLACING):
         return given
-    if name.startswith(_LIBRARIES):
+    if name.startswith(_LIBRARIES) or names_scheduler(name):
         return False
     if isinstance(call.func, cst.Attribute) and not name:
         receiver = {variable for _, variable in outline.uses(call.func.value)}

@@ -6,7 +6,7 @@ else goes through an iterator leaves it empty.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
@@ -34,7 +34,7 @@ def may_come_late(outline: Outline, roles: Roles, value: cst.Call, line: cst.CST
     if not asked or (not variables and all(_is_of_module(part) for part in asked)):
         return False
     variables |= {variable for part in asked for _, variable in outline.uses(part)}
-    return _is_used_between(outline, roles, with_holders(outline, variables | set(roles.models)), line)
+    return is_used_between(outline, roles, with_holders(outline, variables | set(roles.models)), line)
 
 
 def _is_of_module(node: cst.CSTNode) -> bool:
@@ -92,13 +92,18 @@ def _of_call(program: Program, call: cst.Call, names: set[Variable], moved: bool
         yield call
 
 
-def _is_used_between(outline: Outline, roles: Roles, variables: set[Variable], line: cst.CSTNode) -> bool:
-    """Whether anything is done with some variables between a line and the training; optimizers may be made there."""
+def is_used_between(
+    outline: Outline, roles: Roles, variables: set[Variable], line: cst.CSTNode, beside: Sequence[cst.CSTNode] = ()
+) -> bool:
+    """Whether anything is done with some variables between a line and the training, in other lines than those `beside`.
+
+    Optimizers may be made there.
+    """
     program, loop = outline.program, outline.site.epoch_loop
-    made = list(statements_of(program, (*roles.optimizers, *roles.schedulers)))
+    made = [*statements_of(program, (*roles.optimizers, *roles.schedulers)), *beside]
     for variable in variables:
         for seen in variable.reads:
-            between = program.order[line] < seen.order < program.order[loop]
+            between = program.last[line] < seen.order < program.order[loop]
             if not between or _is_kept(outline, variable, seen.node) or _is_only_defined(outline, line, seen.node):
                 continue
             if not any(program.contains(part, seen.node) for part in (*made, *outline.consumed)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import libcst as cst
@@ -111,7 +111,7 @@ def statements_of(program: Program, variables: tuple[Variable, ...]) -> Iterator
         yield making.line if making is not None else program.statement(variable.writes[0].node)
 
 
-def reads(outline: Outline, making: Making) -> list[Variable]:
-    """The variables that decide what is made, the one that it is bound to aside."""
-    parts = (*making.tests, *making.calls, *making.functions)
-    return list(dict.fromkeys(variable for _, variable in outline.uses(*parts)))
+def reads(outline: Outline, line: cst.CSTNode, parts: Iterable[cst.CSTNode]) -> list[Variable]:
+    """The variables that decide what some code makes, those that its line binds aside."""
+    used = dict.fromkeys(variable for _, variable in outline.uses(*parts))
+    return [v for v in used if not any(outline.program.contains(line, seen.node) for seen in v.writes)]

@@ -6,11 +6,12 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
+from refactorer.idioms.configure.items import key_of
 from refactorer.outline.outline import Outline
 
 
 def same_settings(outline: Outline, settings: set[Variable], read: set[str]) -> set[Variable]:
-    """Other variables through which some settings can be changed; `read` are the attributes that matter of them.
+    """Other variables through which some settings can be changed; `read` are the attributes and items that matter.
 
     A name for the same object is one, or for a part of it that is read; so is a container of it, and an object that a
     class makes of it. What functions return holds no settings.
@@ -39,6 +40,9 @@ def _holds(outline: Outline, value: cst.CSTNode, settings: set[Variable], read: 
     """Whether a value is, or holds, the settings themselves or a part of them that is read."""
     if isinstance(value, cst.Attribute):
         return value.attr.value in read and _holds(outline, value.value, settings, read)
+    if isinstance(value, cst.Subscript):
+        key = key_of(value)
+        return (key is None or key in read) and _holds(outline, value.value, settings, read)
     if isinstance(value, (cst.List, cst.Tuple, cst.Set, cst.Dict)):
         return any(_holds(outline, element.value, settings, read) for element in value.elements)
     if isinstance(value, cst.IfExp):

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
 from refactorer.analysis.walk import children
+from refactorer.idioms.configure.items import key_of, looks_items_up
 from refactorer.idioms.known.shared_settings import computes
 from refactorer.idioms.schedulers.rates import function_of, functions_asked, is_for_rates, only_computes
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 _CONTAINERS = {"itertools.chain", "builtins.list", "builtins.tuple", "builtins.dict"}
-_INVOLVED = (cst.Lambda, cst.BaseComp, cst.Await, cst.Yield, cst.NamedExpr, cst.Subscript)
+_INVOLVED = (cst.Lambda, cst.BaseComp, cst.Await, cst.Yield, cst.NamedExpr)
+_NUMBERS = {
+    "builtins.float": ("__float__", "__index__"),
+    "builtins.int": ("__int__", "__index__", "__trunc__"),
+}
 
 
 def has_simple_arguments(outline: Outline, roles: Roles, made: cst.Call, line: cst.CSTNode) -> bool:
@@ -42,15 +48,23 @@ def _is_simple(outline: Outline, roles: Roles, node: cst.CSTNode, line: cst.CSTN
         return False
     if isinstance(node, cst.Name):
         return function_of(program, node) is None
+    if isinstance(node, cst.Subscript):
+        return key_of(node) is not None and looks_items_up(program) and _is_simple(outline, roles, node.value, line)
     if isinstance(node, cst.Attribute) and computes(program, node.attr.value):
         return False
     if not isinstance(node, cst.Call):
         return all(_is_simple(outline, roles, child, line) for child in children(node))
-    if program.qualified_name(node.func) in _CONTAINERS:
+    if program.qualified_name(node.func) in _CONTAINERS or _makes_number(program, node):
         return all(_is_simple(outline, roles, arg.value, line) for arg in node.args)
     if _chooses_by_gradient(outline, node):
         return _is_parameters(outline, roles, node.args[1].value) and not _frees_or_freezes(outline, line)
     return _is_parameters(outline, roles, node)
+
+
+def _makes_number(program: Program, call: cst.Call) -> bool:
+    """Whether a call is `float(x)` or `int(x)`, and no object of the file is asked what number it is."""
+    asked = _NUMBERS.get(program.qualified_name(call.func) or "")
+    return asked is not None and not any(node.name.value in asked for node in program.find(cst.FunctionDef))
 
 
 def _is_parameters(outline: Outline, roles: Roles, node: cst.CSTNode) -> bool:

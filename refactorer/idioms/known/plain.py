@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.parsed_arguments import is_known_part
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.inline import values_given
@@ -48,6 +49,8 @@ def _is_plain_write(outline: Outline, variable: Variable, seen: Occurrence, seen
         function = program.enclosing_function(parent)
         inside = function is not None and program.contains(function, outline.site.epoch_loop)
         return not inside or _is_plain_parameter(outline, parent, seen_before)
+    if is_known_part(program, seen.node):
+        return True
     value = program.bound_to(seen.node) or tuple_element(program, seen.node)
     return _is_plain_value(outline, variable, value, seen_before)
 
