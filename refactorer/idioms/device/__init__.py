@@ -16,8 +16,11 @@ from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 
 
-def apply(outline: Outline, roles: Roles) -> None:
-    """Takes wrappers out of the hooks, and the moves of the batches, and lets the others follow the module."""
+def apply(outline: Outline, roles: Roles, default_types: bool = False) -> None:
+    """Takes wrappers out of the hooks, and the moves of the batches, and lets the others follow the module.
+
+    `default_types` says that no other file sets another default type.
+    """
     unwrap(outline)
     choice = find_choice(outline, roles)
     if choice is not None and choice.expression is not None:
@@ -25,7 +28,7 @@ def apply(outline: Outline, roles: Roles) -> None:
     _strip(outline, choice)
     if choice is not None:
         follow(outline, roles, choice)
-        follow_types(outline, choice)
+        follow_types(outline, choice, default_types)
         _drop_names(outline, choice)
     if not outline.moves_batches:
         note_left(outline, choice)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import libcst as cst
 
@@ -84,7 +84,8 @@ def find_choice(outline: Outline, roles: Roles) -> Choice | None:
         if expression is None or not _is_sure(outline, moves, target):
             return None
         made = made_as(outline, target)
-        twins, condition = cuda_twins(outline, made, [call for call, found in moves if found == ("cuda",)])
+        calls = [call for call, found in moves if found == ("cuda",)]
+        twins, condition = cuda_twins(outline, made, calls) if calls else (frozenset[Target](), None)
         return Choice(target, expression, condition, twins)
     if len(targets) != 1:
         return None
@@ -97,6 +98,14 @@ def find_choice(outline: Outline, roles: Roles) -> Choice | None:
     device = visible_text(outline, target) if target[0] == "text" else cst.SimpleString("'cuda'")
     named = target == ("cuda",) or target[0] == "text"
     return _cuda(outline, [call for call, _ in moves], target, device) if named and device is not None else None
+
+
+def named_by_types(outline: Outline, choice: Choice) -> Choice | None:
+    """The device as types such as `torch.cuda.FloatTensor` name it, under the condition of the script; None if not."""
+    if choice.is_cuda or choice.variable is None:
+        return choice if choice.is_cuda else None
+    twins, condition = cuda_twins(outline, made_as(outline, choice.target), [])
+    return replace(choice, twins=twins, condition=condition) if twins and condition in (None, AVAILABLE) else None
 
 
 def _number(outline: Outline, roles: Roles, target: Target, moves: list[cst.Call]) -> Choice | None:

@@ -44,7 +44,7 @@ def cuda_twins(
     """Whether `.cuda()`, as the script calls it, means a device, which is made so; and under which condition."""
     program, nothing = outline.program, (frozenset[Target](), None)
     twins: frozenset[Target] = frozenset([("cuda",)])
-    if made is None or not moves or any(_may_set_device(program.qualified_name(call.func)) for call in program.calls):
+    if made is None or any(_may_set_device(program.qualified_name(call.func)) for call in program.calls):
         return nothing
     given = made.args[0].value if isinstance(made, cst.Call) and len(made.args) == 1 else made
     if isinstance(made, cst.Call) and program.qualified_name(made.func) != "torch.device":
