@@ -26,13 +26,14 @@ from refactorer.idioms.device.collections import (
     without_moves,
 )
 from refactorer.idioms.device.conditions import condition_of
+from refactorer.idioms.device.kept_parts import read_behind
 from refactorer.idioms.device.lines import bare_texts, bracketed, drop_idle, idle_lines, paired, text_of
 from refactorer.idioms.device.makers import gives_plain_batches, is_counted
 from refactorer.idioms.device.numbered import asked_for
-from refactorer.idioms.device.parts import Parts
+from refactorer.idioms.device.parts import Parts, none_checked
 from refactorer.idioms.device.remarks import leaves_nothing, without_remark, without_remarks
 from refactorer.idioms.device.spread import is_spread
-from refactorer.idioms.shapes import is_none, is_none_test
+from refactorer.idioms.shapes import is_none
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
@@ -58,6 +59,9 @@ def stripped(outline: Outline, hook: str, source: BatchSource, choice: Choice) -
     target = _batch_of(outline, source)
     stripping = _Stripping(outline, _bound(outline, source), choice, outline.variable(target), source.iterable)
     stripping.lines(outline.hooks[hook])
+    kept = read_behind(outline, hook, stripping.raw)
+    if kept is not None:
+        raise Obstacle(kept, f"{kept.value} is used behind the step, where nobody has moved it")
     return stripping.edits
 
 
@@ -389,11 +393,3 @@ class _Stripping(Parts):
     def _is_same(self, first: cst.BaseExpression, second: cst.BaseExpression) -> bool:
         done = apply(cst.Arg(first), self.edits).value
         return text_of(done) == text_of(second)
-
-
-def none_checked(outline: Outline, test: cst.CSTNode) -> tuple[Variable, bool] | None:
-    """The variable of `x is not None`, and whether the test holds where it is something."""
-    if not is_none_test(test) or not isinstance(test, cst.Comparison) or not isinstance(test.left, cst.Name):
-        return None
-    variable = outline.variable(test.left)
-    return (variable, isinstance(test.comparisons[0].operator, cst.IsNot)) if variable is not None else None
