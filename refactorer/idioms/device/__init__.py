@@ -47,7 +47,7 @@ def _names_device(
     outline: Outline, line: cst.CSTNode, choice: Choice, bodies: list[list[cst.CSTNode]]
 ) -> bool:  # fmt: skip
     small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
-    if not isinstance(small, cst.Assign) or len(small.targets) != 1 or choice.target[0] != "text":
+    if not isinstance(small, cst.Assign) or len(small.targets) != 1:
         return False
     target = small.targets[0].target
     variable = outline.variable(target)

@@ -8,12 +8,13 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.device.conditions import AVAILABLE, ELSEWHERE, MAIN, OTHER, condition_around, conditions_around
+from refactorer.idioms.device.items import item_of
 from refactorer.idioms.device.lines import bracketed, text_of
 from refactorer.idioms.device.made import writes_of
 from refactorer.idioms.device.named import Target, last_name, setting_of
 from refactorer.idioms.device.numbered import composed, names_number, visible_text, without_number
 from refactorer.idioms.device.stateless import moves_nothing
-from refactorer.idioms.device.twins import cuda_twins, passed_on
+from refactorer.idioms.device.twins import cuda_twins, passed_on, same_as
 from refactorer.idioms.device.visible import visible
 from refactorer.idioms.device.where_model_is import is_where_model_is, place_of_network
 from refactorer.outline.optimizers import Roles
@@ -90,7 +91,7 @@ def find_choice(outline: Outline, roles: Roles) -> Choice | None:
     if len(targets) != 1:
         return None
     target = targets.pop()
-    if target[0] == "setting":
+    if target[0] in ("setting", "item"):
         if not _is_sure(outline, moves, target):
             return None
         expression = visible(outline, target)
@@ -244,6 +245,8 @@ def _branches(line: cst.If) -> list[cst.CSTNode | None]:
 def made_as(outline: Outline, target: Target) -> cst.BaseExpression | None:
     """What a device is made with, where the file shows it."""
     program, variable = outline.program, target[1]
+    if target[0] == "item":
+        return None
     if target[0] == "setting":
         writes = writes_of(outline, last_name(target))
         return program.bound_to(writes[0]) if len(writes) == 1 else None
@@ -365,6 +368,8 @@ def place_named(outline: Outline, place: cst.BaseExpression, by_number: bool = F
         name = place.attr.value
         named = by_number or names_number(name) or "device" in name.lower()
         return setting_of(outline, place) if named else None
+    if isinstance(place, cst.Subscript):
+        return item_of(outline, place)
     variable = outline.variable(place)
     if variable is None:
         return None
@@ -373,7 +378,15 @@ def place_named(outline: Outline, place: cst.BaseExpression, by_number: bool = F
         return place_named(outline, outline.bindings.expression[raw], by_number)
     made = program.assigned_value(variable)
     if variable.owner not in (outline.site.driver, program.scope[program.module]):
-        return composed(outline, _given(outline, made)) if made is not None else None
+        return _made_in_training(outline, made) if made is not None else None
     is_device = isinstance(made, cst.Call) and program.qualified_name(made.func) == "torch.device"
     named = by_number or names_number(variable.name) or "device" in variable.name.lower()
     return ("variable", variable) if named or is_device else None
+
+
+def _made_in_training(outline: Outline, made: cst.BaseExpression) -> Target | None:
+    """The device that a function of the training makes anew each time, from what the script has chosen before."""
+    given = _given(outline, made)
+    if isinstance(given, (cst.Attribute, cst.Subscript)):
+        return place_named(outline, given)
+    return composed(outline, given) or same_as(outline, made)

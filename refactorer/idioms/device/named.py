@@ -9,7 +9,8 @@ from refactorer.emit.edits import apply
 from refactorer.outline.outline import Outline
 
 Target = tuple[object, ...]
-"""What a move names: ("variable", v), ("setting", v, "args.gpu"), ("cuda",) or, for any other device, its text.
+"""What a move names: ("variable", v), ("setting", v, "args.gpu"), ("item", v, "['device']"), ("cuda",) or, for any
+other device, its text.
 
 Conditions are written the same way, and ("available",) is whether there is CUDA, ("not", c) the opposite of another,
 and ("test", text, operands) any other test of variables and settings.

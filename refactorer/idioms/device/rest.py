@@ -55,7 +55,7 @@ def _is_called_cuda(outline: Outline, choice: Choice) -> bool:
 
 def _is_to_variable(outline: Outline, roles: Roles, choice: Choice, call: cst.Call) -> bool:
     """Whether a tensor is moved by `x.to(device)`."""
-    named = method_name(call) == "to" and choice.target[0] in ("variable", "setting")
+    named = method_name(call) == "to" and choice.target[0] in ("variable", "setting", "item")
     return named and _is_of_tensor(outline, roles, call, choice.target)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.idioms.device.conditions import MAIN, condition_of, conditions_around
+from refactorer.idioms.device.conditions import AVAILABLE, MAIN, condition_of, conditions_around
+from refactorer.idioms.device.lines import text_of
 from refactorer.idioms.device.named import Target
 from refactorer.outline.arguments import arguments
 from refactorer.outline.outline import Outline
@@ -36,6 +37,24 @@ def passed_on(outline: Outline) -> dict[Variable, Variable]:
         origin: parameter for origin, parameter in always
         if len(origin.writes) == 1 and len(parameter.writes) == 1 and origin.owner is outline.site.driver.root
     }  # fmt: skip
+
+
+def same_as(outline: Outline, made: cst.BaseExpression) -> Target | None:
+    """The variable of the driver, or of the module, that holds the same answer to whether there is CUDA."""
+    program, driver = outline.program, outline.site.driver
+    given = made.args[0].value if isinstance(made, cst.Call) and len(made.args) == 1 else made
+    if not isinstance(given, cst.IfExp) or condition_of(outline, given.test) != AVAILABLE or not _names(given):
+        return None
+    for variable in (*driver.variables.values(), *program.scope[program.module].variables.values()):
+        value = program.assigned_value(variable) if driver.lookup(variable.name) is variable else None
+        if value is not None and text_of(value) == text_of(made):
+            return ("variable", variable)
+    return None
+
+
+def _names(node: cst.IfExp) -> bool:
+    """Whether devices are chosen by their names."""
+    return isinstance(node.body, cst.SimpleString) and isinstance(node.orelse, cst.SimpleString)
 
 
 def cuda_twins(

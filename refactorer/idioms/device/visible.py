@@ -7,6 +7,7 @@ import libcst as cst
 from refactorer.analysis.flow import flow_of
 from refactorer.analysis.scopes import Occurrence, Scope, Variable
 from refactorer.idioms.device.conditions import AVAILABLE, is_availability, is_main_guard
+from refactorer.idioms.device.items import may_set_item
 from refactorer.idioms.device.made import is_made_with_object, writes_of
 from refactorer.idioms.device.named import Target
 from refactorer.outline.blocks import block_lines
@@ -27,6 +28,10 @@ def visible(outline: Outline, target: Target) -> cst.BaseExpression | None:
         return None
     if target[0] == "variable":
         return cst.Name(variable.name) if _is_settled(outline, variable) else None
+    if target[0] == "item":
+        stays = not any(_may_still_change(outline, node) for node in may_set_item(outline, variable, target))
+        known = stays and _is_settled(outline, variable)
+        return cst.parse_expression(f"{variable.name}{target[2]}") if known else None
     first, *others = str(target[2]).split(".")
     made = is_made_with_object(outline, variable, first)
     names = others if made else [first, *others]
