@@ -51,7 +51,8 @@ def test_the_trainer_moves_the_batch(front: str, body: str, after: str, runner: 
         ("if torch.cuda.is_available():\n    model.cuda()", "device='cuda' if torch.cuda.is_available() else 'cpu'"),
         ("o = argparse.Namespace(cuda=False)\nif o.cuda:\n    model.cuda()", "device='cuda' if o.cuda else 'cpu'"),
         ("model.cuda()", "device='cuda'"),
-        ("use_cuda = False\nif use_cuda:\n    model.cuda(1)", "device=next(model.parameters()).device"),
+        ("use_cuda = False\nif use_cuda:\n    model.cuda(1)", "device='cuda:1' if use_cuda else 'cpu'"),
+        ("if model.bias is None:\n    model.cuda(1)", "device=next(model.parameters()).device"),
     ],
 )  # fmt: skip
 def test_the_trainer_is_given_the_device_of_the_script(front: str, device: str) -> None:

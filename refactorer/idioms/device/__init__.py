@@ -7,8 +7,9 @@ import libcst as cst
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
 from refactorer.idioms.device.batches import Obstacle, moved_in, strip, stripped
-from refactorer.idioms.device.choice import NO_CHOICE, Choice, find_choice, place_named, target_of
+from refactorer.idioms.device.choice import NO_CHOICE, Choice, find_choice
 from refactorer.idioms.device.left import note_left
+from refactorer.idioms.device.moves import place_named, target_of
 from refactorer.idioms.device.rest import follow
 from refactorer.idioms.device.typed import follow_types
 from refactorer.idioms.device.wrappers import unwrap

@@ -16,7 +16,7 @@ from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import children, walk
 from refactorer.emit.edits import Edit, Removed, apply
 from refactorer.idioms.device.aliases import root_of
-from refactorer.idioms.device.choice import Choice, place_named, says_it_otherwise, target_of, without_device
+from refactorer.idioms.device.choice import Choice, says_it_otherwise
 from refactorer.idioms.device.collections import (
     items_of,
     means_the_same,
@@ -29,6 +29,7 @@ from refactorer.idioms.device.conditions import condition_of
 from refactorer.idioms.device.kept_parts import read_behind
 from refactorer.idioms.device.lines import bare_texts, bracketed, drop_idle, idle_lines, paired, text_of
 from refactorer.idioms.device.makers import gives_plain_batches, is_counted
+from refactorer.idioms.device.moves import place_named, target_of, without_device
 from refactorer.idioms.device.numbered import asked_for
 from refactorer.idioms.device.parts import Parts, none_checked
 from refactorer.idioms.device.remarks import leaves_nothing, without_remark, without_remarks

@@ -8,7 +8,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children
-from refactorer.idioms.device.choice import only_retypes
+from refactorer.idioms.device.moves import only_retypes
 from refactorer.idioms.device.tensors import RESHAPING, is_wrapper, wrapped
 from refactorer.idioms.shapes import is_none, is_none_test
 from refactorer.outline.outline import Outline

@@ -5,9 +5,9 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.idioms.device.conditions import AVAILABLE, MAIN, condition_of, conditions_around
+from refactorer.idioms.device.conditions import MAIN, condition_of, conditions_around
 from refactorer.idioms.device.lines import text_of
-from refactorer.idioms.device.named import Target
+from refactorer.idioms.device.named import AVAILABLE, Target
 from refactorer.outline.arguments import arguments
 from refactorer.outline.outline import Outline
 from refactorer.outline.refusal import PlainerView
@@ -63,7 +63,7 @@ def cuda_twins(
     """Whether `.cuda()`, as the script calls it, means a device, which is made so; and under which condition."""
     program, nothing = outline.program, (frozenset[Target](), None)
     twins: frozenset[Target] = frozenset([("cuda",)])
-    if made is None or any(_may_set_device(program.qualified_name(call.func)) for call in program.calls):
+    if made is None or sets_device(outline):
         return nothing
     given = made.args[0].value if isinstance(made, cst.Call) and len(made.args) == 1 else made
     if isinstance(made, cst.Call) and program.qualified_name(made.func) != "torch.device":
@@ -80,5 +80,7 @@ def _is_cuda(node: cst.BaseExpression) -> bool:
     return isinstance(node, cst.SimpleString) and node.evaluated_value in ("cuda", "cuda:0")
 
 
-def _may_set_device(name: str | None) -> bool:
-    return name is not None and name.startswith("torch.cuda.") and name[len("torch.cuda.") :] in _SETTING
+def sets_device(outline: Outline) -> bool:
+    """Whether the file may make another device the current one."""
+    names = (outline.program.qualified_name(call.func) or "" for call in outline.program.calls)
+    return any(name.startswith("torch.cuda.") and name[len("torch.cuda.") :] in _SETTING for name in names)

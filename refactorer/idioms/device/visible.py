@@ -6,10 +6,10 @@ import libcst as cst
 
 from refactorer.analysis.flow import flow_of
 from refactorer.analysis.scopes import Occurrence, Scope, Variable
-from refactorer.idioms.device.conditions import AVAILABLE, is_availability, is_main_guard
+from refactorer.idioms.device.conditions import is_availability, is_main_guard
 from refactorer.idioms.device.items import may_set_item
 from refactorer.idioms.device.made import is_made_with_object, writes_of
-from refactorer.idioms.device.named import Target
+from refactorer.idioms.device.named import AVAILABLE, Target
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.outline import Outline
@@ -22,6 +22,7 @@ def visible(outline: Outline, target: Target) -> cst.BaseExpression | None:
         return _availability(outline)
     if target[0] == "test":
         known = all(visible(outline, operand) is not None for operand in target[2])  # type: ignore[attr-defined]
+        known = known and (AVAILABLE not in target[2] or _sees_torch(outline))  # type: ignore[operator]
         return cst.parse_expression(str(target[1])) if known else None
     variable = target[1]
     if not isinstance(variable, Variable) or site.driver.lookup(variable.name) is not variable:
@@ -77,9 +78,13 @@ def _availability(outline: Outline) -> cst.BaseExpression | None:
         seen = site.driver.lookup(variable.name) is variable
         if seen and is_availability(outline, value) and _is_settled(outline, variable):
             return cst.Name(variable.name)
-    torch = site.driver.lookup("torch")
-    plain = torch is not None and program.imports.get(torch.writes[0].node if torch.writes else None) == "torch"  # type: ignore[arg-type]
-    return cst.parse_expression("torch.cuda.is_available()") if plain else None
+    return cst.parse_expression("torch.cuda.is_available()") if _sees_torch(outline) else None
+
+
+def _sees_torch(outline: Outline) -> bool:
+    """Whether the driver calls torch by its name."""
+    torch = outline.site.driver.lookup("torch")
+    return torch is not None and outline.program.imports.get(torch.writes[0].node if torch.writes else None) == "torch"  # type: ignore[arg-type]
 
 
 def _is_parameter(outline: Outline, variable: Variable) -> bool:
