@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fixtures_harness import Runner
-from tests.idioms.device_harness import A_LIST, DATALOADER, checked, script, step_of
+from tests.idioms.device_harness import A_LIST, DATALOADER, checked, converted, script, step_of
 
 FRONT = "device = torch.device('cpu')\nmodel.to(device)"
 LATE = "x, y = x.to(device), y.to(device)"
@@ -40,6 +40,29 @@ def test_what_is_used_on_the_cpu_is_brought_back(line: str, becomes: str, runner
 def test_other_uses_keep_the_moves(line: str, runner: Runner) -> None:
     text, notes = checked(script(f"{line}\n{LATE}", FRONT), runner)
     assert "to(self.device)" in step_of(text) and "N105" in notes and "transfer_batch_to_device" in text
+
+
+GRIDS = [
+    ("grid = make_grid(x.view(-1, 1, 1, 2), normalize=True)", "make_grid(x.view(-1, 1, 1, 2).cpu(), normalize=True)"),
+    ("save_image(tensor=x[:, :1], fp='x.png')", "save_image(tensor=x[:, :1].cpu(), fp='x.png')"),
+    ("grid = make_grid([x, x])", None),
+    ("grid = other_grid(x)", None),
+    ("grid = make_grid(x * 2)", None),
+]
+
+
+@pytest.mark.parametrize(("line", "becomes"), GRIDS)
+def test_what_is_shown_is_brought_back(line: str, becomes: str | None) -> None:
+    front = f"from torchvision.utils import make_grid, save_image\nfrom grids import other_grid\n{FRONT}"
+    text, notes = converted(script(f"if epoch == 0:\n    {line}\n{LATE}", front))
+    assert (becomes or line) in step_of(text) and ("N105" in notes) is (becomes is None)
+    assert ("x.to(" in step_of(text)) is (becomes is None)
+
+
+def test_what_nobody_moves_is_not_brought_back() -> None:
+    front = f"from torchvision.utils import make_grid\n{FRONT}"
+    text, notes = converted(script("print(make_grid(z).sum())\n" + LATE, front, "x, y, z", A_LIST))
+    assert "make_grid(z).sum()" in step_of(text) and "N105" in notes
 
 
 OWN = """
