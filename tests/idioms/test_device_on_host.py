@@ -42,6 +42,29 @@ def test_other_uses_keep_the_moves(line: str, runner: Runner) -> None:
     assert "to(self.device)" in step_of(text) and "N105" in notes and "transfer_batch_to_device" in text
 
 
+CLASSES = "k = torch.zeros_like(y, dtype=torch.long)\n"
+ENCODED = [
+    ("k = torch.zeros(len(x), 3).scatter_(1, k.view(-1, 1), 1)",
+     "k = torch.zeros(len(x), 3, device=self.device).scatter_(1, k.view(-1, 1), 1)"),
+    ("k = torch.full((len(x), 3), 0.1).scatter(1, k, 0.8)",
+     "k = torch.full((len(x), 3), 0.1, device=self.device).scatter(1, k, 0.8)"),
+    ("k = torch.zeros(len(x), 3, device='cpu').scatter_(1, k, 1)", None),
+    ("k = torch.zeros(len(x), 3).scatter_(1, k, x)", None),
+    ("k = torch.rand(len(x), 3).scatter_(1, k, 1)", None),
+    ("k = torch.zeros(len(x), int(k.max()) + 3).scatter_(1, k, 1)", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "becomes"), ENCODED)
+def test_classes_as_zeros_and_ones(line: str, becomes: str | None, runner: Runner) -> None:
+    body = f"{CLASSES}{line}.to(device)\n{LATE}\ny = y + k.sum()"
+    text, notes = checked(script(body, FRONT), runner)
+    assert (becomes or line) in step_of(text) and ("N105" in notes) is (becomes is None)
+    used = f"{CLASSES}{line}\nprint(k.sum())\n{LATE}"
+    text, notes = checked(script(used, FRONT), runner)
+    assert line in step_of(text) and "N105" in notes
+
+
 GRIDS = [
     ("grid = make_grid(x.view(-1, 1, 1, 2), normalize=True)", "make_grid(x.view(-1, 1, 1, 2).cpu(), normalize=True)"),
     ("save_image(tensor=x[:, :1], fp='x.png')", "save_image(tensor=x[:, :1].cpu(), fp='x.png')"),

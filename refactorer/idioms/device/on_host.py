@@ -1,4 +1,7 @@
-"""Parts of a batch that a step uses on the CPU, before it moves them: they are brought back there."""
+"""Parts of a batch that a step uses on the CPU, before it moves them.
+
+They are brought back there, or what is made of them is made on the device: `torch.zeros(n, 10).scatter_(1, y, 1)`.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,13 @@ from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
 from refactorer.idioms.device.aliases import root_of
 from refactorer.idioms.device.choice import Choice
-from refactorer.idioms.device.lines import bracketed
+from refactorer.idioms.device.lines import bracketed, keyword
 from refactorer.idioms.device.moves import target_of
-from refactorer.idioms.device.parts import Parts
+from refactorer.idioms.device.parts import Parts, names_device
 from refactorer.outline.device_uses import has_own
 
 _SHOWING = ("torchvision.utils.make_grid", "torchvision.utils.save_image")
+_FILLED = ("torch.zeros", "torch.ones", "torch.full")
 
 
 @dataclass
@@ -24,6 +28,28 @@ class OnHost(Parts):
 
     choice: Choice
     edits: dict[cst.CSTNode, Edit]
+
+    def is_part(self, node: cst.CSTNode) -> bool:
+        """Whether an expression is an unmoved part of the batch, or the classes in one as zeros and ones."""
+        return super().is_part(node) or self._is_encoded(node)
+
+    def _is_encoded(self, node: cst.CSTNode) -> bool:
+        """Makes what `torch.zeros(n, 10).scatter_(1, y, 1)` fills on the device, where the part will be."""
+        method = node.func if isinstance(node, cst.Call) and len(node.args) == 3 else None
+        if not isinstance(method, cst.Attribute) or method.attr.value not in ("scatter", "scatter_"):
+            return False
+        made, (dim, index, number) = method.value, node.args  # type: ignore[attr-defined]
+        plain = all(arg.keyword is None and not arg.star for arg in (dim, index, number))
+        numbers = isinstance(dim.value, cst.Integer) and isinstance(number.value, (cst.Integer, cst.Float))
+        if not isinstance(made, cst.Call) or self.outline.program.qualified_name(made.func) not in _FILLED:
+            return False
+        if not (plain and numbers) or names_device(made) or self.needs_batch(*made.args):
+            return False
+        if not self.is_part(index.value):
+            return False
+        sizes = [arg.with_changes(comma=cst.MaybeSentinel.DEFAULT) for arg in made.args]
+        self.edits[made] = made.with_changes(args=[*sizes, keyword("device", "self.device")])
+        return True
 
     def looked_at_on_host(self, node: cst.CSTNode) -> bool:
         """Brings a part back that the script turns into an array, or copies before it is moved: `y.cpu().numpy()`."""

@@ -75,7 +75,7 @@ class Parts:
             given = wrapped(node)
             return given is not None and self.is_part(given)
         name = self.outline.program.qualified_name(node.func)
-        if name in _JOINING or (name in _MADE_ALIKE and not _names_device(node)):
+        if name in _JOINING or (name in _MADE_ALIKE and not names_device(node)):
             return bool(node.args) and self.is_part(node.args[0].value) and not self.needs_batch(*node.args[1:])
         method = node.func if isinstance(node.func, cst.Attribute) else None
         if method is None or not (method.attr.value in _KEEPING or only_retypes(self.outline, node)):
@@ -117,7 +117,7 @@ class Parts:
         return name == "torch.Tensor" or (name.startswith("builtins.") and name[len("builtins.") :] in _KINDS)
 
 
-def _names_device(call: cst.Call) -> bool:
+def names_device(call: cst.Call) -> bool:
     """Whether a call that makes a tensor may say where, or may be given one to fill."""
     return any(arg.star or (arg.keyword is not None and arg.keyword.value in ("device", "out")) for arg in call.args)
 

@@ -26,7 +26,7 @@ from refactorer.emit.edits import Edit
 from refactorer.idioms.device.arrays import filled_array, is_content, is_whole_number
 from refactorer.idioms.device.choice import Choice, named_by_types
 from refactorer.idioms.device.conditions import condition_of
-from refactorer.idioms.device.lines import bracketed, text_of
+from refactorer.idioms.device.lines import bracketed, keyword, text_of
 from refactorer.idioms.device.named import Target
 from refactorer.idioms.device.tensors import is_wrapper, wrapped
 from refactorer.idioms.known.elsewhere import comes_from_libraries
@@ -89,7 +89,7 @@ class _Typed:
         filled = filled_array(self.outline, made)
         if filled is not None:
             return self._new(filled.name, [cst.Arg(filled.size)], kind)
-        return _call("tensor", [cst.Arg(made)], _keyword("dtype", f"torch.{kind}"), _PLACE)
+        return _call("tensor", [cst.Arg(made)], keyword("dtype", f"torch.{kind}"), _PLACE)
 
     def _cast(self, call: cst.Call) -> cst.Call | None:
         kind = self._kind(call.args[0].value)
@@ -119,7 +119,7 @@ class _Typed:
         given = [cst.Arg(sizes), cst.Arg(number)]
         if isinstance(number, cst.Float):
             return self._new("full", given, kind)
-        return _call("full", given, _keyword("dtype", f"torch.{kind}"), _PLACE)
+        return _call("full", given, keyword("dtype", f"torch.{kind}"), _PLACE)
 
     def _are_sizes(self, args: Sequence[cst.Arg]) -> bool:
         alone = args[0] if len(args) == 1 else None
@@ -132,7 +132,7 @@ class _Typed:
         return setting or isinstance(node, (cst.Integer, cst.Float))
 
     def _new(self, function: str, sizes: Sequence[cst.Arg], kind: str) -> cst.Call:
-        typed = [] if kind == "float" and self.plain else [_keyword("dtype", f"torch.{kind}")]
+        typed = [] if kind == "float" and self.plain else [keyword("dtype", f"torch.{kind}")]
         return _call(function, sizes, *typed, _PLACE)
 
     # --- types --------------------------------------------------------------------------------------------------------
@@ -182,9 +182,4 @@ def _call(function: str, args: Sequence[cst.Arg], *keywords: cst.Arg) -> cst.Cal
     return cst.Call(cst.parse_expression(f"torch.{function}"), [*plain, *keywords])
 
 
-def _keyword(name: str, value: str) -> cst.Arg:
-    return cst.Arg(cst.parse_expression(value), keyword=cst.Name(name), equal=cst.AssignEqual(_BARE, _BARE))
-
-
-_BARE = cst.SimpleWhitespace("")
-_PLACE = _keyword("device", "self.device")
+_PLACE = keyword("device", "self.device")
