@@ -33,6 +33,14 @@ def test_what_is_used_behind_the_step_stays_where_it_is(body: str, behind: str, 
     assert "N105" in notes and "x.to(self.device)" in step_of(text) and "transfer_batch_to_device" in text
 
 
+def test_what_a_function_sees_stays_where_it_is(runner: Runner) -> None:
+    before = script(f"last = y\n{LATE}", f"def show():\n    print(last.sum(), len(last))\n{FRONT}") + "    show()\n"
+    text, notes = checked(before, runner)
+    assert "N105" in notes and "x.to(self.device)" in step_of(text)
+    text, notes = checked(before.replace("last.sum(), ", ""), runner)
+    assert "N105" not in notes and "to(" not in step_of(text)
+
+
 GOES = [
     (f"last = y\n{LATE}", "    print(len(last), last.shape)\n"),
     (f"last = y\n{LATE}", "print(last.size(0), last.tolist())\n"),

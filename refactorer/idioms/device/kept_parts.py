@@ -21,10 +21,14 @@ def read_behind(outline: Outline, hook: str, raw: set[Variable]) -> cst.Name | N
         found = _looked_at(Parts(outline, left), *body) if left else None
         if found is not None:
             return found
-    read = {variable for variable in raw if any(_is_behind(outline, seen.node) for seen in variable.reads)}
-    live = read & Liveness(outline, ()).read_behind_training() if read else read
-    behind = [seen.node for variable in live for seen in variable.reads if _is_behind(outline, seen.node)]
-    return next((found for node in behind if (found := _in_place(outline, live, node)) is not None), None)
+    outside = [(variable, seen.node) for variable in raw for seen in variable.reads if _is_outside(outline, seen.node)]
+    live = raw & Liveness(outline, ()).read_behind_training() if outside else raw
+    for variable, node in outside:
+        in_driver = outline.program.enclosing_function(node) is outline.site.driver.node
+        found = _in_place(outline, raw, node) if variable in live or not in_driver else None
+        if found is not None:
+            return found
+    return None
 
 
 def _given(outline: Outline, hook: str) -> set[Variable | None]:
@@ -34,9 +38,13 @@ def _given(outline: Outline, hook: str) -> set[Variable | None]:
     return {outline.variable(name) for name in names_in(source.target)} if source is not None else set()
 
 
-def _is_behind(outline: Outline, node: cst.CSTNode) -> bool:
-    program, loop = outline.program, outline.site.epoch_loop
-    return program.order[node] > program.order[loop] and not Liveness(outline, ()).is_inside(node)
+def _is_outside(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a line stands outside of the training, behind it or in a function that may be called at any time."""
+    program, site = outline.program, outline.site
+    in_front = program.order[node] < program.order[site.epoch_loop]
+    if in_front and program.enclosing_function(node) in (site.driver.node, None):
+        return False
+    return not Liveness(outline, ()).is_inside(node)
 
 
 def _in_place(outline: Outline, raw: set[Variable], node: cst.CSTNode) -> cst.Name | None:
