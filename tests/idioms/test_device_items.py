@@ -94,3 +94,44 @@ def test_what_may_be_another_device_stays(case: str, runner: Runner) -> None:
 def test_a_device_that_is_printed_keeps_its_name(runner: Runner) -> None:
     text, notes = checked(_script(ITEM, MOVED, "print(device)"), runner)
     assert "torch.device(self.config['device'])" in text and "N105" not in notes
+
+
+ODD = """
+class Odd(dict):
+    def __getitem__(self, key):
+        print('asked for', key)
+        return dict.__getitem__(self, key)
+"""
+DATA = """
+class Rows(torch.utils.data.Dataset):
+    def __getitem__(self, index):
+        return torch.ones(2)
+"""
+
+
+def test_a_dictionary_that_does_more_is_asked_as_often(runner: Runner) -> None:
+    before = _script(ITEM, MOVED, top=ODD).replace("config = {'lr'", "config = Odd({'lr'").replace("cpu'}}", "cpu'}})")
+    text, notes = checked(before, runner)
+    assert "N105" in notes and "torch.device(self.config['device'])" in text
+
+
+def test_a_data_set_is_no_dictionary(runner: Runner) -> None:
+    text, notes = checked(_script(ITEM, MOVED, top=DATA), runner)
+    assert "N105" not in notes and "device=config['device']" in text
+
+
+PROPERTY = """
+class Config:
+    lr = 0.1
+    @property
+    def device(self):
+        {does}
+"""
+
+
+@pytest.mark.parametrize(("does", "known"), [("print('asked')\n        return 'cpu'", False), ("return 'cpu'", True)])
+def test_a_property_that_does_more_is_asked_as_often(does: str, known: bool, runner: Runner) -> None:
+    before = _script("device = torch.device(config.device)", MOVED, top=PROPERTY.format(does=does))
+    before = before.replace(f"config = {CONFIG}", "config = Config()").replace("config['device']", "config.device")
+    text, notes = checked(before, runner)
+    assert ("N105" not in notes) is known and ("device=config.device" in text) is known

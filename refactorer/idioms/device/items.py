@@ -8,10 +8,13 @@ import libcst as cst
 
 from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.scopes import Variable
+from refactorer.idioms.device.lines import text_of
 from refactorer.idioms.device.named import Target
 from refactorer.idioms.shapes import method_name
+from refactorer.outline.classes import class_of_method
 from refactorer.outline.outline import Outline
 
+_ASKED = ("__getitem__", "__missing__")
 _CHANGING = ("update", "pop", "popitem", "clear", "setdefault")
 
 
@@ -25,6 +28,14 @@ def item_of(outline: Outline, node: cst.CSTNode) -> Target | None:
     if owner is None or not keys or None in keys or "device" not in str(keys[-1]).lower():
         return None
     return ("item", owner, "".join(f"[{key!r}]" for key in keys))
+
+
+def are_plain(outline: Outline) -> bool:
+    """Whether no class of the file, data sets aside, does something of its own where an item is asked for."""
+    program = outline.program
+    own = [function for function in program.find(cst.FunctionDef) if function.name.value in _ASKED]
+    owners = [class_of_method(program, function) for function in own]
+    return all(owner is not None and any("Dataset" in text_of(base.value) for base in owner.bases) for owner in owners)
 
 
 def items_in(target: Target) -> list[str]:
