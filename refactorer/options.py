@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from refactorer.config import IDIOMS, TARGETS
 
@@ -12,10 +12,14 @@ _PLAINER = (frozenset({"N106"}), frozenset({"N102", "N106"}), frozenset({"N101",
 
 @dataclass(frozen=True)
 class Options:
-    """What a conversion is for, and the idioms (by code) that it leaves out."""
+    """What a conversion is for, and the idioms (by code) that it leaves out.
+
+    `default_types` says that the files around the script are known to leave torch's default types as they are.
+    """
 
     target: str = "runtime"
     skipped: frozenset[str] = frozenset()
+    default_types: bool = False
 
     def applies(self, code: str) -> bool:
         """Whether an idiom may be applied."""
@@ -26,7 +30,7 @@ class Options:
         yield self
         for left_out in _PLAINER if self.target == "lightning" else ():
             if not left_out <= self.skipped:
-                yield Options(self.target, self.skipped | left_out)
+                yield replace(self, skipped=self.skipped | left_out)
 
 
 def choose(target: str = "runtime", only: Iterable[str] = (), skip: Iterable[str] = ()) -> Options:

@@ -133,7 +133,7 @@ def _apply_idioms(
         )
     outline.without_globals()
     if options.applies("N105"):
-        device.apply(outline, roles)
+        device.apply(outline, roles, options.default_types)
     _note_gradients_elsewhere(outline)
     if options.applies("N101") and options.applies("N111") and undivided is None:
         accumulation.apply(outline, roles, lean=options.target != "lightning")

@@ -22,6 +22,32 @@ def is_setting(program: Program, node: cst.Attribute) -> bool:
     return _is_parsed_here(program, program.variables.get(node.value)) and is_never_set(program, node)
 
 
+def is_number_setting(program: Program, node: cst.Attribute, *kinds: str) -> bool:
+    """Whether an attribute is a setting that the command line gives as a number of one of some kinds, and always."""
+    known = [call for call in program.calls if _adds(call, node.attr.value)]
+    return bool(known) and all(_is_number(call, kinds) for call in known) and is_setting(program, node)
+
+
+def _adds(call: cst.Call, name: str) -> bool:
+    """Whether a call may add a flag, or a place on the command line, that fills an attribute."""
+    if not isinstance(call.func, cst.Attribute) or call.func.attr.value not in ("add_argument", "set_defaults"):
+        return False
+    if call.func.attr.value == "set_defaults" or any(arg.star for arg in call.args):
+        return True
+    named = [arg.value for arg in call.args if arg.keyword is None or arg.keyword.value == "dest"]
+    texts = [part.evaluated_value if isinstance(part, cst.SimpleString) else name for part in named]
+    return any(str(text).lstrip("-").replace("-", "_") == name for text in texts)
+
+
+def _is_number(call: cst.Call, kinds: tuple[str, ...]) -> bool:
+    """Whether a flag holds a number in any case: what is given, or what stands for it."""
+    given = {arg.keyword.value: arg.value for arg in call.args if arg.keyword is not None}
+    kind, default = given.get("type"), given.get("default")
+    numbers = (cst.Integer,) if kinds == ("int",) else (cst.Integer, cst.Float)
+    plain = given.keys() <= {"type", "default", "help", "metavar", "choices", "required", "dest"}
+    return plain and isinstance(kind, cst.Name) and kind.value in kinds and isinstance(default, numbers)
+
+
 def is_parsed(program: Program, variable: Variable | None) -> bool:
     """Whether a variable holds parsed arguments and nothing else, also where a function of the file parses them."""
     value = program.assigned_value(variable)

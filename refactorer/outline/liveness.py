@@ -113,7 +113,7 @@ class Liveness:
             v for _, v in self.outline.uses(*self.outline.lines(VALIDATION_DATA, *VALIDATION_HOOKS), *bound)
         }
 
-    def _live_out(self) -> frozenset[Variable]:
+    def read_behind_training(self) -> frozenset[Variable]:
         """Variables of the driver that may be read behind the training before they are written again."""
         node: cst.CSTNode = self.site.epoch_loop
         orelse = node.orelse  # type: ignore[attr-defined]

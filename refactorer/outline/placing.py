@@ -57,7 +57,7 @@ class Placing(Supplying):
         self.supply()
         self.flows = {hook: self._flow(body) for hook, body in self._ordered()}
         self.epoch_early = self._epoch_flow().early
-        self.live_out = self._live_out()
+        self.live_out = self.read_behind_training()
         seen = dict.fromkeys(v for _, body in self._ordered() for _, v in self.outline.uses(*body))
         for variable in [*seen, *(v for _, v in self.outline.uses(*self.configuration.moved))]:
             if variable not in self.configuration.made:

@@ -177,7 +177,7 @@ class Supplying(Liveness):
             return False
         if elsewhere or any(self.program.contains(source.loop, seen.node) for seen in writes):
             return False
-        if any(v is variable for v in self._live_out()):
+        if any(v is variable for v in self.read_behind_training()):
             return False
         if self._shared(variable) or self._captured(variable):
             return False
@@ -198,7 +198,7 @@ class Supplying(Liveness):
             written = any(variable in self._flow(body).may for _, body in self._ordered())
             tested = any(self.outline.mentions(variable, *body) for h, body in self._ordered() if h in TEST_HOOKS)
             kept = self._shared(variable) or self._captured(variable) or tested
-            if not written and variable not in self._live_out() and not kept:
+            if not written and variable not in self.read_behind_training() and not kept:
                 self.homes.expression[variable] = self.epochs.current
                 return
         line = assign(target, self.epochs.current)

@@ -15,6 +15,7 @@ from refactorer.emit.check import unbound_names
 from refactorer.idioms.evaluation.out_of_sight import IN_ANOTHER_FILE
 from refactorer.options import Options
 from refactorer.project.combined import Combined, combined
+from refactorer.project.default_types import keeps_default_types
 from refactorer.project.facts import Facts, facts_of
 from refactorer.project.files import ALONE, SCRIPT, Others
 from refactorer.project.handed_on import handed_on, reaches, replaces
@@ -72,7 +73,8 @@ class _Files:
     def __init__(
         self, text: str, path: str, modules: Modules, options: Options | None, *, analyzes: bool = False
     ) -> None:
-        self.text, self.path, self.modules, self.options, self.analyzes = text, path, modules, options, analyzes
+        self.text, self.path, self.modules, self.analyzes = text, path, modules, analyzes
+        self.options = replace(options or Options(), default_types=keeps_default_types(text, modules))
         self.taken: Combined | None = None
         self.analyses: dict[str, Analysis] = {}
 
@@ -82,7 +84,7 @@ class _Files:
         return result if hiding is None else Refused(self.path, (hidden_by(hiding, self.path),))
 
     def _needs_runtime(self) -> bool:
-        return self.options is None or self.options.target == "runtime"
+        return self.options.target == "runtime"
 
     def _with_others(self) -> Result:
         plain = self._converted(self.text)
@@ -132,7 +134,7 @@ class _Files:
             return convert_text(text, path=self.path, options=self.options, used=self.modules.others.used)
         from refactorer.converter import analyze_text
 
-        self.analyses[text] = analyze_text(text, path=self.path, used=self.modules.others.used)
+        self.analyses[text] = analyze_text(text, path=self.path, options=self.options, used=self.modules.others.used)
         return self.analyses[text].result
 
     def _with(self, script: Script, needed: list[Function], evaluating: list[Function]) -> Result:

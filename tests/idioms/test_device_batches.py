@@ -17,6 +17,13 @@ TAKEN = [
     (DEVICE, "with torch.enable_grad():\n    x = x.to(device)\n    y = y.to(device)", "with torch.enable_grad():"),
     (DEVICE, "x = x.to(device, torch.float)\ny = y.to(device=device, dtype=torch.float)", "x = x.to(torch.float)"),
     (DEVICE, "x = Variable(x.to(device))\ny = Variable(y).to(device)", ""),
+    (DEVICE, "z = torch.zeros_like(x[:, 1:]).float()\nx = torch.cat([x[:, :1], z], dim=1).to(device)\ny = y.to(device)",
+     "x = torch.cat([x[:, :1], z], dim=1)"),
+    (DEVICE, "z = torch.full_like(y, 0.5, dtype=torch.float)\nx, y = x.to(device), torch.stack([y, z])[0].to(device)",
+     "y = torch.stack([y, z])[0]"),
+    (DEVICE, "y = torch.nn.functional.one_hot(torch.zeros_like(y, dtype=torch.long), 1)[0].float().to(device)\n"
+     "x = x.to(device)",
+     "y = torch.nn.functional.one_hot(torch.zeros_like(y, dtype=torch.long), 1)[0].float()"),
     (FLAG, "if use_cuda:\n    x = x.cuda()\n    y = y.cuda()", ""),
     (FLAG, "if use_cuda:\n    x, y = x.cuda(), y.cuda()\nx, y = Variable(x), Variable(y)", ""),
     (FLAG, "if use_cuda:\n    x, y = Variable(x.cuda()), y.cuda()\nelse:\n    x, y = Variable(x), Variable(y)", ""),
@@ -44,7 +51,8 @@ def test_the_trainer_moves_the_batch(front: str, body: str, after: str, runner: 
         ("if torch.cuda.is_available():\n    model.cuda()", "device='cuda' if torch.cuda.is_available() else 'cpu'"),
         ("o = argparse.Namespace(cuda=False)\nif o.cuda:\n    model.cuda()", "device='cuda' if o.cuda else 'cpu'"),
         ("model.cuda()", "device='cuda'"),
-        ("use_cuda = False\nif use_cuda:\n    model.cuda(1)", "device=next(model.parameters()).device"),
+        ("use_cuda = False\nif use_cuda:\n    model.cuda(1)", "device='cuda:1' if use_cuda else 'cpu'"),
+        ("if model.bias is None:\n    model.cuda(1)", "device=next(model.parameters()).device"),
     ],
 )  # fmt: skip
 def test_the_trainer_is_given_the_device_of_the_script(front: str, device: str) -> None:
@@ -115,6 +123,9 @@ STAYING = [
     (DEVICE, "x = x.pin_memory().to(device) if False else x.to(device)\ny = y.to(device)\nprint(x.device)"),
     (DEVICE, "keep = []\nkeep.append(x)\nx, y = x.to(device), y.to(device)"),
     (DEVICE, "if epoch:\n    x = x.to(device)\ny = y.to(device)"),
+    (DEVICE, "z = torch.zeros_like(x, device='cpu')\nprint(z.device)\nx, y = x.to(device), y.to(device)"),
+    (DEVICE, "z = torch.ones_like(x)\nprint(z.sum())\nx, y = x.to(device), y.to(device)"),
+    (DEVICE, "z = torch.rand_like(x)\nx, y = torch.cat([x, z])[:4].to(device), y.to(device)"),
     (DEVICE, "z = x + y.to(device)\nx, y = x.to(device), y.to(device)"),
     (DEVICE + '\nother = torch.device("cpu")', "x, y = x.to(device), y.to(other)"),
     (FLAG, "if use_cuda:\n    x = x.cuda()\nelse:\n    x = x + 1\nif use_cuda:\n    y = y.cuda()"),

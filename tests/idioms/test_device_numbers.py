@@ -76,7 +76,7 @@ def test_other_moves_by_number_follow_the_module(runner: Runner) -> None:
         ("gpu = 0\nmodel.cuda(gpu)\nteacher = 1", "x, y = x.cuda(gpu), y.cuda(teacher)"),
         ("gpu = 0\nmodel.cuda(gpu)", "gpu = gpu + 0\nx, y = x.cuda(gpu), y.cuda(gpu)"),
         ("gpu = 0\nmodel.cuda(gpu)", "x, y = x.cuda(gpu, True), y + 0"),  # what is left would be lost
-        ("mask = None\nmodel.cuda()", "if mask is not None:\n    x = x * mask\nx, y = x.cuda(0), y.cuda(0)"),
+        ("mask = None\nmodel.cuda()", "if mask is not None:\n    x = x * mask\nx, y = x.cuda(1), y.cuda(1)"),
         (ARGS.format(0) + "model.cuda(args.gpu)", "args.gpu = 0\nx, y = x.cuda(args.gpu), y.cuda(args.gpu)"),
         ("kind = torch.float32\nmodel.to(kind)", "x, y = x.to(kind), y.to(kind)"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fixtures_harness import Runner
-from tests.idioms.device_harness import A_LIST, DATALOADER, checked, script, step_of
+from tests.idioms.device_harness import A_LIST, DATALOADER, checked, converted, script, step_of
 
 FRONT = "device = torch.device('cpu')\nmodel.to(device)"
 LATE = "x, y = x.to(device), y.to(device)"
@@ -40,6 +40,52 @@ def test_what_is_used_on_the_cpu_is_brought_back(line: str, becomes: str, runner
 def test_other_uses_keep_the_moves(line: str, runner: Runner) -> None:
     text, notes = checked(script(f"{line}\n{LATE}", FRONT), runner)
     assert "to(self.device)" in step_of(text) and "N105" in notes and "transfer_batch_to_device" in text
+
+
+CLASSES = "k = torch.zeros_like(y, dtype=torch.long)\n"
+ENCODED = [
+    ("k = torch.zeros(len(x), 3).scatter_(1, k.view(-1, 1), 1)",
+     "k = torch.zeros(len(x), 3, device=self.device).scatter_(1, k.view(-1, 1), 1)"),
+    ("k = torch.full((len(x), 3), 0.1).scatter(1, k, 0.8)",
+     "k = torch.full((len(x), 3), 0.1, device=self.device).scatter(1, k, 0.8)"),
+    ("k = torch.zeros(len(x), 3, device='cpu').scatter_(1, k, 1)", None),
+    ("k = torch.zeros(len(x), 3).scatter_(1, k, x)", None),
+    ("k = torch.rand(len(x), 3).scatter_(1, k, 1)", None),
+    ("k = torch.zeros(len(x), int(k.max()) + 3).scatter_(1, k, 1)", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "becomes"), ENCODED)
+def test_classes_as_zeros_and_ones(line: str, becomes: str | None, runner: Runner) -> None:
+    body = f"{CLASSES}{line}.to(device)\n{LATE}\ny = y + k.sum()"
+    text, notes = checked(script(body, FRONT), runner)
+    assert (becomes or line) in step_of(text) and ("N105" in notes) is (becomes is None)
+    used = f"{CLASSES}{line}\nprint(k.sum())\n{LATE}"
+    text, notes = checked(script(used, FRONT), runner)
+    assert line in step_of(text) and "N105" in notes
+
+
+GRIDS = [
+    ("grid = make_grid(x.view(-1, 1, 1, 2), normalize=True)", "make_grid(x.view(-1, 1, 1, 2).cpu(), normalize=True)"),
+    ("save_image(tensor=x[:, :1], fp='x.png')", "save_image(tensor=x[:, :1].cpu(), fp='x.png')"),
+    ("grid = make_grid([x, x])", None),
+    ("grid = other_grid(x)", None),
+    ("grid = make_grid(x * 2)", None),
+]
+
+
+@pytest.mark.parametrize(("line", "becomes"), GRIDS)
+def test_what_is_shown_is_brought_back(line: str, becomes: str | None) -> None:
+    front = f"from torchvision.utils import make_grid, save_image\nfrom grids import other_grid\n{FRONT}"
+    text, notes = converted(script(f"if epoch == 0:\n    {line}\n{LATE}", front))
+    assert (becomes or line) in step_of(text) and ("N105" in notes) is (becomes is None)
+    assert ("x.to(" in step_of(text)) is (becomes is None)
+
+
+def test_what_nobody_moves_is_not_brought_back() -> None:
+    front = f"from torchvision.utils import make_grid\n{FRONT}"
+    text, notes = converted(script("print(make_grid(z).sum())\n" + LATE, front, "x, y, z", A_LIST))
+    assert "make_grid(z).sum()" in step_of(text) and "N105" in notes
 
 
 OWN = """

@@ -7,8 +7,9 @@ import libcst as cst
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
 from refactorer.idioms.device.batches import Obstacle, moved_in, strip, stripped
-from refactorer.idioms.device.choice import NO_CHOICE, Choice, find_choice, place_named, target_of
+from refactorer.idioms.device.choice import NO_CHOICE, Choice, find_choice
 from refactorer.idioms.device.left import note_left
+from refactorer.idioms.device.moves import place_named, target_of
 from refactorer.idioms.device.rest import follow
 from refactorer.idioms.device.typed import follow_types
 from refactorer.idioms.device.wrappers import unwrap
@@ -16,8 +17,11 @@ from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 
 
-def apply(outline: Outline, roles: Roles) -> None:
-    """Takes wrappers out of the hooks, and the moves of the batches, and lets the others follow the module."""
+def apply(outline: Outline, roles: Roles, default_types: bool = False) -> None:
+    """Takes wrappers out of the hooks, and the moves of the batches, and lets the others follow the module.
+
+    `default_types` says that no other file sets another default type.
+    """
     unwrap(outline)
     choice = find_choice(outline, roles)
     if choice is not None and choice.expression is not None:
@@ -25,7 +29,7 @@ def apply(outline: Outline, roles: Roles) -> None:
     _strip(outline, choice)
     if choice is not None:
         follow(outline, roles, choice)
-        follow_types(outline, choice)
+        follow_types(outline, choice, default_types)
         _drop_names(outline, choice)
     if not outline.moves_batches:
         note_left(outline, choice)
@@ -44,7 +48,7 @@ def _names_device(
     outline: Outline, line: cst.CSTNode, choice: Choice, bodies: list[list[cst.CSTNode]]
 ) -> bool:  # fmt: skip
     small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
-    if not isinstance(small, cst.Assign) or len(small.targets) != 1 or choice.target[0] != "text":
+    if not isinstance(small, cst.Assign) or len(small.targets) != 1:
         return False
     target = small.targets[0].target
     variable = outline.variable(target)

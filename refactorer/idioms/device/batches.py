@@ -16,7 +16,7 @@ from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import children, walk
 from refactorer.emit.edits import Edit, Removed, apply
 from refactorer.idioms.device.aliases import root_of
-from refactorer.idioms.device.choice import Choice, place_named, says_it_otherwise, target_of, without_device
+from refactorer.idioms.device.choice import Choice, says_it_otherwise
 from refactorer.idioms.device.collections import (
     items_of,
     means_the_same,
@@ -26,18 +26,20 @@ from refactorer.idioms.device.collections import (
     without_moves,
 )
 from refactorer.idioms.device.conditions import condition_of
-from refactorer.idioms.device.lines import bare_texts, bracketed, drop_idle, idle_lines, paired, text_of
+from refactorer.idioms.device.kept_parts import read_behind
+from refactorer.idioms.device.lines import bare_texts, drop_idle, idle_lines, paired, text_of
 from refactorer.idioms.device.makers import gives_plain_batches, is_counted
+from refactorer.idioms.device.moves import place_named, target_of, without_device
 from refactorer.idioms.device.numbered import asked_for
-from refactorer.idioms.device.parts import Parts
+from refactorer.idioms.device.on_host import OnHost
+from refactorer.idioms.device.parts import Parts, none_checked
 from refactorer.idioms.device.remarks import leaves_nothing, without_remark, without_remarks
 from refactorer.idioms.device.spread import is_spread
-from refactorer.idioms.shapes import is_none, is_none_test
+from refactorer.idioms.shapes import is_none
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.comments import comments_of, footer_of, lines_above, with_comments
-from refactorer.outline.device_uses import has_own
 from refactorer.outline.outline import Outline
 
 
@@ -56,8 +58,11 @@ def stripped(outline: Outline, hook: str, source: BatchSource, choice: Choice) -
         Obstacle: one of the conditions fails.
     """
     target = _batch_of(outline, source)
-    stripping = _Stripping(outline, _bound(outline, source), choice, outline.variable(target), source.iterable)
+    stripping = _Stripping(outline, _bound(outline, source), choice, {}, outline.variable(target), source.iterable)
     stripping.lines(outline.hooks[hook])
+    kept = read_behind(outline, hook, stripping.raw)
+    if kept is not None:
+        raise Obstacle(kept, f"{kept.value} is used behind the step, where nobody has moved it")
     return stripping.edits
 
 
@@ -109,16 +114,14 @@ def _batch_of(outline: Outline, source: BatchSource) -> cst.BaseExpression | Non
 
 
 @dataclass
-class _Stripping(Parts):
+class _Stripping(OnHost):
     """Follows the parts of a batch through the lines of a step.
 
     `whole` is the variable of a batch that the loop does not take apart.
     """
 
-    choice: Choice
     whole: Variable | None
     iterable: cst.BaseExpression | None
-    edits: dict[cst.CSTNode, Edit] = field(default_factory=dict)
     items: set[tuple[Variable | None, str]] = field(default_factory=set)
 
     # --- statements -----------------------------------------------------------------------------------------------
@@ -181,7 +184,7 @@ class _Stripping(Parts):
             if self.is_part(given):
                 if not names:
                     raise Obstacle(small, "a part of the batch is kept before it is moved")
-                self._keep_on_device(given)
+                self.keep_on_device(given)
                 moved |= variables
             elif source is not None and self.is_part(source):
                 self._copy(small, place, given, source)
@@ -205,7 +208,7 @@ class _Stripping(Parts):
             self.edits[given] = source
         else:
             self.edits[given] = without_moves(self.outline, given)
-        self._keep_on_device(source)
+        self.keep_on_device(source)
 
     def _branches(self, line: cst.If) -> None:
         """Any other condition: what is a part of the batch behind it has to be one on both ways."""
@@ -280,7 +283,7 @@ class _Stripping(Parts):
             receiver = node.func.value  # type: ignore[attr-defined]
             if self.is_part(receiver):
                 self._require_tensor(node, receiver)
-                self._keep_on_device(receiver)
+                self.keep_on_device(receiver)
                 left = without_device(node)
                 self.edits[node] = self.edits.get(left, left)
                 return
@@ -292,7 +295,7 @@ class _Stripping(Parts):
             raise Obstacle(node, "the expressions for the devices differ")
         if isinstance(node, cst.IfExp) and self._moves_something(node):
             return
-        if self.is_on_host(node) or self._looked_at_on_host(node):
+        if self.is_on_host(node) or self.looked_at_on_host(node):
             return
         if isinstance(node, cst.Subscript) and (self.outline.variable(node.value), text_of(node)) in self.items:
             return
@@ -307,6 +310,8 @@ class _Stripping(Parts):
             named = (isinstance(node, cst.Attribute) and child is node.attr) or (
                 isinstance(node, cst.Arg) and child is node.keyword
             )
+            if self.shown_on_host(node, child):
+                continue
             if not named and not (spread and isinstance(child, cst.Arg) and self.is_part(child.value)):
                 self._look(child)
 
@@ -323,29 +328,6 @@ class _Stripping(Parts):
             return False
         self.edits[node] = left
         return True
-
-    def _looked_at_on_host(self, node: cst.CSTNode) -> bool:
-        """Brings a part back that the script turns into an array, or copies before it is moved: `y.cpu().numpy()`."""
-        method = node.func if isinstance(node, cst.Call) and not node.args else None
-        if not isinstance(method, cst.Attribute) or not self.is_part(method.value):
-            return False
-        copies = method.attr.value == "clone" and self._is_moved(method.value)
-        if (not copies and method.attr.value != "numpy") or has_own(self.outline.program, method.attr.value, "cpu"):
-            return False
-        self._keep_on_device(method.value)
-        place = cst.Attribute(cst.Name("x"), cst.Name("cpu"))
-        brought = cst.Call(place.with_changes(value=bracketed(self.edits.get(method.value, method.value))))  # type: ignore[arg-type]
-        self.edits[node] = cst.Call(method.with_changes(value=brought))
-        return True
-
-    def _is_moved(self, part: cst.CSTNode) -> bool:
-        """Whether the step moves what a part is a part of."""
-        root = self.outline.variable(root_of(self.outline, part))
-        moves = (node for body in self.outline.hooks.values() for node in walk(*body) if isinstance(node, cst.Call))
-        return any(
-            self.choice.is_moved_to(target_of(self.outline, node)) and self.outline.variable(node.func.value) is root  # type: ignore[attr-defined]
-            for node in moves if root is not None
-        )  # fmt: skip
 
     def _looked_at_items(self, node: cst.BaseComp) -> bool:
         """Looks at what is done with each item of a part of the batch, such as a list; False if it is none."""
@@ -365,14 +347,6 @@ class _Stripping(Parts):
         self.raw -= variables
         return True
 
-    def _keep_on_device(self, part: cst.CSTNode) -> None:
-        """Changes of type that name the CPU name no device any more."""
-        for node in walk(part):
-            if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "type":
-                found = self.on_any_device(node)
-                if found is not None:
-                    self.edits[node] = found
-
     def _require_tensor(self, call: cst.CSTNode, receiver: cst.CSTNode) -> None:
         """A batch of a class of its own may do more in `to()` than to move its tensors."""
         self._require_plain_moves(call)
@@ -389,11 +363,3 @@ class _Stripping(Parts):
     def _is_same(self, first: cst.BaseExpression, second: cst.BaseExpression) -> bool:
         done = apply(cst.Arg(first), self.edits).value
         return text_of(done) == text_of(second)
-
-
-def none_checked(outline: Outline, test: cst.CSTNode) -> tuple[Variable, bool] | None:
-    """The variable of `x is not None`, and whether the test holds where it is something."""
-    if not is_none_test(test) or not isinstance(test, cst.Comparison) or not isinstance(test.left, cst.Name):
-        return None
-    variable = outline.variable(test.left)
-    return (variable, isinstance(test.comparisons[0].operator, cst.IsNot)) if variable is not None else None

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.idioms.device.conditions import AVAILABLE, ELSEWHERE, MAIN, OTHER, condition_around, conditions_around
-from refactorer.idioms.device.lines import bracketed, text_of
+from refactorer.idioms.device.conditions import ELSEWHERE, MAIN, OTHER, condition_around, conditions_around
+from refactorer.idioms.device.lines import text_of
 from refactorer.idioms.device.made import writes_of
-from refactorer.idioms.device.named import Target, last_name, setting_of
-from refactorer.idioms.device.numbered import composed, names_number, visible_text, without_number
+from refactorer.idioms.device.moves import place_named, target_of
+from refactorer.idioms.device.named import AVAILABLE, Target, last_name
+from refactorer.idioms.device.numbered import names_number, visible_text, without_number
 from refactorer.idioms.device.stateless import moves_nothing
-from refactorer.idioms.device.twins import cuda_twins, passed_on
+from refactorer.idioms.device.twins import cuda_twins, passed_on, sets_device
 from refactorer.idioms.device.visible import visible
 from refactorer.idioms.device.where_model_is import is_where_model_is, place_of_network
 from refactorer.outline.optimizers import Roles
 from refactorer.outline.outline import Outline
 
-_TYPES = {
-    "float",
-    "float16",
-    "float32",
-    "float64",
-    "double",
-    "half",
-    "bfloat16",
-    "long",
-    "int",
-    "int32",
-    "int64",
-    "bool",
-}
-
-
+_NUMBERED = re.compile(r"cuda:\d+")
 NO_CHOICE = "the script names no single device that is known in front of the training"
 
 
@@ -84,19 +71,46 @@ def find_choice(outline: Outline, roles: Roles) -> Choice | None:
         if expression is None or not _is_sure(outline, moves, target):
             return None
         made = made_as(outline, target)
-        twins, condition = cuda_twins(outline, made, [call for call, found in moves if found == ("cuda",)])
+        calls = [call for call, found in moves if found == ("cuda",)]
+        twins, condition = cuda_twins(outline, made, calls) if calls else (frozenset[Target](), None)
         return Choice(target, expression, condition, twins)
+    first = _first_of_several(outline, targets)
+    if first is not None:
+        known = _cuda(outline, [call for call, _ in moves], *first)
+        return replace(known, twins=frozenset(targets)) if known is not None else None
     if len(targets) != 1:
         return None
     target = targets.pop()
-    if target[0] == "setting":
+    if target[0] in ("setting", "item"):
         if not _is_sure(outline, moves, target):
             return None
         expression = visible(outline, target)
         return Choice(target, expression) if expression is not None else None
-    device = visible_text(outline, target) if target[0] == "text" else cst.SimpleString("'cuda'")
-    named = target == ("cuda",) or target[0] == "text"
-    return _cuda(outline, [call for call, _ in moves], target, device) if named and device is not None else None
+    device = visible_text(outline, target) if target[0] == "text" else _by_its_name(target)
+    return _cuda(outline, [call for call, _ in moves], target, device) if device is not None else None
+
+
+def _first_of_several(outline: Outline, targets: set[Target]) -> tuple[Target, cst.BaseExpression] | None:
+    """CUDA, where the script also calls it by the number that it has if nobody sets another."""
+    plain: Target = ("cuda",)
+    if targets != {plain, ("other", "cuda:0")} or sets_device(outline):
+        return None
+    return plain, cst.SimpleString("'cuda'")
+
+
+def _by_its_name(target: Target) -> cst.BaseExpression | None:
+    """The name of a device that the script writes out: `'cuda'`, or `'cuda:0'`."""
+    if target[0] == "other" and not _NUMBERED.fullmatch(str(target[1])):
+        return None
+    return cst.SimpleString(f"'{target[-1]}'")
+
+
+def named_by_types(outline: Outline, choice: Choice) -> Choice | None:
+    """The device as types such as `torch.cuda.FloatTensor` name it, under the condition of the script; None if not."""
+    if choice.is_cuda or choice.variable is None:
+        return choice if choice.is_cuda else None
+    twins, condition = cuda_twins(outline, made_as(outline, choice.target), [])
+    return replace(choice, twins=twins, condition=condition) if twins and condition in (None, AVAILABLE) else None
 
 
 def _number(outline: Outline, roles: Roles, target: Target, moves: list[cst.Call]) -> Choice | None:
@@ -235,6 +249,8 @@ def _branches(line: cst.If) -> list[cst.CSTNode | None]:
 def made_as(outline: Outline, target: Target) -> cst.BaseExpression | None:
     """What a device is made with, where the file shows it."""
     program, variable = outline.program, target[1]
+    if target[0] == "item":
+        return None
     if target[0] == "setting":
         writes = writes_of(outline, last_name(target))
         return program.bound_to(writes[0]) if len(writes) == 1 else None
@@ -278,93 +294,3 @@ def _seen_by_driver(outline: Outline, target: Target) -> Target:
         if isinstance(variable, Variable)
         else target
     )
-
-
-def target_of(outline: Outline, node: cst.CSTNode) -> Target | None:
-    """The device that a call moves its receiver to; None for what is no move to an accelerator: `x.to(dtype)`."""
-    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
-        return None
-    method = node.func.attr.value
-    if method not in ("to", "cuda") or outline.program.qualified_name(node.func) is not None:
-        return None
-    places = [arg for arg in node.args if not _is_aside(outline, arg)]
-    if method == "cuda" and not places:
-        return ("cuda",)
-    if len(places) != 1 or places[0].star or (places[0].keyword and places[0].keyword.value != "device"):
-        return ("other", text_of(node)) if method == "cuda" else None
-    place = places[0].value
-    found = place_named(outline, place, by_number=method == "cuda")
-    return found if found is not None or method == "to" else ("other", text_of(place))
-
-
-def only_retypes(outline: Outline, call: cst.Call) -> bool:
-    """Whether a call is `x.to(torch.float)`."""
-    is_to = isinstance(call.func, cst.Attribute) and call.func.attr.value == "to"
-    converts = any(arg.keyword is None or arg.keyword.value != "non_blocking" for arg in call.args)
-    return is_to and converts and all(_is_aside(outline, arg) for arg in call.args)
-
-
-def _is_aside(outline: Outline, arg: cst.Arg) -> bool:
-    """Whether an argument of a move says something else than the device: how to copy, or the type."""
-    if arg.keyword is not None:
-        return arg.keyword.value in ("non_blocking", "dtype", "memory_format")
-    name = outline.program.qualified_name(arg.value) or ""
-    return name.startswith("torch.") and name[len("torch.") :] in _TYPES
-
-
-def types_in(call: cst.Call) -> list[cst.Arg]:
-    """The arguments of a move that convert to another type, or lay the memory out, as well."""
-    later = [arg for arg in call.args[1:] if arg.keyword is None]
-    named = ("dtype", "memory_format")
-    return [*later, *(arg for arg in call.args if arg.keyword is not None and arg.keyword.value in named)]
-
-
-def without_device(call: cst.Call) -> cst.BaseExpression:
-    """What is left of a move: its receiver, converted where the move did that too."""
-    assert isinstance(call.func, cst.Attribute)
-    kept = types_in(call)
-    if not kept:
-        return bracketed(call.func.value)
-    return call.with_changes(args=[*kept[:-1], kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)])
-
-
-def _given(outline: Outline, node: cst.BaseExpression) -> cst.BaseExpression:
-    """`x` of `torch.device(x)`; any other expression as it is."""
-    named = isinstance(node, cst.Call) and outline.program.qualified_name(node.func) == "torch.device"
-    alone = isinstance(node, cst.Call) and len(node.args) == 1 and node.args[0].keyword is None
-    return node.args[0].value if named and alone and isinstance(node, cst.Call) else node
-
-
-def place_of(call: cst.Call) -> cst.BaseExpression:
-    """The argument of a move that names the device."""
-    return next(arg.value for arg in call.args if arg.keyword is None or arg.keyword.value == "device")
-
-
-def place_named(outline: Outline, place: cst.BaseExpression, by_number: bool = False) -> Target | None:
-    """The device that an expression names, or is the number of; None for the CPU, and for what may be no device."""
-    program = outline.program
-    place = _given(outline, place)
-    if isinstance(place, cst.SimpleString):
-        said = place.evaluated_value
-        if said in ("cuda", "cpu"):
-            return ("cuda",) if said == "cuda" else None
-        return ("other", said)
-    text = composed(outline, place)
-    if text is not None:
-        return text
-    if isinstance(place, cst.Attribute):
-        name = place.attr.value
-        named = by_number or names_number(name) or "device" in name.lower()
-        return setting_of(outline, place) if named else None
-    variable = outline.variable(place)
-    if variable is None:
-        return None
-    raw = program.variables[place]
-    if raw in outline.bindings.expression:
-        return place_named(outline, outline.bindings.expression[raw], by_number)
-    made = program.assigned_value(variable)
-    if variable.owner not in (outline.site.driver, program.scope[program.module]):
-        return composed(outline, _given(outline, made)) if made is not None else None
-    is_device = isinstance(made, cst.Call) and program.qualified_name(made.func) == "torch.device"
-    named = by_number or names_number(variable.name) or "device" in variable.name.lower()
-    return ("variable", variable) if named or is_device else None

@@ -6,9 +6,10 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
-from refactorer.idioms.device.choice import Choice, target_of, types_in
+from refactorer.idioms.device.choice import Choice
 from refactorer.idioms.device.data import is_fresh
 from refactorer.idioms.device.lines import text_of
+from refactorer.idioms.device.moves import target_of, types_in
 from refactorer.idioms.shapes import is_none, is_none_test
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.outline import Outline

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.parsed_arguments import is_setting
 from refactorer.idioms.device.lines import text_of
-from refactorer.idioms.device.named import Target, setting_of, test_of
+from refactorer.idioms.device.named import AVAILABLE, Target, asks_for_cuda, setting_of, test_of
 from refactorer.outline.outline import Outline
 
 _HOLDING = ("cuda", "gpu", "cpu")
@@ -15,7 +16,6 @@ OTHER: Target = ("other",)
 """A condition that does not ask for CUDA."""
 ELSEWHERE: Target = ("elsewhere",)
 """CUDA is another device there."""
-AVAILABLE: Target = ("available",)
 MAIN: Target = ("main",)
 """The file is run, and not imported."""
 
@@ -44,8 +44,7 @@ def _asked(outline: Outline, test: cst.BaseExpression, words: tuple[str, ...]) -
     if isinstance(test, cst.UnaryOperation):
         return condition_of(outline, test)
     if isinstance(test, cst.Call):
-        name = outline.program.qualified_name(test.func)
-        return AVAILABLE if name == "torch.cuda.is_available" and not test.args else None
+        return AVAILABLE if asks_for_cuda(outline, test) else None
     if isinstance(test, cst.Attribute):
         return setting_of(outline, test) if _speaks_of(test.attr.value, words) else None
     if isinstance(test, (cst.Comparison, cst.BooleanOperation)):
@@ -59,6 +58,8 @@ def _asked(outline: Outline, test: cst.BaseExpression, words: tuple[str, ...]) -
     value = outline.program.assigned_value(variable)
     if is_availability(outline, value):
         return AVAILABLE
+    if isinstance(value, cst.Attribute) and is_setting(outline.program, value):
+        return _asked(outline, value, words)
     asks = _speaks_of(variable.name, words) or (value is not None and "is_available" in text_of(value))
     return ("variable", variable) if asks else None
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.walk import walk
-from refactorer.idioms.device.choice import NO_CHOICE, Choice, target_of
+from refactorer.idioms.device.choice import NO_CHOICE, Choice
 from refactorer.idioms.device.lines import text_of
+from refactorer.idioms.device.moves import target_of
 from refactorer.idioms.shapes import method_name
 from refactorer.outline.outline import Outline
 

@@ -11,10 +11,17 @@ from refactorer.analysis.walk import walk
 from refactorer.outline.blocks import is_pass
 from refactorer.outline.outline import Outline
 
+_BARE = cst.SimpleWhitespace("")
+
 
 def text_of(node: cst.CSTNode) -> str:
     """The text of a node."""
     return cst.Module([]).code_for_node(node)
+
+
+def keyword(name: str, value: str) -> cst.Arg:
+    """An argument by its name."""
+    return cst.Arg(cst.parse_expression(value), keyword=cst.Name(name), equal=cst.AssignEqual(_BARE, _BARE))
 
 
 def bracketed(node: cst.BaseExpression) -> cst.BaseExpression:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.parsed_arguments import is_parsed
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.outline.classes import class_of_self
@@ -47,7 +48,7 @@ def _is_on_another(program: Program, node: cst.Attribute, owner: cst.ClassDef) -
     variable = program.variables.get(node.value)
     kind = class_of_self(program, variable)
     if kind is None:
-        return is_other(program, node.value, owner)
+        return is_parsed(program, variable) or is_other(program, node.value, owner)
     return kind is not owner and not kind.bases and not owner.bases
 
 

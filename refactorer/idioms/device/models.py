@@ -15,9 +15,10 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, Removed
 from refactorer.idioms.configure import Configuration
-from refactorer.idioms.device.choice import NO_CHOICE, Choice, find_choice, target_of, types_in
+from refactorer.idioms.device.choice import NO_CHOICE, Choice, find_choice
 from refactorer.idioms.device.conditions import condition_of
 from refactorer.idioms.device.lines import text_of
+from refactorer.idioms.device.moves import target_of, types_in
 from refactorer.idioms.device.remarks import leaves_nothing, says_no_more
 from refactorer.idioms.device.unseen import is_unseen
 from refactorer.outline.blocks import block_lines
@@ -124,7 +125,8 @@ def _obstacle(
         return _OWN
     if not (configuration.moved or _keeps_parameters(outline)):
         return _KERNELS
-    if target_of(outline, move.call) != choice.target:
+    target = target_of(outline, move.call)
+    if target != choice.target and not (choice.target == ("cuda",) and choice.is_moved_to(target)):
         return _OTHER
     if types_in(move.call):
         return _RETYPES
@@ -165,7 +167,7 @@ def _is_reached(outline: Outline, choice: Choice, move: Move) -> bool:
     program, loop = outline.program, outline.site.epoch_loop
     line: cst.CSTNode = move.line
     outer = _around(outline, line)
-    if choice.condition is not None and choice.target[0] in ("cuda", "text"):
+    if choice.condition is not None and choice.target[0] in ("cuda", "text", "other"):
         asks = isinstance(outer, cst.If) and condition_of(outline, outer.test)
         if not isinstance(outer, cst.If) or asks != choice.condition or outer.orelse is not None:
             return False

@@ -6,15 +6,18 @@ import libcst as cst
 
 from refactorer.analysis.walk import children
 from refactorer.emit.edits import apply
+from refactorer.idioms.device.lines import text_of
 from refactorer.outline.outline import Outline
 
 Target = tuple[object, ...]
-"""What a move names: ("variable", v), ("setting", v, "args.gpu"), ("cuda",) or, for any other device, its text.
+"""What a move names: ("variable", v), ("setting", v, "args.gpu"), ("item", v, "['device']"), ("cuda",) or, for any
+other device, its text.
 
 Conditions are written the same way, and ("available",) is whether there is CUDA, ("not", c) the opposite of another,
 and ("test", text, operands) any other test of variables and settings.
 """
 
+AVAILABLE: Target = ("available",)
 _HOLDERS = ("args", "opt", "opts", "options", "cfg", "config", "conf", "params", "hparams", "flags", "settings")
 _WORDS = ("None", "True", "False")
 _CONSTANTS = (cst.SimpleString, cst.Integer, cst.Float)
@@ -40,13 +43,19 @@ def last_name(target: Target) -> str:
 
 
 def test_of(outline: Outline, test: cst.BaseExpression) -> Target | None:
-    """A test that compares variables and settings with constants, in the names of the driver; None for any other."""
-    operands = _operands(test)
+    """A test that compares variables and settings with constants, in the names of the driver; None for any other.
+
+    Whether there is CUDA may be asked in it as well.
+    """
+    operands = _operands(outline, test)
     if not operands:
         return None
     found: list[Target] = []
     edits: dict[cst.CSTNode, cst.CSTNode] = {}
     for operand in operands:
+        if isinstance(operand, cst.Call):
+            found.append(AVAILABLE)
+            continue
         name: cst.BaseExpression = operand
         while isinstance(name, cst.Attribute):
             name = name.value
@@ -61,8 +70,17 @@ def test_of(outline: Outline, test: cst.BaseExpression) -> Target | None:
     return ("test", cst.Module([]).code_for_node(apply(cst.Arg(test), edits).value), tuple(found))
 
 
-def _operands(node: cst.CSTNode) -> list[cst.BaseExpression] | None:
-    """The variables and settings that a test looks at; None if it may do anything else."""
+def asks_for_cuda(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether an expression is `torch.cuda.is_available()`."""
+    called = isinstance(node, cst.Call) and not node.args and outline.program.qualified_name(node.func)
+    return called == "torch.cuda.is_available"
+
+
+def _operands(outline: Outline, node: cst.CSTNode) -> list[cst.BaseExpression] | None:
+    """The variables and settings that a test looks at, and its questions for CUDA; None if it may do anything else."""
+    if isinstance(node, cst.Call):
+        plain = asks_for_cuda(outline, node) and text_of(node) == "torch.cuda.is_available()"
+        return [node] if plain else None
     if isinstance(node, cst.Attribute) or (isinstance(node, cst.Name) and node.value not in _WORDS):
         return [node]
     if isinstance(node, (cst.Name, *_CONSTANTS)):
@@ -71,7 +89,7 @@ def _operands(node: cst.CSTNode) -> list[cst.BaseExpression] | None:
         return None
     found: list[cst.BaseExpression] = []
     for child in children(node):
-        inner = _operands(child)
+        inner = _operands(outline, child)
         if inner is None:
             return None
         found += inner

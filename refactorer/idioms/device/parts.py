@@ -8,7 +8,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children
-from refactorer.idioms.device.choice import only_retypes
+from refactorer.idioms.device.moves import only_retypes
 from refactorer.idioms.device.tensors import RESHAPING, is_wrapper, wrapped
 from refactorer.idioms.shapes import is_none, is_none_test
 from refactorer.outline.outline import Outline
@@ -18,6 +18,7 @@ _SHAPES = {"shape", "ndim", "dtype"}
 _KEEPING = RESHAPING | {"detach", "requires_grad_"}
 _TO_HOST = {"cpu", "tolist", "item"}
 _JOINING = {"torch.cat", "torch.stack", "torch.concat", "torch.hstack", "torch.vstack"}
+_MADE_ALIKE = {f"torch.{name}_like" for name in ("zeros", "ones", "full")} | {"torch.nn.functional.one_hot"}
 _KINDS = {"list", "tuple", "dict", "set", "str", "int", "float"}
 _CPU_TYPES = {
     "Float": "float", "Double": "double", "Half": "half", "Short": "short", "Int": "int", "Long": "long",
@@ -55,7 +56,7 @@ class Parts:
         return isinstance(method, cst.Attribute) and method.attr.value in _TO_HOST and self.is_part(method.value)
 
     def is_part(self, node: cst.CSTNode) -> bool:
-        """Whether an expression is an unmoved part of the batch, at most in another shape or type, or joined."""
+        """Whether an expression is an unmoved part of the batch, at most in another shape or type, joined or alike."""
         if isinstance(node, cst.Name):
             return self.outline.variable(node) in self.raw
         if isinstance(node, cst.Subscript):
@@ -73,7 +74,8 @@ class Parts:
         if is_wrapper(self.outline, node):
             given = wrapped(node)
             return given is not None and self.is_part(given)
-        if self.outline.program.qualified_name(node.func) in _JOINING:
+        name = self.outline.program.qualified_name(node.func)
+        if name in _JOINING or (name in _MADE_ALIKE and not names_device(node)):
             return bool(node.args) and self.is_part(node.args[0].value) and not self.needs_batch(*node.args[1:])
         method = node.func if isinstance(node.func, cst.Attribute) else None
         if method is None or not (method.attr.value in _KEEPING or only_retypes(self.outline, node)):
@@ -113,3 +115,16 @@ class Parts:
             return all(self._is_kind(element.value) for element in node.elements)
         name = self.outline.program.qualified_name(node) or ""
         return name == "torch.Tensor" or (name.startswith("builtins.") and name[len("builtins.") :] in _KINDS)
+
+
+def names_device(call: cst.Call) -> bool:
+    """Whether a call that makes a tensor may say where, or may be given one to fill."""
+    return any(arg.star or (arg.keyword is not None and arg.keyword.value in ("device", "out")) for arg in call.args)
+
+
+def none_checked(outline: Outline, test: cst.CSTNode) -> tuple[Variable, bool] | None:
+    """The variable of `x is not None`, and whether the test holds where it is something."""
+    if not is_none_test(test) or not isinstance(test, cst.Comparison) or not isinstance(test.left, cst.Name):
+        return None
+    variable = outline.variable(test.left)
+    return (variable, isinstance(test.comparisons[0].operator, cst.IsNot)) if variable is not None else None

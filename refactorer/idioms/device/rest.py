@@ -10,9 +10,10 @@ import libcst as cst
 
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
-from refactorer.idioms.device.choice import Choice, place_named, place_of, target_of, types_in
+from refactorer.idioms.device.choice import Choice
 from refactorer.idioms.device.conditions import condition_of
 from refactorer.idioms.device.lines import bare_texts, bracketed, text_of
+from refactorer.idioms.device.moves import place_named, place_of, target_of, types_in
 from refactorer.idioms.device.named import Target
 from refactorer.idioms.device.tensors import FACTORIES
 from refactorer.idioms.shapes import method_calls, method_name
@@ -55,7 +56,7 @@ def _is_called_cuda(outline: Outline, choice: Choice) -> bool:
 
 def _is_to_variable(outline: Outline, roles: Roles, choice: Choice, call: cst.Call) -> bool:
     """Whether a tensor is moved by `x.to(device)`."""
-    named = method_name(call) == "to" and choice.target[0] in ("variable", "setting")
+    named = method_name(call) == "to" and choice.target[0] in ("variable", "setting", "item")
     return named and _is_of_tensor(outline, roles, call, choice.target)
 
 
@@ -68,7 +69,7 @@ def _moved(outline: Outline, roles: Roles, choice: Choice, node: cst.CSTNode) ->
     if not isinstance(node, cst.Call) or types_in(node):
         return None
     target = target_of(outline, node)
-    spelled = target == choice.target and (choice.target[0] == "text" or method_name(node) == "cuda")
+    spelled = target == choice.target and (choice.target[0] in ("text", "other") or method_name(node) == "cuda")
     known = spelled or (target == ("cuda",) and choice.is_cuda)
     return node if known and target is not None and _is_of_tensor(outline, roles, node, target) else None
 

@@ -6,7 +6,8 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.device.conditions import MAIN, condition_of, conditions_around
-from refactorer.idioms.device.named import Target
+from refactorer.idioms.device.lines import text_of
+from refactorer.idioms.device.named import AVAILABLE, Target
 from refactorer.outline.arguments import arguments
 from refactorer.outline.outline import Outline
 from refactorer.outline.refusal import PlainerView
@@ -38,13 +39,31 @@ def passed_on(outline: Outline) -> dict[Variable, Variable]:
     }  # fmt: skip
 
 
+def same_as(outline: Outline, made: cst.BaseExpression) -> Target | None:
+    """The variable of the driver, or of the module, that holds the same answer to whether there is CUDA."""
+    program, driver = outline.program, outline.site.driver
+    given = made.args[0].value if isinstance(made, cst.Call) and len(made.args) == 1 else made
+    if not isinstance(given, cst.IfExp) or condition_of(outline, given.test) != AVAILABLE or not _names(given):
+        return None
+    for variable in (*driver.variables.values(), *program.scope[program.module].variables.values()):
+        value = program.assigned_value(variable) if driver.lookup(variable.name) is variable else None
+        if value is not None and text_of(value) == text_of(made):
+            return ("variable", variable)
+    return None
+
+
+def _names(node: cst.IfExp) -> bool:
+    """Whether devices are chosen by their names."""
+    return isinstance(node.body, cst.SimpleString) and isinstance(node.orelse, cst.SimpleString)
+
+
 def cuda_twins(
     outline: Outline, made: cst.BaseExpression | None, moves: list[cst.Call]
 ) -> tuple[frozenset[Target], Target | None]:
     """Whether `.cuda()`, as the script calls it, means a device, which is made so; and under which condition."""
     program, nothing = outline.program, (frozenset[Target](), None)
     twins: frozenset[Target] = frozenset([("cuda",)])
-    if made is None or not moves or any(_may_set_device(program.qualified_name(call.func)) for call in program.calls):
+    if made is None or sets_device(outline):
         return nothing
     given = made.args[0].value if isinstance(made, cst.Call) and len(made.args) == 1 else made
     if isinstance(made, cst.Call) and program.qualified_name(made.func) != "torch.device":
@@ -61,5 +80,7 @@ def _is_cuda(node: cst.BaseExpression) -> bool:
     return isinstance(node, cst.SimpleString) and node.evaluated_value in ("cuda", "cuda:0")
 
 
-def _may_set_device(name: str | None) -> bool:
-    return name is not None and name.startswith("torch.cuda.") and name[len("torch.cuda.") :] in _SETTING
+def sets_device(outline: Outline) -> bool:
+    """Whether the file may make another device the current one."""
+    names = (outline.program.qualified_name(call.func) or "" for call in outline.program.calls)
+    return any(name.startswith("torch.cuda.") and name[len("torch.cuda.") :] in _SETTING for name in names)

@@ -3,12 +3,13 @@
     Tensor = torch.cuda.FloatTensor if cuda else torch.FloatTensor
 
     Tensor(n, 1).fill_(1.0)                 becomes    torch.ones(n, 1, device=self.device)
+    Tensor(len(x)).fill_(0.9)               becomes    torch.full((len(x),), 0.9, device=self.device)
     Tensor(np.random.normal(0, 1, (n, 3)))  becomes    torch.tensor(np.random.normal(0, 1, (n, 3)),
                                                                     dtype=torch.float, device=self.device)
     imgs.type(Tensor)                       becomes    imgs.float()
 
-Sound for several sizes and for arrays of NumPy: of one argument, such a type makes a tensor of that size or with that
-content, as its value says.
+Sound for several sizes, and for one argument that surely is a number, an array of NumPy or a list: of one argument,
+such a type makes a tensor of that size or with that content, as its value says.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from collections.abc import Sequence
 
 import libcst as cst
 
+from refactorer.analysis.parsed_arguments import is_number_setting
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
-from refactorer.idioms.device.arrays import filled_array, is_array
-from refactorer.idioms.device.choice import Choice
+from refactorer.idioms.device.arrays import filled_array, is_content, is_whole_number
+from refactorer.idioms.device.choice import Choice, named_by_types
 from refactorer.idioms.device.conditions import condition_of
-from refactorer.idioms.device.lines import bracketed, text_of
+from refactorer.idioms.device.lines import bracketed, keyword, text_of
+from refactorer.idioms.device.named import Target
 from refactorer.idioms.device.tensors import is_wrapper, wrapped
 from refactorer.idioms.known.elsewhere import comes_from_libraries
 from refactorer.idioms.shapes import method_name
@@ -35,13 +38,17 @@ _DEFAULTS = ("set_default_dtype", "set_default_tensor_type", "set_default_device
 _FILLED = {0.0: "zeros", 1.0: "ones"}
 
 
-def follow_types(outline: Outline, choice: Choice) -> None:
-    """Rewrites what the hooks make or cast with the script's types for its device."""
-    if not choice.is_cuda or any(_sets_default(node) for node in outline.program.find(cst.Attribute)):
+def follow_types(outline: Outline, choice: Choice, default_types: bool) -> None:
+    """Rewrites what the hooks make or cast with the script's types for its device.
+
+    `default_types` says that no other file sets another default type.
+    """
+    named = named_by_types(outline, choice)
+    if named is None or any(node.value in _DEFAULTS for node in outline.program.find(cst.Name)):
         return
-    plain = comes_from_libraries(outline.program)
+    plain = default_types or comes_from_libraries(outline.program)
     for hook, body in outline.hooks.items():
-        typed = _Typed(outline, choice, hook, plain)
+        typed = _Typed(outline, named.condition, hook, plain)
         edits: dict[cst.CSTNode, Edit] = {}
         for node in walk(*body):
             new = typed.rewritten(node) if isinstance(node, cst.Call) else None
@@ -51,18 +58,14 @@ def follow_types(outline: Outline, choice: Choice) -> None:
             outline.edit(hook, edits)
 
 
-def _sets_default(node: cst.Attribute) -> bool:
-    return node.attr.value in _DEFAULTS
-
-
 class _Typed:
-    """Knows the types that name the script's device, and writes what they do without them.
+    """Knows the types that name the script's device under a condition, and writes what they do without them.
 
     In a `plain` file nothing sets another default type.
     """
 
-    def __init__(self, outline: Outline, choice: Choice, hook: str, plain: bool) -> None:
-        self.outline, self.program, self.choice, self.plain = outline, outline.program, choice, plain
+    def __init__(self, outline: Outline, condition: Target | None, hook: str, plain: bool) -> None:
+        self.outline, self.program, self.condition, self.plain = outline, outline.program, condition, plain
         self.moved = self._moved_by_trainer(hook)
 
     def rewritten(self, call: cst.Call) -> cst.Call | None:
@@ -79,12 +82,14 @@ class _Typed:
         if len(call.args) > 1:
             return self._new("empty", call.args, kind)
         made = call.args[0].value if call.args and not call.args[0].star else None
-        if made is None or not is_array(self.outline, made):
+        if made is not None and is_whole_number(self.outline, made):
+            return self._new("empty", call.args, kind)
+        if made is None or not is_content(self.outline, made):
             return None
         filled = filled_array(self.outline, made)
         if filled is not None:
             return self._new(filled.name, [cst.Arg(filled.size)], kind)
-        return _call("tensor", [cst.Arg(made)], _keyword("dtype", f"torch.{kind}"), _PLACE)
+        return _call("tensor", [cst.Arg(made)], keyword("dtype", f"torch.{kind}"), _PLACE)
 
     def _cast(self, call: cst.Call) -> cst.Call | None:
         kind = self._kind(call.args[0].value)
@@ -98,28 +103,47 @@ class _Typed:
         return cst.Call(call.func.with_changes(attr=cst.Name("to"), value=bracketed(value)), places)
 
     def _filled(self, call: cst.Call) -> cst.Call | None:
-        """`Tensor(n, m).fill_(1)`, with zeros or ones."""
+        """`Tensor(n, m).fill_(1)`, with zeros, ones or any other number."""
         made = call.func.value if isinstance(call.func, cst.Attribute) else None
         kind = self._kind(made.func) if isinstance(made, cst.Call) else None
+        if not isinstance(made, cst.Call) or kind is None or not self._are_sizes(made.args):
+            return None
         number = call.args[0].value
         filled = _FILLED.get(float(number.evaluated_value)) if isinstance(number, (cst.Integer, cst.Float)) else None
-        if not isinstance(made, cst.Call) or kind is None or filled is None or len(made.args) < 2:
+        if filled is not None:
+            return self._new(filled, made.args, kind)
+        if any(arg.star for arg in made.args) or not self._is_number(number):
             return None
-        return self._new(filled, made.args, kind)
+        last = cst.Comma() if len(made.args) == 1 else cst.MaybeSentinel.DEFAULT
+        sizes = cst.Tuple([cst.Element(arg.value) for arg in made.args[:-1]] + [cst.Element(made.args[-1].value, last)])
+        given = [cst.Arg(sizes), cst.Arg(number)]
+        if isinstance(number, cst.Float):
+            return self._new("full", given, kind)
+        return _call("full", given, keyword("dtype", f"torch.{kind}"), _PLACE)
+
+    def _are_sizes(self, args: Sequence[cst.Arg]) -> bool:
+        alone = args[0] if len(args) == 1 else None
+        return len(args) > 1 or (alone is not None and not alone.star and is_whole_number(self.outline, alone.value))
+
+    def _is_number(self, node: cst.BaseExpression) -> bool:
+        if isinstance(node, cst.UnaryOperation):
+            return isinstance(node.operator, cst.Minus) and self._is_number(node.expression)
+        setting = isinstance(node, cst.Attribute) and is_number_setting(self.program, node, "int", "float")
+        return setting or isinstance(node, (cst.Integer, cst.Float))
 
     def _new(self, function: str, sizes: Sequence[cst.Arg], kind: str) -> cst.Call:
-        typed = [] if kind == "float" and self.plain else [_keyword("dtype", f"torch.{kind}")]
+        typed = [] if kind == "float" and self.plain else [keyword("dtype", f"torch.{kind}")]
         return _call(function, sizes, *typed, _PLACE)
 
     # --- types --------------------------------------------------------------------------------------------------------
 
     def _kind(self, node: cst.BaseExpression) -> str | None:
         """What the elements of tensors of a type are; None for a type that does not name the script's device."""
-        if self.choice.condition is None:
+        if self.condition is None:
             return self._of(node, "torch.cuda.")
         known = self.outline.variable(node)
         value = self.program.assigned_value(known) if known is not None else node
-        if not isinstance(value, cst.IfExp) or condition_of(self.outline, value.test) != self.choice.condition:
+        if not isinstance(value, cst.IfExp) or condition_of(self.outline, value.test) != self.condition:
             return None
         kind = self._of(value.body, "torch.cuda.")
         other = self._of(value.orelse, "torch.")
@@ -158,9 +182,4 @@ def _call(function: str, args: Sequence[cst.Arg], *keywords: cst.Arg) -> cst.Cal
     return cst.Call(cst.parse_expression(f"torch.{function}"), [*plain, *keywords])
 
 
-def _keyword(name: str, value: str) -> cst.Arg:
-    return cst.Arg(cst.parse_expression(value), keyword=cst.Name(name), equal=cst.AssignEqual(_BARE, _BARE))
-
-
-_BARE = cst.SimpleWhitespace("")
-_PLACE = _keyword("device", "self.device")
+_PLACE = keyword("device", "self.device")

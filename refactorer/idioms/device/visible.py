@@ -6,9 +6,12 @@ import libcst as cst
 
 from refactorer.analysis.flow import flow_of
 from refactorer.analysis.scopes import Occurrence, Scope, Variable
-from refactorer.idioms.device.conditions import AVAILABLE, is_availability, is_main_guard
+from refactorer.idioms.device.conditions import is_availability, is_main_guard
+from refactorer.idioms.device.items import are_plain, may_set_item
+from refactorer.idioms.device.lines import text_of
 from refactorer.idioms.device.made import is_made_with_object, writes_of
-from refactorer.idioms.device.named import Target
+from refactorer.idioms.device.named import AVAILABLE, Target
+from refactorer.idioms.known.shared_settings import asked_for, only_looks_up
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.outline import Outline
@@ -21,19 +24,36 @@ def visible(outline: Outline, target: Target) -> cst.BaseExpression | None:
         return _availability(outline)
     if target[0] == "test":
         known = all(visible(outline, operand) is not None for operand in target[2])  # type: ignore[attr-defined]
+        known = known and (AVAILABLE not in target[2] or _sees_torch(outline))  # type: ignore[operator]
         return cst.parse_expression(str(target[1])) if known else None
     variable = target[1]
     if not isinstance(variable, Variable) or site.driver.lookup(variable.name) is not variable:
         return None
     if target[0] == "variable":
         return cst.Name(variable.name) if _is_settled(outline, variable) else None
+    if target[0] == "item":
+        changes = (_may_still_change(outline, node) for node in may_set_item(outline, variable, target))
+        known = are_plain(outline) and not any(changes) and _is_settled(outline, variable)
+        return cst.parse_expression(f"{variable.name}{target[2]}") if known else None
     first, *others = str(target[2]).split(".")
+    asked = [function for name in (first, *others) for function in asked_for(outline.program, name)]
+    if not all(_only_answers(outline, function) for function in asked):
+        return None
     made = is_made_with_object(outline, variable, first)
     names = others if made else [first, *others]
     if any(_may_still_change(outline, node) for name in names for node in writes_of(outline, name)):
         return None
     settled = _is_settled(outline, variable) or _is_parameter(outline, variable)
     return cst.parse_expression(f"{variable.name}.{target[2]}") if settled else None
+
+
+def _only_answers(outline: Outline, function: cst.FunctionDef) -> bool:
+    """Whether a property does no more than to look for a device, so that it may be asked once more or less."""
+    program = outline.program
+    lines = block_lines(function.body)
+    places = [call for call in program.find(cst.Call, function.body) if text_of(call).endswith(".parameters())")]
+    looks = len(places) == 1 and len(lines) == 1 and text_of(lines[0]).strip() == f"return {text_of(places[0])}.device"
+    return only_looks_up(program, function) or looks
 
 
 def _may_still_change(outline: Outline, node: cst.CSTNode) -> bool:
@@ -72,9 +92,13 @@ def _availability(outline: Outline) -> cst.BaseExpression | None:
         seen = site.driver.lookup(variable.name) is variable
         if seen and is_availability(outline, value) and _is_settled(outline, variable):
             return cst.Name(variable.name)
-    torch = site.driver.lookup("torch")
-    plain = torch is not None and program.imports.get(torch.writes[0].node if torch.writes else None) == "torch"  # type: ignore[arg-type]
-    return cst.parse_expression("torch.cuda.is_available()") if plain else None
+    return cst.parse_expression("torch.cuda.is_available()") if _sees_torch(outline) else None
+
+
+def _sees_torch(outline: Outline) -> bool:
+    """Whether the driver calls torch by its name."""
+    torch = outline.site.driver.lookup("torch")
+    return torch is not None and outline.program.imports.get(torch.writes[0].node if torch.writes else None) == "torch"  # type: ignore[arg-type]
 
 
 def _is_parameter(outline: Outline, variable: Variable) -> bool:

@@ -21,6 +21,7 @@ matplotlib seaborn PIL cv2 skimage tqdm rich wandb mlflow comet_ml neptune tenso
 transformers accelerate apex thop fvcore ptflops einops yaml gym gymnasium dgl runtime
 """
 _LIBRARIES = frozenset(sys.stdlib_module_names) | frozenset(_PACKAGES.split())
+_BY_TEXT = ("builtins.__import__", "builtins.exec", "importlib.import_module", "runpy.run_path", "runpy.run_module")
 _CONTAINERS = (".Sequential", ".ModuleList", ".ModuleDict", "Parallel")
 _STARS = "*"
 
@@ -97,8 +98,15 @@ def is_made_elsewhere(program: Program, call: cst.Call) -> bool:
 
 
 def comes_from_libraries(program: Program) -> bool:
-    """Whether a file imports from nothing but well-known libraries."""
+    """Whether a file imports from nothing but well-known libraries, and by nothing but import statements."""
+    if any(program.qualified_name(call.func) in _BY_TEXT for call in program.calls):
+        return False
     return not program.star_imports and all(_module(program, name) is None for name in program.imports)
+
+
+def is_library(module: str) -> bool:
+    """Whether a module, by its full name, belongs to a well-known library."""
+    return module.split(".")[0] in _LIBRARIES
 
 
 def base_of(node: cst.CSTNode) -> cst.CSTNode:
@@ -117,7 +125,7 @@ def _module(program: Program, name: cst.CSTNode) -> str | None:
     around = program.parent[program.parent[name]]
     module = full.rpartition(".")[0] if isinstance(around, cst.ImportFrom) else full
     relative = isinstance(around, cst.ImportFrom) and bool(around.relative)
-    return module if relative or full.split(".")[0] not in _LIBRARIES else None
+    return module if relative or not is_library(full) else None
 
 
 def _given_by(outline: Outline, tainted: set[Variable]) -> Iterator[str]:

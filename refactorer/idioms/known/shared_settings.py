@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import libcst as cst
 
 from refactorer.analysis.program import Program
@@ -43,13 +45,17 @@ def _is_class(program: Program, node: cst.BaseExpression) -> bool:
 
 def computes(program: Program, attribute: str) -> bool:
     """Whether an object of the file may work out an attribute when it is asked, and do more than to look it up."""
+    return any(not only_looks_up(program, function) for function in asked_for(program, attribute))
+
+
+def asked_for(program: Program, attribute: str) -> Iterator[cst.FunctionDef]:
+    """The methods of the file that may run where an attribute is asked for."""
     for function in program.find(cst.FunctionDef):
         if class_of_method(program, function) is None:
             continue
         asked = function.name.value == attribute and bool(function.decorators)
-        if (asked or function.name.value in _LOOKING_UP) and not only_looks_up(program, function):
-            return True
-    return False
+        if asked or function.name.value in _LOOKING_UP:
+            yield function
 
 
 _LOOKING_UP = ("__getattr__", "__getattribute__")
