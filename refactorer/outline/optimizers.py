@@ -186,7 +186,7 @@ _MODULE_CALLS = ("torch.nn.", "torch.jit.", "torch.hub.", "torch.load", "torch.c
 def may_be_module(outline: Outline, variable: Variable, function: cst.FunctionDef | None = None) -> bool:
     """Whether a variable that the module would hold may be an `nn.Module` whose mode matters (losses have none)."""
     program = outline.program
-    if is_asked_for_parameters(program, variable):
+    if is_asked_for_parameters(program, variable) or is_switched(program, variable):
         return True
     inside = [outline.site.epoch_loop, *outline.consumed, *([function] if function is not None else [])]
     for seen in variable.writes:
@@ -210,6 +210,19 @@ def is_asked_for_parameters(program: Program, variable: Variable) -> bool:
         return False
     parents = (program.parent.get(seen.node) for seen in variable.reads)
     return any(isinstance(parent, cst.Attribute) and parent.attr.value in _OF_NETWORKS for parent in parents)
+
+
+def is_switched(program: Program, variable: Variable) -> bool:
+    """Whether some code takes a variable for a network by switching its mode."""
+    asked = (program.parent.get(seen.node) for seen in variable.reads)
+    switches = [node for node in asked if isinstance(node, cst.Attribute) and node.attr.value == "eval"]
+    return any(isinstance(call := program.parent[node], cst.Call) and call.func is node for node in switches)
+
+
+def is_taken_for_network(program: Program, variable: Variable) -> bool:
+    """Whether a variable is used as only networks are, or holds an object of a class that is known to be one."""
+    used = is_asked_for_parameters(program, variable) or is_switched(program, variable)
+    return used or is_network(program, variable)
 
 
 def _may_make_module(program: Program, value: cst.CSTNode | None, is_global: bool) -> bool:

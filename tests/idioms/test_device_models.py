@@ -31,6 +31,10 @@ LEFT = [
     (DEVICE + MOVE + "for p in model.parameters():\n    p.requires_grad = True", "device=device"),
     (DEVICE + MOVE + "if torch.cuda.is_available():\n    model = nn.DataParallel(model)", "device=device"),
     (DEVICE + "model = nn.DataParallel(model).to(device)", "device=device"),
+    (
+        DEVICE + MOVE + "if torch.cuda.is_available():\n    model = nn.parallel.DistributedDataParallel(model)",
+        "device=device, strategy=",
+    ),
     (DEVICE + MOVE + COUNT + "print(count(model))", "device=device"),
     (DEVICE + "if 1 > 0:\n    print('small')\n    model.to(device)\nelse:\n    print('large')", "device=device"),
     (DEVICE + "if 1 > 0:\n    model = nn.Linear(2, 1).to(device)", "device=device"),
@@ -60,7 +64,6 @@ STAYING = [
     DEVICE + MOVE + "for p in model.parameters():\n    nn.init.ones_(p)",
     DEVICE + MOVE + COUNT.replace("p.numel()", "p.numel() + p.device.index") + "model.eval() or (0 and count(model))",
     DEVICE + MOVE + COUNT.replace("p.numel()", "p.uniform_()") + "with torch.no_grad():\n    print(count(model))",
-    DEVICE + MOVE + "if torch.cuda.is_available():\n    model = nn.parallel.DistributedDataParallel(model)",
     DEVICE + "class Net(nn.Linear):\n    def extra_repr(self):\n        return str(self.weight.device)\n"
     "model = Net(2, 1)\n" + MOVE + "print(model)",
     DEVICE + MOVE + "first = [p.detach().clone() for p in model.parameters()]\nprint(len(first))",

@@ -42,6 +42,7 @@ _USED = "code between it and the training uses what is moved, and may do so wher
 _OF_TENSORS = ("torch", "numpy", "builtins")
 _LEAVING = (cst.Return, cst.Raise, cst.Break, cst.Continue)
 _PARAMETERS = ("parameters", "named_parameters")
+_OF_NETWORKS = ("train", "eval", "state_dict", "load_state_dict")
 
 
 @dataclass(frozen=True)
@@ -188,10 +189,16 @@ def _comes_to_training(outline: Outline, line: cst.CSTNode) -> bool:
     for outer in outline.program.ancestors(line):
         if outline.program.contains(outer, outline.site.epoch_loop):
             return isinstance(outer, (cst.IndentedBlock, cst.Module))
-        branches = isinstance(outer, (cst.If, cst.Else, cst.IndentedBlock))
-        if not branches or any(isinstance(node, _LEAVING) for node in walk(outer)) or "exit(" in text_of(outer):
+        if not isinstance(outer, (cst.If, cst.Else, cst.IndentedBlock)):
+            return False
+        if isinstance(outer, cst.IndentedBlock) and _leaves(outer):
             return False
     return False
+
+
+def _leaves(branch: cst.IndentedBlock) -> bool:
+    """Whether a branch may end something; others that the script has beside it may."""
+    return any(isinstance(node, _LEAVING) for node in walk(branch)) or "exit(" in text_of(branch)
 
 
 def _moves_something(outline: Outline, line: cst.CSTNode) -> bool:
@@ -203,6 +210,8 @@ def _is_module(outline: Outline, roles: Roles, move: Move) -> bool:
     program = outline.program
     if move.variable in roles.models or _is_asked(outline, move.variable, _PARAMETERS):
         return True
+    if _is_asked(outline, move.variable, _OF_NETWORKS) and _is_called(outline, move.variable):
+        return True
     for seen in move.variable.writes:
         if not program.contains(move.line, seen.node) and not makes_module(program, seen):
             return False
@@ -212,6 +221,11 @@ def _is_module(outline: Outline, roles: Roles, move: Move) -> bool:
     if isinstance(own, cst.ClassDef):
         return is_module_class(program, own)
     return names_module_class(program.qualified_name(move.made.func))
+
+
+def _is_called(outline: Outline, variable: Variable) -> bool:
+    """Whether the script calls something, as it calls networks."""
+    return any(outline.variable(call.func) is variable for call in outline.program.calls)
 
 
 def _is_asked(outline: Outline, variable: Variable, methods: tuple[str, ...]) -> bool:
@@ -236,7 +250,7 @@ def _may_be_module(outline: Outline, roles: Roles, move: Move) -> bool:
     """Whether something that is moved may be a network or a criterion, and not only a tensor."""
     if _is_module(outline, roles, move):
         return True
-    if _is_asked(outline, move.variable, (*_PARAMETERS, "train", "eval", "state_dict")):
+    if _is_asked(outline, move.variable, (*_PARAMETERS, *_OF_NETWORKS)):
         return True
     calls = [outline.program.bound_to(seen.node) for seen in move.variable.writes] + [move.made]
     names = [outline.program.qualified_name(call.func) for call in calls if isinstance(call, cst.Call)]

@@ -16,7 +16,7 @@ from refactorer.idioms.device.parameters import Held
 from refactorer.idioms.device.waiting import Waiting, waiting_for
 from refactorer.idioms.known.looking import is_handed_to, is_own_method
 from refactorer.outline.arguments import matched
-from refactorer.outline.classes import methods_of
+from refactorer.outline.classes import class_of_method, methods_of
 from refactorer.outline.optimizers import is_module_class, spreads
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import unmoved
@@ -180,12 +180,25 @@ def _may_run(outline: Outline, others: list[Occurrence], waiting: Waiting) -> bo
         }  # fmt: skip
         grown = not users <= found
         found |= users
-    loop = outline.site.epoch_loop
-    return any(
-        seen.node in program.order and waiting.covers(seen.node) and not program.contains(loop, seen.node)
-        for definition in found - {outline.site.driver.node}
-        for seen in program.variables[definition.name].reads  # type: ignore[attr-defined]
-    )
+    own = found - {outline.site.driver.node}
+    return any(_may_be_run(outline, definition, own, waiting) for definition in own)
+
+
+def _may_be_run(outline: Outline, definition: cst.CSTNode, others: set[cst.CSTNode], waiting: Waiting) -> bool:
+    """Whether a function or class may run before the module is moved; what its callers do is asked of them."""
+    program = outline.program
+    aside = [outline.site.epoch_loop, *(other.body for other in others if isinstance(other, cst.FunctionDef))]
+    if isinstance(definition, cst.FunctionDef) and class_of_method(program, definition) is not None:
+        asked = (node for node in program.find(cst.Attribute) if node.attr.value == definition.name.value)
+        return any(waiting.covers(node) for node in asked if not any(program.contains(part, node) for part in aside))
+    for seen in program.variables[definition.name].reads:  # type: ignore[attr-defined]
+        if seen.node not in program.order or any(program.contains(part, seen.node) for part in aside):
+            continue
+        call = program.parent[seen.node]
+        called = isinstance(call, cst.Call) and call.func is seen.node
+        if waiting.covers(seen.node) or (not called and program.order[seen.node] < waiting.end):
+            return True
+    return False
 
 
 def _is_definition(node: cst.CSTNode) -> bool:
