@@ -85,9 +85,11 @@ def convert_text(
     return unmarked(result)
 
 
-def analyze_text(text: str, *, path: str = "<string>", used: Sequence[str] = ()) -> Analysis:
+def analyze_text(
+    text: str, *, path: str = "<string>", options: Options | None = None, used: Sequence[str] = ()
+) -> Analysis:
     """What the converter sees in a script, with the outcome of a conversion."""
-    conversion = _Conversion(marked(text, [*exported(text), *used]), path, Options())
+    conversion = _Conversion(marked(text, [*exported(text), *used]), path, options or Options())
     result = unmarked(conversion.result())
     return Analysis(conversion.findings(), result.diagnostics, result)
 

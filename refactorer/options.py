@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from refactorer.config import IDIOMS, TARGETS
 
 _PLAINER = (frozenset({"N106"}), frozenset({"N102", "N106"}), frozenset({"N101", "N102", "N106"}))
 
 
+def _knows_nothing(name: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Options:
-    """What a conversion is for, and the idioms (by code) that it leaves out."""
+    """What a conversion is for, and the idioms (by code) that it leaves out.
+
+    `is_network` is asked whether a class of another file, by the name that the script imports it by, is surely one of
+    networks.
+    """
 
     target: str = "runtime"
     skipped: frozenset[str] = frozenset()
+    is_network: Callable[[str], bool] = _knows_nothing
 
     def applies(self, code: str) -> bool:
         """Whether an idiom may be applied."""
@@ -26,7 +35,7 @@ class Options:
         yield self
         for left_out in _PLAINER if self.target == "lightning" else ():
             if not left_out <= self.skipped:
-                yield Options(self.target, self.skipped | left_out)
+                yield replace(self, skipped=self.skipped | left_out)
 
 
 def choose(target: str = "runtime", only: Iterable[str] = (), skip: Iterable[str] = ()) -> Options:

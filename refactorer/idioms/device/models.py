@@ -24,7 +24,14 @@ from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.comments import lines_above
 from refactorer.outline.homes import Homes
-from refactorer.outline.optimizers import Roles, is_module_class, makes_module, spreads
+from refactorer.outline.optimizers import (
+    Roles,
+    is_module_class,
+    is_taken_for_network,
+    makes_module,
+    makes_network_elsewhere,
+    spreads,
+)
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import names_module_class
 
@@ -68,7 +75,7 @@ def unmoved(outline: Outline, roles: Roles, configuration: Configuration, homes:
     taken = [move for move, reason in reasons.items() if reason is None]
     while choice is not None:
         parts = [move.line if move.made is None else move.line.body[0].targets[0] for move in taken]  # type: ignore[attr-defined]
-        seen = [move for move in taken if not is_unseen(outline, choice, move.line, move.variable, parts)]
+        seen = [move for move in taken if not _is_unseen(outline, choice, move, parts)]
         if not seen:
             break
         reasons.update(dict.fromkeys(seen, _USED))
@@ -106,6 +113,30 @@ def _move(outline: Outline, call: cst.Call) -> Move | None:
     if outline.variable(receiver) is variable:
         return Move(line, call, variable, None)
     return Move(line, call, variable, receiver) if isinstance(receiver, cst.Call) else None
+
+
+def _is_unseen(outline: Outline, choice: Choice, move: Move, parts: list[cst.CSTNode]) -> bool:
+    """Whether nothing sees a module that is not moved yet, by its name or by that of a network that it is made of."""
+    names = (move.variable, *_made_of(outline, move))
+    return all(is_unseen(outline, choice, move.line, variable, parts) for variable in names)
+
+
+def _made_of(outline: Outline, move: Move) -> set[Variable]:
+    """The networks with names of their own that a moved module is made of: `net` of `DataParallel(net)`."""
+    program = outline.program
+    values = [move.made, *(program.bound_to(seen.node) for seen in move.variable.writes)]
+    args = [arg for value in values if isinstance(value, cst.Call) for call in walk(value) if isinstance(call, cst.Call)
+            for arg in call.args]  # fmt: skip
+    given = {outline.variable(arg.value) for arg in args} - {None, move.variable}
+    return {
+        variable for variable in given
+        if variable is not None and variable.owner is outline.site.driver and _acts_as_network(outline, variable)
+    }  # fmt: skip
+
+
+def _acts_as_network(outline: Outline, variable: Variable) -> bool:
+    assigned = any(outline.program.bound_to(seen.node) is not None for seen in variable.writes)
+    return is_taken_for_network(outline.program, variable) or (assigned and _is_called(outline, variable))
 
 
 # --- what keeps them ----------------------------------------------------------------------------------------------
@@ -213,9 +244,11 @@ def _is_module(outline: Outline, roles: Roles, move: Move) -> bool:
     if _is_asked(outline, move.variable, _OF_NETWORKS) and _is_called(outline, move.variable):
         return True
     for seen in move.variable.writes:
-        if not program.contains(move.line, seen.node) and not makes_module(program, seen):
+        value = program.bound_to(seen.node)
+        elsewhere = value is not None and makes_network_elsewhere(outline, value)
+        if not program.contains(move.line, seen.node) and not elsewhere and not makes_module(program, seen):
             return False
-    if not isinstance(move.made, cst.Call):
+    if not isinstance(move.made, cst.Call) or makes_network_elsewhere(outline, move.made):
         return True
     own = program.definition(program.variables.get(move.made.func))
     if isinstance(own, cst.ClassDef):

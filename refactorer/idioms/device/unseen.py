@@ -17,7 +17,7 @@ from refactorer.idioms.device.waiting import Waiting, waiting_for
 from refactorer.idioms.known.looking import is_handed_to, is_own_method
 from refactorer.outline.arguments import matched
 from refactorer.outline.classes import class_of_method, methods_of
-from refactorer.outline.optimizers import is_module_class, spreads
+from refactorer.outline.optimizers import gives_back, is_module_class, spreads
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import unmoved
 
@@ -88,10 +88,17 @@ def _sees_nothing(outline: Outline, seen: Occurrence, waiting: Waiting) -> bool:
     if _is_spread(program, seen):
         return True
     if seen.access != "read":
-        return False
+        return seen.access == "write" and _switches(outline, seen)
     if _is_shown(outline, seen.node):
         return not any(is_own_method(outline, name) for name in _SHOWS)
     return _looks_at_parameters(outline, seen, waiting) or _is_only_counted(outline, seen, waiting)
+
+
+def _switches(outline: Outline, seen: Occurrence) -> bool:
+    """Whether a line is `net = net.eval()`."""
+    value = outline.program.bound_to(seen.node)
+    named = isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute)
+    return named and value.func.attr.value in ("train", "eval") and gives_back(outline.program, seen)  # type: ignore[union-attr]
 
 
 def _is_shown(outline: Outline, node: cst.CSTNode) -> bool:
