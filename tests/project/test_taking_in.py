@@ -101,9 +101,9 @@ def test_an_analysis_converts_each_text_once(monkeypatch: pytest.MonkeyPatch) ->
     seen: list[str] = []
     analyze_text = converter.analyze_text
 
-    def counted(text: str, *, path: str, used: Sequence[str]) -> converter.Analysis:
+    def counted(text: str, *, path: str, options: Options, used: Sequence[str]) -> converter.Analysis:
         seen.append(text)
-        return analyze_text(text, path=path, used=used)
+        return analyze_text(text, path=path, options=options, used=used)
 
     monkeypatch.setattr(converter, "analyze_text", counted)
     monkeypatch.setattr(converter, "convert_text", lambda *_, **__: pytest.fail("a text was converted besides"))

@@ -34,6 +34,7 @@ from refactorer.outline.optimizers import (
 )
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import names_module_class
+from refactorer.outline.torch_names import unmoved as without_moves
 
 _PLACE = "the Trainer is told of the place that it gives the model"
 _OWN = "a class of the script has a to() or cuda() of its own"
@@ -125,9 +126,8 @@ def _made_of(outline: Outline, move: Move) -> set[Variable]:
     """The networks with names of their own that a moved module is made of: `net` of `DataParallel(net)`."""
     program = outline.program
     values = [move.made, *(program.bound_to(seen.node) for seen in move.variable.writes)]
-    args = [arg for value in values if isinstance(value, cst.Call) for call in walk(value) if isinstance(call, cst.Call)
-            for arg in call.args]  # fmt: skip
-    given = {outline.variable(arg.value) for arg in args} - {None, move.variable}
+    made = [unwrapped for value in values if value is not None and isinstance(unwrapped := without_moves(value), cst.Call)]
+    given = {outline.variable(without_moves(arg.value)) for call in made for arg in call.args} - {None, move.variable}
     return {
         variable for variable in given
         if variable is not None and variable.owner is outline.site.driver and _acts_as_network(outline, variable)
