@@ -36,6 +36,7 @@ from refactorer.outline.outline import (
     Outline,
 )
 from refactorer.outline.reach import runs_again
+from refactorer.outline.read_in_front import read_in_front
 
 
 class Liveness:
@@ -243,7 +244,7 @@ class Liveness:
                 named = [v for item in parent.items if item.asname for _, v in self.program.used([item.asname.name])]
                 total = total.then(Flow(frozenset(), frozenset(named), frozenset(named)))
             node = parent
-        return total.sure | parameters
+        return total.sure | parameters | read_in_front(self.outline)
 
     def _first_parent(self, variable: Variable) -> cst.CSTNode | None:
         return self.program.parent.get(variable.writes[0].node) if variable.writes else None
