@@ -255,10 +255,16 @@ for epoch in range(2):
         "if not args.cpu:\n    model.to(device)",
         "try:\n    model.cuda()\nexcept AssertionError:\n    pass",
         "args.cpu or model.cuda()",
+        "device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')\nif args.fast:\n    model.to(device)",
     ],
 )
 def test_a_move_that_is_not_always_made_does_not_choose_the_device(moves: str) -> None:
-    result = convert_text(CONDITIONS.format(moves=moves))
+    script = CONDITIONS.format(moves=moves)
+    if "args.fast" in moves:  # the batches too
+        script = script.replace(
+            "        optimizer.zero", "        if args.fast:\n            x = x.to(device)\n        optimizer.zero"
+        )
+    result = convert_text(script)
     assert isinstance(result, Converted)
     assert "device='cuda'" not in result.after and "device=device" not in result.after
     assert "next(model.parameters()).device" in result.after
@@ -271,7 +277,9 @@ def test_a_move_that_is_not_always_made_does_not_choose_the_device(moves: str) -
         ("if args.cpu:\n    model.cpu()\nelse:\n    model.cuda()", "device='cpu' if args.cpu else 'cuda'"),
         ("if args.cpu == False:\n    model.cuda()", "device='cuda' if args.cpu == False else 'cpu'"),
         ("model.to(device)", "device=device"),
+        ("model.to(available_device)", "device=available_device"),
         ("if not args.cpu:\n    model.to(available_device)", "device=available_device"),
+        ("if torch.cuda.is_available():\n    model.to(available_device)", "device=available_device"),
     ],
 )
 def test_a_move_that_is_always_made_or_possible_chooses_the_device(moves: str, device: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from refactorer import converter
+from refactorer.options import Options
 from refactorer.project import OtherFile, Others, analyze_file, convert_file
 from refactorer.result import Converted, Result, Unchanged
 

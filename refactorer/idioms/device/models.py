@@ -126,7 +126,9 @@ def _made_of(outline: Outline, move: Move) -> set[Variable]:
     """The networks with names of their own that a moved module is made of: `net` of `DataParallel(net)`."""
     program = outline.program
     values = [move.made, *(program.bound_to(seen.node) for seen in move.variable.writes)]
-    made = [unwrapped for value in values if value is not None and isinstance(unwrapped := without_moves(value), cst.Call)]
+    made = [
+        unwrapped for value in values if value is not None and isinstance(unwrapped := without_moves(value), cst.Call)
+    ]
     given = {outline.variable(without_moves(arg.value)) for call in made for arg in call.args} - {None, move.variable}
     return {
         variable for variable in given
