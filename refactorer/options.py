@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from refactorer.config import IDIOMS, TARGETS
@@ -10,16 +10,23 @@ from refactorer.config import IDIOMS, TARGETS
 _PLAINER = (frozenset({"N106"}), frozenset({"N102", "N106"}), frozenset({"N101", "N102", "N106"}))
 
 
+def _knows_nothing(name: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Options:
     """What a conversion is for, and the idioms (by code) that it leaves out.
 
     `default_types` says that the files around the script are known to leave torch's default types as they are.
+    `is_network` is asked whether a class of another file, by the name that the script imports it by, is surely one of
+    networks.
     """
 
     target: str = "runtime"
     skipped: frozenset[str] = frozenset()
     default_types: bool = False
+    is_network: Callable[[str], bool] = _knows_nothing
 
     def applies(self, code: str) -> bool:
         """Whether an idiom may be applied."""

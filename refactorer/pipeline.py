@@ -76,6 +76,7 @@ def convert_site(
         Refusal: something in the training has no sound place in this view of it.
     """
     outline = build(program, site)
+    outline.is_network = options.is_network
     if options.target == "lightning":
         require_whole_epochs(outline)
     if site.enters_helpers:

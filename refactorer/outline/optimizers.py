@@ -186,7 +186,9 @@ _MODULE_CALLS = ("torch.nn.", "torch.jit.", "torch.hub.", "torch.load", "torch.c
 def may_be_module(outline: Outline, variable: Variable, function: cst.FunctionDef | None = None) -> bool:
     """Whether a variable that the module would hold may be an `nn.Module` whose mode matters (losses have none)."""
     program = outline.program
-    if is_asked_for_parameters(program, variable):
+    if is_asked_for_parameters(program, variable) or is_switched(program, variable):
+        return True
+    if is_network_elsewhere(outline, variable):
         return True
     inside = [outline.site.epoch_loop, *outline.consumed, *([function] if function is not None else [])]
     for seen in variable.writes:
@@ -210,6 +212,60 @@ def is_asked_for_parameters(program: Program, variable: Variable) -> bool:
         return False
     parents = (program.parent.get(seen.node) for seen in variable.reads)
     return any(isinstance(parent, cst.Attribute) and parent.attr.value in _OF_NETWORKS for parent in parents)
+
+
+def is_switched(program: Program, variable: Variable) -> bool:
+    """Whether some code takes a variable for a network by switching its mode."""
+    asked = (program.parent.get(seen.node) for seen in variable.reads)
+    switches = [node for node in asked if isinstance(node, cst.Attribute) and node.attr.value == "eval"]
+    return any(isinstance(call := program.parent[node], cst.Call) and call.func is node for node in switches)
+
+
+def is_taken_for_network(program: Program, variable: Variable) -> bool:
+    """Whether a variable is used as only networks are, or holds an object of a class that is known to be one."""
+    used = is_asked_for_parameters(program, variable) or is_switched(program, variable)
+    return used or is_network(program, variable)
+
+
+def is_held_network(outline: Outline, variable: Variable) -> bool:
+    """Whether a global is a network that the module of the training is to hold, so that the Trainer moves it too.
+
+    One that is known by its class or its mode alone, and that the script leaves on the CPU or puts on a device of its
+    own, stays there.
+    """
+    program = outline.program
+    if is_asked_for_parameters(program, variable):
+        return True
+    known = is_taken_for_network(program, variable) or is_network_elsewhere(outline, variable)
+    values = [program.bound_to(seen.node) for seen in variable.writes]
+    asked = [program.parent[parent] for seen in variable.reads if (parent := program.parent.get(seen.node)) is not None]
+    return known and any(_is_plain_move(node) for node in (*values, *asked))
+
+
+def _is_plain_move(node: cst.CSTNode | None) -> bool:
+    """Whether an expression is `x.cuda()`, or `x.to(device)` for a name."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+        return False
+    given = [arg.value for arg in node.args]
+    named = node.func.attr.value == "to" and len(given) == 1 and isinstance(given[0], (cst.Name, cst.Attribute))
+    return named or (node.func.attr.value == "cuda" and not given)
+
+
+def is_network_elsewhere(outline: Outline, variable: Variable) -> bool:
+    """Whether a variable holds an object of a class of another file that is surely one of networks."""
+    values = [outline.program.bound_to(seen.node) for seen in variable.writes]
+    return bool(values) and all(value is not None and makes_network_elsewhere(outline, value) for value in values)
+
+
+def makes_network_elsewhere(outline: Outline, value: cst.BaseExpression) -> bool:
+    """Whether a value is made by such a class, moves aside."""
+    made = unmoved(value)
+    if not isinstance(made, cst.Call):
+        return False
+    variable = outline.program.variables.get(made.func)
+    unseen = variable.name if variable is not None and variable.owner is None else None
+    name = outline.program.qualified_name(made.func) or unseen
+    return name is not None and outline.is_network(name)
 
 
 def _may_make_module(program: Program, value: cst.CSTNode | None, is_global: bool) -> bool:

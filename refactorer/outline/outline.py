@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -70,6 +70,7 @@ class Outline:
     up its sums across processes when the Trainer would too. `strategy` is the Trainer's, where it makes what the script
     made for several processes, and `wrapped` what it wraps, if an object holds that; `driver_edits` change lines of the
     driver then, and `imports` are lines that new code needs.
+    `is_network` says whether a name from another file is surely that of a class of networks.
     `asked` is the call by which the step asks for the evaluation, where it does not stand at the end of the epoch.
     `consumed` are the functions and lines that the module takes over; `test_line` is the one of the driver behind the
     training that `test` was, and `dropped` are lines of the driver that the Trainer makes needless.
@@ -126,6 +127,7 @@ class Outline:
     methods: dict[str, cst.FunctionDef] = field(default_factory=dict)
     returning: Returning | None = None
     left_early: str | None = None
+    is_network: Callable[[str], bool] = lambda name: False
     models_unknown: bool = False
     reflection: int = -1
     docstrings: dict[str, cst.CSTNode] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from refactorer.outline.optimizers import (
     assigned_class,
     gives_back,
     is_asked_for_parameters,
+    is_held_network,
     makes_module,
     spreads_again,
 )
@@ -123,7 +124,7 @@ class Placing(Supplying):
             return False
         if variable in self.roles.objects or names_module_class(assigned_class(self.program, variable)):
             return True
-        return variable in self._called and is_asked_for_parameters(self.program, variable)
+        return variable in self._called and is_held_network(self.outline, variable)
 
     @cached_property
     def _bound_by_functions(self) -> set[Variable]:

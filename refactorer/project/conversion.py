@@ -22,6 +22,7 @@ from refactorer.project.handed_on import handed_on, reaches, replaces
 from refactorer.project.modules import Function, Modules
 from refactorer.project.named_imports import named_imports
 from refactorer.project.names import Names
+from refactorer.project.networks import is_network
 from refactorer.project.own_runtime import hidden_by, own_runtime
 from refactorer.project.remains import changed_copies, definitions, settled
 from refactorer.project.script import Script
@@ -49,19 +50,28 @@ def convert_file(
     """
     modules = Modules(others)
     named = named_imports(text, modules)
-    return named.result_of(_Files(named.text, path, modules, options).result(), text)
+    return named.result_of(_Files(named.text, path, modules, _knowing(options, named.text, modules)).result(), text)
 
 
 def analyze_file(text: str, *, path: str = "<string>", others: Others = ALONE) -> Analysis:
     """What the converter sees in a script and the functions that it takes in, with the outcome of a conversion."""
     modules = Modules(others)
     named = named_imports(text, modules)
-    files = _Files(named.text, path, modules, None, analyzes=True)
+    files = _Files(named.text, path, modules, _knowing(None, named.text, modules), analyzes=True)
     result, made = named.result_of(files.result(), text), files.taken
     analysis = files.analyses[named.text if made is None else made.text]
     findings = analysis.findings if made is None else tuple(placed(made, one) for one in analysis.findings)
     findings = named.in_file(findings, path)
     return replace(analysis, findings=findings, diagnostics=result.diagnostics, result=result)
+
+
+def _knowing(options: Options | None, text: str, modules: Modules) -> Options:
+    """The options, with what the files of the project say about their classes and torch's default types."""
+    return replace(
+        options or Options(),
+        default_types=keeps_default_types(text, modules),
+        is_network=lambda name: is_network(modules, facts_of(text), name),
+    )
 
 
 class _Files:
@@ -70,11 +80,8 @@ class _Files:
     `analyses` are those of the texts that were converted on the way, where they are wanted.
     """
 
-    def __init__(
-        self, text: str, path: str, modules: Modules, options: Options | None, *, analyzes: bool = False
-    ) -> None:
-        self.text, self.path, self.modules, self.analyzes = text, path, modules, analyzes
-        self.options = replace(options or Options(), default_types=keeps_default_types(text, modules))
+    def __init__(self, text: str, path: str, modules: Modules, options: Options, *, analyzes: bool = False) -> None:
+        self.text, self.path, self.modules, self.options, self.analyzes = text, path, modules, options, analyzes
         self.taken: Combined | None = None
         self.analyses: dict[str, Analysis] = {}
 

@@ -31,6 +31,10 @@ LEFT = [
     (DEVICE + MOVE + "for p in model.parameters():\n    p.requires_grad = True", "device=device"),
     (DEVICE + MOVE + "if torch.cuda.is_available():\n    model = nn.DataParallel(model)", "device=device"),
     (DEVICE + "model = nn.DataParallel(model).to(device)", "device=device"),
+    (
+        DEVICE + MOVE + "if torch.cuda.is_available():\n    model = nn.parallel.DistributedDataParallel(model)",
+        "device=device, strategy=",
+    ),
     (DEVICE + MOVE + COUNT + "print(count(model))", "device=device"),
     (DEVICE + "if 1 > 0:\n    print('small')\n    model.to(device)\nelse:\n    print('large')", "device=device"),
     (DEVICE + "if 1 > 0:\n    model = nn.Linear(2, 1).to(device)", "device=device"),
@@ -50,7 +54,44 @@ LEFT += [
         "print(next(model.parameters()).dtype)",
     )
 ]
+LEFT += [
+    (DEVICE + MOVE + after, "device=device")
+    for after in (
+        "decay, rest = [], []\nfor name, p in model.named_parameters():\n    if 'bias' in name:\n"
+        "        rest.append(p)\n    else:\n        decay.append(p)\n"
+        "groups = [{'params': decay}, {'params': rest}]\nprint(len(groups))",
+        "total = 0\nparameters = model.parameters()\nfor p in parameters:\n    total += p.numel()\nprint(total)",
+        "held, sizes = [], []\nfor p in filter(lambda p: p.requires_grad, model.parameters()):\n    held.append(p)\n"
+        "    sizes.append(p.numel())\nprint(sum(sizes))",
+        "groups = []\nfor p in model.parameters():\n    groups += [{'params': [p]}]\nprint(len(groups))",
+        "named = list(model.named_parameters())\ngroups = [{'params': [p for n, p in named if not any(w in n for w in "
+        "['bias'])]}, {'params': [p for n, p in named if n.endswith('bias')]}]\nprint(len(groups))",
+        "for i, (name, p) in enumerate(model.named_parameters()):\n    print(i, name, p.shape, p.requires_grad)",
+        "other = nn.Linear(2, 1)\nfor old, new in zip(other.parameters(), model.parameters()):\n"
+        "    old.data.copy_(new.data)\nprint(other.weight.sum().item())",
+        "import logging\nlogger = logging.getLogger()\nlogger.info(model)\nprint(f'{model}')",
+        "def penalty():\n    return sum(m.weight.abs().sum() for m in model.modules() if hasattr(m, 'weight'))\n"
+        "def shown(x):\n    print(penalty().item())",
+    )
+]
 STAYING = [
+    DEVICE + MOVE + "for name, p in model.named_parameters():\n    print(name, p)",
+    DEVICE + MOVE + "for name, p in model.named_parameters():\n    print(name, p.device)",
+    DEVICE + MOVE + "for p in model.parameters():\n    print(p.data.norm().item())",
+    DEVICE + MOVE + "for p in model.parameters():\n    first = p\nprint(first.norm().item())",
+    DEVICE + MOVE + "for p in model.parameters():\n    pass\nprint(p.norm().item())",
+    DEVICE + MOVE + "for p in model.parameters():\n    pass\nelse:\n    print(p.norm().item())",
+    DEVICE + MOVE + "for p in [torch.ones(1)]:\n    for p in model.parameters():\n        print(p.norm().item())",
+    DEVICE + MOVE + "for p in model.parameters():\n    def show():\n        print(p.norm().item())\nshow()",
+    DEVICE + MOVE + "for p in model.parameters():\n    p.data.copy_(p.data * 0.1 + p.data * 0.2)",
+    DEVICE + MOVE + "copies = []\nfor p in model.parameters():\n    copies += [p.clone()]",
+    DEVICE + MOVE + "copies = []\nfor p in model.parameters():\n    copies += [p]\nprint(copies[0].norm().item())",
+    DEVICE + "net = nn.Linear(2, 1)\nmodel = nn.DataParallel(net)\n" + MOVE
+    + "print(net(torch.ones(1, 2).to(device)).sum().item())",
+    DEVICE + "def show():\n    print(model(torch.ones(1, 2).to(device)).sum().item())\nkept = [show]\n" + MOVE
+    + "kept[0]()",
+    DEVICE + "class Shown:\n    def show(self):\n        print(model(torch.ones(1, 2).to(device)).sum().item())\n"
+    "shown = Shown()\n" + MOVE + "shown.show()",
     DEVICE + MOVE + "print(next(model.parameters()).device)",
     DEVICE + MOVE + "print(model(torch.ones(1, 2).to(device)).sum().item())",
     DEVICE + MOVE + "model.apply(lambda m: nn.init.normal_(m.weight) if hasattr(m, 'weight') else None)",
@@ -60,7 +101,6 @@ STAYING = [
     DEVICE + MOVE + "for p in model.parameters():\n    nn.init.ones_(p)",
     DEVICE + MOVE + COUNT.replace("p.numel()", "p.numel() + p.device.index") + "model.eval() or (0 and count(model))",
     DEVICE + MOVE + COUNT.replace("p.numel()", "p.uniform_()") + "with torch.no_grad():\n    print(count(model))",
-    DEVICE + MOVE + "if torch.cuda.is_available():\n    model = nn.parallel.DistributedDataParallel(model)",
     DEVICE + "class Net(nn.Linear):\n    def extra_repr(self):\n        return str(self.weight.device)\n"
     "model = Net(2, 1)\n" + MOVE + "print(model)",
     DEVICE + MOVE + "first = [p.detach().clone() for p in model.parameters()]\nprint(len(first))",
@@ -215,10 +255,16 @@ for epoch in range(2):
         "if not args.cpu:\n    model.to(device)",
         "try:\n    model.cuda()\nexcept AssertionError:\n    pass",
         "args.cpu or model.cuda()",
+        "device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')\nif args.fast:\n    model.to(device)",
     ],
 )
 def test_a_move_that_is_not_always_made_does_not_choose_the_device(moves: str) -> None:
-    result = convert_text(CONDITIONS.format(moves=moves))
+    script = CONDITIONS.format(moves=moves)
+    if "args.fast" in moves:  # the batches too
+        script = script.replace(
+            "        optimizer.zero", "        if args.fast:\n            x = x.to(device)\n        optimizer.zero"
+        )
+    result = convert_text(script)
     assert isinstance(result, Converted)
     assert "device='cuda'" not in result.after and "device=device" not in result.after
     assert "next(model.parameters()).device" in result.after
@@ -231,7 +277,9 @@ def test_a_move_that_is_not_always_made_does_not_choose_the_device(moves: str) -
         ("if args.cpu:\n    model.cpu()\nelse:\n    model.cuda()", "device='cpu' if args.cpu else 'cuda'"),
         ("if args.cpu == False:\n    model.cuda()", "device='cuda' if args.cpu == False else 'cpu'"),
         ("model.to(device)", "device=device"),
+        ("model.to(available_device)", "device=available_device"),
         ("if not args.cpu:\n    model.to(available_device)", "device=available_device"),
+        ("if torch.cuda.is_available():\n    model.to(available_device)", "device=available_device"),
     ],
 )
 def test_a_move_that_is_always_made_or_possible_chooses_the_device(moves: str, device: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from refactorer import converter
+from refactorer.options import Options
 from refactorer.project import OtherFile, Others, analyze_file, convert_file
 from refactorer.result import Converted, Result, Unchanged
 
@@ -101,9 +102,9 @@ def test_an_analysis_converts_each_text_once(monkeypatch: pytest.MonkeyPatch) ->
     seen: list[str] = []
     analyze_text = converter.analyze_text
 
-    def counted(text: str, *, path: str, used: Sequence[str]) -> converter.Analysis:
+    def counted(text: str, *, path: str, options: Options, used: Sequence[str]) -> converter.Analysis:
         seen.append(text)
-        return analyze_text(text, path=path, used=used)
+        return analyze_text(text, path=path, options=options, used=used)
 
     monkeypatch.setattr(converter, "analyze_text", counted)
     monkeypatch.setattr(converter, "convert_text", lambda *_, **__: pytest.fail("a text was converted besides"))

@@ -221,10 +221,19 @@ def _is_of_training(outline: Outline, call: cst.Call) -> bool:
 def _is_sure(outline: Outline, moves: list[tuple[cst.Call, Target]], target: Target) -> bool:
     """Whether something is moved to a device in any case, or the device is one that is there in any case."""
     made = made_as(outline, target)
-    if made is not None and "is_available" in text_of(made):
-        return True
+    known = text_of(made) if made is not None else ""
     calls = [call for call, found in moves if found == target]
+    inside = [condition_around(outline, call) for call in calls if _is_of_training(outline, call)]
+    if "is_available" in known and (not inside or any(one is None or _is_part_of(one, known) for one in inside)):
+        return True
     return any(condition_around(outline, call) is None for call in calls) or _is_in_each_branch(outline, calls)
+
+
+def _is_part_of(condition: Target, made: str) -> bool:
+    """Whether a device is the CPU where a condition does not hold, since it is made with that."""
+    if condition[0] in ("setting", "variable"):
+        return _name_of(condition) in re.findall(r"\w+", made)
+    return condition == AVAILABLE
 
 
 def _is_in_each_branch(outline: Outline, calls: list[cst.Call]) -> bool:

@@ -25,9 +25,17 @@ from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.comments import lines_above
 from refactorer.outline.homes import Homes
-from refactorer.outline.optimizers import Roles, is_module_class, makes_module, spreads
+from refactorer.outline.optimizers import (
+    Roles,
+    is_module_class,
+    is_taken_for_network,
+    makes_module,
+    makes_network_elsewhere,
+    spreads,
+)
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import names_module_class
+from refactorer.outline.torch_names import unmoved as without_moves
 
 _PLACE = "the Trainer is told of the place that it gives the model"
 _OWN = "a class of the script has a to() or cuda() of its own"
@@ -43,6 +51,7 @@ _USED = "code between it and the training uses what is moved, and may do so wher
 _OF_TENSORS = ("torch", "numpy", "builtins")
 _LEAVING = (cst.Return, cst.Raise, cst.Break, cst.Continue)
 _PARAMETERS = ("parameters", "named_parameters")
+_OF_NETWORKS = ("train", "eval", "state_dict", "load_state_dict")
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ def unmoved(outline: Outline, roles: Roles, configuration: Configuration, homes:
     taken = [move for move, reason in reasons.items() if reason is None]
     while choice is not None:
         parts = [move.line if move.made is None else move.line.body[0].targets[0] for move in taken]  # type: ignore[attr-defined]
-        seen = [move for move in taken if not is_unseen(outline, choice, move.line, move.variable, parts)]
+        seen = [move for move in taken if not _is_unseen(outline, choice, move, parts)]
         if not seen:
             break
         reasons.update(dict.fromkeys(seen, _USED))
@@ -106,6 +115,31 @@ def _move(outline: Outline, call: cst.Call) -> Move | None:
     if outline.variable(receiver) is variable:
         return Move(line, call, variable, None)
     return Move(line, call, variable, receiver) if isinstance(receiver, cst.Call) else None
+
+
+def _is_unseen(outline: Outline, choice: Choice, move: Move, parts: list[cst.CSTNode]) -> bool:
+    """Whether nothing sees a module that is not moved yet, by its name or by that of a network that it is made of."""
+    names = (move.variable, *_made_of(outline, move))
+    return all(is_unseen(outline, choice, move.line, variable, parts) for variable in names)
+
+
+def _made_of(outline: Outline, move: Move) -> set[Variable]:
+    """The networks with names of their own that a moved module is made of: `net` of `DataParallel(net)`."""
+    program = outline.program
+    values = [move.made, *(program.bound_to(seen.node) for seen in move.variable.writes)]
+    made = [
+        unwrapped for value in values if value is not None and isinstance(unwrapped := without_moves(value), cst.Call)
+    ]
+    given = {outline.variable(without_moves(arg.value)) for call in made for arg in call.args} - {None, move.variable}
+    return {
+        variable for variable in given
+        if variable is not None and variable.owner is outline.site.driver and _acts_as_network(outline, variable)
+    }  # fmt: skip
+
+
+def _acts_as_network(outline: Outline, variable: Variable) -> bool:
+    assigned = any(outline.program.bound_to(seen.node) is not None for seen in variable.writes)
+    return is_taken_for_network(outline.program, variable) or (assigned and _is_called(outline, variable))
 
 
 # --- what keeps them ----------------------------------------------------------------------------------------------
@@ -190,10 +224,16 @@ def _comes_to_training(outline: Outline, line: cst.CSTNode) -> bool:
     for outer in outline.program.ancestors(line):
         if outline.program.contains(outer, outline.site.epoch_loop):
             return isinstance(outer, (cst.IndentedBlock, cst.Module))
-        branches = isinstance(outer, (cst.If, cst.Else, cst.IndentedBlock))
-        if not branches or any(isinstance(node, _LEAVING) for node in walk(outer)) or "exit(" in text_of(outer):
+        if not isinstance(outer, (cst.If, cst.Else, cst.IndentedBlock)):
+            return False
+        if isinstance(outer, cst.IndentedBlock) and _leaves(outer):
             return False
     return False
+
+
+def _leaves(branch: cst.IndentedBlock) -> bool:
+    """Whether a branch may end something; others that the script has beside it may."""
+    return any(isinstance(node, _LEAVING) for node in walk(branch)) or "exit(" in text_of(branch)
 
 
 def _moves_something(outline: Outline, line: cst.CSTNode) -> bool:
@@ -205,15 +245,24 @@ def _is_module(outline: Outline, roles: Roles, move: Move) -> bool:
     program = outline.program
     if move.variable in roles.models or _is_asked(outline, move.variable, _PARAMETERS):
         return True
+    if _is_asked(outline, move.variable, _OF_NETWORKS) and _is_called(outline, move.variable):
+        return True
     for seen in move.variable.writes:
-        if not program.contains(move.line, seen.node) and not makes_module(program, seen):
+        value = program.bound_to(seen.node)
+        elsewhere = value is not None and makes_network_elsewhere(outline, value)
+        if not program.contains(move.line, seen.node) and not elsewhere and not makes_module(program, seen):
             return False
-    if not isinstance(move.made, cst.Call):
+    if not isinstance(move.made, cst.Call) or makes_network_elsewhere(outline, move.made):
         return True
     own = program.definition(program.variables.get(move.made.func))
     if isinstance(own, cst.ClassDef):
         return is_module_class(program, own)
     return names_module_class(program.qualified_name(move.made.func))
+
+
+def _is_called(outline: Outline, variable: Variable) -> bool:
+    """Whether the script calls something, as it calls networks."""
+    return any(outline.variable(call.func) is variable for call in outline.program.calls)
 
 
 def _is_asked(outline: Outline, variable: Variable, methods: tuple[str, ...]) -> bool:
@@ -238,7 +287,7 @@ def _may_be_module(outline: Outline, roles: Roles, move: Move) -> bool:
     """Whether something that is moved may be a network or a criterion, and not only a tensor."""
     if _is_module(outline, roles, move):
         return True
-    if _is_asked(outline, move.variable, (*_PARAMETERS, "train", "eval", "state_dict")):
+    if _is_asked(outline, move.variable, (*_PARAMETERS, *_OF_NETWORKS)):
         return True
     calls = [outline.program.bound_to(seen.node) for seen in move.variable.writes] + [move.made]
     names = [outline.program.qualified_name(call.func) for call in calls if isinstance(call, cst.Call)]

@@ -14,6 +14,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.waiting import Waiting
+from refactorer.idioms.known.looking import is_own_method
 from refactorer.outline.arguments import matched
 from refactorer.outline.classes import methods_of
 from refactorer.outline.outline import Outline
@@ -24,6 +25,8 @@ _HOLDING = {
     "itertools.chain",
 }  # fmt: skip
 _KEEPING = ("append", "extend", "add")
+_OF_TEXTS = ("startswith", "endswith")
+_ALIKE = ("list", "tuple", "iter", "reversed", "sorted")
 _COMPARING = ("builtins.len", "builtins.id", "builtins.type", "builtins.isinstance")
 _COPYING = ("clone", "zeros_like", "empty_like", "ones_like", "data", "detach", "device", "new", "copy", "deepcopy")
 _DISPLAYS = (cst.Element, cst.StarredElement, cst.DictElement, cst.StarredDictElement, cst.List, cst.Tuple, cst.Set,
@@ -48,6 +51,10 @@ class Held:
             return self._are_only_taken(parent)
         if isinstance(parent, cst.CompFor):
             return parent.iter is node and self._are_only_gone_through(parent)
+        if isinstance(parent, cst.For):
+            return parent.iter is node and self._are_only_looked_at(parent)
+        if isinstance(parent, cst.AugAssign):
+            return isinstance(parent.target, cst.Name) and self._is_only_read(parent.target)
         if isinstance(parent, cst.Assign):
             targets = [target.target for target in parent.targets]
             return all(isinstance(target, cst.Name) and self._is_only_read(target) for target in targets)
@@ -107,10 +114,7 @@ class Held:
     def _are_only_gone_through(self, part: cst.CompFor) -> bool:
         program = self.outline.program
         whole = program.parent[part]
-        named = isinstance(part.iter, cst.Call) and isinstance(part.iter.func, cst.Attribute)
-        names = names_in(part.target)
-        if named and part.iter.func.attr.value == "named_parameters":  # type: ignore[attr-defined]
-            names = names[1:]
+        names = self._parameters_in(part.target, part.iter)
         variables = {program.variables.get(name) for name in names}
         if not isinstance(whole, _COMPREHENSIONS) or not names:
             return False
@@ -118,15 +122,70 @@ class Held:
         handed = [node for node in uses if not self._is_asked(node)]
         return not handed or (all(map(self._is_result, handed)) and self.are_only_held(whole))
 
+    def _are_only_looked_at(self, loop: cst.For) -> bool:
+        """Whether a loop over parameters asks for what they have anywhere, freezes, copies or collects them."""
+        program = self.outline.program
+        names = self._parameters_in(loop.target, loop.iter)
+        variables = {variable for name in names if (variable := program.variables.get(name)) is not None}
+        if len(variables) != len(names) or not names:
+            return False
+        return all(self._is_only_looked_at(variable, loop) for variable in variables)
+
+    def _is_only_looked_at(self, variable: Variable, loop: cst.For) -> bool:
+        """Whether no use of a variable of a loop looks at values; other loops give it values of their own."""
+        program = self.outline.program
+        if any(seen.scope.function is not variable.owner for seen in variable.occurrences):
+            return False
+        loops = [
+            outer for seen in variable.writes for outer in program.ancestors(seen.node)
+            if isinstance(outer, cst.For) and program.contains(outer.target, seen.node)
+            and not program.contains(outer, loop)
+        ]  # fmt: skip
+        reads = (
+            seen.node for seen in variable.occurrences
+            if seen.access != "write" and not any(program.contains(other.body, seen.node) for other in loops)
+        )  # fmt: skip
+        return all(self._is_asked(node) or self._is_copied(node) or self.are_only_held(node) for node in reads)
+
+    def _parameters_in(self, target: cst.BaseExpression, source: cst.BaseExpression) -> list[cst.Name]:
+        """The names in the target of a loop that are no names of parameters, and no numbers of theirs."""
+        if not isinstance(source, cst.Call) or not isinstance(target, (cst.Tuple, cst.List)):
+            return names_in(target)
+        called = self.outline.program.qualified_name(source.func)
+        named = isinstance(source.func, cst.Attribute) and source.func.attr.value == "named_parameters"
+        if called in {f"builtins.{name}" for name in _ALIKE} and source.args:
+            return self._parameters_in(target, source.args[0].value)
+        if len(target.elements) != 2 or not (named or called == "builtins.enumerate"):
+            return names_in(target)
+        second = target.elements[1].value
+        return names_in(second) if named else self._parameters_in(second, source.args[0].value)
+
+    def _is_copied(self, node: cst.CSTNode) -> bool:
+        """Whether a parameter takes the values of another one, or gives them: `target.data.copy_(param.data)`."""
+        program = self.outline.program
+        parent = program.parent[node]
+        whole = parent if isinstance(parent, cst.Attribute) and parent.attr.value == "data" else node
+        around = program.parent[whole]
+        call = program.parent[around]
+        if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute) or len(call.args) != 1:
+            return False
+        alone = isinstance(program.parent[call], cst.Expr)
+        return alone and call.func.attr.value == "copy_" and not is_own_method(self.outline, "copy_")
+
     def _is_asked(self, node: cst.CSTNode) -> bool:
-        """Whether a parameter is asked for nothing but its shape, its type, or whether it is trained."""
+        """Whether a parameter is asked for nothing but its shape, its type, or whether it is trained.
+
+        What looks for something in it, or how it begins, takes it for its name.
+        """
         parent = self.outline.program.parent[node]
+        if isinstance(parent, cst.ComparisonTarget):
+            return isinstance(parent.operator, (cst.In, cst.NotIn))
         if isinstance(parent, cst.Arg):
             call = self.outline.program.parent[parent]
             return isinstance(call, cst.Call) and self.outline.program.qualified_name(call.func) in _COMPARING
         if isinstance(parent, cst.Attribute) and parent.attr.value == "data":
             return self._is_asked(parent)
-        return isinstance(parent, cst.Attribute) and parent.attr.value in _COUNTED
+        return isinstance(parent, cst.Attribute) and parent.attr.value in (*_COUNTED, *_OF_TEXTS)
 
     def _is_result(self, node: cst.CSTNode) -> bool:
         """Whether a parameter itself is what a comprehension gives."""

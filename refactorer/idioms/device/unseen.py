@@ -8,15 +8,16 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
+from refactorer.analysis.walk import walk
+from refactorer.emit.edits import Edit, takes_away
 from refactorer.idioms.device.choice import Choice
 from refactorer.idioms.device.lines import text_of
 from refactorer.idioms.device.parameters import Held
 from refactorer.idioms.device.waiting import Waiting, waiting_for
 from refactorer.idioms.known.looking import is_handed_to, is_own_method
 from refactorer.outline.arguments import matched
-from refactorer.outline.blocks import block_lines
-from refactorer.outline.classes import methods_of
-from refactorer.outline.optimizers import is_module_class, spreads
+from refactorer.outline.classes import class_of_method, methods_of
+from refactorer.outline.optimizers import gives_back, is_module_class, spreads
 from refactorer.outline.outline import Outline
 from refactorer.outline.torch_names import unmoved
 
@@ -25,6 +26,7 @@ _PARAMETERS = ("parameters", "named_parameters")
 _COUNTS = ("numel", "nelement")
 _SEES_DEVICE = (".device", "is_cuda", "get_device")
 _SHOWING = ("builtins.print", "builtins.str", "builtins.repr", "logging.info", "logging.debug")
+_LOGGING = ("info", "debug", "format")
 _SHOWS = ("__repr__", "__str__", "__format__", "extra_repr", "_get_name")
 
 
@@ -45,6 +47,8 @@ def is_unseen(
     for seen in variable.occurrences:
         if seen.order < 0 or any(program.contains(part, seen.node) for part in aside):
             continue
+        if _is_gone(outline, seen):
+            continue
         if seen.scope.function is not outline.site.driver:
             if _is_kept_for_later(outline, seen, waiting):
                 return False
@@ -52,6 +56,22 @@ def is_unseen(
         elif waiting.covers(seen.node) and not _sees_nothing(outline, seen, waiting):
             return False
     return not elsewhere or not _may_run(outline, elsewhere, waiting)
+
+
+def _is_gone(outline: Outline, seen: Occurrence) -> bool:
+    """Whether the line of a use goes, as that of a wrapper that the Trainer makes does."""
+    for outer in outline.program.ancestors(seen.node):
+        if isinstance(outer, (cst.SimpleStatementLine, cst.If)) and outer in outline.driver_edits:
+            edit = outline.driver_edits[outer]
+            if takes_away(edit) or not _names(edit, seen.name):
+                return True
+    return False
+
+
+def _names(edit: Edit, name: str) -> bool:
+    """Whether a name stands in what a statement becomes."""
+    parts = [edit] if isinstance(edit, cst.CSTNode) else edit
+    return any(isinstance(node, cst.Name) and node.value == name for node in walk(*parts))  # type: ignore[misc]
 
 
 def _is_kept_for_later(outline: Outline, seen: Occurrence, waiting: Waiting) -> bool:
@@ -68,10 +88,30 @@ def _sees_nothing(outline: Outline, seen: Occurrence, waiting: Waiting) -> bool:
     if _is_spread(program, seen):
         return True
     if seen.access != "read":
-        return False
-    if is_handed_to(outline, seen.node, _SHOWING):
+        return seen.access == "write" and _switches(outline, seen)
+    if _is_shown(outline, seen.node):
         return not any(is_own_method(outline, name) for name in _SHOWS)
     return _looks_at_parameters(outline, seen, waiting) or _is_only_counted(outline, seen, waiting)
+
+
+def _switches(outline: Outline, seen: Occurrence) -> bool:
+    """Whether a line is `net = net.eval()`."""
+    value = outline.program.bound_to(seen.node)
+    named = isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute)
+    return named and value.func.attr.value in ("train", "eval") and gives_back(outline.program, seen)  # type: ignore[union-attr]
+
+
+def _is_shown(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a module is printed or logged, also in a formatted text."""
+    program = outline.program
+    parent = program.parent[node]
+    if isinstance(parent, cst.FormattedStringExpression):
+        return parent.expression is node
+    call = program.parent[parent] if isinstance(parent, cst.Arg) else None
+    if not isinstance(call, cst.Call):
+        return False
+    told = isinstance(call.func, cst.Attribute) and call.func.attr.value in _LOGGING
+    return (told and not is_own_method(outline, call.func.attr.value)) or is_handed_to(outline, node, _SHOWING)  # type: ignore[attr-defined]
 
 
 def _looks_at_parameters(outline: Outline, seen: Occurrence, waiting: Waiting) -> bool:
@@ -83,12 +123,10 @@ def _looks_at_parameters(outline: Outline, seen: Occurrence, waiting: Waiting) -
         node, parent = parent, program.parent.get(parent)
     if not isinstance(node, cst.Attribute) or not isinstance(parent, cst.Call) or parent.func is not node:
         return False
-    line = program.statement(seen.node)
-    if isinstance(line, cst.For):
-        return line.iter is parent and node.attr.value in _PARAMETERS and _only_freezes(line)
-    plain = isinstance(line, cst.SimpleStatementLine) and not any(word in text_of(line) for word in _SEES_DEVICE)
     if node.attr.value in _PARAMETERS:
-        return plain and Held(outline, waiting, set()).are_only_held(parent)
+        return Held(outline, waiting, set()).are_only_held(parent)
+    line = program.statement(seen.node)
+    plain = isinstance(line, cst.SimpleStatementLine) and not any(word in text_of(line) for word in _SEES_DEVICE)
     return plain and node.attr.value in _SEES_NOTHING and not _is_of_the_file(outline, node.attr.value)
 
 
@@ -99,19 +137,6 @@ def _is_of_the_file(outline: Outline, method: str) -> bool:
     kinds = [kind for kind in program.find(cst.ClassDef) if is_module_class(program, kind)]
     found = [own for kind in kinds for own in methods_of(kind) if own.name.value in names]
     return any(not program.contains(own, loop) for own in found)
-
-
-def _only_freezes(loop: cst.For) -> bool:
-    """Whether a loop over parameters only says of each whether it is trained."""
-    return loop.orelse is None and all(_freezes(line) for line in block_lines(loop.body))
-
-
-def _freezes(line: cst.CSTNode) -> bool:
-    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
-    if not isinstance(small, cst.Assign) or len(small.targets) != 1 or not isinstance(small.value, cst.Name):
-        return False
-    target = small.targets[0].target
-    return isinstance(target, cst.Attribute) and target.attr.value == "requires_grad"
 
 
 def _is_spread(program: Program, seen: Occurrence) -> bool:
@@ -162,12 +187,25 @@ def _may_run(outline: Outline, others: list[Occurrence], waiting: Waiting) -> bo
         }  # fmt: skip
         grown = not users <= found
         found |= users
-    loop = outline.site.epoch_loop
-    return any(
-        seen.node in program.order and waiting.covers(seen.node) and not program.contains(loop, seen.node)
-        for definition in found - {outline.site.driver.node}
-        for seen in program.variables[definition.name].reads  # type: ignore[attr-defined]
-    )
+    own = found - {outline.site.driver.node}
+    return any(_may_be_run(outline, definition, own, waiting) for definition in own)
+
+
+def _may_be_run(outline: Outline, definition: cst.CSTNode, others: set[cst.CSTNode], waiting: Waiting) -> bool:
+    """Whether a function or class may run before the module is moved; what its callers do is asked of them."""
+    program = outline.program
+    aside = [outline.site.epoch_loop, *(other.body for other in others if isinstance(other, cst.FunctionDef))]
+    if isinstance(definition, cst.FunctionDef) and class_of_method(program, definition) is not None:
+        asked = (node for node in program.find(cst.Attribute) if node.attr.value == definition.name.value)
+        return any(waiting.covers(node) for node in asked if not any(program.contains(part, node) for part in aside))
+    for seen in program.variables[definition.name].reads:  # type: ignore[attr-defined]
+        if seen.node not in program.order or any(program.contains(part, seen.node) for part in aside):
+            continue
+        call = program.parent[seen.node]
+        called = isinstance(call, cst.Call) and call.func is seen.node
+        if waiting.covers(seen.node) or (not called and program.order[seen.node] < waiting.end):
+            return True
+    return False
 
 
 def _is_definition(node: cst.CSTNode) -> bool:
