@@ -27,12 +27,12 @@ from refactorer.lightning.traps import CODE as TRAP_CODE
 from refactorer.options import Options
 from refactorer.original_lines import OriginalLines, Prepared
 from refactorer.outline.batches import ROUND, is_round
-from refactorer.outline.elsewhere import gradients_elsewhere
 from refactorer.outline.outline import Note
-from refactorer.outline.phases import written_out
+from refactorer.outline.places.unbound import CAUGHT, asked_for
 from refactorer.outline.refusal import LeftOver, Refusal, Split
-from refactorer.outline.site import Site, candidates
-from refactorer.outline.unbound import CAUGHT, asked_for
+from refactorer.outline.training.elsewhere import gradients_elsewhere
+from refactorer.outline.training.phases import written_out
+from refactorer.outline.training.site import Site, candidates
 from refactorer.pipeline import convert_site
 from refactorer.result import Converted, Failed, Refused, Result, Unchanged
 from refactorer.source import syntax_problem

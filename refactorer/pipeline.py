@@ -34,16 +34,14 @@ from refactorer.lightning import check
 from refactorer.lightning.leaving import require_whole_epochs
 from refactorer.lightning.plan import Plan
 from refactorer.options import Options
-from refactorer.outline.accumulators import accumulators
 from refactorer.outline.batches import BatchSource, is_round
 from refactorer.outline.build import build
 from refactorer.outline.epochs import epochs_of
-from refactorer.outline.held import find_holdings
-from refactorer.outline.helpers import enter_helpers
-from refactorer.outline.homes import Homes
-from refactorer.outline.kept_results import keeps_more
-from refactorer.outline.methods import make_methods
-from refactorer.outline.optimizers import Roles, find_roles, is_asked_for_parameters, is_surely_bound
+from refactorer.outline.functions.helpers import enter_helpers
+from refactorer.outline.functions.methods import make_methods
+from refactorer.outline.functions.returning import stop_instead
+from refactorer.outline.objects.held import find_holdings
+from refactorer.outline.objects.optimizers import Roles, find_roles, is_asked_for_parameters, is_surely_bound
 from refactorer.outline.outline import (
     AFTER_BACKWARD,
     BACKWARD,
@@ -58,10 +56,12 @@ from refactorer.outline.outline import (
     Note,
     Outline,
 )
-from refactorer.outline.placing import Placing
+from refactorer.outline.places.accumulators import accumulators
+from refactorer.outline.places.homes import Homes
+from refactorer.outline.places.kept_results import keeps_more
+from refactorer.outline.places.placing import Placing
 from refactorer.outline.refusal import LeftOver, Refusal, Split
-from refactorer.outline.returning import stop_instead
-from refactorer.outline.site import Site
+from refactorer.outline.training.site import Site
 
 
 def convert_site(

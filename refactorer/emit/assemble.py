@@ -23,9 +23,9 @@ from refactorer.idioms.configure import Configuration
 from refactorer.idioms.device.models import unmoved
 from refactorer.outline.blocks import is_docstring
 from refactorer.outline.epochs import Epochs
-from refactorer.outline.homes import Homes
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
+from refactorer.outline.places.homes import Homes
 from refactorer.outline.refusal import Refusal
 
 Statement = TypeVar("Statement", cst.ClassDef, cst.FunctionDef, cst.BaseCompoundStatement | cst.SimpleStatementLine)

@@ -15,10 +15,10 @@ from refactorer.outline.batches import is_round
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of, with_comments
 from refactorer.outline.epochs import Epochs
-from refactorer.outline.homes import Homes
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.functions.returning import return_behind
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import EPOCHS, TEST_DATA, TEST_HOOKS, TRAIN_DATA, VALIDATION_DATA, Outline
-from refactorer.outline.returning import return_behind
+from refactorer.outline.places.homes import Homes
 
 
 def bind_first(outline: Outline, homes: Homes, edits: dict[cst.CSTNode, Edit]) -> None:

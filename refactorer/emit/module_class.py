@@ -21,9 +21,9 @@ from refactorer.idioms.configure import Configuration
 from refactorer.outline.blocks import is_docstring
 from refactorer.outline.classes import class_around, is_private
 from refactorer.outline.comments import comment_lines
-from refactorer.outline.held import held_by
-from refactorer.outline.homes import Homes
-from refactorer.outline.optimizers import Roles, is_stepped
+from refactorer.outline.objects.held import held_by
+from refactorer.outline.objects.optimizers import Roles, is_stepped
+from refactorer.outline.objects.torch_names import unmoved
 from refactorer.outline.outline import (
     AFTER_BACKWARD,
     BACKWARD,
@@ -37,7 +37,7 @@ from refactorer.outline.outline import (
     ZERO_GRAD,
     Outline,
 )
-from refactorer.outline.torch_names import unmoved
+from refactorer.outline.places.homes import Homes
 
 _ORDER = (
     "epochs", "on_train_epoch_start", "train_dataloader", "training_step", "optimizer_zero_grad", "backward",

@@ -11,11 +11,11 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.targets import LIGHTNING, RUNTIME, Target
-from refactorer.outline.anchors import loops_around
 from refactorer.outline.classes import class_around
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 from refactorer.outline.refusal import Refusal
+from refactorer.outline.training.anchors import loops_around
 
 _OWN = (*RUNTIME.names, *LIGHTNING.names)
 

@@ -21,12 +21,12 @@ from refactorer.emit.edits import Edit, takes_away
 from refactorer.idioms.configure.beside import runs_beside
 from refactorer.outline.classes import methods_of
 from refactorer.outline.epochs import Epochs
-from refactorer.outline.homes import Homes
-from refactorer.outline.liveness import Liveness
-from refactorer.outline.optimizers import Roles, is_module_class
+from refactorer.outline.objects.optimizers import Roles, is_module_class
+from refactorer.outline.objects.torch_names import names_module_class, names_stateless_class, unmoved
 from refactorer.outline.outline import Outline
-from refactorer.outline.placing import is_plain
-from refactorer.outline.torch_names import names_module_class, names_stateless_class, unmoved
+from refactorer.outline.places.homes import Homes
+from refactorer.outline.places.liveness import Liveness
+from refactorer.outline.places.placing import is_plain
 
 _BY_NAME = ("builtins.setattr", "builtins.vars")
 _LIBRARY = (

@@ -15,9 +15,9 @@ import libcst as cst
 from refactorer.analysis.targets import names_bound_by
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
-from refactorer.outline.decided import taken, word_of
-from refactorer.outline.known_values import compared, value_of
 from refactorer.outline.outline import Outline
+from refactorer.outline.training.decided import taken, word_of
+from refactorer.outline.training.known_values import compared, value_of
 
 _DEFINING = (cst.FunctionDef, cst.ClassDef, cst.NamedExpr, cst.Import, cst.ImportFrom, cst.AsName, cst.For, cst.Global)
 

@@ -16,9 +16,8 @@ from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.targets import names_in
 from refactorer.emit.edits import Edit
 from refactorer.idioms.configure import Configuration
-from refactorer.outline.accumulators import assigned_pairs
 from refactorer.outline.comments import comments_inside
-from refactorer.outline.optimizers import Roles, makes_module
+from refactorer.outline.objects.optimizers import Roles, makes_module
 from refactorer.outline.outline import (
     AFTER_BACKWARD,
     BACKWARD,
@@ -35,6 +34,7 @@ from refactorer.outline.outline import (
     ZERO_GRAD,
     Outline,
 )
+from refactorer.outline.places.accumulators import assigned_pairs
 
 _BATCHES = (STEP, BACKWARD, AFTER_BACKWARD, BEFORE_STEP, BATCH_END)
 _REPEATED = (*_BATCHES, VALIDATION_STEP, TEST_STEP)

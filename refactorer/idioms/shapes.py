@@ -7,9 +7,9 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import holds
-from refactorer.outline.arguments import is_constant
-from refactorer.outline.held import held_by
-from refactorer.outline.optimizers import Held
+from refactorer.outline.functions.arguments import is_constant
+from refactorer.outline.objects.held import held_by
+from refactorer.outline.objects.optimizers import Held
 from refactorer.outline.outline import Outline
 
 _EQUALITIES = (cst.Equal, cst.NotEqual)

@@ -15,7 +15,7 @@ from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.idioms.schedulers import is_step_line
 from refactorer.idioms.shapes import method_line, mode_line
 from refactorer.outline.control import loop_jumps, returns
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, STEP, Outline
 
 

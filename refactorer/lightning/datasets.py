@@ -8,9 +8,9 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.outline.classes import methods_of
 from refactorer.outline.control import returns
-from refactorer.outline.inline import values_given
-from refactorer.outline.shapes_of_values import tuple_place
-from refactorer.outline.torch_names import unmoved
+from refactorer.outline.functions.inline import values_given
+from refactorer.outline.functions.shapes_of_values import tuple_place
+from refactorer.outline.objects.torch_names import unmoved
 
 _DEPTH = 8
 _FIXED = (

@@ -11,11 +11,11 @@ from refactorer.idioms.schedulers.code import calls_functions
 from refactorer.lightning.data import mentions_loader
 from refactorer.lightning.plan import Plan
 from refactorer.lightning.traps import Found
-from refactorer.outline.anchors import backward_calls, holds_converted
 from refactorer.outline.control import loop_jumps, returns
-from refactorer.outline.optimizers import assigned_class
+from refactorer.outline.objects.optimizers import assigned_class
 from refactorer.outline.outline import STEP
-from refactorer.outline.reach import runs_again
+from refactorer.outline.training.anchors import backward_calls, holds_converted
+from refactorer.outline.training.reach import runs_again
 
 
 def find_hooks(plan: Plan) -> Found | None:

@@ -12,9 +12,9 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.configure import Configuration
 from refactorer.outline.epochs import Epochs
-from refactorer.outline.homes import Homes
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
+from refactorer.outline.places.homes import Homes
 
 
 @dataclass(frozen=True)

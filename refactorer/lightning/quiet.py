@@ -15,8 +15,8 @@ from refactorer.lightning.data import has_workers, is_loader, mentions_loader
 from refactorer.lightning.plan import Plan
 from refactorer.lightning.traps import Found
 from refactorer.outline.classes import methods_of
-from refactorer.outline.held import held_by
-from refactorer.outline.optimizers import is_module_class
+from refactorer.outline.objects.held import held_by
+from refactorer.outline.objects.optimizers import is_module_class
 from refactorer.outline.outline import EPOCH_START, VALIDATION_START
 
 _BUILTINS = """

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.outline.anchors import Loop
-from refactorer.outline.site import Site
+from refactorer.outline.training.anchors import Loop
+from refactorer.outline.training.site import Site
 
 ROUND = "one_round_"
 """What a loop binds that the conversion has put around an evaluation of everything at once: to None, its only item."""

@@ -10,13 +10,13 @@ from refactorer.analysis.program import Program
 from refactorer.outline.batches import batch_source
 from refactorer.outline.blocks import block_lines, is_docstring, separated
 from refactorer.outline.comments import comment_lines, comments_inside, comments_of, footer_of, with_comments
-from refactorer.outline.contents import check_contents
 from refactorer.outline.control import loop_jumps
-from refactorer.outline.inline import Bindings, Entered, enter
+from refactorer.outline.functions.inline import Bindings, Entered, enter
+from refactorer.outline.functions.result_of_call import returned_statement, returned_value
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, EPOCHS, STEP, TRAIN_DATA, Outline
 from refactorer.outline.refusal import PlainerView
-from refactorer.outline.result_of_call import returned_statement, returned_value
-from refactorer.outline.site import Entrance, Site
+from refactorer.outline.training.contents import check_contents
+from refactorer.outline.training.site import Entrance, Site
 
 
 def build(program: Program, site: Site) -> Outline:

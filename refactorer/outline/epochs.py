@@ -20,7 +20,7 @@ from refactorer.outline.outline import (
     VALIDATION_HOOKS,
     Outline,
 )
-from refactorer.outline.reach import bound_by_functions
+from refactorer.outline.training.reach import bound_by_functions
 
 _WITHIN_EPOCH = (EPOCH_START, STEP, BACKWARD, BEFORE_STEP, BATCH_END, *VALIDATION_HOOKS, EPOCH_END)
 

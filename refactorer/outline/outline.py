@@ -17,11 +17,11 @@ from refactorer.outline.batches import BatchSource
 from refactorer.outline.blocks import is_pass
 from refactorer.outline.comments import comments_of, with_comments
 from refactorer.outline.control import suspensions
-from refactorer.outline.inline import Bindings
-from refactorer.outline.site import Site
+from refactorer.outline.functions.inline import Bindings
+from refactorer.outline.training.site import Site
 
 if TYPE_CHECKING:
-    from refactorer.outline.optimizers import Held
+    from refactorer.outline.objects.optimizers import Held
 
 EPOCHS, TRAIN_DATA = "epochs", "train_dataloader"
 EPOCH_START, STEP, EPOCH_END = "on_train_epoch_start", "training_step", "on_train_epoch_end"

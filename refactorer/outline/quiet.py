@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.outline.anchors import uses_of
+from refactorer.outline.training.anchors import uses_of
 
 
 def may_be_quiet(program: Program, node: cst.CSTNode) -> bool:

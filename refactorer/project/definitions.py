@@ -11,7 +11,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.emit.edits import apply
 from refactorer.original_lines import same_line
-from refactorer.outline.arguments import every_parameter
+from refactorer.outline.functions.arguments import every_parameter
 from refactorer.project.modules import Function
 from refactorer.project.names import Names, dotted_name, mentioned
 from refactorer.project.script import uses

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from refactorer import convert
-from refactorer.outline.torch_names import names_stateless_class
+from refactorer.outline.objects.torch_names import names_stateless_class
 from refactorer.result import Converted
 
 HEAD = "import torch\nfrom torch import nn\nloader = []\n"

@@ -11,7 +11,7 @@ import pytest
 
 from refactorer import convert
 from refactorer.analysis.program import Program
-from refactorer.outline.phases import written_out
+from refactorer.outline.training.phases import written_out
 from refactorer.result import Converted
 from tests.fixtures_harness import Runner, first_difference
 

@@ -13,9 +13,9 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.walk import find
 from refactorer.outline.build import build
 from refactorer.outline.control import returns
+from refactorer.outline.functions.returning import return_behind, stop_instead
 from refactorer.outline.outline import EPOCH_END, STEP, Outline, Returning
-from refactorer.outline.returning import return_behind, stop_instead
-from refactorer.outline.site import candidates
+from refactorer.outline.training.site import candidates
 from refactorer.result import Converted
 from tests.fixtures_harness import first_difference
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.outline.specialise import specialise
+from refactorer.outline.training.specialise import specialise
 
 PIECE = """
     for x in data:

@@ -8,9 +8,9 @@ import libcst as cst
 import pytest
 
 from refactorer.analysis.program import Program
-from refactorer.outline.anchors import Loop
 from refactorer.outline.refusal import Refusal
-from refactorer.outline.site import Site, candidates
+from refactorer.outline.training.anchors import Loop
+from refactorer.outline.training.site import Site, candidates
 
 HEAD = """\
 import torch

@@ -21,7 +21,7 @@ from refactorer.idioms.known.fixed import fixed, parameter_line
 from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.idioms.shapes import method_line
 from refactorer.outline.control import loop_jumps
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import EPOCH_START, STEP, Outline
 
 CODE = "N111"

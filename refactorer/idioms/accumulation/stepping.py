@@ -15,7 +15,7 @@ from refactorer.idioms.shapes import method_line, method_name, only_call
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of, footer_of, with_comments
 from refactorer.outline.control import loop_jumps
-from refactorer.outline.optimizers import Held, Roles
+from refactorer.outline.objects.optimizers import Held, Roles
 from refactorer.outline.outline import STEP, Outline
 
 

@@ -49,12 +49,12 @@ from refactorer.idioms.known.taint import tainted_by_training
 from refactorer.idioms.remarks import remove
 from refactorer.idioms.schedulers import is_step_line
 from refactorer.idioms.shapes import method_calls, method_line, only_call
-from refactorer.outline.anchors import is_of_loss
 from refactorer.outline.comments import lines_above
 from refactorer.outline.control import loop_jumps, returns
-from refactorer.outline.optimizers import Held, Roles
+from refactorer.outline.objects.optimizers import Held, Roles
 from refactorer.outline.outline import STEP, ZERO_GRAD, Outline
 from refactorer.outline.refusal import Split
+from refactorer.outline.training.anchors import is_of_loss
 
 _LEAVES = "code in front of zero_grad may leave gradients, which the Trainer would not clear"
 

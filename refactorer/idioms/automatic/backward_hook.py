@@ -16,10 +16,10 @@ from refactorer.analysis.walk import holds, walk
 from refactorer.emit.edits import Edit, Removed
 from refactorer.idioms.known.plain import is_plain
 from refactorer.idioms.shapes import only_call
-from refactorer.outline.anchors import is_of_loss
 from refactorer.outline.blocks import block_lines, is_pass
 from refactorer.outline.comments import lines_above
 from refactorer.outline.outline import BACKWARD, Outline
+from refactorer.outline.training.anchors import is_of_loss
 
 _QUIET = (
     cst.Name, cst.Attribute, cst.BaseNumber, cst.SimpleString, cst.Comparison, cst.BooleanOperation, cst.UnaryOperation,

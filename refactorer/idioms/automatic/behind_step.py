@@ -21,7 +21,7 @@ from refactorer.idioms.known.sensitive import Obstacle, is_guarded, sensitive_co
 from refactorer.idioms.schedulers import is_step_line, stepped_by
 from refactorer.idioms.schedulers.code import may_meet
 from refactorer.outline.control import loop_jumps, returns
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import AFTER_BACKWARD, BATCH_END, BEFORE_STEP, STEP, VALIDATION_HOOKS, Outline
 
 _WITHOUT_GRAPH = ("item", "detach", "data", "tolist")

@@ -11,12 +11,12 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.outline.control import may_reach_end, returns
-from refactorer.outline.held import values_of
-from refactorer.outline.inline import values_given
-from refactorer.outline.optimizers import Held, Roles, is_surely_bound
+from refactorer.outline.functions.inline import values_given
+from refactorer.outline.functions.shapes_of_values import tuple_element
+from refactorer.outline.objects.held import values_of
+from refactorer.outline.objects.optimizers import Held, Roles, is_surely_bound
 from refactorer.outline.outline import Outline
-from refactorer.outline.reach import called_function
-from refactorer.outline.shapes_of_values import tuple_element
+from refactorer.outline.training.reach import called_function
 
 _DEPTH = 6
 

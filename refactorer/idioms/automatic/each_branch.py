@@ -20,7 +20,7 @@ from refactorer.idioms.shapes import method_line, method_name, negated, only_cal
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import behind_header, comments_of, footer_of, with_comments
 from refactorer.outline.control import loop_jumps, returns
-from refactorer.outline.optimizers import Held, Roles
+from refactorer.outline.objects.optimizers import Held, Roles
 from refactorer.outline.outline import STEP, Outline
 
 

@@ -13,11 +13,11 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
 from refactorer.idioms.shapes import method_name
-from refactorer.outline.arguments import matched
 from refactorer.outline.control import may_reach_end, returns, suspensions
-from refactorer.outline.optimizers import is_asked_for_parameters, is_stepped
+from refactorer.outline.functions.arguments import matched
+from refactorer.outline.objects.optimizers import is_asked_for_parameters, is_stepped
 from refactorer.outline.outline import Outline
-from refactorer.outline.reach import bound_by_functions
+from refactorer.outline.training.reach import bound_by_functions
 
 
 def apply(outline: Outline) -> None:

@@ -16,9 +16,9 @@ from refactorer.idioms.automatic.each_branch import steps_in_each_branch
 from refactorer.idioms.clearing import lines_for_hook
 from refactorer.idioms.shapes import only_call, trains
 from refactorer.outline.blocks import block_lines
-from refactorer.outline.held import held_by, is_known_optimizer
-from refactorer.outline.kept import keeps_meanwhile
-from refactorer.outline.optimizers import Held, Roles, is_scheduler, known_optimizers, roles_of
+from refactorer.outline.objects.held import held_by, is_known_optimizer
+from refactorer.outline.objects.kept import keeps_meanwhile
+from refactorer.outline.objects.optimizers import Held, Roles, is_scheduler, known_optimizers, roles_of
 from refactorer.outline.outline import EPOCH_START, STEP, Outline
 
 

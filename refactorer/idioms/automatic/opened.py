@@ -15,7 +15,7 @@ from refactorer.idioms.shapes import negated, trains
 from refactorer.outline.blocks import block_lines, separated
 from refactorer.outline.comments import behind_header, footer_of, with_comments
 from refactorer.outline.control import loop_jumps, returns
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import STEP, Outline
 
 

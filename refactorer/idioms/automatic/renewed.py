@@ -16,10 +16,10 @@ from refactorer.idioms.known.elsewhere import base_of
 from refactorer.idioms.shapes import method_name, only_call
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import may_reach_end
-from refactorer.outline.optimizers import Roles, is_surely_bound, models_of
+from refactorer.outline.objects.optimizers import Roles, is_surely_bound, models_of
+from refactorer.outline.objects.torch_names import names_optimizer
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, STEP, Outline
-from refactorer.outline.reach import bound_by_functions
-from refactorer.outline.torch_names import names_optimizer
+from refactorer.outline.training.reach import bound_by_functions
 
 _HOOKS = (EPOCH_START, EPOCH_END)
 

@@ -8,7 +8,7 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.automatic.backward_hook import find_backward
 from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.idioms.shapes import method_calls, method_name, only_call
-from refactorer.outline.optimizers import Roles, is_scheduler
+from refactorer.outline.objects.optimizers import Roles, is_scheduler
 from refactorer.outline.outline import STEP, Outline
 
 

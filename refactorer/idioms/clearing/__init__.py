@@ -13,12 +13,12 @@ from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.clearing.gradients import clips, gradient_reader
 from refactorer.idioms.shapes import method_line, method_name, only_call
-from refactorer.outline.anchors import loops_around
-from refactorer.outline.held import held_by, is_known_optimizer
-from refactorer.outline.kept import keeps_meanwhile
-from refactorer.outline.optimizers import Roles, is_surely_bound
+from refactorer.outline.objects.held import held_by, is_known_optimizer
+from refactorer.outline.objects.kept import keeps_meanwhile
+from refactorer.outline.objects.optimizers import Roles, is_surely_bound
+from refactorer.outline.objects.torch_names import unmoved
 from refactorer.outline.outline import STEP, Outline
-from refactorer.outline.torch_names import unmoved
+from refactorer.outline.training.anchors import loops_around
 
 _BOOLEANS = ("True", "False")
 _PARAMETERS = ("epoch", "batch_idx", "optimizer")

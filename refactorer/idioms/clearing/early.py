@@ -16,12 +16,12 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.known.elsewhere import is_imported, is_made_elsewhere
 from refactorer.idioms.known.harmless import READING
-from refactorer.outline.anchors import backward_calls
-from refactorer.outline.arguments import given_anywhere
+from refactorer.outline.functions.arguments import given_anywhere
 from refactorer.outline.may_run import MayRun, is_called
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
-from refactorer.outline.reach import functions_named
+from refactorer.outline.training.anchors import backward_calls
+from refactorer.outline.training.reach import functions_named
 
 _OF_NETWORKS = ("parameters", "named_parameters", "train", "eval")
 _GIVING_BACK = (*_OF_NETWORKS, "to", "cuda", "cpu", "half", "float", "double")

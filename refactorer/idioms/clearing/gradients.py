@@ -10,12 +10,12 @@ from refactorer.analysis.walk import holds, walk
 from refactorer.idioms.clearing.readers import reads_of_gradients
 from refactorer.idioms.known.parts import parts_of_models
 from refactorer.idioms.shapes import only_call
-from refactorer.outline.anchors import backward_calls, holds_converted, loops_around
 from refactorer.outline.blocks import block_lines
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
+from refactorer.outline.objects.torch_names import names_optimizer
 from refactorer.outline.outline import STEP, Outline
-from refactorer.outline.reach import functions_run, runs_again
-from refactorer.outline.torch_names import names_optimizer
+from refactorer.outline.training.anchors import backward_calls, holds_converted, loops_around
+from refactorer.outline.training.reach import functions_run, runs_again
 
 _LIBRARIES = (
     "torch.", "builtins.", "copy.", "numpy.", "math.", "os.", "sys.", "time.", "datetime.", "logging.", "json.",

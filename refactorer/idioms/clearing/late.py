@@ -17,11 +17,11 @@ from refactorer.idioms.clearing.gradients import is_known
 from refactorer.idioms.known.elsewhere import base_of, is_imported, is_made_elsewhere, known_elsewhere
 from refactorer.idioms.known.harmless import READING
 from refactorer.idioms.known.taint import assigned_pairs, given_parameters, tainted_by_training
-from refactorer.outline.arguments import args_with_object, every_parameter, given_anywhere, matched
 from refactorer.outline.classes import class_of_object
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.functions.arguments import args_with_object, every_parameter, given_anywhere, matched
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, VALIDATION_HOOKS, Outline
-from refactorer.outline.reach import called_function
+from refactorer.outline.training.reach import called_function
 
 _PARTS = {"parameters", "named_parameters", "modules", "named_modules", "children", "named_children"}
 _USED_AS_HOLDERS = {*_PARTS, "train", "eval", "zero_grad", "state_dict", "load_state_dict", "step", "module"}

@@ -12,8 +12,8 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import children
-from refactorer.outline.anchors import uses_of
 from refactorer.outline.outline import Outline
+from refactorer.outline.training.anchors import uses_of
 
 _NAMES = ("grad", "_grad")
 _LOOKING = ("builtins.getattr", "builtins.setattr", "builtins.delattr", "operator.attrgetter")

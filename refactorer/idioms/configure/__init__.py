@@ -22,9 +22,9 @@ from refactorer.idioms.configure.simple_arguments import has_simple_arguments
 from refactorer.idioms.known.looking import keeps_parameters
 from refactorer.idioms.known.parts import parts_of_models
 from refactorer.idioms.schedulers import step_behind_batch, step_behind_epoch, steps_of
-from refactorer.outline.optimizers import Roles, assigned_class, is_stepped
+from refactorer.outline.objects.optimizers import Roles, assigned_class, is_stepped
+from refactorer.outline.objects.torch_names import names_optimizer, names_scheduler
 from refactorer.outline.outline import TEST_HOOKS, Outline
-from refactorer.outline.torch_names import names_optimizer, names_scheduler
 
 
 @dataclass

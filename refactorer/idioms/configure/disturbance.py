@@ -16,9 +16,9 @@ from refactorer.idioms.known.parts import parts_of_models
 from refactorer.idioms.known.shared_settings import sets_by_name, sets_for_all
 from refactorer.idioms.known.taint import tainted_by_training
 from refactorer.outline.classes import class_of_method
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
+from refactorer.outline.objects.torch_names import names_scheduler
 from refactorer.outline.outline import Outline
-from refactorer.outline.torch_names import names_scheduler
 
 _LIBRARIES = (
     "torch.", "builtins.", "time.", "datetime.", "os.", "math.", "random.", "numpy.", "tqdm.", "logging.", "json.",

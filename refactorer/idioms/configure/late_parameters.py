@@ -18,7 +18,7 @@ from refactorer.idioms.known.looking import is_own_method, is_shown
 from refactorer.idioms.known.taint import with_holders
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import returns, suspensions
-from refactorer.outline.optimizers import Roles, is_network
+from refactorer.outline.objects.optimizers import Roles, is_network
 from refactorer.outline.outline import Outline
 
 _AT_ONCE = ("builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted", "torch.")

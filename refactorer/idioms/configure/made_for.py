@@ -21,7 +21,7 @@ from refactorer.idioms.configure.items import key_of, looks_items_up
 from refactorer.idioms.configure.late_parameters import is_used_between
 from refactorer.idioms.known.shared_settings import computes
 from refactorer.idioms.known.taint import with_holders
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 _OF_MODELS = ("parameters", "named_parameters")

@@ -11,10 +11,10 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children
 from refactorer.idioms.schedulers.rates import Function, functions_asked, with_called
-from refactorer.outline.arguments import is_constant
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.functions.arguments import is_constant
+from refactorer.outline.objects.optimizers import Roles
+from refactorer.outline.objects.torch_names import names_optimizer
 from refactorer.outline.outline import Outline
-from refactorer.outline.torch_names import names_optimizer
 
 _ASKING = (
     cst.Attribute, cst.Comparison, cst.ComparisonTarget, cst.BooleanOperation, cst.UnaryOperation, cst.Tuple, cst.List,

@@ -9,7 +9,7 @@ from refactorer.analysis.walk import children
 from refactorer.idioms.configure.items import key_of, looks_items_up
 from refactorer.idioms.known.shared_settings import computes
 from refactorer.idioms.schedulers.rates import function_of, functions_asked, is_for_rates, only_computes
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 _CONTAINERS = {"itertools.chain", "builtins.list", "builtins.tuple", "builtins.dict"}

@@ -13,7 +13,7 @@ from refactorer.idioms.device.moves import place_named, target_of
 from refactorer.idioms.device.rest import follow
 from refactorer.idioms.device.typed import follow_types
 from refactorer.idioms.device.wrappers import unwrap
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 
 

@@ -18,7 +18,7 @@ from refactorer.idioms.device.stateless import moves_nothing
 from refactorer.idioms.device.twins import cuda_twins, passed_on, sets_device
 from refactorer.idioms.device.visible import visible
 from refactorer.idioms.device.where_model_is import is_where_model_is, place_of_network
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 _NUMBERED = re.compile(r"cuda:\d+")

@@ -7,7 +7,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.shapes import is_false
-from refactorer.outline.optimizers import is_module_class
+from refactorer.outline.objects.optimizers import is_module_class
 from refactorer.outline.outline import Outline
 
 _LIBRARIES = {

@@ -9,8 +9,8 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import children
 from refactorer.idioms.device.parts import Parts
-from refactorer.outline.liveness import Liveness
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
+from refactorer.outline.places.liveness import Liveness
 
 
 def read_behind(outline: Outline, hook: str, raw: set[Variable]) -> cst.Name | None:

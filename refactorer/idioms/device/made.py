@@ -8,8 +8,8 @@ from refactorer.analysis.parsed_arguments import is_parsed
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.outline.classes import class_of_self
-from refactorer.outline.constructed import in_constructor
-from refactorer.outline.other_objects import is_other
+from refactorer.outline.functions.other_objects import is_other
+from refactorer.outline.objects.constructed import in_constructor
 from refactorer.outline.outline import Outline
 
 _WRITING = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign)

@@ -24,8 +24,7 @@ from refactorer.idioms.device.unseen import is_unseen
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.comments import lines_above
-from refactorer.outline.homes import Homes
-from refactorer.outline.optimizers import (
+from refactorer.outline.objects.optimizers import (
     Roles,
     is_module_class,
     is_taken_for_network,
@@ -33,9 +32,10 @@ from refactorer.outline.optimizers import (
     makes_network_elsewhere,
     spreads,
 )
+from refactorer.outline.objects.torch_names import names_module_class
+from refactorer.outline.objects.torch_names import unmoved as without_moves
 from refactorer.outline.outline import Outline
-from refactorer.outline.torch_names import names_module_class
-from refactorer.outline.torch_names import unmoved as without_moves
+from refactorer.outline.places.homes import Homes
 
 _PLACE = "the Trainer is told of the place that it gives the model"
 _OWN = "a class of the script has a to() or cuda() of its own"

@@ -16,7 +16,7 @@ from refactorer.idioms.device.choice import Choice
 from refactorer.idioms.device.lines import bracketed, keyword
 from refactorer.idioms.device.moves import target_of
 from refactorer.idioms.device.parts import Parts, names_device
-from refactorer.outline.device_uses import has_own
+from refactorer.outline.places.device_uses import has_own
 
 _SHOWING = ("torchvision.utils.make_grid", "torchvision.utils.save_image")
 _FILLED = ("torch.zeros", "torch.ones", "torch.full")

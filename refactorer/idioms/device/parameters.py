@@ -15,8 +15,8 @@ from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.waiting import Waiting
 from refactorer.idioms.known.looking import is_own_method
-from refactorer.outline.arguments import matched
 from refactorer.outline.classes import methods_of
+from refactorer.outline.functions.arguments import matched
 from refactorer.outline.outline import Outline
 
 _COUNTED = ("numel", "nelement", "size", "shape", "ndim", "dim", "dtype", "requires_grad", "is_leaf")

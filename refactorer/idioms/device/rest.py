@@ -19,9 +19,9 @@ from refactorer.idioms.device.tensors import FACTORIES
 from refactorer.idioms.shapes import method_calls, method_name
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comment_lines, comments_of, with_comments
-from refactorer.outline.device_uses import has_own, moves_plainly
-from refactorer.outline.optimizers import Roles, makes_module
+from refactorer.outline.objects.optimizers import Roles, makes_module
 from refactorer.outline.outline import Outline
+from refactorer.outline.places.device_uses import has_own, moves_plainly
 
 
 def follow(outline: Outline, roles: Roles, choice: Choice) -> None:

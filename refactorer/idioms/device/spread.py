@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.outline.objects.torch_names import unmoved
 from refactorer.outline.outline import Outline
-from refactorer.outline.torch_names import unmoved
 
 _NAMES = ("torch.nn.DataParallel", "torch.nn.parallel.DataParallel")
 

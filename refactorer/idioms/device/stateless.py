@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.outline.torch_names import names_stateless_class, unmoved
+from refactorer.outline.objects.torch_names import names_stateless_class, unmoved
 
 _HELD = ("weight", "pos_weight")
 

@@ -8,7 +8,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.idioms.device.conditions import MAIN, condition_of, conditions_around
 from refactorer.idioms.device.lines import text_of
 from refactorer.idioms.device.named import AVAILABLE, Target
-from refactorer.outline.arguments import arguments
+from refactorer.outline.functions.arguments import arguments
 from refactorer.outline.outline import Outline
 from refactorer.outline.refusal import PlainerView
 

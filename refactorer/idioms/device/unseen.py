@@ -15,11 +15,11 @@ from refactorer.idioms.device.lines import text_of
 from refactorer.idioms.device.parameters import Held
 from refactorer.idioms.device.waiting import Waiting, waiting_for
 from refactorer.idioms.known.looking import is_handed_to, is_own_method
-from refactorer.outline.arguments import matched
 from refactorer.outline.classes import class_of_method, methods_of
-from refactorer.outline.optimizers import gives_back, is_module_class, spreads
+from refactorer.outline.functions.arguments import matched
+from refactorer.outline.objects.optimizers import gives_back, is_module_class, spreads
+from refactorer.outline.objects.torch_names import unmoved
 from refactorer.outline.outline import Outline
-from refactorer.outline.torch_names import unmoved
 
 _SEES_NOTHING = {"train", "eval", "load_state_dict", "zero_grad", "requires_grad_"}
 _PARAMETERS = ("parameters", "named_parameters")

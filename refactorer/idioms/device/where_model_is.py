@@ -12,8 +12,8 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.device.made import writes_of
 from refactorer.idioms.device.named import Target
 from refactorer.outline.classes import class_of_method, class_of_self
-from refactorer.outline.constructed import in_constructor
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.constructed import in_constructor
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 _PARAMETERS = ("parameters", "named_parameters", "state_dict")

@@ -18,7 +18,7 @@ from refactorer.idioms.distributed.unwrapping import unwrap, unwrap_owned
 from refactorer.idioms.distributed.uses import Uses
 from refactorer.idioms.distributed.wrapper import Wrapper, find_wrapper
 from refactorer.idioms.known.sensitive import Obstacle
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 

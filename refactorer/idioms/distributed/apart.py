@@ -8,11 +8,11 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.idioms.known.parts import WRAPPERS
-from refactorer.outline.anchors import loops_around, uses_of
 from refactorer.outline.classes import class_of_method
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
-from refactorer.outline.reach import called_function
+from refactorer.outline.training.anchors import loops_around, uses_of
+from refactorer.outline.training.reach import called_function
 
 PROCESSES = tuple(name for name in WRAPPERS if name.endswith("DistributedDataParallel"))
 

@@ -22,7 +22,7 @@ from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.idioms.shapes import negated
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of
-from refactorer.outline.held import held_by
+from refactorer.outline.objects.held import held_by
 from refactorer.outline.outline import STEP, Outline
 
 _OTHERWISE = f"`{FLAG}` is used"

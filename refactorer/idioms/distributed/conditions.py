@@ -25,7 +25,7 @@ from refactorer.idioms.distributed.unwrapping import only_wraps
 from refactorer.idioms.distributed.uses import Uses
 from refactorer.idioms.distributed.wrapper import Wrapper, class_annotations
 from refactorer.idioms.known.sensitive import Obstacle
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 _WORDS = ("no_sync", "register_comm_hook", "register_buffer", "register_forward_hook", "register_forward_pre_hook")

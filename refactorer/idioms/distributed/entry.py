@@ -9,9 +9,9 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Scope, Variable
 from refactorer.idioms.distributed.handed import given
-from refactorer.outline.anchors import uses_of
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.outline import Outline
+from refactorer.outline.training.anchors import uses_of
 
 
 @dataclass(frozen=True)

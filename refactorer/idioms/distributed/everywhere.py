@@ -11,8 +11,8 @@ import libcst as cst
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.targets import names_in
 from refactorer.idioms.distributed.values import is_parsed_arguments, source_of
+from refactorer.outline.objects.torch_names import MOVES
 from refactorer.outline.outline import Outline
-from refactorer.outline.torch_names import MOVES
 
 _OWN = frozenset({
     "rank", "ranks", "gpu", "gpus", "npu", "device", "devices", "id", "node", "local", "process", "main", "master",

@@ -20,11 +20,11 @@ from refactorer.idioms.distributed.owned import Owned
 from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.idioms.shapes import is_false, method_calls, method_name
-from refactorer.outline.anchors import loops_around
-from refactorer.outline.held import held_by
-from refactorer.outline.optimizers import Held, Roles
+from refactorer.outline.objects.held import held_by
+from refactorer.outline.objects.optimizers import Held, Roles
 from refactorer.outline.outline import STEP, TEST_STEP, Outline
-from refactorer.outline.reach import functions_run
+from refactorer.outline.training.anchors import loops_around
+from refactorer.outline.training.reach import functions_run
 
 _GRADIENTS = ("backward", "manual_backward", "grad")
 _LOOKING_FOR = ("find_unused_parameters", "static_graph")

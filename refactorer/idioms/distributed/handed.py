@@ -5,9 +5,9 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.outline.anchors import uses_of
-from refactorer.outline.arguments import matched
 from refactorer.outline.classes import class_of_method
+from refactorer.outline.functions.arguments import matched
+from refactorer.outline.training.anchors import uses_of
 
 _SPAWNERS = (
     "torch.multiprocessing.spawn", "torch.multiprocessing.spawn.spawn", "torch.multiprocessing.start_processes",

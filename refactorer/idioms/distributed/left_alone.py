@@ -17,9 +17,9 @@ from refactorer.idioms.distributed.handed import values_handed
 from refactorer.idioms.distributed.leaving import blocks_that_leave, stands_in
 from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.outline.classes import class_of_self
-from refactorer.outline.optimizers import Roles, makes_module
+from refactorer.outline.objects.optimizers import Roles, makes_module
+from refactorer.outline.objects.torch_names import names_optimizer, unmoved
 from refactorer.outline.outline import Outline
-from refactorer.outline.torch_names import names_optimizer, unmoved
 
 _IMPORTS = (cst.Import, cst.ImportFrom)
 _STORES = (cst.AssignTarget, cst.AugAssign, cst.AnnAssign)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.outline.anchors import uses_of
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import returns
+from refactorer.outline.training.anchors import uses_of
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.idioms.distributed.branches import are_exclusive
-from refactorer.outline.anchors import loops_around
+from refactorer.outline.objects.torch_names import unmoved
 from refactorer.outline.outline import Outline
-from refactorer.outline.torch_names import unmoved
+from refactorer.outline.training.anchors import loops_around
 
 if TYPE_CHECKING:
     from refactorer.idioms.distributed.entry import Entry

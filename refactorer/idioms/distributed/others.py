@@ -20,10 +20,10 @@ from refactorer.idioms.distributed.values import gives_numbers, is_tensorless
 from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.idioms.known.parts import parts_of_models
 from refactorer.idioms.known.sensitive import Obstacle
-from refactorer.outline.held import find_holdings
-from refactorer.outline.optimizers import Held, Roles, makes_module, may_be_module
+from refactorer.outline.objects.held import find_holdings
+from refactorer.outline.objects.optimizers import Held, Roles, makes_module, may_be_module
+from refactorer.outline.objects.torch_names import names_module_class
 from refactorer.outline.outline import Outline
-from refactorer.outline.torch_names import names_module_class
 
 
 def other_tensors(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | None:

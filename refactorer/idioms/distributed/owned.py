@@ -15,13 +15,13 @@ from refactorer.analysis.scopes import Scope, Variable
 from refactorer.idioms.distributed.apart import PROCESSES
 from refactorer.idioms.distributed.arguments import arguments_of
 from refactorer.idioms.known.sensitive import Obstacle
-from refactorer.outline.anchors import loops_around, uses_of
-from refactorer.outline.arguments import matched
 from refactorer.outline.classes import class_of_method, methods_of
-from refactorer.outline.held import places_of, reflects
-from refactorer.outline.optimizers import Held
+from refactorer.outline.functions.arguments import matched
+from refactorer.outline.objects.held import places_of, reflects
+from refactorer.outline.objects.optimizers import Held
+from refactorer.outline.objects.torch_names import unmoved
 from refactorer.outline.outline import Outline
-from refactorer.outline.torch_names import unmoved
+from refactorer.outline.training.anchors import loops_around, uses_of
 
 _QUIET = ("builtins.print", "builtins.len", "builtins.str", "time.", "datetime.", "logging.", "os.")
 _OWN_ATTRIBUTES = {"__getattr__", "__getattribute__", "__setattr__", "__new__", "__init_subclass__"}

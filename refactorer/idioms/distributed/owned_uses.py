@@ -17,12 +17,12 @@ from refactorer.idioms.distributed.known_uses import repeats
 from refactorer.idioms.distributed.owned import Owned, handed_to
 from refactorer.idioms.distributed.uses import is_entered
 from refactorer.idioms.known.sensitive import Obstacle
-from refactorer.outline.anchors import uses_of
 from refactorer.outline.classes import class_of_method, class_of_object, methods_of
-from refactorer.outline.held import held_by, values_of
-from refactorer.outline.known_methods import is_asked_by_name
+from refactorer.outline.functions.known_methods import is_asked_by_name
+from refactorer.outline.objects.held import held_by, values_of
+from refactorer.outline.objects.torch_names import unmoved
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
-from refactorer.outline.torch_names import unmoved
+from refactorer.outline.training.anchors import uses_of
 
 _ANYTIME = ("train", "eval", "zero_grad")
 _LATER = (*_ANYTIME, "parameters", "module")

@@ -8,7 +8,7 @@ from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.program import Program
 from refactorer.idioms.distributed.wrapper import Wrapper
 from refactorer.outline.classes import methods_of
-from refactorer.outline.torch_names import unmoved
+from refactorer.outline.objects.torch_names import unmoved
 
 MODULE = "module"
 _ADDING = ("add_module", "register_module", "register_buffer", "register_parameter", "__setattr__")

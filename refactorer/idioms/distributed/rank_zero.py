@@ -10,9 +10,9 @@ from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
 from refactorer.idioms.distributed.handed import given
 from refactorer.idioms.distributed.processes import GROUP_MAKERS
-from refactorer.outline.anchors import uses_of
+from refactorer.outline.functions.shapes_of_values import tuple_element
 from refactorer.outline.outline import Outline
-from refactorer.outline.shapes_of_values import tuple_element
+from refactorer.outline.training.anchors import uses_of
 
 _GET_RANK = ("torch.distributed.get_rank", "torch.distributed.distributed_c10d.get_rank")
 

@@ -8,8 +8,8 @@ from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Scope, Variable
 from refactorer.analysis.walk import walk
-from refactorer.outline.anchors import loops_around, uses_of
 from refactorer.outline.outline import Outline
+from refactorer.outline.training.anchors import loops_around, uses_of
 
 _FORMS = (
     cst.Name, cst.Attribute, cst.Integer, cst.SimpleString, cst.Comparison, cst.ComparisonTarget, cst.UnaryOperation,

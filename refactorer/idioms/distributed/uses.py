@@ -14,8 +14,8 @@ from refactorer.idioms.distributed.handed import given
 from refactorer.idioms.distributed.leaving import blocks_that_leave, stands_in
 from refactorer.idioms.distributed.names import is_named_again, is_named_before
 from refactorer.idioms.distributed.wrapper import Wrapper
-from refactorer.outline.anchors import uses_of
 from refactorer.outline.outline import Outline
+from refactorer.outline.training.anchors import uses_of
 
 _QUIET = ("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "torch.enable_grad")
 

@@ -17,11 +17,11 @@ from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.idioms.distributed.handed import values_handed
 from refactorer.idioms.distributed.libraries import gives_data, gives_settings, has_no_tensors
 from refactorer.idioms.distributed.numbers import is_used_as_number
-from refactorer.outline.arguments import is_constant
 from refactorer.outline.control import returns
-from refactorer.outline.optimizers import is_module_class, makes_module
+from refactorer.outline.functions.arguments import is_constant
+from refactorer.outline.objects.optimizers import is_module_class, makes_module
+from refactorer.outline.objects.torch_names import unmoved
 from refactorer.outline.outline import Outline
-from refactorer.outline.torch_names import unmoved
 
 _LITERALS = (cst.BaseNumber, cst.BaseString, cst.Comparison)
 _DISPLAYS = (cst.List, cst.Tuple, cst.Set, cst.Dict)

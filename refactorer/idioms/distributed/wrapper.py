@@ -15,7 +15,7 @@ from refactorer.idioms.distributed.entry import Entry, find_entry, handed_over
 from refactorer.idioms.distributed.maker import Made, made_by
 from refactorer.idioms.distributed.names import other_names
 from refactorer.idioms.known.sensitive import Obstacle
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 

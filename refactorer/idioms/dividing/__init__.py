@@ -27,12 +27,12 @@ from refactorer.idioms.dividing.merged import merged
 from refactorer.idioms.dividing.names import evaluating_name, free, is_of_result, training_name
 from refactorer.idioms.dividing.settled import assignments, settled
 from refactorer.idioms.evaluation.own_methods import is_method
-from refactorer.outline.anchors import loops_around, uses_of
-from refactorer.outline.arguments import is_constant
 from refactorer.outline.blocks import block_lines
-from refactorer.outline.known_values import UNKNOWN
-from refactorer.outline.phases import written_out
-from refactorer.outline.specialise import CannotSpecialise
+from refactorer.outline.functions.arguments import is_constant
+from refactorer.outline.training.anchors import loops_around, uses_of
+from refactorer.outline.training.known_values import UNKNOWN
+from refactorer.outline.training.phases import written_out
+from refactorer.outline.training.specialise import CannotSpecialise
 
 _MOST = 8
 Item = TypeVar("Item", bound=cst.CSTNode)

@@ -9,12 +9,12 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.idioms.dividing.learning import learns
 from refactorer.idioms.evaluation.own_methods import called_function, is_method, is_needless
-from refactorer.outline.anchors import backward_calls, loops_around, uses_of
-from refactorer.outline.arguments import args_with_object, matched
 from refactorer.outline.control import suspensions
-from refactorer.outline.inline import values_given
-from refactorer.outline.known_values import PRESENT, UNKNOWN, Value, constant, value_of
-from refactorer.outline.torch_names import names_optimizer
+from refactorer.outline.functions.arguments import args_with_object, matched
+from refactorer.outline.functions.inline import values_given
+from refactorer.outline.objects.torch_names import names_optimizer
+from refactorer.outline.training.anchors import backward_calls, loops_around, uses_of
+from refactorer.outline.training.known_values import PRESENT, UNKNOWN, Value, constant, value_of
 
 _OWN_NAMES = ("builtins.vars", "builtins.dir")
 _LOOKING = ("builtins.globals", "builtins.locals", "builtins.eval", "builtins.exec")

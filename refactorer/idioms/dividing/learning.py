@@ -10,10 +10,10 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.outline.arguments import matched
 from refactorer.outline.blocks import block_lines
-from refactorer.outline.known_values import Value, constant
-from refactorer.outline.specialise import CannotSpecialise, specialise, specialised
+from refactorer.outline.functions.arguments import matched
+from refactorer.outline.training.known_values import Value, constant
+from refactorer.outline.training.specialise import CannotSpecialise, specialise, specialised
 
 Known = Mapping[Variable, Value]
 

@@ -16,12 +16,12 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.emit.edits import Edit, apply
-from refactorer.outline.anchors import only_call_of
-from refactorer.outline.arguments import args_with_object, is_constant, matched
 from refactorer.outline.blocks import block_lines, is_docstring
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.comments import comments_of, footer_of, with_comments
 from refactorer.outline.control import suspensions
+from refactorer.outline.functions.arguments import args_with_object, is_constant, matched
+from refactorer.outline.training.anchors import only_call_of
 
 _NESTED = (cst.FunctionDef, cst.ClassDef, cst.Lambda, cst.Global, cst.Nonlocal)
 

@@ -11,8 +11,8 @@ from refactorer.analysis.scopes import Variable
 from refactorer.emit.edits import Edit, Removed, apply
 from refactorer.idioms.dividing.learning import assigned, is_set_first
 from refactorer.outline.comments import comments_of
-from refactorer.outline.known_values import Value, constant
-from refactorer.outline.specialise import CannotSpecialise, specialise
+from refactorer.outline.training.known_values import Value, constant
+from refactorer.outline.training.specialise import CannotSpecialise, specialise
 
 
 def settled(program: Program, part: cst.FunctionDef, before: set[tuple[str, str]]) -> cst.FunctionDef:

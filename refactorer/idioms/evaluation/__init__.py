@@ -19,7 +19,7 @@ from refactorer.idioms.evaluation.obstacles import module_makes_data, obstacle
 from refactorer.idioms.evaluation.overlooked import overlooked
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Evaluation, is_switched, likeness, take_apart
 from refactorer.idioms.evaluation.remaining import remaining
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, STEP, Outline
 from refactorer.outline.refusal import Refusal
 

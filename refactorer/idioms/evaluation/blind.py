@@ -16,9 +16,9 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.parts import is_no_grad
 from refactorer.idioms.shapes import only_call
-from refactorer.outline.arguments import matched
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import suspensions
+from refactorer.outline.functions.arguments import matched
 
 
 def is_lent_blindly(program: Program, node: cst.CSTNode, model: Variable | None = None) -> bool:

@@ -18,9 +18,9 @@ from refactorer.idioms.evaluation.decided_copies import decided
 from refactorer.idioms.evaluation.midway import blocks
 from refactorer.idioms.evaluation.own_methods import at_top, called_function, is_method, is_needless, with_receiver
 from refactorer.idioms.evaluation.parts import is_switched, likeness
-from refactorer.outline.anchors import uses_of
 from refactorer.outline.blocks import block_lines
-from refactorer.outline.site import Site
+from refactorer.outline.training.anchors import uses_of
+from refactorer.outline.training.site import Site
 
 
 def with_copies(program: Program, site: Site) -> Iterator[tuple[cst.Module, dict[str, cst.FunctionDef]]]:

@@ -16,12 +16,12 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.evaluation.own_methods import called_function
-from refactorer.outline.arguments import arguments
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import returns
-from refactorer.outline.known_values import Value, constant
+from refactorer.outline.functions.arguments import arguments
 from refactorer.outline.refusal import PlainerView
-from refactorer.outline.specialise import CannotSpecialise, specialise
+from refactorer.outline.training.known_values import Value, constant
+from refactorer.outline.training.specialise import CannotSpecialise, specialise
 
 
 def decided(program: Program, calls: Iterable[cst.Call]) -> dict[cst.CSTNode, cst.FunctionDef]:

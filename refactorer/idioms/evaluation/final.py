@@ -16,7 +16,7 @@ from refactorer.idioms.evaluation.parts import Evaluation, entered, last_mode
 from refactorer.idioms.shapes import mode_line, only_call
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import loop_jumps
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 

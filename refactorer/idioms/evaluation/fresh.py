@@ -16,10 +16,10 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.shared import is_shared
 from refactorer.idioms.known.parts import WRAPPERS, made_of
-from refactorer.outline.inline import values_given
+from refactorer.outline.functions.inline import values_given
+from refactorer.outline.functions.shapes_of_values import tuple_element
+from refactorer.outline.objects.torch_names import unmoved
 from refactorer.outline.outline import Outline
-from refactorer.outline.shapes_of_values import tuple_element
-from refactorer.outline.torch_names import unmoved
 
 _FRESH = ("torch.", "torchvision.", "builtins.", "numpy.")
 _STORED = ("torch.hub.", "torch.load", "torch.jit.", "torch.package.", "torch.export.", "pickle.", "shelve.")

@@ -20,11 +20,11 @@ from refactorer.idioms.evaluation.parts import Evaluation, is_no_grad
 from refactorer.idioms.evaluation.quiet import is_switch
 from refactorer.idioms.known.plain import is_plain
 from refactorer.idioms.shapes import method_calls
-from refactorer.outline.accumulators import assigned_pairs
-from refactorer.outline.anchors import Loop
 from refactorer.outline.control import suspensions
-from refactorer.outline.optimizers import Roles, assigned_class
+from refactorer.outline.objects.optimizers import Roles, assigned_class
 from refactorer.outline.outline import Outline
+from refactorer.outline.places.accumulators import assigned_pairs
+from refactorer.outline.training.anchors import Loop
 
 _GUARD = "enable_grad"
 _CLEAN = "item detach tolist size dim numel nelement eq ne gt ge lt le argmax argmin long int bool byte"

@@ -7,9 +7,9 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.known.plain import is_plain
-from refactorer.outline.optimizers import is_module_class, may_be_module
+from refactorer.outline.objects.optimizers import is_module_class, may_be_module
+from refactorer.outline.objects.torch_names import unmoved
 from refactorer.outline.outline import Outline
-from refactorer.outline.torch_names import unmoved
 
 _WITHOUT_MODES = """
 Module Sequential ModuleList ModuleDict Parameter ParameterList Linear Bilinear Identity Flatten Unflatten

@@ -19,7 +19,7 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.modes import uses_mode
 from refactorer.idioms.evaluation.parts import Evaluation
 from refactorer.idioms.shapes import mode_line
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 _PLAIN = (cst.BaseNumber, cst.SimpleString, cst.List, cst.Dict, cst.Tuple, cst.Element)

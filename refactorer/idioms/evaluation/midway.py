@@ -17,7 +17,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import holds, walk
 from refactorer.idioms.evaluation.final import take_in
 from refactorer.idioms.evaluation.parts import Evaluation, is_switched, take_apart
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, STEP, Outline
 
 _GRADIENTS = ("backward", "grad", "zero_grad", "step", "unscale_", "clip_grad_norm_", "clip_grad_value_")

@@ -27,18 +27,18 @@ from refactorer.idioms.known.elsewhere import given_with
 from refactorer.idioms.known.parts import parts_of_models
 from refactorer.idioms.known.taint import reaches
 from refactorer.idioms.shapes import method_calls, mode_line
-from refactorer.outline.anchors import uses_of
 from refactorer.outline.classes import class_around, class_of_method
-from refactorer.outline.device_uses import has_own
-from refactorer.outline.optimizers import (
+from refactorer.outline.objects.optimizers import (
     Roles,
     calls_module_class,
     is_asked_for_parameters,
     is_module_class,
     may_be_module,
 )
+from refactorer.outline.objects.torch_names import MOVES, unmoved
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, EPOCHS, TRAIN_DATA, Outline
-from refactorer.outline.torch_names import MOVES, unmoved
+from refactorer.outline.places.device_uses import has_own
+from refactorer.outline.training.anchors import uses_of
 
 
 @dataclass(frozen=True)

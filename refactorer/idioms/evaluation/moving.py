@@ -40,9 +40,9 @@ from refactorer.idioms.shapes import statement
 from refactorer.outline.batches import is_round
 from refactorer.outline.blocks import block_lines, is_docstring
 from refactorer.outline.comments import comment_lines, comments_inside, comments_of, footer_of, with_comments
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.functions.result_of_call import returned_statement
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, Outline
-from refactorer.outline.result_of_call import returned_statement
 
 
 def move(outline: Outline, roles: Roles, found: Evaluation, stage: Stage) -> None:

@@ -22,12 +22,12 @@ from refactorer.idioms.progress.bars import without_enumerate
 from refactorer.idioms.progress.effects import is_place
 from refactorer.idioms.progress.parameters import lent_to, takes_parameter
 from refactorer.outline.batches import source_of
-from refactorer.outline.contents import check_contents, sees_variables
 from refactorer.outline.control import loop_jumps, returns
-from refactorer.outline.kept import may_be_set
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.functions.result_of_call import returned_statement
+from refactorer.outline.objects.kept import may_be_set
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, STEP, Outline
-from refactorer.outline.result_of_call import returned_statement
+from refactorer.outline.training.contents import check_contents, sees_variables
 
 USED_ELSEWHERE = "is used elsewhere too"
 OF_A_CLASS = "is a method of a class"

@@ -13,7 +13,7 @@ import libcst as cst
 from refactorer.idioms.evaluation.parts import Evaluation, Stage
 from refactorer.idioms.evaluation.quiet import is_indifferent, names_of_others, own_variables, without_gradients
 from refactorer.outline.control import loop_jumps, returns
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 

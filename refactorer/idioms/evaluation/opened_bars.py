@@ -20,7 +20,7 @@ from refactorer.idioms.evaluation.copies import candidates, renewed
 from refactorer.idioms.evaluation.parts import is_no_grad
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import loop_jumps, returns, suspensions
-from refactorer.outline.site import Site, makes_bar
+from refactorer.outline.training.site import Site, makes_bar
 
 
 def with_opened_bars(program: Program, site: Site) -> Iterator[tuple[cst.Module, dict[str, cst.FunctionDef]]]:

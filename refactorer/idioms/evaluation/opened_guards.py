@@ -29,9 +29,9 @@ from refactorer.idioms.evaluation.parts import is_no_grad, likeness
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.comments import comments_of, footer_of, with_comments
-from refactorer.outline.optimizers import calls_module_class, is_asked_for_parameters
-from refactorer.outline.site import Site
-from refactorer.outline.torch_names import unmoved
+from refactorer.outline.objects.optimizers import calls_module_class, is_asked_for_parameters
+from refactorer.outline.objects.torch_names import unmoved
+from refactorer.outline.training.site import Site
 
 _METHODS = ("eval", "train")
 

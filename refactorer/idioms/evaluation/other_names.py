@@ -20,8 +20,8 @@ from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.aliases import root_of
 from refactorer.idioms.evaluation.filled import STORING
+from refactorer.outline.objects.torch_names import unmoved
 from refactorer.outline.outline import Outline
-from refactorer.outline.torch_names import unmoved
 
 _GIVING = {f"builtins.{name}" for name in ("max", "min", "next", "getattr", "list", "tuple", "dict", "sorted", "iter")}
 _SAYING = {f"builtins.{name}" for name in ("print", "len", "int", "float", "str", "range", "format", "repr", "type")}

@@ -9,7 +9,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.idioms.shapes import method_calls
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 IN_ANOTHER_FILE = "stands in another file"

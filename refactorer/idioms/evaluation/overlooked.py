@@ -14,11 +14,11 @@ from refactorer.idioms.evaluation.out_of_sight import out_of_sight
 from refactorer.idioms.evaluation.own_methods import called_function
 from refactorer.idioms.evaluation.parts import is_loader, is_no_grad, is_switched, runs_model, silences, switches_itself
 from refactorer.idioms.shapes import method_calls
-from refactorer.outline.anchors import holds_converted, loops_around, uses_of
 from refactorer.outline.batches import source_of
 from refactorer.outline.classes import class_around
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
+from refactorer.outline.training.anchors import holds_converted, loops_around, uses_of
 
 CHOSEN = "a condition chooses what it iterates over"
 _AROUND = (

@@ -20,7 +20,7 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.parts import is_no_grad
 from refactorer.outline.blocks import is_docstring
 from refactorer.outline.classes import class_of_method, is_private, methods_of
-from refactorer.outline.other_objects import decides_what_it_makes
+from refactorer.outline.functions.other_objects import decides_what_it_makes
 
 _BY_NAME = ("builtins.getattr", "builtins.hasattr", "builtins.dir", "inspect.getmembers")
 

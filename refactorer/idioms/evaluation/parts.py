@@ -17,15 +17,15 @@ from refactorer.idioms.evaluation.several_sets import source_of_sets
 from refactorer.idioms.evaluation.windows import fetches_batches, goes_through_data
 from refactorer.idioms.progress.bars import Bar, made_in_header, source_in, without_enumerate
 from refactorer.idioms.shapes import method_calls, only_call
-from refactorer.outline.anchors import loops_around, uses_of
-from refactorer.outline.arguments import matched
 from refactorer.outline.batches import BatchSource, is_round, source_of
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_around
-from refactorer.outline.held import held_by, keeps_object
-from refactorer.outline.inline import Entered, enter
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.functions.arguments import matched
+from refactorer.outline.functions.inline import Entered, enter
+from refactorer.outline.objects.held import held_by, keeps_object
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import STEP, TEST_HOOKS, VALIDATION_DATA, VALIDATION_HOOKS, Outline
+from refactorer.outline.training.anchors import loops_around, uses_of
 
 _WORDS = (("val", "dev"), ("test", "eval"))
 _MODELS = ("model", "net", "network")

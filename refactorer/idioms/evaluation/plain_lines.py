@@ -15,9 +15,9 @@ from refactorer.analysis.scopes import Occurrence
 from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.known.looking import is_own_method
-from refactorer.outline.optimizers import is_module_class
+from refactorer.outline.objects.optimizers import is_module_class
 from refactorer.outline.outline import Outline
-from refactorer.outline.placing import is_plain
+from refactorer.outline.places.placing import is_plain
 
 _COUNTERS = ("collections.defaultdict", "collections.OrderedDict", "collections.Counter")
 _MODES = ("grad", "inference")

@@ -26,7 +26,7 @@ from refactorer.idioms.shapes import mode_line, only_call
 from refactorer.outline.blocks import is_docstring
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import returns
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import EPOCH_START, STEP, TEST_HOOKS, VALIDATION_HOOKS, Outline
 
 _READING = """

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 import libcst as cst
 
 from refactorer.idioms.evaluation.overlooked import seems_to_evaluate, uncalled, why_stays
-from refactorer.outline.anchors import holds_converted, uses_of
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
+from refactorer.outline.training.anchors import holds_converted, uses_of
 
 
 def remaining(outline: Outline, roles: Roles, known: Sequence[cst.CSTNode]) -> Iterator[tuple[cst.CSTNode, str]]:

@@ -19,7 +19,7 @@ from refactorer.idioms.known.elsewhere import given_with
 from refactorer.idioms.known.parts import parts_of_models
 from refactorer.idioms.known.taint import reaches
 from refactorer.idioms.shapes import mode_line
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import EPOCH_END, EPOCH_START, EPOCHS, STEP, TRAIN_DATA, Outline
 
 

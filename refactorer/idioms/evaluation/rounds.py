@@ -22,11 +22,11 @@ from refactorer.emit.edits import Edit, apply
 from refactorer.idioms.evaluation.copies import places, renewed
 from refactorer.idioms.evaluation.parts import is_no_grad, is_switched, likeness
 from refactorer.idioms.shapes import only_call
-from refactorer.outline.anchors import uses_of
 from refactorer.outline.batches import ROUND
 from refactorer.outline.blocks import block_lines, is_docstring
 from refactorer.outline.control import loop_jumps, returns, suspensions
-from refactorer.outline.site import Site
+from refactorer.outline.training.anchors import uses_of
+from refactorer.outline.training.site import Site
 
 
 def with_rounds(program: Program, site: Site) -> Iterator[tuple[cst.Module, dict[str, cst.FunctionDef]]]:

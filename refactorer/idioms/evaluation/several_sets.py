@@ -28,7 +28,7 @@ from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of, with_comments
 from refactorer.outline.control import loop_jumps
 from refactorer.outline.outline import Outline
-from refactorer.outline.reach import functions_named
+from refactorer.outline.training.reach import functions_named
 
 SEVERAL = "it goes through several sets of data"
 _MODES = ("train", "eval")

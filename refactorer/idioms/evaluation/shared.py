@@ -7,9 +7,9 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.evaluation.blind import is_lent_blindly
-from refactorer.outline.anchors import loops_around
-from refactorer.outline.inline import values_given
-from refactorer.outline.torch_names import unmoved
+from refactorer.outline.functions.inline import values_given
+from refactorer.outline.objects.torch_names import unmoved
+from refactorer.outline.training.anchors import loops_around
 
 _DEPTH = 4
 _STATE = ("state_dict", "parameters", "load_state_dict", "named_parameters", "zero_grad")

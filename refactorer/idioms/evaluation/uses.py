@@ -10,8 +10,8 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import holds
 from refactorer.idioms.known.parts import WRAPPERS
 from refactorer.outline.blocks import block_lines
+from refactorer.outline.objects.torch_names import MOVES
 from refactorer.outline.outline import Outline
-from refactorer.outline.torch_names import MOVES
 
 _KNOWN_USES = {
     "parameters", "named_parameters", "state_dict", "load_state_dict", "to", "cuda", "cpu", "train", "apply", "float",

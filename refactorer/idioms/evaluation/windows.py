@@ -17,8 +17,8 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.known.shared_settings import only_looks_up
-from refactorer.outline.arguments import matched
 from refactorer.outline.classes import class_of_method
+from refactorer.outline.functions.arguments import matched
 from refactorer.outline.outline import Outline
 
 CHANGED = "its windows may change right in front of it"

@@ -12,7 +12,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.known.taint import passes_on, tainted_by_training
 from refactorer.outline.control import returns
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 
 _PACKAGES = """

@@ -6,11 +6,11 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.outline.constructed import is_behind_for_good
-from refactorer.outline.held import reflections
-from refactorer.outline.liveness import Liveness
 from refactorer.outline.may_run import MayRun
+from refactorer.outline.objects.constructed import is_behind_for_good
+from refactorer.outline.objects.held import reflections
 from refactorer.outline.outline import EPOCH_START, Outline
+from refactorer.outline.places.liveness import Liveness
 from refactorer.outline.setting import may_set, may_set_variables
 
 _PARTS = (cst.Name, cst.Integer, cst.Attribute, cst.BinaryOperation, cst.BaseBinaryOp)

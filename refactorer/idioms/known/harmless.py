@@ -15,7 +15,7 @@ from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import children, walk
 from refactorer.idioms.known.elsewhere import base_of, module_of
 from refactorer.idioms.known.plain import is_plain
-from refactorer.outline.optimizers import is_module_class
+from refactorer.outline.objects.optimizers import is_module_class
 from refactorer.outline.outline import Outline
 
 _BUILTINS = """

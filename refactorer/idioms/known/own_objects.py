@@ -10,7 +10,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.known.holders import holders, kept_in
 from refactorer.outline.classes import class_around, class_of_self
-from refactorer.outline.optimizers import is_module_class
+from refactorer.outline.objects.optimizers import is_module_class
 
 
 def shown_by_classes(program: Program) -> set[Variable]:

@@ -7,9 +7,9 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.known.plain import is_plain
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
+from refactorer.outline.objects.torch_names import unmoved
 from refactorer.outline.outline import Outline
-from refactorer.outline.torch_names import unmoved
 
 WRAPPERS = (
     "torch.nn.DataParallel", "torch.nn.parallel.DataParallel", "torch.nn.parallel.data_parallel.DataParallel",

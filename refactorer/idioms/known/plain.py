@@ -7,9 +7,9 @@ import libcst as cst
 from refactorer.analysis.parsed_arguments import is_known_part
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.outline.classes import class_of_method
-from refactorer.outline.inline import values_given
+from refactorer.outline.functions.inline import values_given
+from refactorer.outline.functions.shapes_of_values import tuple_element
 from refactorer.outline.outline import Outline
-from refactorer.outline.shapes_of_values import tuple_element
 
 _LIBRARIES = ("torch", "numpy", "math", "time", "datetime", "os", "sys", "logging", "tqdm", "copy", "json", "shutil")
 _MAKERS = (

@@ -14,9 +14,9 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.known.harmless import harm_in
 from refactorer.idioms.known.taint import reaches
 from refactorer.idioms.shapes import waits_for_ctrl_c
-from refactorer.outline.anchors import uses_of
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
+from refactorer.outline.training.anchors import uses_of
 
 _EXITS = {"builtins.exit", "builtins.quit", "builtins.next", "sys.exit", "os._exit", "os.kill", "os.abort"}
 

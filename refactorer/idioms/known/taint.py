@@ -10,7 +10,7 @@ from refactorer.analysis.targets import names_in
 from refactorer.idioms.known.holders import holders, kept_in, shows_own_module
 from refactorer.idioms.known.own_objects import shown_by_classes
 from refactorer.idioms.known.plain import is_plain
-from refactorer.outline.optimizers import Roles, may_be_module
+from refactorer.outline.objects.optimizers import Roles, may_be_module
 from refactorer.outline.outline import Outline
 
 _SETTINGS = (

@@ -19,10 +19,10 @@ from refactorer.idioms.known.sensitive import Obstacle
 from refactorer.idioms.precision import choice
 from refactorer.idioms.shapes import method_calls, method_line, method_name, only_call
 from refactorer.outline.blocks import block_lines
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
+from refactorer.outline.objects.torch_names import names_scaler
 from refactorer.outline.outline import AFTER_BACKWARD, BEFORE_STEP, STEP, Outline
 from refactorer.outline.refusal import Split
-from refactorer.outline.torch_names import names_scaler
 
 CODE = "N112"
 _HARMLESS = ("zero_grad", "step")

@@ -21,8 +21,8 @@ from refactorer.idioms.known.fixed import fixed
 from refactorer.idioms.shapes import method_calls, method_line, only_call
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import with_comments
+from refactorer.outline.objects.torch_names import names_scaler
 from refactorer.outline.outline import STEP, Outline
-from refactorer.outline.torch_names import names_scaler
 
 
 @dataclass(frozen=True)

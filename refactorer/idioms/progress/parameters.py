@@ -6,8 +6,8 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.progress.bars import Bar
-from refactorer.outline.arguments import arguments
-from refactorer.outline.inline import changes
+from refactorer.outline.functions.arguments import arguments
+from refactorer.outline.functions.inline import changes
 from refactorer.outline.outline import Outline
 
 Entered = tuple[cst.FunctionDef, cst.Call]

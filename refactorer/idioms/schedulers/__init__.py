@@ -15,7 +15,7 @@ from refactorer.idioms.remarks import without_step
 from refactorer.idioms.schedulers.code import may_meet
 from refactorer.idioms.shapes import method_calls, method_line
 from refactorer.outline.control import loop_jumps, returns
-from refactorer.outline.optimizers import Roles
+from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import BATCH_END, Outline
 
 

@@ -14,8 +14,8 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.known.shared_settings import computes, only_looks_up
-from refactorer.outline.arguments import every_parameter
-from refactorer.outline.torch_names import names_scheduler
+from refactorer.outline.functions.arguments import every_parameter
+from refactorer.outline.objects.torch_names import names_scheduler
 
 Function = cst.Lambda | cst.FunctionDef
 

@@ -1,0 +1,1 @@
+"""The roles of objects: optimizers, schedulers, models, and what holds them."""

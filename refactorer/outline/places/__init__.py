@@ -1,0 +1,1 @@
+"""A place for every variable of the training, and what is read and written where."""
