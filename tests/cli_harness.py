@@ -50,8 +50,8 @@ def convert_text(text: str, *, path: str, options: Options | None = None, used: 
     return Unchanged(path)
 
 
-def analyze_text(text: str, *, path: str, used: Sequence[str] = ()) -> Analysis:
-    result = convert_text(text, path=path)
+def analyze_text(text: str, *, path: str, options: Options | None = None, used: Sequence[str] = ()) -> Analysis:
+    result = convert_text(text, path=path, options=options)
     findings = (Finding("training-loop", "a loop over the batches", 1, 1),) if "LOOP" in text else ()
     return Analysis(findings, result.diagnostics, result)
 

@@ -46,8 +46,8 @@ def test_default_prints_the_diff_and_writes_nothing(cli: CommandLine, tree: Path
     done = cli("convert", "src")
     assert done.status == 0
     assert done.text == (
-        "--- a/src/loop.py\n+++ b/src/loop.py\n -1 +1 \n-LOOP\n+TRAINER_runtime\n"
-        "--- a/src/sub/deep.py\n+++ b/src/sub/deep.py\n -1,2 +1,2 \n y = 1\n-LOOP\n+TRAINER_runtime\n"
+        "--- a/src/loop.py\n+++ b/src/loop.py\n@@ -1 +1 @@\n-LOOP\n+TRAINER_runtime\n"
+        "--- a/src/sub/deep.py\n+++ b/src/sub/deep.py\n@@ -1,2 +1,2 @@\n y = 1\n-LOOP\n+TRAINER_runtime\n"
     )
     assert done.stderr == (
         "src/loop.py:1:1: N101 kept in its literal form\nsrc/sub/deep.py:1:1: N101 kept in its literal form\n"
@@ -433,7 +433,7 @@ def test_json(cli: CommandLine, tree: Path) -> None:
                 "column": 1,
             }
         ],
-        "diff": "--- a/src/loop.py\n+++ b/src/loop.py\n -1 +1 \n-LOOP\n+TRAINER_runtime\n",
+        "diff": "--- a/src/loop.py\n+++ b/src/loop.py\n@@ -1 +1 @@\n-LOOP\n+TRAINER_runtime\n",
     }
     assert report["summary"] == {"converted": 2, "unchanged": 1, "refused": 1, "error": 0}
 

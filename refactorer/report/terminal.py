@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.text import Text
 
-_DIFF_STYLES = (("+++", "bold"), ("---", "bold"), ("", "cyan"), ("+", "green"), ("-", "red"))
+_DIFF_STYLES = (("+++", "bold"), ("---", "bold"), ("@@", "cyan"), ("+", "green"), ("-", "red"))
 _MESSAGE = re.compile(r"(?P<place>.*?): (?P<code>[ERN]\d{3}) ")
 _CODE_STYLES = {"E": "bold red", "R": "bold yellow", "N": "bold blue"}
 

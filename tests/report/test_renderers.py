@@ -35,7 +35,7 @@ REPORTS = [
 
 def test_diff_of_plain_text() -> None:
     assert diff.unified_diff(converted("a\nb\nc\n", "a\nB\nc\n")) == (
-        "--- a/x.py\n+++ b/x.py\n -1,3 +1,3 \n a\n-b\n+B\n c\n"
+        "--- a/x.py\n+++ b/x.py\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n"
     )
 
 
@@ -49,12 +49,12 @@ def test_diff_of_plain_text() -> None:
     ],
 )
 def test_diff_of_unusual_line_ends(before: str, after: str, body: str) -> None:
-    assert diff.unified_diff(converted(before, after)).split(" \n")[1] == body
+    assert diff.unified_diff(converted(before, after)).split(" @@\n")[1] == body
 
 
 def test_diff_of_absolute_paths_and_marks() -> None:
     shown = diff.unified_diff(converted("a\n", "b\n", "/abs/x.py", mark="\ufeff"))
-    assert shown == "--- /abs/x.py\n+++ /abs/x.py\n -1 +1 \n-\ufeffa\n+\ufeffb\n"
+    assert shown == "--- /abs/x.py\n+++ /abs/x.py\n@@ -1 +1 @@\n-\ufeffa\n+\ufeffb\n"
 
 
 def test_diff_in_the_files_own_encoding() -> None:

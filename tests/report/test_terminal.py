@@ -56,7 +56,7 @@ def test_convert_in_colours(folder: Path) -> None:
     assert status == 3
     assert "\x1b[32m+TRAINER_runtime" in shown
     assert "\x1b[31m-LOOP" in shown
-    assert plain(shown).startswith("--- a/x.py\n+++ b/x.py\n -1,2 +1,2 \n-LOOP\n+TRAINER_runtime\n")
+    assert plain(shown).startswith("--- a/x.py\n+++ b/x.py\n@@ -1,2 +1,2 @@\n-LOOP\n+TRAINER_runtime\n")
     assert f" # [bold]{'long ' * 30}[/bold] :smile:\n" in plain(shown)
     assert "y.py:1:3: R303 two optimizers, 100% sure\n    hint: use one: the other\n" in plain(shown)
 
