@@ -12,10 +12,15 @@ _PLAINER = (frozenset({"N106"}), frozenset({"N102", "N106"}), frozenset({"N101",
 
 @dataclass(frozen=True)
 class Options:
-    """What a conversion is for, and the idioms (by code) that it leaves out."""
+    """What a conversion is for, and the idioms (by code) that it leaves out.
+
+    `remedies` are for Lightning's Trainer: "loader" has it fetch each batch only when it is wanted, as a loop does, and
+    "gradients" has it clear none on its own account.
+    """
 
     target: str = "runtime"
     skipped: frozenset[str] = frozenset()
+    remedies: frozenset[str] = frozenset()
 
     def applies(self, code: str) -> bool:
         """Whether an idiom may be applied."""
