@@ -113,7 +113,7 @@ def find_optimizer(plan: Plan) -> Found | None:
         return None
     for variable in plan.roles.optimizers:
         name = assigned_class(plan.program, variable) or ""
-        if plan.outline.plain_steps or not name.startswith("torch.optim."):
+        if plan.outline.plain_steps or not _is_torchs(name):
             return Found(variable.writes[0].node, f"{variable.name} is not known to call its closure once")
     return None
 
@@ -123,14 +123,17 @@ def take_closures(program: Program, roles: Roles) -> bool:
     return all(_are_torchs(program, variable) for variable in roles.optimizers)
 
 
+def _is_torchs(name: str | None) -> bool:
+    """Whether a qualified name is that of one class of torch; one that is chosen by its name may be LBFGS."""
+    return (name or "").startswith("torch.optim.") and not (name or "").endswith("*")
+
+
 def _are_torchs(program: Program, variable: Variable | None, depth: int = 0) -> bool:
     """Whether all that a variable may be bound to is an optimizer of torch."""
     for value in values_of(program, variable) or [cst.Name("unknown")]:
         name = program.qualified_name(value.func) if isinstance(value, cst.Call) else None
         inner = program.variables.get(value) if isinstance(value, cst.Name) and depth < _DEPTH else None
-        if not (name or "").startswith("torch.optim.") and (
-            inner is None or not _are_torchs(program, inner, depth + 1)
-        ):
+        if not _is_torchs(name) and (inner is None or not _are_torchs(program, inner, depth + 1)):
             return False
     return True
 

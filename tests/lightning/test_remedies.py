@@ -1,4 +1,4 @@
-"""Loaders that nobody can see, gradients that stay, epochs that begin anywhere: each trained under Lightning's Trainer."""
+"""Loaders that nobody can see, gradients that stay, epochs that begin anywhere: trained under Lightning's Trainer."""
 
 from __future__ import annotations
 
@@ -78,6 +78,8 @@ class Plain(torch.optim.SGD):
 
 """
 
+PAIRS = "    for i, pair in enumerate(train_loader):\n"
+
 TRAINED = {
     "as it is": [],
     "no batches": [("make_loaders(4)", "make_loaders(0)")],
@@ -93,7 +95,7 @@ TRAINED = {
     "continue": [(ZERO, "        if i == 1:\n            continue\n" + ZERO)],
     "a bar around the loader": [(LOOP, "enumerate(iter(train_loader))")],
     "zip": [(TARGET, "    for i, ((x, y), _) in enumerate(zip(train_loader, range(3))):\n")],
-    "a loader that fails": [("        for i in range(self.n):\n", "        for i in range(self.n):\n            1 / (3 - i)\n")],
+    "a loader that fails": [("            x = torch", "            1 / (3 - i)\n            x = torch")],
     "a step that fails": [(LAST, LAST + "        if i == 2:\n            raise ValueError('enough')\n")],
     "one epoch after the other": [
         ("for epoch in range(first, last)", "count = 3\nfor epoch in range(first, first + count)"),
@@ -107,13 +109,13 @@ TRAINED = {
         ("torch.manual_seed(0)\n", OWN + "torch.manual_seed(0)\n"),
         (MADE, "optimizer = Plain(model.parameters(), lr=0.1, momentum=0.9)\n"),
     ],
-    "batches that are indexed": [(TARGET, "    for i, pair in enumerate(train_loader):\n        x, y = pair\n")],
+    "batches that are indexed": [(TARGET, PAIRS + "        x, y = pair\n")],
 }  # fmt: skip
 
 REFUSED = {
     "batches that may be None": (
         "loader",
-        [(TARGET, "    for i, pair in enumerate(train_loader):\n        if pair is None:\n            continue\n        x, y = pair\n")],
+        [(TARGET, PAIRS + "        if pair is None:\n            continue\n        x, y = pair\n")],
     ),
     "batches nobody uses": (
         "loader",
@@ -133,7 +135,7 @@ REFUSED = {
     "a training without gradients": (
         "gradient mode",
         [
-            ("for epoch in range(first, last):", "mode = torch.set_grad_enabled(True)\nfor epoch in range(first, last):"),
+            ("for epoch in range", "mode = torch.set_grad_enabled(True)\nfor epoch in range"),
         ],
     ),
 }  # fmt: skip

@@ -308,8 +308,8 @@ CONVERTED: list[tuple[str, Edits]] = [
 
 REMEDIED = {
     "a generator of its own", "a sampler", "a batch sampler", "drop_last", "a list of batches", "a generator function",
-    "zip", "a stream", "a data set that grows", "a data set that grows by its loader", "arguments out of sight", "a seed",
-    "a draw", "a draw in a function", "break", "gradients of an earlier training",
+    "zip", "a stream", "a data set that grows", "a data set that grows by its loader", "arguments out of sight",
+    "a seed", "a draw", "a draw in a function", "break", "gradients of an earlier training",
 }  # fmt: skip
 REFUSED = [row for row in TRAPPED if row[1] not in REMEDIED]
 HELPED = [row for row in TRAPPED if row[1] in REMEDIED]
