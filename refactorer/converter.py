@@ -23,6 +23,7 @@ from refactorer.idioms.evaluation.opened_bars import with_opened_bars
 from refactorer.idioms.evaluation.opened_guards import with_opened_guards
 from refactorer.idioms.evaluation.rounds import with_rounds
 from refactorer.kept_names import exported, marked, unmarked
+from refactorer.lightning.remedies import with_remedy
 from refactorer.lightning.traps import CODE as TRAP_CODE
 from refactorer.options import Options
 from refactorer.original_lines import OriginalLines, Prepared
@@ -77,12 +78,23 @@ def convert_text(
     Those with an `=` at their end may be replaced by others.
     """
     text = marked(text, [*exported(text), *used])
-    result: Result = Unchanged(path)
+    refused: list[tuple[Options, Result]] = []
     for form in (options or Options()).forms():
         result = _Conversion(text, path, form).result()
-        if not any(diagnostic.code == TRAP_CODE for diagnostic in result.diagnostics):
+        if not _is_trapped(result):
+            return unmarked(result)
+        refused.append((form, result))
+    for form, result in refused:
+        while _is_trapped(result) and (remedied := with_remedy(form, result.diagnostics)) is not None:
+            form, result = remedied, _Conversion(text, path, remedied).result()
+        if not _is_trapped(result):
             break
     return unmarked(result)
+
+
+def _is_trapped(result: Result) -> bool:
+    """Whether one of the traps of Lightning's own Trainer refused a training."""
+    return any(diagnostic.code == TRAP_CODE for diagnostic in result.diagnostics)
 
 
 def analyze_text(

@@ -21,12 +21,15 @@ class Options:
     `default_types` says that the files around the script are known to leave torch's default types as they are.
     `is_network` is asked whether a class of another file, by the name that the script imports it by, is surely one of
     networks.
+    `remedies` are for Lightning's Trainer: "loader" has it fetch each batch only when it is wanted, as a loop does, and
+    "gradients" has it clear none on its own account.
     """
 
     target: str = "runtime"
     skipped: frozenset[str] = frozenset()
     default_types: bool = False
     is_network: Callable[[str], bool] = _knows_nothing
+    remedies: frozenset[str] = frozenset()
 
     def applies(self, code: str) -> bool:
         """Whether an idiom may be applied."""

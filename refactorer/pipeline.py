@@ -30,8 +30,9 @@ from refactorer.idioms.automatic.renewed import is_made_in_front, with_renewed
 from refactorer.idioms.evaluation.moving import keep_gradients, keep_modes
 from refactorer.idioms.evaluation.parts import TEST, VALIDATION, Stage
 from refactorer.idioms.jumps import leave_epoch, on_lines
-from refactorer.lightning import check
+from refactorer.lightning import check, lazily
 from refactorer.lightning.leaving import require_whole_epochs
+from refactorer.lightning.optimization import take_closures
 from refactorer.lightning.plan import Plan
 from refactorer.options import Options
 from refactorer.outline.batches import BatchSource, is_round
@@ -102,6 +103,9 @@ def convert_site(
     keep_gradients(outline)
     decided_parameters.apply(outline)
     epochs = epochs_of(outline, configuration.moved, options.target != "lightning")
+    outline.keeps_gradients = "gradients" in options.remedies
+    if "loader" in options.remedies:
+        lazily.apply(outline, configuration)
     try:
         homes = Placing(outline, roles, configuration, epochs).run()
     except Refusal as refusal:
@@ -113,6 +117,7 @@ def convert_site(
     _keep_comments_of_empty_hooks(outline)
     if options.target == "lightning":
         check.refuse_traps(Plan(outline, roles, configuration, homes, epochs))
+        outline.takes_closures = take_closures(program, roles)
     target = LIGHTNING if options.target == "lightning" else RUNTIME
     return assemble(outline, roles, configuration, homes, epochs, target), outline.notes
 

@@ -45,7 +45,7 @@ def assemble(
     edits.update(outline.driver_edits)
     written = writer.write(names.module, names.base)
     if target is LIGHTNING:
-        written = for_lightning(written, not roles.optimizers and not homes.optimizers)
+        written = for_lightning(outline, written, not roles.optimizers and not homes.optimizers)
     written = evenly_indented(without_gaps(_with_comments(outline, written), program), program)
     edits.update(dict.fromkeys(outline.consumed))
     edits.update(_place_class(outline, written))

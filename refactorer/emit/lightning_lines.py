@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import libcst as cst
 import libcst.matchers as m
 
-from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, apply
 from refactorer.outline.outline import Outline
@@ -18,6 +17,14 @@ from refactorer.outline.outline import Outline
 _NO_TRACE = (
     "logger=False", "enable_checkpointing=False", "enable_progress_bar=False", "enable_model_summary=False",
 )  # fmt: skip
+#: What makes Lightning fetch each batch only when it is wanted.
+LAZY = {"limit_train_batches": "10**9", "reload_dataloaders_every_n_epochs": "1"}
+_KEPT = """\
+def zero_grad(self, set_to_none=True):
+    pass  # the script clears its gradients itself
+"""
+_ASKED = m.Call(m.Attribute(m.Name("self"), m.Name("optimizers")), args=[])
+_ROW = "\n    "
 _STOP = m.Expr(m.Call(m.Attribute(m.Name("self"), m.Name("stop_training"))))
 
 
@@ -26,20 +33,31 @@ def trainer_line(
     settings: Sequence[str],
 ) -> cst.SimpleStatementLine:  # fmt: skip
     """The line that makes a Trainer which leaves no trace; its arguments stand on lines of their own."""
-    own = [*_count(outline.program, epochs), f"accelerator={_accelerator(outline, device)}", "devices=1", *settings]
+    lazy = [setting for setting in settings if setting.split("=")[0] in LAZY]
+    others = [setting for setting in settings if setting not in lazy]
+    own = [*_count(outline, epochs), f"accelerator={_accelerator(outline, device)}", "devices=1", *others]
     quiet = [*_NO_TRACE, *(["num_sanity_val_steps=0"] if outline.evaluation is not None else [])]
-    text = f"{name} = {trainer_class}(\n    {', '.join(own)},\n    {', '.join(quiet)},\n)\n"
+    rows = [", ".join(row) + "," for row in (own, lazy, quiet) if row]
+    rows[1:-1] = [f"{row}  # fetches each batch when it is wanted" for row in rows[1:-1]]
+    text = f"{name} = {trainer_class}(\n    {_ROW.join(rows)}\n)\n"
     line = cst.parse_statement(text)
     assert isinstance(line, cst.SimpleStatementLine)
     return line
 
 
-def _count(program: Program, epochs: cst.BaseExpression) -> list[str]:
+def _count(outline: Outline, epochs: cst.BaseExpression) -> list[str]:
     """How many epochs there are: none of them asks the loader for nothing, and -1 is "without end" to Lightning."""
-    text = cst.Module([]).code_for_node(epochs)
+    program, text = outline.program, cst.Module([]).code_for_node(epochs)
     known = program.assigned_value(program.variables.get(epochs)) if isinstance(epochs, cst.Name) else epochs
-    positive = isinstance(known, cst.Integer) and known.evaluated_value > 0
-    return [f"max_epochs={text}", *([] if positive else [f"limit_train_batches=None if {text} > 0 else 0"])]
+    if isinstance(known, cst.Integer) and known.evaluated_value > 0:
+        return [f"max_epochs={text}"]
+    if isinstance(epochs, cst.Call):  # the length of a range
+        numbers = cst.Module([]).code_for_node(epochs.args[0].value)
+        limit = [] if outline.fetches_lazily else [f"limit_train_batches=None if {numbers} else 0"]
+        return [f"max_epochs={text}", *limit]
+    if outline.fetches_lazily:
+        return [f"max_epochs=max({text}, 0)"]
+    return [f"max_epochs={text}", f"limit_train_batches=None if {text} > 0 else 0"]
 
 
 def _accelerator(outline: Outline, device: cst.BaseExpression | None) -> str:
@@ -66,14 +84,25 @@ def device_names(outline: Outline, device: cst.BaseExpression) -> list[cst.Simpl
     return names if len(names) == len(parts) else []
 
 
-def for_lightning(written: cst.ClassDef, steps_by_itself: bool) -> cst.ClassDef:
+def for_lightning(outline: Outline, written: cst.ClassDef, steps_by_itself: bool) -> cst.ClassDef:
     """The class with Lightning's own way to stop; `steps_by_itself` says that the script does all the optimization."""
-    written = apply(written, _stops(written))
-    if not steps_by_itself:
-        return written
-    parsed = cst.parse_statement("def configure_optimizers(self):\n    return None\n")
-    method = parsed.with_changes(leading_lines=[cst.EmptyLine(indent=False)])
-    return written.with_changes(body=written.body.with_changes(body=[*written.body.body, method]))
+    written = apply(written, {**_stops(written), **({} if outline.takes_closures else _unwrapped(written))})
+    methods = list(written.body.body)
+    if steps_by_itself:
+        methods.append(_method("def configure_optimizers(self):\n    return None\n"))
+    if outline.keeps_gradients:
+        methods.insert(-1, _method(_KEPT))
+    return written.with_changes(body=written.body.with_changes(body=methods))
+
+
+def _unwrapped(written: cst.ClassDef) -> dict[cst.CSTNode, Edit]:
+    """The script's own optimizers: Lightning's wrappers always give a closure."""
+    plain = cst.parse_expression("self.optimizers(use_pl_optimizer=False)")
+    return {node: plain for node in walk(written) if isinstance(node, cst.Call) and m.matches(node, _ASKED)}
+
+
+def _method(text: str) -> cst.BaseCompoundStatement | cst.SimpleStatementLine:
+    return cst.parse_statement(text).with_changes(leading_lines=[cst.EmptyLine(indent=False)])
 
 
 def _stops(written: cst.ClassDef) -> dict[cst.CSTNode, Edit]:

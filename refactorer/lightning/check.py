@@ -36,6 +36,7 @@ TRAPS = (
     Trap("gradient mode", "Lightning switches gradients on", surroundings.find_gradient_mode),
     Trap("processes", "Lightning starts its own, which run the whole script again", surroundings.find_processes),
     Trap("torch.compile", "Lightning puts its own torch.compile in the place of torch's", surroundings.find_compiling),
+    Trap("seed", "Lightning draws one when it is imported", surroundings.find_early_seeds),
     Trap("warnings", "Lightning warns and logs on its own account", surroundings.find_warnings),
     Trap("Ctrl-C", "Lightning turns that into SystemExit", leaving.find_ctrl_c),
     Trap("StopIteration", "Lightning takes that for the end of the training", leaving.find_stop_iteration),

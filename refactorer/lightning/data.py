@@ -13,6 +13,7 @@ from refactorer.idioms.shapes import is_false
 from refactorer.lightning.constants import is_constant, only_reads
 from refactorer.lightning.datasets import is_fixed, values_of
 from refactorer.lightning.held_loaders import is_only_measured, values_held
+from refactorer.lightning.odd_batches import find_odd_batches, is_taken_apart
 from refactorer.lightning.plan import Plan
 from refactorer.lightning.traps import Found
 from refactorer.outline.batches import BatchSource
@@ -31,6 +32,8 @@ def find_train(plan: Plan) -> Found | None:
     site = plan.outline.site
     if site.form == "whole":
         return None
+    if plan.outline.fetches_lazily:
+        return find_odd_batches(plan)
     if TRAIN_DATA in plan.outline.hooks:
         iterable = plan.outline.train.iterable
         if _is_range(plan.program, iterable) and is_constant(plan, iterable):
@@ -58,9 +61,11 @@ def find_evaluation(plan: Plan) -> Found | None:
     return _find(plan, plan.outline.evaluation, VALIDATION_STEP) if plan.outline.evaluation is not None else None
 
 
-def is_loader(plan: Plan) -> bool:
-    """Whether the training iterates over a loader, and not over a `range`, which nothing can tell from another."""
-    return plan.outline.site.form != "whole" and not _is_range(plan.program, plan.outline.train.iterable)
+def is_asked_early(plan: Plan) -> bool:
+    """Whether a loader has begun when the epoch does: no generator does, and no `range` can tell."""
+    if plan.outline.site.form == "whole" or plan.outline.fetches_lazily:
+        return False
+    return not _is_range(plan.program, plan.outline.train.iterable)
 
 
 def _is_range(program: Program, value: cst.CSTNode | None) -> bool:
@@ -131,12 +136,7 @@ def has_workers(plan: Plan) -> bool:
 
 def _moved_oddly(program: Program, given: dict[str, cst.BaseExpression]) -> str | None:
     """Batches of classes of the script are taken apart on their way to the device."""
-    if not {"collate_fn", "batch_size"} & given.keys():
-        return None
-    own = any(node.name.value == "to" for node in program.find(cst.FunctionDef))
-    parts = [d.decorator for node in program.find(cst.ClassDef) for d in node.decorators]
-    classes = [program.qualified_name(part.func if isinstance(part, cst.Call) else part) for part in parts]
-    if own or "dataclasses.dataclass" in classes:
+    if {"collate_fn", "batch_size"} & given.keys() and is_taken_apart(program):
         return "its batches may be objects of a class of the script"
     return None
 

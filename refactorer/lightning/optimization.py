@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.clearing import clearing_lines
 from refactorer.idioms.clearing.gradients import clips, gradient_reader, hooked
 from refactorer.idioms.schedulers.code import calls_functions
 from refactorer.lightning.data import mentions_loader
+from refactorer.lightning.datasets import values_of
 from refactorer.lightning.plan import Plan
 from refactorer.lightning.traps import Found
 from refactorer.outline.control import loop_jumps, returns
-from refactorer.outline.objects.optimizers import assigned_class
+from refactorer.outline.objects.optimizers import Roles, assigned_class
 from refactorer.outline.outline import STEP
 from refactorer.outline.training.anchors import backward_calls, holds_converted
 from refactorer.outline.training.reach import runs_again
+
+_DEPTH = 6
 
 
 def find_hooks(plan: Plan) -> Found | None:
@@ -64,8 +69,8 @@ def find_windows(plan: Plan) -> Found | None:
 
 def find_left_gradients(plan: Plan) -> Found | None:
     """Gradients that are there in front of the training, or that live through an evaluation."""
-    if plan.outline.automatic:
-        return None  # each step clears them in front of its backward pass, wherever they come from
+    if plan.outline.automatic or plan.outline.keeps_gradients:
+        return None  # each step clears them in front of its backward pass, wherever they come from, or nobody else does
     if _may_be_there(plan) and not _clears_first(plan):
         return Found(plan.loop, "gradients may be there already when the training starts")
     if plan.outline.evaluation is not None:
@@ -108,9 +113,29 @@ def find_optimizer(plan: Plan) -> Found | None:
         return None
     for variable in plan.roles.optimizers:
         name = assigned_class(plan.program, variable) or ""
-        if plan.outline.plain_steps or not name.startswith("torch.optim."):
+        if plan.outline.plain_steps or not _is_torchs(name):
             return Found(variable.writes[0].node, f"{variable.name} is not known to call its closure once")
     return None
+
+
+def take_closures(program: Program, roles: Roles) -> bool:
+    """Whether all optimizers are torch's, whose `step()` may be given a closure that does nothing."""
+    return all(_are_torchs(program, variable) for variable in roles.optimizers)
+
+
+def _is_torchs(name: str | None) -> bool:
+    """Whether a qualified name is that of one class of torch; one that is chosen by its name may be LBFGS."""
+    return (name or "").startswith("torch.optim.") and not (name or "").endswith("*")
+
+
+def _are_torchs(program: Program, variable: Variable | None, depth: int = 0) -> bool:
+    """Whether all that a variable may be bound to is an optimizer of torch."""
+    for value in values_of(program, variable) or [cst.Name("unknown")]:
+        name = program.qualified_name(value.func) if isinstance(value, cst.Call) else None
+        inner = program.variables.get(value) if isinstance(value, cst.Name) and depth < _DEPTH else None
+        if not _is_torchs(name) and (inner is None or not _are_torchs(program, inner, depth + 1)):
+            return False
+    return True
 
 
 def find_schedulers(plan: Plan) -> Found | None:

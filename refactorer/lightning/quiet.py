@@ -11,7 +11,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import children
 from refactorer.idioms.shapes import only_call
-from refactorer.lightning.data import has_workers, is_loader, mentions_loader
+from refactorer.lightning.data import has_workers, is_asked_early, mentions_loader
 from refactorer.lightning.plan import Plan
 from refactorer.lightning.traps import Found
 from refactorer.outline.classes import methods_of
@@ -47,7 +47,7 @@ _Functions = frozenset[cst.FunctionDef]
 
 def find_epoch_start(plan: Plan) -> Found | None:
     """What at the start of an epoch a loader may notice."""
-    return _find(plan, EPOCH_START, "an epoch") if is_loader(plan) else None
+    return _find(plan, EPOCH_START, "an epoch") if is_asked_early(plan) else None
 
 
 def find_evaluation_start(plan: Plan) -> Found | None:

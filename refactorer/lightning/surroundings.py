@@ -33,7 +33,15 @@ def find_gradient_mode(plan: Plan) -> Found | None:
         call = plan.program.parent.get(node)
         if not isinstance(plan.program.parent.get(call) if call else None, cst.WithItem):
             return Found(node, "the script switches gradients on and off")
+    for outer in plan.program.ancestors(plan.loop):
+        if isinstance(outer, cst.With) and any(_sets_mode(plan, item) for item in outer.items):
+            return Found(outer, "the training stands in a block that may switch gradients off")
     return None
+
+
+def _sets_mode(plan: Plan, item: cst.WithItem) -> bool:
+    func = item.item.func if isinstance(item.item, cst.Call) else None
+    return (plan.program.qualified_name(func) or "").endswith(("set_grad_enabled", "no_grad", "inference_mode"))
 
 
 def find_processes(plan: Plan) -> Found | None:
@@ -59,6 +67,16 @@ def find_warnings(plan: Plan) -> Found | None:
     for node in plan.named("logging.captureWarnings", "logging.basicConfig", "logging.getLogger"):
         if node.__class__ is cst.Attribute and plan.program.order[node] < _last_import(plan):
             return Found(node, "logging is set up above an import")
+    return None
+
+
+def find_early_seeds(plan: Plan) -> Found | None:
+    """Random numbers that are seeded above an import, behind which that of Lightning stands."""
+    for call in plan.program.calls:
+        name = plan.program.qualified_name(call.func) or ""
+        early = plan.program.enclosing_function(call) is None and plan.program.order[call] < _last_import(plan)
+        if early and "seed" in name.split(".")[-1] and not name.startswith(("torch.", "numpy.")):
+            return Found(call, "random numbers are seeded above an import")
     return None
 
 

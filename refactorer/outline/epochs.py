@@ -20,6 +20,7 @@ from refactorer.outline.outline import (
     VALIDATION_HOOKS,
     Outline,
 )
+from refactorer.outline.staying import stays
 from refactorer.outline.training.reach import bound_by_functions
 
 _WITHIN_EPOCH = (EPOCH_START, STEP, BACKWARD, BEFORE_STEP, BATCH_END, *VALIDATION_HOOKS, EPOCH_END)
@@ -30,13 +31,14 @@ class Epochs:
     """`argument=value` of the Trainer, and the expression for the loop variable inside the module.
 
     The value is None where the module's own generator counts the epochs. `told` is the parameter `epoch` of a function
-    that trains for one epoch.
+    that trains for one epoch. `is_computed` says that the expression names variables of the script.
     """
 
     argument: str
     value: cst.BaseExpression | None
     current: cst.BaseExpression
     told: Variable | None = None
+    is_computed: bool = False
 
 
 def epochs_of(outline: Outline, making: Sequence[cst.CSTNode], tells_any: bool) -> Epochs:
@@ -59,6 +61,12 @@ def epochs_of(outline: Outline, making: Sequence[cst.CSTNode], tells_any: bool) 
         number, start = counted
         current = "self.current_epoch" + (f" + {start}" if start else "")
         return Epochs("max_epochs", number, cst.parse_expression(current))
+    numbered = _numbered(outline, iterable) if not tells_any and iterable is loop.iter else None
+    if numbered is not None:
+        first, number = numbered
+        counter = cst.parse_expression("self.current_epoch")
+        value = counter if first is None else cst.BinaryOperation(counter, cst.Add(), first)
+        return Epochs("max_epochs", number, value, is_computed=first is not None)
     return Epochs("epochs", iterable, cst.parse_expression("self.epoch"))
 
 
@@ -98,6 +106,21 @@ def _plain_range(outline: Outline, node: cst.BaseExpression) -> tuple[cst.BaseEx
             if isinstance(extra, cst.Integer) and extra.evaluated_value == start and _countable(number):
                 return number, start
     return None
+
+
+def _numbered(
+    outline: Outline, node: cst.BaseExpression
+) -> tuple[cst.BaseExpression | None, cst.BaseExpression] | None:
+    """(first value, count) of any `range(end)` and `range(first, end)` whose first value stays; 0 is None."""
+    if not isinstance(node, cst.Call) or outline.program.qualified_name(node.func) != "builtins.range":
+        return None
+    if any(arg.star or arg.keyword for arg in node.args) or not 1 <= len(node.args) <= 2:
+        return None
+    number = cst.Call(cst.Name("len"), [cst.Arg(node)])
+    if len(node.args) == 1:
+        return None, number
+    first = node.args[0].value
+    return (first, number) if stays(outline, first) else None
 
 
 def _countable(node: cst.BaseExpression) -> bool:

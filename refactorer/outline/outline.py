@@ -62,6 +62,8 @@ class Outline:
     what a hook calls the parameter that it gets from the Trainer beside the batch, `openings` are the lines at the top
     of `on_train_batch_end` that the script does not have.
     `models_unknown` says that the making of an optimizer is out of sight, so that any object may hold its parameters.
+    `keeps_gradients` says that Lightning's Trainer may clear no gradients on its own account,
+    `takes_closures` that it may step each optimizer with a closure that does nothing.
     `plain_steps` says that the Trainer may not give the optimizer a closure: the script gives none.
     `moves_batches` says that the steps move their batches themselves, in parts.
     `shows_bars` says that the Trainer draws the progress bars of the script, where it can; `counted` is what the loop
@@ -103,6 +105,8 @@ class Outline:
     consumed: list[cst.CSTNode] = field(default_factory=list)
     device: cst.BaseExpression | None = None
     automatic: bool = False
+    keeps_gradients: bool = False
+    takes_closures: bool = True
     plain_steps: bool = False
     moves_batches: bool = False
     prints_everywhere: bool = False
@@ -138,6 +142,11 @@ class Outline:
     def accumulates(self) -> bool:
         """Whether the Trainer steps the optimizer behind several batches."""
         return "accumulate_grad_batches" in self.settings
+
+    @property
+    def fetches_lazily(self) -> bool:
+        """Whether a generator of the module hands the batches to Lightning's Trainer, each when it is wanted."""
+        return "limit_train_batches" in self.settings
 
     @property
     def validates_alone(self) -> bool:

@@ -80,7 +80,7 @@ class Turns:
 
 """
 
-REFUSED: list[tuple[str, str, Edits]] = [
+TRAPPED: list[tuple[str, str, Edits]] = [
     ("epochs", "another step", [("range(n_epochs)", "range(0, 6, 2)")]),
     ("epochs", "a list", [("range(n_epochs)", "[3, 4]")]),
     ("loader", "a generator of its own", [("shuffle=True", "shuffle=True, generator=torch.Generator()")]),
@@ -163,7 +163,7 @@ REFUSED: list[tuple[str, str, Edits]] = [
         ],
     ),
     (
-        "gradients",
+        "teardown",
         "gradients that are read behind the training",
         [
             ("torch.save", "print(model[0].weight.grad)\ntorch.save"),
@@ -179,6 +179,7 @@ REFUSED: list[tuple[str, str, Edits]] = [
     ("gradient mode", "set_grad_enabled", [("n_epochs = 3", "n_epochs = 3; torch.set_grad_enabled(True)")]),
     ("processes", "torch.distributed", [("import random", "import torch.distributed as dist")]),
     ("processes", "multiprocessing", [("import random", "import multiprocessing")]),
+    ("seed", "random numbers in front of an import", [("import random", "import random\nrandom.seed(1)")]),
     ("torch.compile", "a compiled model", [("for epoch", "step = torch.compile(model)\nfor epoch")]),
     ("warnings", "warnings as errors", [("import random", "import warnings\nwarnings.simplefilter('error')")]),
     (
@@ -305,6 +306,14 @@ CONVERTED: list[tuple[str, Edits]] = [
     ("a training that ends by itself", [(PRINT, PRINT + "    if epoch == 1:\n        raise SystemError('enough')\n")]),
 ]
 
+REMEDIED = {
+    "a generator of its own", "a sampler", "a batch sampler", "drop_last", "a list of batches", "a generator function",
+    "zip", "a stream", "a data set that grows", "a data set that grows by its loader", "arguments out of sight",
+    "a seed", "a draw", "a draw in a function", "break", "gradients of an earlier training",
+}  # fmt: skip
+REFUSED = [row for row in TRAPPED if row[1] not in REMEDIED]
+HELPED = [row for row in TRAPPED if row[1] in REMEDIED]
+
 BITES = [
     "a generator of its own",
     "a sampler",
@@ -344,6 +353,16 @@ def test_refused(trap: str, name: str, edits: Edits) -> None:
     assert (diagnostic.code, diagnostic.message.split(":")[0]) == ("R501", trap)
 
 
+@pytest.mark.parametrize(("trap", "name", "edits"), HELPED, ids=[f"{trap}: {name}" for trap, name, _ in HELPED])
+def test_a_remedy_helps(trap: str, name: str, edits: Edits, runner: Runner) -> None:
+    """Batches are fetched one by one, or no gradients are cleared: then the trap does not bite."""
+    text = edited(edits)
+    result = convert(text, target="lightning")
+    assert isinstance(result, Converted), "\n".join(map(str, result.diagnostics))
+    assert ("def zero_grad" if trap == "gradients" else "def train_dataloader") in result.after
+    assert first_difference(runner.run(text), runner.run(result.after)) is None
+
+
 @pytest.mark.parametrize("edits", [edits for _, edits in CONVERTED], ids=[name for name, _ in CONVERTED])
 @pytest.mark.parametrize("script", [SCRIPT, IN_FUNCTION], ids=["inline", "in a function"])
 def test_converted_and_trains_the_same(edits: Edits, script: str, runner: Runner) -> None:
@@ -356,7 +375,7 @@ def test_converted_and_trains_the_same(edits: Edits, script: str, runner: Runner
 @pytest.mark.parametrize("name", BITES)
 def test_a_trap_bites(name: str, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     """Past the trap that refuses it, the script would not train as it did."""
-    trap, _, edits = next(row for row in REFUSED if row[1] == name)
+    trap, _, edits = next(row for row in TRAPPED if row[1] == name)
     monkeypatch.setattr(check, "TRAPS", tuple(kept for kept in check.TRAPS if kept.name != trap))
     text = edited(edits)
     result = convert(text, target="lightning")

@@ -55,11 +55,11 @@ class Supplying(Liveness):
     def _supplied_loaders(self) -> None:
         written = {v for _, body in self._ordered() for v in self._flow(body).may}
         iterable = self.outline.train.iterable
-        if iterable is not None:
+        if iterable is not None and TRAIN_DATA not in self.outline.hooks:
             train = self._loader(self.outline.train, written)
             if train is not None:
                 self._supply(train, "train_dataloader", in_test=False)
-            elif self.site.form == "epochs" and TRAIN_DATA not in self.outline.hooks:
+            elif self.site.form == "epochs":
                 self.outline.hooks[TRAIN_DATA] = [cst.SimpleStatementLine([cst.Return(iterable)])]
         if self.outline.evaluation is not None and not is_round(self.outline.evaluation.loop):
             loader = self._loader(self.outline.evaluation, written)
@@ -193,7 +193,7 @@ class Supplying(Liveness):
             return
         target = loop.target
         variables = [v for name in names_in(target) if (v := self.outline.variable(name)) is not None]
-        if len(variables) == 1 and isinstance(target, cst.Name):
+        if len(variables) == 1 and isinstance(target, cst.Name) and not self.epochs.is_computed:
             variable = variables[0]
             written = any(variable in self._flow(body).may for _, body in self._ordered())
             tested = any(self.outline.mentions(variable, *body) for h, body in self._ordered() if h in TEST_HOOKS)

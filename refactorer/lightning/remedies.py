@@ -1,0 +1,21 @@
+"""What helps against a trap: a module that hands out its batches one by one, or that keeps its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from refactorer.diagnostics import Diagnostic
+from refactorer.lightning.traps import CODE
+from refactorer.options import Options
+
+_REMEDIES = {"loader": "loader", "epoch start": "loader", "break": "loader", "gradients": "gradients"}
+
+
+def with_remedy(form: Options, diagnostics: Iterable[Diagnostic]) -> Options | None:
+    """The same form with what may help against the trap that refused it; None where nothing does."""
+    for diagnostic in diagnostics:
+        remedy = _REMEDIES.get(diagnostic.message.split(":")[0]) if diagnostic.code == CODE else None
+        if remedy is not None and remedy not in form.remedies:
+            return replace(form, remedies=form.remedies | {remedy})
+    return None
