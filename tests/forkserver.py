@@ -13,6 +13,7 @@ every file in the working folder.
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import gc
 import hashlib
 import json
@@ -31,6 +32,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
+
+from tests.process_groups import keep_process_groups
 
 Request = dict[str, Any]
 
@@ -117,11 +120,13 @@ def child(request: Request) -> int:
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(out / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    faulthandler.dump_traceback_later(0.9 * request["timeout"], file=2)  # where a script hangs
     os.chdir(request["cwd"])
     sys.argv = [str(script), *request["args"]]
     random.seed(request["seed"]), np.random.seed(request["seed"]), torch.manual_seed(request["seed"])
     events: list[list[Any]] = []
     record(events)
+    keep_process_groups()
     start = time.perf_counter()
     status = execute(script)
     seconds, final = time.perf_counter() - start, random_state()

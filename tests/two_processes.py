@@ -17,7 +17,6 @@ import runpy
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.distributed
@@ -25,6 +24,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 
 import runtime  # noqa: F401  (every fork has it then)
 from tests.ports import free_port
+from tests.process_groups import keep_process_groups
 
 RANKS = (0, 1)
 SECONDS = 60  # a rank that waits longer waits for ever: it says where, and ends
@@ -53,7 +53,7 @@ def _fork(folder: Path, rank: int, port: int) -> int:
 def _run(folder: Path, rank: int, port: int) -> None:
     os.chdir(folder)
     faulthandler.dump_traceback_later(SECONDS, exit=True)
-    _keep_groups()
+    keep_process_groups()
     os.environ.update(
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2",
         MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
@@ -76,22 +76,6 @@ def _run(folder: Path, rank: int, port: int) -> None:
             errors, status = traceback.format_exc(), 1
     did = {"losses": losses, "printed": out.getvalue(), "random": torch.rand(1).item(), "status": status}
     Path(f"rank{rank}.json").write_text(json.dumps({**did, "errors": errors}))
-
-
-def _keep_groups() -> None:
-    """Keep every process group until the rank ends.
-
-    Gloo now and then waits for ever when a group goes that was destroyed before the network which averages over it, as
-    it is in scripts that end with `destroy_process_group()`.
-    """
-    kept: list[torch.distributed.ProcessGroup | None] = []
-    init = torch.distributed.init_process_group
-
-    def initialized(*args: Any, **kwargs: Any) -> None:
-        init(*args, **kwargs)
-        kept.append(torch.distributed.group.WORLD)
-
-    torch.distributed.init_process_group = initialized
 
 
 if __name__ == "__main__":

@@ -102,3 +102,13 @@ def is_none_test(node: cst.CSTNode) -> bool:
         return False
     second = node.comparisons[0]
     return isinstance(second.operator, (cst.Is, cst.IsNot)) and is_none(second.comparator)
+
+
+def key_of(node: cst.CSTNode) -> str | None:
+    """The text between the brackets of `config["lr"]`; None for any other expression."""
+    if not isinstance(node, cst.Subscript) or len(node.slice) != 1:
+        return None
+    place = node.slice[0].slice
+    value = place.value if isinstance(place, cst.Index) else None
+    text = value.evaluated_value if isinstance(value, cst.SimpleString) else None
+    return text if isinstance(text, str) else None

@@ -8,8 +8,8 @@ from tests.fixtures_harness import Runner, first_difference
 from tests.fuzz.generator import LAYOUTS, Generator, program
 from tests.fuzz.run import check
 
-SEEDS = range(120)
-BLOCK = 20
+SEEDS = range(30)
+BLOCK = 10
 
 
 def test_the_same_number_gives_the_same_script() -> None:

@@ -16,6 +16,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.known.elsewhere import is_imported, is_made_elsewhere
 from refactorer.idioms.known.harmless import READING
+from refactorer.idioms.shapes import key_of
 from refactorer.outline.functions.arguments import given_anywhere
 from refactorer.outline.may_run import MayRun, is_called
 from refactorer.outline.objects.optimizers import Roles
@@ -49,9 +50,7 @@ def _gives_parameters(program: Program, node: cst.CSTNode) -> bool:
     """Whether a node is `optimizer.add_param_group`, or `group["params"]` that is set or changed by a method."""
     if isinstance(node, cst.Attribute):
         return node.attr.value == "add_param_group"
-    key = node.slice[0].slice if isinstance(node, cst.Subscript) and len(node.slice) == 1 else None
-    value = key.value if isinstance(key, cst.Index) else None
-    if not isinstance(value, cst.SimpleString) or value.raw_value != _GROUPS or node not in program.order:
+    if key_of(node) != _GROUPS or node not in program.order:
         return False
     return is_stored(program, node) or isinstance(program.parent[node], (cst.Attribute, cst.AugAssign))
 
@@ -105,6 +104,11 @@ class _Search:
         self.given = [
             (self.program.variables[parameter.name], value) for parameter, value in given_anywhere(self.program)
         ]
+        self.values: dict[Variable | str | None, list[cst.BaseExpression]] = {}
+        for assign in self.program.find(cst.Assign):
+            for known in dict.fromkeys(self._known(found.target) for found in assign.targets):
+                self.values.setdefault(known, []).append(assign.value)
+        self.values.pop(None, None)
         self.methods = {function.name.value for function in self.program.find(cst.FunctionDef)}
         for node in self.program.find(cst.Attribute):
             if node.attr.value in _OF_NETWORKS:
@@ -232,9 +236,7 @@ class _Search:
     def _assigned(self, owner: cst.CSTNode) -> Iterator[cst.BaseExpression]:
         while isinstance(owner, cst.Subscript):
             owner = owner.value
-        for assign in self.program.find(cst.Assign):
-            if any(self._is_same(found.target, owner) for found in assign.targets):
-                yield assign.value
+        yield from self.values.get(self._known(owner), ())
         variable = self.outline.variable(owner)
         yield from (value for given, value in self.given if variable is not None and given is variable)
 
@@ -244,10 +246,12 @@ class _Search:
 
     def _is_same(self, first: cst.CSTNode, second: cst.CSTNode) -> bool:
         """Whether two nodes are one variable, or attributes of one name."""
-        if isinstance(first, cst.Attribute) and isinstance(second, cst.Attribute):
-            return first.attr.value == second.attr.value
-        variable = self.outline.variable(first)
-        return variable is not None and self.outline.variable(second) is variable
+        known = self._known(first)
+        return known is not None and known == self._known(second)
+
+    def _known(self, node: cst.CSTNode) -> Variable | str | None:
+        """What a node is known by: its variable, or the name of an attribute of any object."""
+        return node.attr.value if isinstance(node, cst.Attribute) else self.outline.variable(node)
 
 
 def _owners(node: cst.CSTNode) -> Iterator[cst.CSTNode]:

@@ -13,6 +13,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.configure.meanwhile import lines_between
 from refactorer.idioms.known.shared_settings import only_looks_up
+from refactorer.idioms.shapes import key_of
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import suspensions
 from refactorer.outline.may_run import MayRun, is_called
@@ -23,16 +24,6 @@ _LOOKING = ("get", "items", "keys", "values", "copy")
 _CHANGING = ("update", "pop", "popitem", "clear", "setdefault", "__setitem__", "__delitem__", "__ior__")
 _NEW = (cst.List, cst.ListComp, cst.Dict, cst.DictComp, cst.Set, cst.SetComp)
 _KNOWN = ("torch.", "builtins.", "time.", "datetime.", "os.", "math.", "random.", "numpy.", "logging.", "json.")
-
-
-def key_of(node: cst.CSTNode) -> str | None:
-    """The text between the brackets of `config["lr"]`; None for any other expression."""
-    if not isinstance(node, cst.Subscript) or len(node.slice) != 1:
-        return None
-    place = node.slice[0].slice
-    value = place.value if isinstance(place, cst.Index) else None
-    text = value.evaluated_value if isinstance(value, cst.SimpleString) else None
-    return text if isinstance(text, str) else None
 
 
 def looks_items_up(program: Program) -> bool:

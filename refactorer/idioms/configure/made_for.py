@@ -17,10 +17,11 @@ from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children, walk
-from refactorer.idioms.configure.items import key_of, looks_items_up
+from refactorer.idioms.configure.items import looks_items_up
 from refactorer.idioms.configure.late_parameters import is_used_between
 from refactorer.idioms.known.shared_settings import computes
 from refactorer.idioms.known.taint import with_holders
+from refactorer.idioms.shapes import key_of
 from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 

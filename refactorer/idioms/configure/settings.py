@@ -6,7 +6,7 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
-from refactorer.idioms.configure.items import key_of
+from refactorer.idioms.shapes import key_of
 from refactorer.outline.outline import Outline
 
 

@@ -6,9 +6,10 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import children
-from refactorer.idioms.configure.items import key_of, looks_items_up
+from refactorer.idioms.configure.items import looks_items_up
 from refactorer.idioms.known.shared_settings import computes
 from refactorer.idioms.schedulers.rates import function_of, functions_asked, is_for_rates, only_computes
+from refactorer.idioms.shapes import key_of
 from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 

@@ -10,7 +10,7 @@ from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.device.lines import text_of
 from refactorer.idioms.device.named import Target
-from refactorer.idioms.shapes import method_name
+from refactorer.idioms.shapes import key_of, method_name
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.outline import Outline
 
@@ -63,9 +63,7 @@ def _keys(node: cst.CSTNode) -> Iterator[str | None]:
     if not isinstance(node, cst.Subscript):
         return
     yield from _keys(node.value)
-    index = node.slice[0].slice if len(node.slice) == 1 else None
-    value = index.value if isinstance(index, cst.Index) else None
-    yield str(value.evaluated_value) if isinstance(value, cst.SimpleString) else None
+    yield key_of(node)
 
 
 def _is_called(node: cst.CSTNode, variable: Variable) -> bool:
