@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import libcst as cst
 
-from refactorer.analysis.flow import passes_errors_on
-from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.emit.edits import Edit, Removed, apply
+from refactorer.emit.layout import without_blank_start
 from refactorer.emit.lightning_lines import trainer_line
 from refactorer.emit.long_lines import WIDTH, broken
 from refactorer.emit.new_names import Names
+from refactorer.emit.read_back import is_guarded, reads_behind
 from refactorer.emit.targets import LIGHTNING, RUNTIME, Target
 from refactorer.outline.batches import is_round
 from refactorer.outline.blocks import block_lines
@@ -17,8 +17,9 @@ from refactorer.outline.comments import comments_of, with_comments
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.functions.returning import return_behind
 from refactorer.outline.objects.optimizers import Roles
-from refactorer.outline.outline import EPOCHS, TEST_DATA, TEST_HOOKS, TRAIN_DATA, VALIDATION_DATA, Outline
+from refactorer.outline.outline import EPOCHS, TEST_DATA, TRAIN_DATA, VALIDATION_DATA, Outline
 from refactorer.outline.places.homes import Homes
+from refactorer.outline.places.supplied import assign
 
 
 def bind_first(outline: Outline, homes: Homes, edits: dict[cst.CSTNode, Edit]) -> None:
@@ -30,7 +31,7 @@ def bind_first(outline: Outline, homes: Homes, edits: dict[cst.CSTNode, Edit]) -
         while program.parent[line] not in (program.module, getattr(variable.owner.node, "body", None)):  # type: ignore[union-attr]
             line = program.statement(program.parent[line])
         now = edits.get(line, line)
-        bound = _assign(variable.name, cst.Name("None"))
+        bound = assign(cst.Name(variable.name), cst.Name("None"))
         if isinstance(now, Removed):
             edits[line] = bound.with_changes(leading_lines=now.leaves)
             continue
@@ -49,8 +50,8 @@ def training_lines(
     loop = outline.site.epoch_loop
     given = [cst.Arg(cst.Name(v.name)) for v in homes.arguments]
     made = cst.Call(cst.Name(names.module), given)
-    guarded = _is_guarded(outline)
-    fetched, tested, needed = _reads_after(outline, homes, names, edits, guarded)
+    guarded = is_guarded(outline)
+    fetched, tested, needed = reads_behind(outline, homes, names, edits, guarded)
     needed = needed or outline.test is not None
     after: list[cst.CSTNode] = []
     leave = return_behind(outline.returning, names.instance) if outline.returning is not None else None
@@ -64,19 +65,33 @@ def training_lines(
     if value is None:
         value, needed = cst.parse_expression(f"{names.instance}.{EPOCHS}()"), True
     trainer = _folded(outline, _trainer(outline, names, epochs.argument, value, device_of(outline, roles), target))
-    module = _folded(outline, _assign(names.instance, made))
+    module = _folded(outline, assign(cst.Name(names.instance), made))
     first = [module, trainer] if epochs.value is None else [trainer, module]
     lines: list[cst.CSTNode] = list(first) if needed else [trainer]
     line = _fit(names, cst.Name(names.instance), outline, target) if needed else line
     lines += _fitted(line, fetched, guarded)
     lines[:0] = _declared(outline, homes)
-    lead = list(loop.leading_lines)
+    lead = without_blank_start(loop.leading_lines) if _comes_first(outline, edits) else list(loop.leading_lines)
     comment = loop.body.header.comment if isinstance(loop.body, cst.IndentedBlock) else None
     if comment is not None:
         lead.append(cst.EmptyLine(comment=comment))
     lines[0] = lines[0].with_changes(leading_lines=lead)
     edits.update(_test_lines(outline, names, tested))
     return [*lines, *after]
+
+
+def _comes_first(outline: Outline, edits: dict[cst.CSTNode, Edit]) -> bool:
+    """Whether nothing is left in front of the loop in its block."""
+    program, loop = outline.program, outline.site.epoch_loop
+    block = program.parent[loop]
+    if not isinstance(block, cst.IndentedBlock):
+        return False
+    in_front = [line for line in block.body if program.order[line] < program.order[loop]]
+    return bool(in_front) and all(_leaves_nothing(line, edits.get(line, line)) for line in in_front)
+
+
+def _leaves_nothing(line: cst.CSTNode, edit: Edit) -> bool:
+    return not edit.leaves if isinstance(edit, Removed) else edit is None and not comments_of(line)
 
 
 def _fit(names: Names, module: cst.BaseExpression, outline: Outline, target: Target) -> cst.SimpleStatementLine:
@@ -140,7 +155,7 @@ def _declared(outline: Outline, homes: Homes) -> list[cst.SimpleStatementLine]:
         variable = outline.site.driver.variables[name]
         own = [seen for seen in variable.writes if seen.order >= 0]
         if all(any(program.contains(place, seen.node) for place in inside) for seen in own):
-            lines.append(_assign(name, cst.Name("None")))
+            lines.append(assign(cst.Name(name), cst.Name("None")))
     return lines
 
 
@@ -184,10 +199,6 @@ def _keyword(name: str, value: cst.BaseExpression) -> cst.Arg:
     return cst.Arg(value, keyword=cst.Name(name), equal=tight)
 
 
-def _assign(name: str, value: cst.BaseExpression) -> cst.SimpleStatementLine:
-    return cst.SimpleStatementLine([cst.Assign([cst.AssignTarget(cst.Name(name))], value)])
-
-
 def _trainer(
     outline: Outline, names: Names, argument: str, value: cst.BaseExpression, device: cst.BaseExpression | None,
     target: Target,
@@ -199,7 +210,7 @@ def _trainer(
     settings = [_keyword(argument, value), *([_keyword("device", device)] if device is not None else []), *more]
     if outline.strategy is not None:
         settings.append(_keyword("strategy", outline.strategy))
-    return _assign(names.trainer, cst.Call(cst.parse_expression(names.trainer_class), settings))
+    return assign(cst.Name(names.trainer), cst.Call(cst.parse_expression(names.trainer_class), settings))
 
 
 def device_of(outline: Outline, roles: Roles) -> cst.BaseExpression | None:
@@ -228,81 +239,3 @@ def _fitted(fit: cst.SimpleStatementLine, fetched: list[cst.CSTNode], guarded: b
         return [fit, *fetched]
     body = cst.IndentedBlock([fit])
     return [cst.Try(body, finalbody=cst.Finally(cst.IndentedBlock(fetched)))]  # type: ignore[arg-type]
-
-
-def _is_guarded(outline: Outline) -> bool:
-    """Whether the driver itself goes on after an exception in the training."""
-    for outer in outline.program.ancestors(outline.site.epoch_loop):
-        if isinstance(outer, cst.FunctionDef):
-            return False
-        if isinstance(outer, (cst.Try, cst.TryStar)):
-            return True
-        if isinstance(outer, cst.With) and not passes_errors_on(outline.program, outer):
-            return True
-    return False
-
-
-def _reads_after(
-    outline: Outline, homes: Homes, names: Names, edits: dict[cst.CSTNode, Edit], guarded: bool
-) -> tuple[list[cst.CSTNode], list[cst.CSTNode], bool]:
-    """Names read behind the training are read from the module; one that is also assigned there is fetched first.
-
-    The lines that fetch stand behind the training, behind the test, or both: wherever the variable is written.
-    """
-    program = outline.program
-    end = program.last[outline.site.epoch_loop]
-    lines: list[cst.CSTNode] = []
-    behind_test: list[cst.CSTNode] = []
-    for variable in homes.read_after:
-        attribute = homes.attribute[variable]
-        inside = [outline.site.epoch_loop, *outline.consumed, *outline.dropped]
-        outer = [n for n in program.ancestors(outline.site.epoch_loop) if isinstance(n, (cst.For, cst.While))]
-        later = [
-            seen for seen in variable.occurrences
-            if _is_behind(outline, seen.node) or (
-                seen.order > end and not any(program.contains(part, seen.node) for part in inside)
-            )
-        ]  # fmt: skip
-        own = variable.owner in (outline.site.driver, program.scope[program.module])
-        read = all(s.access == "read" and s.scope.function is outline.site.driver for s in later)
-        skipped = _may_be_skipped(outline, variable, later)
-        direct = read and own and not outer and not guarded and not skipped
-        assured = variable in homes.arguments or variable in homes.initial
-        if direct and (len(later) <= 3 or not assured):
-            for seen in later:
-                edits[seen.node] = cst.parse_expression(f"{names.instance}.{attribute}")
-            continue
-        line = _assign(variable.name, cst.parse_expression(f"{names.instance}.{attribute}"))
-        fetch = line if assured else _if_there(names.instance, attribute, line)
-        tests = [hook in TEST_HOOKS for hook, body in outline.hooks.items() if _writes(outline, body, variable)]
-        if not all(tests) or (skipped and variable in homes.initial):
-            lines.append(fetch)
-        if any(tests):
-            behind_test.append(fetch)
-    return lines, behind_test, bool(homes.read_after)
-
-
-def _writes(outline: Outline, body: list[cst.CSTNode], variable: Variable) -> bool:
-    return any(used is variable and outline.is_write(node) for node, used in outline.uses(*body))
-
-
-def _may_be_skipped(outline: Outline, variable: Variable, reads: list[Occurrence]) -> bool:
-    """Whether a test under a condition would write a variable that the driver reads in any case."""
-    program, line = outline.program, outline.test_line
-    if line is None or program.parent[line] is program.parent[outline.site.epoch_loop]:
-        return False
-    written = any(_writes(outline, outline.hooks.get(hook, []), variable) for hook in TEST_HOOKS)
-    return written and not all(program.contains(program.parent[line], seen.node) for seen in reads)
-
-
-def _is_behind(outline: Outline, node: cst.CSTNode) -> bool:
-    """Whether a node stands in the `else` branch of the replaced loop."""
-    orelse = outline.site.epoch_loop.orelse
-    return orelse is not None and node in outline.program.order and outline.program.contains(orelse, node)
-
-
-def _if_there(instance: str, attribute: str, line: cst.SimpleStatementLine) -> cst.CSTNode:
-    """A training of no steps leaves its variables as they were, perhaps unbound."""
-    found = cst.parse_statement(f'if hasattr({instance}, "{attribute}"):\n    pass\n')
-    assert isinstance(found, cst.If)
-    return found.with_changes(body=cst.IndentedBlock([line]))

@@ -15,15 +15,18 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.targets import names_bound_by
 from refactorer.analysis.walk import walk
 from refactorer.emit.contained import is_contained
 from refactorer.emit.edits import Edit, takes_away
+from refactorer.emit.read_back import may_ask_module, reads_of
 from refactorer.idioms.configure.beside import runs_beside
 from refactorer.outline.classes import methods_of
 from refactorer.outline.epochs import Epochs
 from refactorer.outline.objects.optimizers import Roles, is_module_class
 from refactorer.outline.objects.torch_names import names_module_class, names_stateless_class, unmoved
 from refactorer.outline.outline import Outline
+from refactorer.outline.places.accumulators import assigned_pairs
 from refactorer.outline.places.homes import Homes
 from refactorer.outline.places.liveness import Liveness
 from refactorer.outline.places.placing import is_plain
@@ -42,13 +45,7 @@ def take_over(
     edits: Mapping[cst.CSTNode, Edit],
 ) -> None:  # fmt: skip
     """Makes attributes that the constructor sets of such arguments; `edits` are those of the driver so far."""
-    within = Liveness(outline, moved)
-    kept_back = {*homes.read_after, *homes.unsure, *_asked_outside(outline, homes)}
-    lines: dict[Variable, cst.SimpleStatementLine] = {}
-    for variable in homes.arguments:
-        line = None if variable in kept_back else _line_of(outline, variable, within, edits)
-        if line is not None:
-            lines[variable] = line
+    lines = _lines(outline, homes, Liveness(outline, moved), edits)
     taken = {variable: line for variable, line in lines.items() if _is_quiet(outline, homes, _value(line))}
     gone = {*moved, *taken.values()}
     if _asks_quietly(outline, epochs):
@@ -58,6 +55,7 @@ def take_over(
                 taken[variable] = line
                 gone.add(line)
     homes.arguments = [variable for variable in homes.arguments if variable not in taken]
+    homes.read_after += [variable for variable in taken if reads_of(outline, variable)]
     made = {**taken, **homes.initial}
     homes.initial = dict(sorted(made.items(), key=lambda item: outline.program.order[item[1]]))
 
@@ -70,25 +68,61 @@ def _asked_outside(outline: Outline, homes: Homes) -> set[Variable | None]:
     return {*mentioned, *(held.base for held in (*homes.networks, *homes.optimizers))}
 
 
+def _lines(
+    outline: Outline, homes: Homes, within: Liveness, edits: Mapping[cst.CSTNode, Edit]
+) -> dict[Variable, cst.SimpleStatementLine]:
+    """The lines that make arguments which the driver does not need; of `a, b = [], []` it needs neither."""
+    kept_back = {*homes.read_after, *homes.unsure, *_asked_outside(outline, homes)}
+    found: dict[Variable, cst.SimpleStatementLine] = {}
+    for variable in homes.arguments:
+        line = None if variable in kept_back else _line_of(outline, homes, variable, within, edits)
+        if line is not None:
+            found[variable] = line
+    bound = {line: {outline.variable(name) for name in names_bound_by(line.body[0])} for line in found.values()}
+    return {variable: line for variable, line in found.items() if bound[line] <= found.keys()}
+
+
 def _line_of(
-    outline: Outline, variable: Variable, within: Liveness, edits: Mapping[cst.CSTNode, Edit]
+    outline: Outline, homes: Homes, variable: Variable, within: Liveness, edits: Mapping[cst.CSTNode, Edit]
 ) -> cst.SimpleStatementLine | None:
-    """The line that makes the value of a variable of the driver, if only the training uses it."""
+    """The line that makes the value of a variable, if only the training uses it, or what it filled is read behind."""
     program = outline.program
     outside = [
         seen for seen in variable.occurrences
         if seen.order >= 0 and not within.is_inside(seen.node) and not _goes(outline, seen.node, edits)
     ]  # fmt: skip
-    if variable.owner is not outline.site.driver or len(outside) != 1 or outside[0].access != "write":
+    if variable.owner is not outline.site.driver or not outside or outside[0].access != "write":
         return None
     line = program.statement(outside[0].node)
     small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
-    if not isinstance(small, cst.Assign) or [part.target for part in small.targets] != [outside[0].node]:
+    if not isinstance(small, cst.Assign) or not (_is_alone(small) or _are_plain(small)):
+        return None
+    behind = reads_of(outline, variable)
+    keeps_name = homes.attribute[variable] == variable.name
+    if len(outside) != 1 + len(behind) or (behind and not _is_filled(outline, variable, small)):
+        return None
+    if behind and not (keeps_name and may_ask_module(outline, variable, line, edits)):
         return None
     if program.order[line] < outline.reflection or not runs_beside(outline, line):
         return None
     assert isinstance(line, cst.SimpleStatementLine)
     return line
+
+
+def _is_alone(small: cst.Assign) -> bool:
+    return len(small.targets) == 1 and isinstance(small.targets[0].target, cst.Name)
+
+
+def _are_plain(small: cst.Assign) -> bool:
+    """Whether an assignment gives each of several names a plain value of its own."""
+    pairs = assigned_pairs(small)
+    return len(small.targets) == 1 and len(pairs) == len(names_bound_by(small)) > 0 and is_plain(small.value)
+
+
+def _is_filled(outline: Outline, variable: Variable, small: cst.Assign) -> bool:
+    """Whether a variable begins as an empty list or dictionary."""
+    values = [value for name, value in assigned_pairs(small) if outline.variable(name) is variable]
+    return all(isinstance(value, (cst.List, cst.Dict)) and not value.elements for value in values)
 
 
 def _value(line: cst.SimpleStatementLine) -> cst.BaseExpression:

@@ -79,19 +79,20 @@ def remove(
 ) -> tuple[dict[cst.CSTNode, Edit], list[cst.EmptyLine]]:
     """Edits that take calls out of a body, by their indices, and the comments on them that are worth keeping.
 
-    A comment above `zero_grad` alone may be about the lines that follow it without a gap: then it stays there.
+    A comment above `zero_grad` may be about the lines that follow it without a gap: then it stays there.
     """
     gone = {*zeros, *steps}
     edits: dict[cst.CSTNode, Edit] = {}
     remarks: list[cst.EmptyLine] = []
     for index in sorted(gone):
         line = body[index]
+        behind = _worth_keeping(comments_of(line.with_changes(leading_lines=())))
         if _opens_other_lines(body, index, gone, steps):
-            edits[line] = None
+            edits[line] = Removed([*getattr(line, "leading_lines", ()), *behind])
         else:
             apart, own = lines_above(line)
             edits[line] = Removed(apart)
-            remarks += [*_worth_keeping(own), *_worth_keeping(comments_of(line.with_changes(leading_lines=())))]
+            remarks += [*_worth_keeping(own), *behind]
     return edits, remarks
 
 
