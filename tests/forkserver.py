@@ -123,7 +123,7 @@ def child(request: Request) -> int:
     faulthandler.dump_traceback_later(0.9 * request["timeout"], file=2)  # where a script hangs
     os.chdir(request["cwd"])
     sys.argv = [str(script), *request["args"]]
-    random.seed(request["seed"]), np.random.seed(request["seed"]), torch.manual_seed(request["seed"])
+    random.seed(request["seed"]), np.random.seed(request["seed"]), torch.default_generator.manual_seed(request["seed"])
     events: list[list[Any]] = []
     record(events)
     keep_process_groups()
@@ -177,6 +177,7 @@ def serve() -> None:
     gc.collect(), gc.freeze()  # the children copy fewer pages
     for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
         finalizer.atexit = False  # what torch takes apart at its end costs more than most scripts do
+    atexit.unregister(torch._dynamo.utils.dump_compile_times)  # so does what it tells then
     replies.write(json.dumps({"status": "ready"}) + "\n")
     for line in sys.stdin:
         replies.write(json.dumps({"status": run_forked(json.loads(line))}) + "\n")
