@@ -11,7 +11,7 @@ What is left of several `return` may stand at the ends of branches.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import libcst as cst
 
@@ -28,7 +28,7 @@ from refactorer.outline.training.specialise import CannotSpecialise, specialise
 
 
 def decided(program: Program, calls: Iterable[cst.Call]) -> dict[cst.CSTNode, cst.FunctionDef]:
-    """For calls of functions with several `return`, those that can do with one for what the call gives."""
+    """For calls of functions that `return` leaves early, those that it leaves at the end for what the call gives."""
     found: dict[cst.CSTNode, cst.FunctionDef] = {}
     for call in calls:
         function = called_function(program, call)
@@ -39,15 +39,21 @@ def decided(program: Program, calls: Iterable[cst.Call]) -> dict[cst.CSTNode, cs
 
 
 def _lines(program: Program, function: cst.FunctionDef, call: cst.Call) -> list[cst.CSTNode] | None:
-    """The body of a function for one call, with one `return` at most; None if it cannot be put like that."""
+    """The body of a function for one call, left at its end; None if it is already, or cannot be put like that."""
     body = block_lines(function.body)
-    if len(returns(body)) < 2:
+    if _is_left_at_end(body):
         return None
     branches = list(program.find(cst.If, function))
     lines = _decided(program, function, call, [branch for branch in branches if returns([branch])])
-    if lines is not None and len(returns(lines)) < 2:
+    if lines is not None and _is_left_at_end(lines):
         return lines
     return with_one_return(program, function, call, _decided(program, function, call, branches) or body)
+
+
+def _is_left_at_end(lines: Sequence[cst.CSTNode]) -> bool:
+    """Whether the only `return` of a function, if it has one, is its last line."""
+    left, last = returns(lines), lines[-1] if lines else None
+    return not left or (len(left) == 1 and isinstance(last, cst.SimpleStatementLine) and last.body[-1] is left[0])
 
 
 def _decided(

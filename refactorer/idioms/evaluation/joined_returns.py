@@ -21,6 +21,7 @@ from refactorer.analysis.walk import walk
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of
 from refactorer.outline.control import returns, suspensions
+from refactorer.outline.functions.result_of_call import does_something
 
 
 def with_one_return(
@@ -35,7 +36,7 @@ def with_one_return(
         return None
     wanted = not isinstance(program.parent.get(call), cst.Expr)
     name = _name_of_result(program, function, call) if wanted else None
-    joined = _joined(last, name)
+    joined = _joined(program, last, name)
     if joined is None:
         return None
     end = [cst.SimpleStatementLine([cst.Return(cst.Name(name))])] if name is not None else []
@@ -55,24 +56,24 @@ def _name_of_result(program: Program, function: cst.FunctionDef, call: cst.Call)
     return name
 
 
-def _joined(branch: cst.If | cst.Else, name: str | None) -> cst.If | cst.Else | None:
+def _joined(program: Program, branch: cst.If | cst.Else, name: str | None) -> cst.If | cst.Else | None:
     """A branch, and those behind it, with an assignment for each `return`; None if one goes on without."""
     if isinstance(branch, cst.If):
-        orelse = _joined(branch.orelse, name) if branch.orelse is not None else None
+        orelse = _joined(program, branch.orelse, name) if branch.orelse is not None else None
         if orelse is None:
             return None
         branch = branch.with_changes(orelse=orelse)
     *lines, last = block_lines(branch.body)
-    end = _without_return(last, name)
+    end = _without_return(program, last, name)
     if end is None or returns(lines) or not isinstance(branch.body, cst.IndentedBlock) or not (lines or end):
         return None
     return branch.with_changes(body=branch.body.with_changes(body=[*lines, *end]))
 
 
-def _without_return(line: cst.CSTNode, name: str | None) -> list[cst.CSTNode] | None:
+def _without_return(program: Program, line: cst.CSTNode, name: str | None) -> list[cst.CSTNode] | None:
     """The last line of a branch with an assignment in the place of its `return`; None if it does not return."""
     if isinstance(line, cst.If):
-        joined = _joined(line, name)
+        joined = _joined(program, line, name)
         return [joined] if joined is not None else None
     left = line.body[-1] if isinstance(line, cst.SimpleStatementLine) else None
     if isinstance(left, cst.Raise):
@@ -83,7 +84,7 @@ def _without_return(line: cst.CSTNode, name: str | None) -> list[cst.CSTNode] | 
     small: list[cst.BaseSmallStatement] = []
     if name is not None:
         small = [cst.Assign([cst.AssignTarget(cst.Name(name))], value)]
-    elif any(isinstance(part, (cst.Call, cst.Await)) for part in walk(value)):
+    elif does_something(program, value):
         small = [cst.Expr(value)]
     elif comments_of(line):
         return None
