@@ -13,6 +13,14 @@ def is_private(name: str) -> bool:
     return name.startswith("__") and not name.endswith("__")
 
 
+def spellings(program: Program, method: cst.FunctionDef) -> tuple[str, ...]:
+    """The names by which code may ask for a method: for a private one, that with the class in front as well."""
+    owner, name = class_of_method(program, method), method.name.value
+    if owner is None or not is_private(name):
+        return (name,)
+    return name, f"_{owner.name.value.lstrip('_')}{name}"
+
+
 def class_around(program: Program, node: cst.CSTNode) -> cst.ClassDef | None:
     """The innermost class that a node stands in."""
     return next((outer for outer in program.ancestors(node) if isinstance(outer, cst.ClassDef)), None)

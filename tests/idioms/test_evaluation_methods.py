@@ -209,6 +209,7 @@ def test_the_method_goes_where_nothing_else_can_ask_for_it() -> None:
     assert "def _evaluate(" not in _after(library.replace("evaluate", "_evaluate"))
     assert "def evaluate(" in _after(SCRIPT + "print('evaluate')\n")
     assert "def evaluate(" in _after(SCRIPT + "print(getattr(trainer, 'evalu' + 'ate'))\n")
+    assert "def evaluate(" not in _after(SCRIPT + "print(getattr(trainer, 'last_' + trainer.name, None))\n")
 
 
 def test_a_docstring_keeps_its_depth() -> None:

@@ -61,6 +61,9 @@ def test_the_step_is_that_of_the_method() -> None:
         (_FIT, 'trainer.__dict__["_run_batch"] = lambda x, y: 1.0\n' + _FIT),
         (_FIT, "trainer._run_batch = lambda x, y: 1.0\n" + _FIT),
         (_FIT, _FIT + 'print(getattr(trainer, "_run_batch"))\n'),
+        (_FIT, _FIT + 'print(getattr(trainer, "_run" + str(epoch)))\n'),
+        (_FIT, _FIT + 'print(getattr(trainer, f"{epoch}_batch"))\n'),
+        (_FIT, _FIT + 'find = getattr\nprint(find(trainer, "_run_batch"))\n'),
         (_STEP, _STEP + "        super().greet()\n"),
         (_STEP, _STEP + "        print(__class__)\n"),
         ("    def train(", "    def __getattribute__(self, name):\n        return 1\n\n    def train("),
@@ -72,6 +75,33 @@ def test_a_method_that_may_be_another_stays(old: str, new: str) -> None:
     assert SCRIPT.count(old) == 1, old
     text = _converted(SCRIPT.replace(old, new))
     assert "self._run_batch(x, y)" in text.replace("self.owner.", "self.").replace("self.trainer_.", "self.")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'print(getattr(trainer, name + "_writer", None))',
+        'print(getattr(trainer, f"{name}_writer", None))',
+    ],
+)
+def test_a_name_that_is_put_together_may_be_surely_another_one(line: str) -> None:
+    text = _converted(SCRIPT.replace(_FIT, f"{_FIT}for name in 'ab':\n    {line}\n"))
+    assert "_run_batch" not in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'setattr(trainer, "_Trainer__run_batch", lambda x, y: 1.0)',
+        'setattr(trainer, "_Trainer__run" + "_batch", lambda x, y: 1.0)',
+        "trainer._Trainer__run_batch = lambda x, y: 1.0",
+        'trainer.__dict__["_Trainer__run_batch"] = lambda x, y: 1.0',
+    ],
+)
+def test_a_private_method_may_be_set_by_its_whole_name(line: str) -> None:
+    private = SCRIPT.replace("_run_batch", "__run_batch")
+    assert "__run_batch" not in _converted(private)
+    assert "._Trainer__run_batch(x, y)" in _converted(private.replace(_FIT, f"{line}\n{_FIT}"))
 
 
 def test_the_name_of_an_imported_module_is_no_use_of_a_method() -> None:

@@ -14,10 +14,10 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, Removed, apply
-from refactorer.idioms.known.shared_settings import computes
 from refactorer.idioms.shapes import method_name, only_call
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.comments import comments_of
+from refactorer.outline.worked_out import computes
 
 _TESTS = (cst.If, cst.IfExp)
 _PURE = (

@@ -9,7 +9,6 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.known.fixed import fixed
-from refactorer.idioms.known.shared_settings import computes
 from refactorer.outline.classes import class_of_object
 from refactorer.outline.functions.arguments import is_constant
 from refactorer.outline.may_run import MayRun
@@ -17,6 +16,7 @@ from refactorer.outline.objects.constructed import is_behind_for_good, is_left_a
 from refactorer.outline.outline import Outline
 from refactorer.outline.setting import may_set_variables
 from refactorer.outline.training.reach import bound_by_functions
+from refactorer.outline.worked_out import computes
 
 _ASKING = (
     cst.Name, cst.Attribute, cst.BaseNumber, cst.Comparison, cst.BooleanOperation, cst.UnaryOperation,

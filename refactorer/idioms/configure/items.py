@@ -12,12 +12,12 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.configure.meanwhile import lines_between
-from refactorer.idioms.known.shared_settings import only_looks_up
 from refactorer.idioms.shapes import key_of
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import suspensions
 from refactorer.outline.may_run import MayRun, is_called
 from refactorer.outline.outline import Outline
+from refactorer.outline.worked_out import only_looks_up
 
 _LOOKING_UP = ("__getitem__", "__missing__")
 _LOOKING = ("get", "items", "keys", "values", "copy")

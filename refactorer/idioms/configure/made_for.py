@@ -19,11 +19,11 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children, walk
 from refactorer.idioms.configure.items import looks_items_up
 from refactorer.idioms.configure.late_parameters import is_used_between
-from refactorer.idioms.known.shared_settings import computes
 from refactorer.idioms.known.taint import with_holders
 from refactorer.idioms.shapes import key_of
 from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
+from refactorer.outline.worked_out import computes
 
 _OF_MODELS = ("parameters", "named_parameters")
 _OF_TEXTS = ("startswith", "endswith")

@@ -7,8 +7,8 @@ import libcst as cst
 from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.program import Program
 from refactorer.idioms.configure.items import looks_items_up
-from refactorer.idioms.known.shared_settings import computes
 from refactorer.outline.may_run import is_called
+from refactorer.outline.worked_out import computes
 
 _TESTS = (cst.If, cst.While, cst.IfExp, cst.Assert)
 _TELLING = (cst.Comparison, cst.ComparisonTarget, cst.FormattedStringExpression)

@@ -7,11 +7,11 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import children
 from refactorer.idioms.configure.items import looks_items_up
-from refactorer.idioms.known.shared_settings import computes
 from refactorer.idioms.schedulers.rates import function_of, functions_asked, is_for_rates, only_computes
 from refactorer.idioms.shapes import key_of
 from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
+from refactorer.outline.worked_out import computes
 
 _CONTAINERS = {"itertools.chain", "builtins.list", "builtins.tuple", "builtins.dict"}
 _INVOLVED = (cst.Lambda, cst.BaseComp, cst.Await, cst.Yield, cst.NamedExpr)

@@ -11,10 +11,10 @@ from refactorer.idioms.device.items import are_plain, may_set_item
 from refactorer.idioms.device.lines import text_of
 from refactorer.idioms.device.made import is_made_with_object, writes_of
 from refactorer.idioms.device.named import AVAILABLE, Target
-from refactorer.idioms.known.shared_settings import asked_for, only_looks_up
 from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.outline import Outline
+from refactorer.outline.worked_out import asked_for, only_looks_up
 
 
 def visible(outline: Outline, target: Target) -> cst.BaseExpression | None:

@@ -122,12 +122,13 @@ def is_left_over(text: str, names: Iterable[str]) -> bool:
 def _calls(
     program: Program, site: Site, found: Iterable[list[cst.CSTNode]], changed: Collection[cst.CSTNode]
 ) -> Iterator[cst.Call]:
-    """Calls of functions that evaluate and are changed or used more than once, in statements of their own."""
+    """Calls of functions that evaluate, and are changed, used more than once or decided, in statements of their own."""
     for block, line in ((lines, line) for lines in found for line in lines):
         for call in evaluated_in(program, site, line, is_switched(block[: block.index(line)])):
             function = called_function(program, call)
             assert function is not None
-            if is_method(program, function) or len(uses_of(program, function)) > 1 or function in changed:
+            several = len(uses_of(program, function)) > 1
+            if is_method(program, function) or several or function in changed or decided(program, [call]):
                 yield call
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.program import Program
+from refactorer.analysis.said import may_say
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.parts import is_no_grad
@@ -22,7 +23,8 @@ from refactorer.outline.blocks import is_docstring
 from refactorer.outline.classes import class_of_method, is_private, methods_of
 from refactorer.outline.functions.other_objects import decides_what_it_makes
 
-_BY_NAME = ("builtins.getattr", "builtins.hasattr", "builtins.dir", "inspect.getmembers")
+_BY_NAME = ("builtins.getattr", "builtins.hasattr")
+_LISTING = ("builtins.dir", "inspect.getmembers")
 
 
 def called_function(program: Program, call: cst.Call) -> cst.FunctionDef | None:
@@ -60,15 +62,22 @@ def is_needless(program: Program, function: cst.FunctionDef) -> bool:
     name = function.name.value
     named = any(name in string.value for string in program.find(cst.SimpleString))
     inherits = owner is not None and any(program.qualified_name(b.value) != "builtins.object" for b in owner.bases)
-    if owner is None or inherits or named or _asks_by_name(program):
+    if owner is None or inherits or named or _may_ask_for(program, name):
         return owner is None
     made = program.scope[program.module].lookup(owner.name.value)
     uses = [program.parent.get(seen.node) for seen in made.reads] if made is not None else []
     return name.startswith("_") or any(isinstance(call, cst.Call) for call in uses)
 
 
-def _asks_by_name(program: Program) -> bool:
-    return any(program.qualified_name(call.func) in _BY_NAME for call in program.calls)
+def _may_ask_for(program: Program, name: str) -> bool:
+    """Whether the file lists attributes, or looks one up by a text that may be this name."""
+    for call in program.calls:
+        full = program.qualified_name(call.func)
+        if full in _LISTING:
+            return True
+        if full in _BY_NAME and (len(call.args) < 2 or may_say(program, call.args[1].value, name)):
+            return True
+    return False
 
 
 def _own_method(program: Program, call: cst.Call) -> cst.FunctionDef | None:

@@ -16,10 +16,10 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.known.shared_settings import only_looks_up
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.functions.arguments import matched
 from refactorer.outline.outline import Outline
+from refactorer.outline.worked_out import only_looks_up
 
 CHANGED = "its windows may change right in front of it"
 _SIZES = ("size", "shape", "dim", "numel", "nelement")

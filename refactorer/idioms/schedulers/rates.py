@@ -13,9 +13,9 @@ from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.idioms.known.shared_settings import computes, only_looks_up
 from refactorer.outline.functions.arguments import every_parameter
 from refactorer.outline.objects.torch_names import names_scheduler
+from refactorer.outline.worked_out import computes, only_looks_up
 
 Function = cst.Lambda | cst.FunctionDef
 

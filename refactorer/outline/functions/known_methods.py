@@ -6,8 +6,9 @@ import libcst as cst
 
 from refactorer.analysis.parsed_arguments import only_looks
 from refactorer.analysis.program import Program
+from refactorer.analysis.said import may_say
 from refactorer.emit.reserved import RESERVED
-from refactorer.outline.classes import class_of_method
+from refactorer.outline.classes import class_of_method, spellings
 from refactorer.outline.functions.other_objects import is_other
 from refactorer.outline.functions.out_of_sight import stays_in_sight
 
@@ -80,25 +81,25 @@ def _is_own(program: Program, call: cst.Call, function: cst.FunctionDef) -> bool
 
 
 def is_asked_by_name(program: Program, function: cst.FunctionDef) -> bool:
-    """Whether a method may be found by a text: that of its name, or any that `getattr` or the like is given."""
-    owner, name = class_of_method(program, function), function.name.value
-    if owner is None or _looks_up_otherwise(program, owner, name):
+    """Whether a method may be found by a text: that of its name, or one that `getattr` or the like may be given."""
+    owner, names = class_of_method(program, function), spellings(program, function)
+    if owner is None or _looks_up_otherwise(program, owner, names):
         return True
     for call in program.calls:
         if program.qualified_name(call.func) not in _BY_NAME or len(call.args) < 2:
             continue
-        text = call.args[1].value
-        if isinstance(text, cst.SimpleString) and text.raw_value != name:
+        if not any(may_say(program, call.args[1].value, name) for name in names):
             continue
         if not is_other(program, call.args[0].value, owner):
             return True
     return False
 
 
-def _looks_up_otherwise(program: Program, owner: cst.ClassDef, name: str) -> bool:
-    """Whether the file says a name as a text or a keyword, and can look it up without calls of `getattr`."""
+def _looks_up_otherwise(program: Program, owner: cst.ClassDef, names: tuple[str, ...]) -> bool:
+    """Whether the file says one of some names as a text or a keyword, and can look it up without calls of `getattr`."""
     keywords = {arg.keyword.value for call in program.calls for arg in call.args if arg.keyword is not None}
-    if name not in keywords and all(text.raw_value != name for text in program.find(cst.SimpleString)):
+    texts = {text.raw_value for text in program.find(cst.SimpleString)}
+    if not any(name in keywords or name in texts for name in names):
         return False
     for node in (*program.find(cst.Name), *program.find(cst.Attribute)):
         full, call = program.qualified_name(node), program.parent.get(node)

@@ -9,6 +9,7 @@ from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import children, walk
 from refactorer.emit.edits import apply
 from refactorer.outline.refusal import PlainerView
+from refactorer.outline.worked_out import computes
 
 
 def returned_statement(
@@ -17,7 +18,7 @@ def returned_statement(
     """The calling statement with the returned expression in the place of the call; nothing if no one wants it."""
     assert isinstance(line, cst.SimpleStatementLine)
     if len(line.body) == 1 and isinstance(line.body[0], cst.Expr) and line.body[0].value is call:
-        if value is None or not any(isinstance(part, (cst.Call, cst.Await)) for part in walk(value)):
+        if value is None or not does_something(program, value):
             return []
         return [line.with_changes(body=[cst.Expr(value)])]
     small = line.body[0]
@@ -30,6 +31,15 @@ def returned_statement(
     _check_order(program, small, call)
     _check_strings(program, call, value)
     return [apply(line, {call: value if value is not None else cst.Name("None")})]
+
+
+def does_something(program: Program, value: cst.BaseExpression) -> bool:
+    """Whether somebody may notice that an expression is not evaluated: it calls, or asks for what is worked out."""
+    return any(
+        isinstance(part, (cst.Call, cst.Await))
+        or (isinstance(part, cst.Attribute) and computes(program, part.attr.value))
+        for part in walk(value)
+    )
 
 
 def returned_value(

@@ -9,7 +9,7 @@ from typing import Union
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.outline.classes import class_of_method
+from refactorer.outline.classes import class_of_method, spellings
 from refactorer.outline.functions.arguments import arguments
 from refactorer.outline.functions.other_objects import may_be_method
 from refactorer.outline.refusal import PlainerView
@@ -176,10 +176,11 @@ def uses_of(program: Program, function: cst.FunctionDef) -> list[cst.CSTNode]:
     owner = class_of_method(program, function)
     if owner is None:
         return [seen.node for seen in program.variables[function.name].reads]
+    names = spellings(program, function)
     return [
         node for node in program.find(cst.Attribute)
         # The dotted name of an imported module is an Attribute too, but no part of an expression.
-        if node.attr.value == function.name.value and node in program.order and may_be_method(program, node, function)
+        if node.attr.value in names and node in program.order and may_be_method(program, node, function)
     ]  # fmt: skip
 
 
