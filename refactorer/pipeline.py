@@ -104,6 +104,7 @@ def convert_site(
     decided_parameters.apply(outline)
     epochs = epochs_of(outline, configuration.moved, options.target != "lightning")
     outline.keeps_gradients = "gradients" in options.remedies
+    outline.keeps_batches = "batches" in options.remedies
     if "loader" in options.remedies:
         lazily.apply(outline, configuration)
     try:
