@@ -10,6 +10,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.shapes import is_false
+from refactorer.lightning.closing import find_closing
 from refactorer.lightning.constants import is_constant, only_reads
 from refactorer.lightning.datasets import is_fixed
 from refactorer.lightning.held_loaders import is_only_measured, values_held
@@ -30,8 +31,10 @@ _DEPTH = 6
 def find_train(plan: Plan) -> Found | None:
     """Why the batches of the training may not be those of the loop."""
     site = plan.outline.site
-    if site.form == "whole" or plan.outline.fetches_lazily:
+    if site.form == "whole":
         return None
+    if plan.outline.fetches_lazily:
+        return find_closing(plan)
     if TRAIN_DATA in plan.outline.hooks:
         iterable = plan.outline.train.iterable
         if _is_range(plan.program, iterable) and is_constant(plan, iterable):

@@ -109,7 +109,7 @@ def _takes_out(program: Program, node: cst.CSTNode) -> bool:
 
 def _holds_tensors(plan: Plan, source: BatchSource, hook: str) -> bool:
     """Whether a batch is surely made of tensors, none of which is in a container that the step can see."""
-    places = _names(source.target)
+    places = _names(source.target) if source.target is not None else None
     if isinstance(source.target, cst.Name):
         unpacked = _unpacked(plan, plan.outline.variable(source.target), hook)
         if unpacked is not None:

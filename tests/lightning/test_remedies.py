@@ -91,6 +91,11 @@ last = 5
 
 PAIRS = "    for i, pair in enumerate(train_loader):\n"
 
+FINALLY = """\
+            yield x, x.sum(1, keepdim=True)
+          finally:
+            print("closed")
+"""
 KIND = "        print(type(epoch))\n"
 BOX = """\
 class Box:
@@ -141,6 +146,17 @@ TRAINED = {
 }  # fmt: skip
 
 REFUSED = {
+    "a generator that notices its end": (
+        "loader",
+        [
+            ("        for i in range(self.n):\n", "        for i in range(self.n):\n          try:\n"),
+            ("            yield x, x.sum(1, keepdim=True)\n", FINALLY),
+        ],
+    ),
+    "an object that notices its end": (
+        "loader",
+        [("    def __len__", "    def __del__(self):\n        print('gone')\n\n    def __len__")],
+    ),
     "batches that may be None": (
         "batches",
         [(TARGET, PAIRS + "        if pair is None:\n            continue\n        x, y = pair\n")],
