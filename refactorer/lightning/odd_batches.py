@@ -6,6 +6,8 @@ have what the step has done to it, and some cannot be made anew. A tensor stays 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import libcst as cst
 
 from refactorer.analysis.program import Program
@@ -31,30 +33,35 @@ _OF_TENSORS = {
 }  # fmt: skip
 
 
-def find(plan: Plan) -> Found | None:
+def find_none(plan: Plan) -> Found | None:
+    """Batches that may be None."""
+    for source, hook in _unseen(plan):
+        if not _is_never_none(plan, source, hook):
+            return Found(source.loop, "a batch may be None")
+    return None
+
+
+def find_containers(plan: Plan) -> Found | None:
     """Why Lightning may not hand on a batch as it is."""
+    for source, hook in _unseen(plan):
+        if plan.outline.keeps_batches or plan.outline.moves_batches:
+            return None
+        if _is_taken_apart(plan.program):
+            return Found(source.loop, "its batches may be objects of a class of the script")
+        if not _holds_tensors(plan, source, hook):
+            return Found(source.loop, "its batches may hold lists or dictionaries that the loader hands out again")
+    return None
+
+
+def _unseen(plan: Plan) -> Iterator[tuple[BatchSource, str]]:
+    """The sources of batches, with their steps, that are not surely made of new containers with tensors."""
     if plan.outline.site.form == "whole":
-        return None
-    sources = [(plan.outline.train, STEP), (plan.outline.evaluation, VALIDATION_STEP)]
-    for source, hook in sources:
-        found = _find(plan, source, hook) if source is not None and source.iterable is not None else None
-        if found is not None:
-            return found
-    return None
-
-
-def _find(plan: Plan, source: BatchSource, hook: str) -> Found | None:
-    if _are_fresh(plan, source.iterable) and not _is_taken_apart(plan.program):
-        return None
-    if not _is_never_none(plan, source, hook):
-        return Found(source.loop, "its batches may be None")
-    if plan.outline.keeps_batches or plan.outline.moves_batches:
-        return None
-    if _is_taken_apart(plan.program):
-        return Found(source.loop, "its batches may be objects of a class of the script")
-    if not _holds_tensors(plan, source, hook):
-        return Found(source.loop, "its batches may hold lists or dictionaries that the loader hands out again")
-    return None
+        return
+    for source, hook in ((plan.outline.train, STEP), (plan.outline.evaluation, VALIDATION_STEP)):
+        if source is None or source.iterable is None:
+            continue
+        if not _are_fresh(plan, source.iterable) or _is_taken_apart(plan.program):
+            yield source, hook
 
 
 def _are_fresh(plan: Plan, iterable: cst.BaseExpression | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from refactorer import convert
-from refactorer.result import Converted, Refused
+from refactorer.result import Converted
 from tests.fixtures_harness import Runner, first_difference
 
 SCRIPT = """\
@@ -61,7 +61,7 @@ KEPT = {
         (PARTS, "        x, seen = batch[0], len(batch[1])\n"),
     ],
 }
-REFUSED = {
+NONE = {
     "None in a list": [
         (LOADER, "loader = [None, 2, None]\n"),
         (PARTS, "        x, seen = torch.randn(5, 4), batch or 1\n"),
@@ -90,11 +90,14 @@ def test_kept(name: str, runner: Runner) -> None:
     assert first_difference(runner.run(text), runner.run(result.after)) is None
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_refused(name: str) -> None:
-    result = convert(edited(REFUSED[name]), target="lightning")
-    assert isinstance(result, Refused)
-    assert [diagnostic.message.split(":")[0] for diagnostic in result.diagnostics] == ["batches"]
+@pytest.mark.parametrize("name", NONE)
+def test_none(name: str, runner: Runner) -> None:
+    text = edited(NONE[name])
+    result = convert(text, target="lightning")
+    assert isinstance(result, Converted), "\n".join(map(str, result.diagnostics))
+    assert "yield [batch]" in result.after
+    assert "        [batch] = batch\n" in result.after
+    assert first_difference(runner.run(text), runner.run(result.after)) is None
 
 
 def test_batches_that_torch_makes_need_nothing() -> None:

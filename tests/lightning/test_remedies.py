@@ -109,6 +109,14 @@ class Box:
 """
 
 TRAINED = {
+    "batches that may be None": [
+        (TARGET, PAIRS + "        if pair is None:\n            continue\n        x, y = pair\n"),
+        ("yield x,", "yield None if i == 2 else (x,"),
+        ("keepdim=True)\n        print", "keepdim=True))\n        print"),
+    ],
+    "batches nobody uses": [
+        (TARGET, "    for i, _ in enumerate(train_loader):\n        x, y = torch.ones(2, 4), torch.ones(2, 1)\n"),
+    ],
     "as it is": [],
     "no batches": [("make_loaders(4)", "make_loaders(0)")],
     "no epochs": [("2, 5", "5, 2")],
@@ -156,14 +164,6 @@ REFUSED = {
     "an object that notices its end": (
         "loader",
         [("    def __len__", "    def __del__(self):\n        print('gone')\n\n    def __len__")],
-    ),
-    "batches that may be None": (
-        "batches",
-        [(TARGET, PAIRS + "        if pair is None:\n            continue\n        x, y = pair\n")],
-    ),
-    "batches nobody uses": (
-        "batches",
-        [(TARGET, "    for i, _ in enumerate(train_loader):\n        x, y = torch.ones(2, 4), torch.ones(2, 1)\n")],
     ),
     "a first epoch that is bound again": ("epochs", [(LAST, LAST + "        first = 0\n")]),
     "a first epoch that functions bind": (
