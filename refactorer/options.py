@@ -21,8 +21,9 @@ class Options:
     `default_types` says that the files around the script are known to leave torch's default types as they are.
     `is_network` is asked whether a class of another file, by the name that the script imports it by, is surely one of
     networks.
-    `remedies` are for Lightning's Trainer: "loader" has it fetch each batch only when it is wanted, as a loop does, and
-    "gradients" has it clear none on its own account.
+    `remedies` are for Lightning's Trainer: "loader" has it fetch each batch only when it is wanted, as a loop does,
+    "lists" hands it each one in a list, "batches" has it hand on each one as it is, and "gradients" has it clear none
+    on its own account.
     """
 
     target: str = "runtime"

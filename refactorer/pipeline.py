@@ -104,8 +104,9 @@ def convert_site(
     decided_parameters.apply(outline)
     epochs = epochs_of(outline, configuration.moved, options.target != "lightning")
     outline.keeps_gradients = "gradients" in options.remedies
+    outline.keeps_batches = "batches" in options.remedies
     if "loader" in options.remedies:
-        lazily.apply(outline, configuration)
+        lazily.apply(outline, configuration, "lists" in options.remedies)
     try:
         homes = Placing(outline, roles, configuration, epochs).run()
     except Refusal as refusal:

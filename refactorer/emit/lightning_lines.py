@@ -23,6 +23,10 @@ _KEPT = """\
 def zero_grad(self, set_to_none=True):
     pass  # the script clears its gradients itself
 """
+_AS_IT_IS = """\
+def transfer_batch_to_device(self, batch, device, dataloader_idx):
+    return batch  # the very object of the loader
+"""
 _ASKED = m.Call(m.Attribute(m.Name("self"), m.Name("optimizers")), args=[])
 _ROW = "\n    "
 _STOP = m.Expr(m.Call(m.Attribute(m.Name("self"), m.Name("stop_training"))))
@@ -90,8 +94,15 @@ def for_lightning(outline: Outline, written: cst.ClassDef, steps_by_itself: bool
     methods = list(written.body.body)
     if steps_by_itself:
         methods.append(_method("def configure_optimizers(self):\n    return None\n"))
-    if outline.keeps_gradients:
-        methods.insert(-1, _method(_KEPT))
+    own = [
+        text
+        for text, wanted in (
+            (_AS_IT_IS, outline.keeps_batches and not outline.moves_batches),
+            (_KEPT, outline.keeps_gradients),
+        )
+        if wanted
+    ]
+    methods[-1:-1] = [_method(text) for text in own]
     return written.with_changes(body=written.body.with_changes(body=methods))
 
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from refactorer.lightning import data, gradients_in_evaluation, leaving, optimization, quiet, surroundings
+from refactorer.lightning import (
+    data,
+    gradients_in_evaluation,
+    leaving,
+    odd_batches,
+    optimization,
+    quiet,
+    surroundings,
+)
 from refactorer.lightning.plan import Plan
 from refactorer.lightning.traps import Trap
 
@@ -12,6 +20,8 @@ TRAPS = (
          data.find_train),
     Trap("evaluation loader", "Lightning counts its batches once, and never runs its iterator to its end",
          data.find_evaluation),
+    Trap("None", "Lightning leaves out such a batch", odd_batches.find_none),
+    Trap("batches", "Lightning makes lists, dictionaries and objects anew to move them", odd_batches.find_containers),
     Trap("evaluation", "Lightning has one way: no gradients, evaluation mode, and the same loader for every epoch",
          gradients_in_evaluation.find_other_evaluations),
     Trap("epoch start", "Lightning has already asked the loader for an iterator when its hook runs",

@@ -10,13 +10,14 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.shapes import is_false
+from refactorer.lightning.closing import find_closing
 from refactorer.lightning.constants import is_constant, only_reads
-from refactorer.lightning.datasets import is_fixed, values_of
+from refactorer.lightning.datasets import is_fixed
 from refactorer.lightning.held_loaders import is_only_measured, values_held
-from refactorer.lightning.odd_batches import find_odd_batches, is_taken_apart
 from refactorer.lightning.plan import Plan
 from refactorer.lightning.traps import Found
 from refactorer.outline.batches import BatchSource
+from refactorer.outline.functions.values import values_of
 from refactorer.outline.outline import STEP, TRAIN_DATA, VALIDATION_STEP
 
 _ARGUMENTS = (
@@ -33,14 +34,14 @@ def find_train(plan: Plan) -> Found | None:
     if site.form == "whole":
         return None
     if plan.outline.fetches_lazily:
-        return find_odd_batches(plan)
+        return find_closing(plan)
     if TRAIN_DATA in plan.outline.hooks:
         iterable = plan.outline.train.iterable
         if _is_range(plan.program, iterable) and is_constant(plan, iterable):
             return None
-        made = [_made_by(plan.program, value, 0) for value in values_held(plan.program, iterable)]
-        if isinstance(iterable, cst.Attribute) and made and all(made):
-            return _find_held(plan, iterable, [call for calls in made for call in calls])
+        made = loaders_held(plan.program, iterable)
+        if isinstance(iterable, cst.Attribute) and made:
+            return _find_held(plan, iterable, made)
         return Found(plan.outline.train.loop, "the batches come from an expression that every epoch evaluates anew")
     return _find(plan, plan.outline.train, STEP)
 
@@ -94,6 +95,12 @@ def loaders(program: Program, variable: Variable | None, depth: int = 0) -> list
     return [call for one in found for call in one] if found and all(found) else []
 
 
+def loaders_held(program: Program, node: cst.CSTNode | None) -> list[cst.Call]:
+    """The same for the attribute of an object."""
+    found = [_made_by(program, value, 0) for value in values_held(program, node)]
+    return [call for one in found for call in one] if found and all(found) else []
+
+
 def _made_by(program: Program, value: cst.BaseExpression, depth: int) -> list[cst.Call]:
     if isinstance(value, cst.IfExp):
         parts = [_made_by(program, part, depth) for part in (value.body, value.orelse)]
@@ -107,17 +114,9 @@ def _made_by(program: Program, value: cst.BaseExpression, depth: int) -> list[cs
 
 def _obstacle(program: Program, call: cst.Call) -> str | None:
     """What makes a DataLoader more than a list of batches that is shuffled."""
-    given: dict[str, cst.BaseExpression] = {}
-    for index, arg in enumerate(call.args):
-        if arg.star == "**" and isinstance(arg.value, cst.Name):
-            settings = _settings(program, program.variables.get(arg.value), frozenset())
-            if settings is None:
-                return "the arguments of its DataLoader are not all known"
-            given.update(settings)
-        elif arg.star or (arg.keyword is None and index > 2):
-            return "the arguments of its DataLoader are not all known"
-        else:
-            given[arg.keyword.value if arg.keyword is not None else _ARGUMENTS[index]] = arg.value
+    given = _given(program, call)
+    if given is None:
+        return "the arguments of its DataLoader are not all known"
     for name in given:
         if name not in _ARGUMENTS:
             return f"its DataLoader has a {name} of its own"
@@ -125,20 +124,35 @@ def _obstacle(program: Program, call: cst.Call) -> str | None:
         return "its DataLoader may drop the only batch there is"
     if not is_fixed(program, given.get("dataset")):
         return "nothing shows that its data set keeps its length"
-    return _moved_oddly(program, given)
+    return None
+
+
+def _given(program: Program, call: cst.Call) -> dict[str, cst.BaseExpression] | None:
+    """The arguments of a DataLoader by name; None where one is not known."""
+    given: dict[str, cst.BaseExpression] = {}
+    for index, arg in enumerate(call.args):
+        if arg.star == "**" and isinstance(arg.value, cst.Name):
+            settings = _settings(program, program.variables.get(arg.value), frozenset())
+            if settings is None:
+                return None
+            given.update(settings)
+        elif arg.star or (arg.keyword is None and index > 2):
+            return None
+        else:
+            given[arg.keyword.value if arg.keyword is not None else _ARGUMENTS[index]] = arg.value
+    return given
+
+
+def is_fresh(program: Program, call: cst.Call) -> bool:
+    """Whether a DataLoader makes each batch by torch's own function: containers that nobody else has."""
+    given = _given(program, call)
+    return given is not None and "collate_fn" not in given
 
 
 def has_workers(plan: Plan) -> bool:
     """Whether a loader may have worker processes, which see the script as it is when they start."""
     texts = [node.value for node in plan.program.find(cst.SimpleString)]
     return any("num_workers" in text for text in (*texts, *(node.value for node in plan.program.find(cst.Name))))
-
-
-def _moved_oddly(program: Program, given: dict[str, cst.BaseExpression]) -> str | None:
-    """Batches of classes of the script are taken apart on their way to the device."""
-    if {"collate_fn", "batch_size"} & given.keys() and is_taken_apart(program):
-        return "its batches may be objects of a class of the script"
-    return None
 
 
 def _settings(

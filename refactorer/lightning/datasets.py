@@ -5,11 +5,9 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.analysis.scopes import Variable
 from refactorer.outline.classes import methods_of
 from refactorer.outline.control import returns
-from refactorer.outline.functions.inline import values_given
-from refactorer.outline.functions.shapes_of_values import tuple_place
+from refactorer.outline.functions.values import values_of
 from refactorer.outline.objects.torch_names import unmoved
 
 _DEPTH = 8
@@ -26,24 +24,6 @@ _READING = (
     "numpy", "item", "norm", "view", "reshape", "t", "numel", "dim",
 )  # fmt: skip
 _BASES = ("torch.utils.data.Dataset", "torch.utils.data.dataset.Dataset", "torch.utils.data.TensorDataset")
-
-
-def values_of(program: Program, variable: Variable | None) -> list[cst.BaseExpression] | None:
-    """Every expression that a variable may be bound to, seen through parameters; None where one is not known."""
-    found: list[cst.BaseExpression] = []
-    for seen in variable.writes if variable is not None else []:
-        parent = program.parent.get(seen.node)
-        if isinstance(parent, cst.Param):
-            given = values_given(program, parent)
-            if given is None:
-                return None
-            found += given
-            continue
-        value = program.bound_to(seen.node) or tuple_place(program, seen.node)
-        if value is None:
-            return None
-        found.append(value)
-    return found or None
 
 
 def is_fixed(program: Program, value: cst.BaseExpression | None, depth: int = 0) -> bool:

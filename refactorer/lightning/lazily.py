@@ -18,13 +18,20 @@ from refactorer.outline.outline import TRAIN_DATA, Outline
 
 _STOP = m.Expr(m.Call(m.Attribute(m.Name("self"), m.Name("stop_epoch"))))
 _BATCH = "batch"
+_IN_LIST = "[{}]  # Lightning would leave out a batch that is None"
 
 
-def apply(outline: Outline, configuration: Configuration) -> None:
-    """Writes `train_dataloader` as a generator, if Lightning need not know which batch is the last one."""
+def apply(outline: Outline, configuration: Configuration, in_lists: bool) -> None:
+    """Writes `train_dataloader` as a generator, if Lightning need not know which batch is the last one.
+
+    `in_lists` says that each batch is handed out in a list, and taken out of it by the step: it may be None.
+    """
     if outline.site.form == "whole" or not _may_end_anywhere(outline, configuration):
         return
-    outline.hooks[TRAIN_DATA] = _batches(outline, _leave(outline))
+    in_lists = in_lists and outline.train.target is not None
+    outline.hooks[TRAIN_DATA] = _batches(outline, _leave(outline), _IN_LIST if in_lists else "")
+    if outline.train.target is not None and in_lists:
+        outline.train.target = cst.List([cst.Element(outline.train.target)])
     for name, value in LAZY.items():
         outline.settings[name] = cst.parse_expression(value)
 
@@ -35,10 +42,10 @@ def _may_end_anywhere(outline: Outline, configuration: Configuration) -> bool:
     return outline.evaluation is None and not outline.accumulates and not by_epoch
 
 
-def _batches(outline: Outline, left: str | None) -> list[cst.CSTNode]:
+def _batches(outline: Outline, left: str | None, in_list: str) -> list[cst.CSTNode]:
     """The loop over the batches, with nothing in it but a `yield` and the `break` of the script."""
     iterable = outline.train.iterable
-    if iterable is not None and left is None:
+    if iterable is not None and left is None and not in_list:
         return [cst.SimpleStatementLine([cst.Expr(cst.Yield(cst.From(iterable)))])]
     if iterable is None:
         (loop,) = outline.hooks[TRAIN_DATA]
@@ -46,7 +53,7 @@ def _batches(outline: Outline, left: str | None) -> list[cst.CSTNode]:
         loop = loop.with_changes(body=cst.IndentedBlock([cst.parse_statement("yield ()")]))  # None would be left out
     else:
         batch = _free_name(iterable)
-        parsed = cst.parse_statement(f"for {batch} in _:\n    yield {batch}\n")
+        parsed = cst.parse_statement(f"for {batch} in _:\n    yield {in_list.format(batch) or batch}\n")
         assert isinstance(parsed, cst.For)
         loop = parsed.with_changes(iter=iterable)
     if left is None:

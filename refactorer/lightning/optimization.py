@@ -11,10 +11,10 @@ from refactorer.idioms.clearing import clearing_lines
 from refactorer.idioms.clearing.gradients import clips, gradient_reader, hooked
 from refactorer.idioms.schedulers.code import calls_functions
 from refactorer.lightning.data import mentions_loader
-from refactorer.lightning.datasets import values_of
 from refactorer.lightning.plan import Plan
 from refactorer.lightning.traps import Found
 from refactorer.outline.control import loop_jumps, returns
+from refactorer.outline.functions.values import values_of
 from refactorer.outline.objects.optimizers import Roles, assigned_class
 from refactorer.outline.outline import STEP
 from refactorer.outline.training.anchors import backward_calls, holds_converted

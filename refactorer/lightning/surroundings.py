@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.walk import walk
 from refactorer.emit.driver_lines import device_of
 from refactorer.emit.lightning_lines import is_device_name
 from refactorer.lightning.plan import Plan
@@ -16,8 +17,21 @@ _PROCESSES = (
 
 def find_epochs(plan: Plan) -> Found | None:
     """Epochs that are not counted one by one from a known number."""
-    plain = plan.epochs.argument == "max_epochs"
-    return None if plain else Found(plan.loop, "the loop over the epochs is not `for epoch in range(n)`")
+    if plan.epochs.argument != "max_epochs":
+        return Found(plan.loop, "the loop over the epochs is not `for epoch in range(n)`")
+    asked = not plan.outline.fetches_lazily and _runs_code(plan, plan.epochs.value)
+    return Found(plan.loop, "the script runs code when its number of epochs is asked for") if asked else None
+
+
+def _runs_code(plan: Plan, value: cst.BaseExpression | None) -> bool:
+    """Whether a method of the file may run for an attribute or an item, which the Trainer's arguments ask for twice."""
+    asked: set[str] = set()
+    for node in walk(value) if value is not None else ():
+        if isinstance(node, cst.Attribute):
+            asked |= {node.attr.value, "__getattr__", "__getattribute__"}
+        elif isinstance(node, cst.Subscript):
+            asked |= {"__getitem__", "__missing__"}
+    return any(function.name.value in asked for function in plan.program.find(cst.FunctionDef))
 
 
 def find_anomaly(plan: Plan) -> Found | None:

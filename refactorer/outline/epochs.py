@@ -9,6 +9,7 @@ import libcst as cst
 
 from refactorer.analysis.deferred import deferred
 from refactorer.analysis.scopes import Variable
+from refactorer.outline.functions.values import is_whole
 from refactorer.outline.outline import (
     BACKWARD,
     BATCH_END,
@@ -59,6 +60,8 @@ def epochs_of(outline: Outline, making: Sequence[cst.CSTNode], tells_any: bool) 
     counted = _plain_range(outline, iterable)
     if counted is not None and isinstance(loop.target, cst.Name):
         number, start = counted
+        if not tells_any and not is_whole(outline.program, number):
+            number = _call("len", _call("range", number))
         current = "self.current_epoch" + (f" + {start}" if start else "")
         return Epochs("max_epochs", number, cst.parse_expression(current))
     numbered = _numbered(outline, iterable) if not tells_any and iterable is loop.iter else None
@@ -116,11 +119,18 @@ def _numbered(
         return None
     if any(arg.star or arg.keyword for arg in node.args) or not 1 <= len(node.args) <= 2:
         return None
-    number = cst.Call(cst.Name("len"), [cst.Arg(node)])
+    number = _call("len", node)
     if len(node.args) == 1:
         return None, number
     first = node.args[0].value
-    return (first, number) if stays(outline, first) else None
+    if not stays(outline, first):
+        return None
+    return (first if is_whole(outline.program, first) else _call("int", first)), number
+
+
+def _call(name: str, argument: cst.BaseExpression) -> cst.Call:
+    """A call of a builtin, which makes an integer of Python's own of whatever a `range` takes."""
+    return cst.Call(cst.Name(name), [cst.Arg(argument)])
 
 
 def _countable(node: cst.BaseExpression) -> bool:

@@ -63,6 +63,7 @@ class Outline:
     of `on_train_batch_end` that the script does not have.
     `models_unknown` says that the making of an optimizer is out of sight, so that any object may hold its parameters.
     `keeps_gradients` says that Lightning's Trainer may clear no gradients on its own account,
+    `keeps_batches` that it hands on each batch as it is,
     `takes_closures` that it may step each optimizer with a closure that does nothing.
     `plain_steps` says that the Trainer may not give the optimizer a closure: the script gives none.
     `moves_batches` says that the steps move their batches themselves, in parts.
@@ -106,6 +107,7 @@ class Outline:
     device: cst.BaseExpression | None = None
     automatic: bool = False
     keeps_gradients: bool = False
+    keeps_batches: bool = False
     takes_closures: bool = True
     plain_steps: bool = False
     moves_batches: bool = False

@@ -10,6 +10,7 @@ from refactorer.outline.training.reach import bound_by_functions
 
 _STORING = (cst.AssignTarget, cst.AnnAssign, cst.AugAssign, cst.Del, cst.For, cst.Element, cst.AsName, cst.NamedExpr)
 _BY_NAME = tuple(f"builtins.{name}" for name in ("setattr", "delattr", "vars", "exec", "eval", "globals"))
+_ASKED = ("__getattr__", "__getattribute__")
 
 
 def stays(outline: Outline, node: cst.BaseExpression) -> bool:
@@ -32,14 +33,19 @@ def _is_kept(outline: Outline, name: cst.Name) -> bool:
     variable = outline.variable(name)
     if variable is None or variable in bound_by_functions(outline):
         return False
-    inside = [outline.site.epoch_loop, *outline.consumed]
-    return not any(outline.program.contains(part, seen.node) for seen in variable.writes for part in inside)
+    inside, own = [outline.site.epoch_loop, *outline.consumed], (variable.owner, outline.site.driver)
+    return not any(
+        seen.scope not in own or outline.program.contains(part, seen.node)
+        for seen in variable.writes for part in inside
+    )  # fmt: skip
 
 
 def _attribute_stays(outline: Outline, node: cst.Attribute) -> bool:
     program, driver = outline.program, outline.program.enclosing_function(outline.site.epoch_loop)
     named = [found for found in program.find(cst.Attribute) if found.attr.value == node.attr.value]
     stored = [found for found in named if isinstance(program.parent.get(found), _STORING)]
+    if any(function.name.value in (node.attr.value, *_ASKED) for function in program.find(cst.FunctionDef)):
+        return False  # a property, or what stands for one
     if any(program.qualified_name(call.func) in _BY_NAME for call in program.calls):
         return False
     if any(found.attr.value == "__dict__" for found in program.find(cst.Attribute)):

@@ -78,9 +78,45 @@ class Plain(torch.optim.SGD):
 
 """
 
+PROPERTY = """\
+class Settings:
+    @property
+    def first(self):
+        print("asked")
+        return 2
+
+settings = Settings()
+last = 5
+"""
+
 PAIRS = "    for i, pair in enumerate(train_loader):\n"
 
+FINALLY = """\
+            yield x, x.sum(1, keepdim=True)
+          finally:
+            print("closed")
+"""
+KIND = "        print(type(epoch))\n"
+BOX = """\
+class Box:
+    def __init__(self, x):
+        self.x = x
+
+    def to(self, device):
+        print("moved")
+        return self
+
+"""
+
 TRAINED = {
+    "batches that may be None": [
+        (TARGET, PAIRS + "        if pair is None:\n            continue\n        x, y = pair\n"),
+        ("yield x,", "yield None if i == 2 else (x,"),
+        ("keepdim=True)\n        print", "keepdim=True))\n        print"),
+    ],
+    "batches nobody uses": [
+        (TARGET, "    for i, _ in enumerate(train_loader):\n        x, y = torch.ones(2, 4), torch.ones(2, 1)\n"),
+    ],
     "as it is": [],
     "no batches": [("make_loaders(4)", "make_loaders(0)")],
     "no epochs": [("2, 5", "5, 2")],
@@ -90,6 +126,11 @@ TRAINED = {
         ("first, last = 2, 5", "class Settings:\n    first, last = 2, 5\nsettings = Settings()\nlast = 5"),
         ("range(first, last)", "range(settings.first, last)"),
     ],
+    "a first epoch of numpy": [("first, last = 2, 5", "first, last = np.int64(2), 5"), (LAST, LAST + KIND)],
+    "a first epoch of torch": [("first, last = 2, 5", "first, last = torch.tensor(2), 5"), (LAST, LAST + KIND)],
+    "epochs of numpy": [("first, last = 2, 5", "last = np.int64(3)"), ("range(first, last)", "range(last)")],
+    "epochs that are no number": [("first, last = 2, 5", "last = '3'"), ("range(first, last)", "range(last)")],
+    "objects with a method to": [("class Stream", BOX + "class Stream"), ("yield x,", "yield Box(x) and x,")],
     "break": [(LAST, LAST + "        if i == epoch - 2:\n            break\n")],
     "break in front of the step": [(ZERO, "        if i == epoch - 2:\n            break\n" + ZERO)],
     "continue": [(ZERO, "        if i == 1:\n            continue\n" + ZERO)],
@@ -113,23 +154,33 @@ TRAINED = {
 }  # fmt: skip
 
 REFUSED = {
-    "batches that may be None": (
+    "a generator that notices its end": (
         "loader",
-        [(TARGET, PAIRS + "        if pair is None:\n            continue\n        x, y = pair\n")],
+        [
+            ("        for i in range(self.n):\n", "        for i in range(self.n):\n          try:\n"),
+            ("            yield x, x.sum(1, keepdim=True)\n", FINALLY),
+        ],
     ),
-    "batches nobody uses": (
+    "an object that notices its end": (
         "loader",
-        [(TARGET, "    for i, _ in enumerate(train_loader):\n        x, y = torch.ones(2, 4), torch.ones(2, 1)\n")],
-    ),
-    "objects with a method to": (
-        "loader",
-        [("class Stream", "class Box:\n    def to(self, device):\n        return self\n\nclass Stream")],
+        [("    def __len__", "    def __del__(self):\n        print('gone')\n\n    def __len__")],
     ),
     "a first epoch that is bound again": ("epochs", [(LAST, LAST + "        first = 0\n")]),
     "a first epoch that functions bind": (
         "epochs",
         [
             ("def evaluate(model, loader):\n", "def evaluate(model, loader):\n    global first\n    first = 7\n"),
+        ],
+    ),
+    "a first epoch that a method binds": (
+        "epochs",
+        [('        print("begins"', '        global first\n        first += 1\n        print("begins"')],
+    ),
+    "a first epoch that is a property": (
+        "epochs",
+        [
+            ("first, last = 2, 5", PROPERTY),
+            ("range(first, last)", "range(settings.first, last)"),
         ],
     ),
     "a training without gradients": (
@@ -173,5 +224,6 @@ def test_the_text() -> None:
     assert "    def train_dataloader(self):\n        yield from train_loader\n" in result.after
     assert "max_epochs=len(range(first, last))" in result.after
     assert "        self.epoch_ = self.current_epoch + first\n" in result.after
+    assert "transfer_batch_to_device" in result.after
     assert "limit_train_batches=10**9, reload_dataloaders_every_n_epochs=1," in result.after
     assert "zero_grad" not in result.after

@@ -120,14 +120,6 @@ TRAPPED: list[tuple[str, str, Edits]] = [
         [("    print(epoch", "    loader.dataset.x = rows.x.repeat(2, 1)\n    print(epoch")],
     ),
     ("loader", "arguments out of sight", [("batch_size=6, shuffle=True", "**dict(batch_size=6, shuffle=True)")]),
-    (
-        "loader",
-        "batches of a class",
-        [
-            ("shuffle=True", "shuffle=True, collate_fn=lambda rows: torch.utils.data.default_collate(rows)"),
-            ("class Rows", "class Box:\n    def to(self, device):\n        return self\n\nclass Rows"),
-        ],
-    ),
     ("epoch start", "a seed", [(TRAIN, "    model.train()\n    torch.manual_seed(epoch)\n")]),
     ("epoch start", "a draw", [(TRAIN, "    model.train()\n    print(torch.rand(1).item())\n")]),
     (
@@ -203,6 +195,13 @@ TRAPPED: list[tuple[str, str, Edits]] = [
 ]
 
 CONVERTED: list[tuple[str, Edits]] = [
+    (
+        "batches of a class",
+        [
+            ("shuffle=True", "shuffle=True, collate_fn=lambda rows: torch.utils.data.default_collate(rows)"),
+            ("class Rows", "class Box:\n    def to(self, device):\n        return self\n\nclass Rows"),
+        ],
+    ),
     ("as it is", []),
     ("epochs from one", [("range(n_epochs)", "range(1, n_epochs + 1)")]),
     ("epochs from zero", [("range(n_epochs)", "range(0, n_epochs)")]),
