@@ -256,6 +256,9 @@ class _Conversion:
     def _checked(self) -> Result:
         """A result is given out only if it is Python and uses no name that nothing binds."""
         problem = syntax_problem(self.text, path=self.path)
+        if problem and (own := syntax_problem(self.original, path=self.path)):
+            # Python's compiler finds more than a parser does: a `from __future__` that is not at the top, say.
+            return Failed(self.path, (own,))
         unknown = [problem.message] if problem else sorted(unbound_names(self.text) - unbound_names(self.original))
         if unknown:
             message = f"the result did not pass the final check ({', '.join(unknown)})"

@@ -98,3 +98,11 @@ def test_what_is_not_python_is_said_in_pythons_words_and_place() -> None:
     assert isinstance(result, Failed)
     assert [(found.code, found.line, found.column) for found in result.diagnostics] == [("E002", 3, 1)]
     assert "2to3" in result.diagnostics[0].hint
+
+
+def test_what_only_pythons_compiler_finds_is_the_scripts_own_error() -> None:
+    """LibCST and `ast` read a late `from __future__`, as joined cells of a notebook have it; Python does not run it."""
+    training = "for batch in loader:\n    optimizer.zero_grad()\n    loss(batch).backward()\n    optimizer.step()\n"
+    result = convert_text(f"import torch\nfrom __future__ import print_function\n{training}")
+    assert isinstance(result, Failed)
+    assert [(found.code, found.line) for found in result.diagnostics] == [("E002", 2)]

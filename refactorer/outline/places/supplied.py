@@ -119,7 +119,7 @@ class Supplying(Liveness):
         """Lines at the top of a step that bind what the loop bound."""
         lines: list[cst.CSTNode] = []
         self.homes.batch_name[hook] = "batch"
-        if source.index is not None and not self._supplies_index(hook, source):
+        if source.index is not None and not self._supplies_index(hook, source) and self._is_index_read(source):
             start = f"batch_idx + {source.start}" if source.start else "batch_idx"
             lines.append(assign(source.index, cst.parse_expression(start)))
         if source.target is None:
@@ -184,6 +184,14 @@ class Supplying(Liveness):
         text = f"batch_idx + {source.start}" if source.start else "batch_idx"
         self.homes.expression[variable] = cst.parse_expression(text)
         return True
+
+    def _is_index_read(self, source: BatchSource) -> bool:
+        """Whether anything reads the number of a batch, and not only what other loops bind to the same name."""
+        variable = self.outline.variable(source.index)
+        if variable is None or any(variable in self._flow(body).early for _, body in self._ordered()):
+            return True
+        behind = variable in self._read_behind_asked or variable in self.read_behind_training()
+        return behind or self._shared(variable) or self._captured(variable)
 
     def _epoch_variable(self) -> None:
         loop = self.site.epoch_loop
