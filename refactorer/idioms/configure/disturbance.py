@@ -13,7 +13,7 @@ from refactorer.idioms.configure.settings import same_settings
 from refactorer.idioms.known.elsewhere import given_with, known_before
 from refactorer.idioms.known.looking import is_known_method, leaves_function
 from refactorer.idioms.known.parts import parts_of_models
-from refactorer.idioms.known.shared_settings import sets_by_name, sets_for_all
+from refactorer.idioms.known.shared_settings import attributes_behind, sets_by_name, sets_for_all
 from refactorer.idioms.known.taint import tainted_by_training
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.objects.optimizers import Roles
@@ -37,6 +37,7 @@ def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, *values
     read = {v for _, v in outline.uses(*values) if v.owner is not None}
     watched = {v for v in whole | read if all(seen.node not in program.imports for seen in v.writes)}
     stored = {node.attr.value for node in walk(*values) if isinstance(node, cst.Attribute)} | keys_of(*values)
+    stored = attributes_behind(program, stored)
     settings = read - whole
     watched |= same_settings(outline, settings, stored)
     if items_may_change(outline, line, *values):
