@@ -50,6 +50,8 @@ class MayRun:
                 self._made_by(methods_called(self.program, node.attr.value))
             elif runs and isinstance(node, cst.Call) and not self._is_named(node.func):
                 self._handed_on()
+            elif isinstance(node, cst.Call) and self.program.qualified_name(node.func) == "builtins.getattr":
+                self._by_name(node)
             variable = self.program.variables.get(node)
             may_run = runs or not is_called(self.program, node)
             if variable is not None and self._is_new((variable, may_run)):
@@ -116,6 +118,17 @@ class MayRun:
             later = any(self.program.contains(part, assign) for part in self.later)
             if not later and any(isinstance(target, cst.Attribute) and target.attr.value == name for target in targets):
                 self._value(assign.value)
+
+    def _by_name(self, call: cst.Call) -> None:
+        """`getattr(x, "name")`; a name that is not known may be that of any method, where `x` is no imported module."""
+        name = call.args[1].value if len(call.args) > 1 else None
+        holder = self.program.variables.get(call.args[0].value) if call.args else None
+        if isinstance(name, cst.SimpleString):
+            self._attribute(str(name.evaluated_value))
+        elif holder is None or any(seen.node not in self.program.imports for seen in holder.writes):
+            for function in self.program.find(cst.FunctionDef):
+                if class_of_method(self.program, function) is not None:
+                    self._run(function)
 
     def _is_named(self, func: cst.BaseExpression) -> bool:
         """Whether what is called has a name whose meaning is followed, or is an attribute of some name."""

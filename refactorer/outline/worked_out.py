@@ -7,12 +7,66 @@ from collections.abc import Iterator
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.outline.classes import class_of_method
+from refactorer.outline.classes import class_of_method, methods_of
 
 
 def computes(program: Program, attribute: str) -> bool:
     """Whether an object of the file may work out an attribute when it is asked, and do more than to look it up."""
-    return any(not only_looks_up(program, function) for function in asked_for(program, attribute))
+    if any(not only_looks_up(program, function) for function in asked_for(program, attribute)):
+        return True
+    return any(_is_descriptor(program, value) for value in _values_of(program, attribute))
+
+
+def is_worked_out(program: Program, attribute: str) -> bool:
+    """Whether an object of the file may make an attribute of more than its others, which is not looked into."""
+    if computes(program, attribute):
+        return True
+    for function in _properties(program, attribute):
+        inside = [variable for _, variable in program.used([function.body]) if variable.owner is not None]
+        own = program.variables[function.params.params[0].name] if function.params.params else None
+        if any(variable is not own for variable in inside) or program.find(cst.Subscript, function.body):
+            return True
+    return False
+
+
+def attributes_behind(program: Program, names: set[str]) -> set[str]:
+    """The attributes that some are worked out from, and those too."""
+    found = set(names)
+    pending = list(names)
+    while pending:
+        for function in _properties(program, pending.pop()):
+            new = {node.attr.value for node in program.find(cst.Attribute, function.body)} - found
+            found |= new
+            pending += new
+    return found
+
+
+def _properties(program: Program, attribute: str) -> Iterator[cst.FunctionDef]:
+    return (function for function in asked_for(program, attribute) if function.name.value == attribute)
+
+
+def operators_look_up(program: Program) -> bool:
+    """Whether what Python asks objects of the file for (a truth, a text, a sum) only looks something up."""
+    own = (function for function in program.find(cst.FunctionDef) if function.name.value in _OPERATORS)
+    return all(only_looks_up(program, function) for function in own if class_of_method(program, function) is not None)
+
+
+def _values_of(program: Program, attribute: str) -> Iterator[cst.BaseExpression]:
+    """What an attribute is set to, in the body of a class or behind it."""
+    for assign in program.find(cst.Assign):
+        for target in assign.targets:
+            named = target.target.attr if isinstance(target.target, cst.Attribute) else target.target
+            if isinstance(named, cst.Name) and named.value == attribute:
+                yield assign.value
+
+
+def _is_descriptor(program: Program, value: cst.BaseExpression) -> bool:
+    """Whether a value is `property(...)`, or an object of a class of the file that works out an attribute."""
+    if not isinstance(value, cst.Call):
+        return False
+    kind = program.definition(program.variables.get(value.func))
+    asked = isinstance(kind, cst.ClassDef) and any(method.name.value == "__get__" for method in methods_of(kind))
+    return asked or program.qualified_name(value.func) in _PROPERTIES
 
 
 def asked_for(program: Program, attribute: str) -> Iterator[cst.FunctionDef]:
@@ -26,6 +80,13 @@ def asked_for(program: Program, attribute: str) -> Iterator[cst.FunctionDef]:
 
 
 _LOOKING_UP = ("__getattr__", "__getattribute__")
+_ARITHMETIC = "add sub mul truediv floordiv mod pow neg lt le gt ge eq ne and or"
+_OPERATORS = (
+    {f"__{side}{name}__" for side in ("", "r") for name in _ARITHMETIC.split()}
+    | {f"__{name}__" for name in ("str", "repr", "format", "bool", "len", "int", "float", "index")}
+    | {"extra_repr"}
+)
+_PROPERTIES = ("builtins.property", "functools.cached_property")
 _LOOKS = {"get", "format", "join", "size", "dim", "numel", *_LOOKING_UP, "__getitem__"}
 _DOING = {
     f"builtins.{name}" for name in ("print", "next", "setattr", "delattr", "exec", "eval", "input", "open", "iter")
@@ -47,4 +108,12 @@ def _is_look(program: Program, call: cst.Call) -> bool:
     name = program.qualified_name(call.func) or ""
     if name.startswith("builtins."):
         return name not in _DOING
-    return name.startswith("math.") or (isinstance(call.func, cst.Attribute) and call.func.attr.value in _LOOKS)
+    if name.startswith("math.") or not isinstance(call.func, cst.Attribute):
+        return name.startswith("math.")
+    return call.func.attr.value in _LOOKS and not _is_own(program, call.func.attr.value)
+
+
+def _is_own(program: Program, method: str) -> bool:
+    """Whether a class of the file says itself what a method does, other than those that Python asks by themselves."""
+    named = (function for function in program.find(cst.FunctionDef) if function.name.value == method)
+    return not method.startswith("__") and any(class_of_method(program, function) is not None for function in named)

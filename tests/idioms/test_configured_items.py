@@ -145,6 +145,12 @@ ASKING = [
         "Loud",
     ),
     ("class Loud(dict):\n    def __missing__(self, key):\n        print(key)\n        return 0.1\n", "Loud"),
+    ("class Loud(dict):\n    __getitem__ = lambda self, key: print(key) or dict.get(self, key)\n", "Loud"),
+    (
+        "class Loud(dict):\n    def get(self, key):\n        print(key)\n        return dict.get(self, key)\n"
+        "    def __getitem__(self, key):\n        return self.get(key)\n",
+        "Loud",
+    ),
 ]
 
 

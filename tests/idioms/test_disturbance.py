@@ -101,6 +101,9 @@ CHANGES = [
     "setattr(cfg, 'lr', 0.5)",
     "cfg.__dict__.update(lr=0.5)",
     "operator.methodcaller('__setattr__', 'lr', 0.5)(cfg)",
+    "getattr(run, 'change')()",
+    "change = getattr(run, 'change')\nchange()",
+    "getattr(run, ''.join(['ch', 'ange']))()",
 ]
 HARMLESS = [
     "print(args.lr, cfg.lr, folder)",
@@ -131,3 +134,49 @@ def test_the_optimizer_is_made_where_the_script_makes_it(between: str, runner: R
 @pytest.mark.parametrize("between", HARMLESS)
 def test_what_changes_nothing_that_the_optimizer_is_made_of(between: str, runner: Runner) -> None:
     assert "return optim.SGD(" in _checked(between, runner)
+
+
+OWN_KINDS = {
+    "a property made of others": ("    @property\n    def rate(self):\n        return self.base * 2", "own.base = 0.5"),
+    "a property by a call": ("    rate = property(lambda self: print('asked') or self.base)", "print('between')"),
+    "items as attributes": ("    def __getattr__(self, name):\n        return self.items[name]", "items['rate'] = 0.5"),
+}
+
+
+@pytest.mark.parametrize("case", OWN_KINDS)
+def test_settings_that_their_class_works_out(case: str, runner: Runner) -> None:
+    body, between = OWN_KINDS[case]
+    front = f"class Own:\n{body}\n\nown, items = Own(), {{'rate': 0.1}}\nown.base, own.items = 0.1, items\noptimizer ="
+    text = SCRIPT.replace("optimizer =", front).replace("lr=args.lr", "lr=own.rate").replace("BETWEEN", between)
+    _check_that_it_stays(text, runner)
+
+
+OPERATORS = {
+    "a product": ("def __mul__(self, other):\n        print('asked')\n        return 0.1", "Own(1) * 2"),
+    "a truth": ("def __bool__(self):\n        print('asked')\n        return True", "0.1 if args.own else 0.2"),
+}
+
+
+@pytest.mark.parametrize("case", OPERATORS)
+def test_operators_of_the_script(case: str, runner: Runner) -> None:
+    body, rate = OPERATORS[case]
+    front = f"class Own(float):\n    {body}\n\nargs.own = Own(1)\noptimizer ="
+    rate = rate.replace("Own(1)", "args.own")
+    text = SCRIPT.replace("optimizer =", front).replace("lr=args.lr", f"lr={rate}").replace("BETWEEN", "print('now')")
+    _check_that_it_stays(text, runner)
+
+
+@pytest.mark.parametrize("given", ["args.betas = betas", "other = betas\nargs.betas = other"])
+def test_a_list_that_the_settings_were_given(given: str, runner: Runner) -> None:
+    front = f"betas = [0.9, 0.99]\n{given}\noptimizer = "
+    text = SCRIPT.replace("optimizer = ", front).replace("optim.SGD(", "optim.Adam(betas=args.betas, params=")
+    _check_that_it_stays(text.replace("BETWEEN", "betas[0] = 0.5"), runner)
+
+
+def _check_that_it_stays(text: str, runner: Runner) -> None:
+    result = convert(text)
+    assert isinstance(result, Converted), result
+    assert "self.optimizer" in result.after
+    before = runner.run(text)
+    assert before.status == 0
+    assert first_difference(before, runner.run(result.after)) is None

@@ -137,6 +137,22 @@ IN_PLACE = {
     "an object whose model is set": script(
         "x = adversary.perturb(x, y)\n" + LOSS + ZERO, "adversary = Attacker(None)\nadversary.net = net\n"
     ),
+    "an object whose model is set by name": script(
+        "x = adversary.perturb(x, y)\n" + LOSS + ZERO, "adversary = Attacker(None)\nsetattr(adversary, 'net', net)\n"
+    ),
+    "an object that has the model by another name": script(
+        "x = adversary(x, y)\n" + LOSS + ZERO, "same = net\nadversary = Attacker(same)\n"
+    ),
+    "an object of several": script("x = adversary(x, y)\n" + LOSS + ZERO, "n, adversary = 0, Attacker(net)\n"),
+    "an object that has layers of the model": script(
+        "x = adversary(x, y)\n" + LOSS + ZERO, "adversary = Attacker(nn.Sequential(*net))\n"
+    ),
+    "an object in a list that is made of the model": script(
+        "x = adversaries[0](x, y)\n" + LOSS + ZERO, "adversaries = [Attacker(one) for one in [net]]\n"
+    ),
+    "a class of the file with a base in another": script(
+        "x = adversary(x, y)\n" + LOSS + ZERO, "class Own(Attacker):\n    pass\n\nadversary = Own(net)\n"
+    ),
     "an attack on a part": script("x = attack(net.layer, x, y)\n" + LOSS + ZERO, PARTS),
     "an object that is shown": script("print(watcher)\n" + LOSS + ZERO, "watcher = Watcher(net)\n"),
     "an object in a text": script("print(f'{watcher}')\n" + LOSS + ZERO, "watcher = Watcher(net)\n"),

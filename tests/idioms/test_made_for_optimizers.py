@@ -171,3 +171,52 @@ def test_classes_that_hand_out_their_parameters_themselves(runner: Runner) -> No
     text = SCRIPT.replace("    def freeze", own).replace("CHOICE", choice).replace("BETWEEN", "print('training')")
     result = convert(text.replace("BEHIND", "pass"))
     assert isinstance(result, Converted) and not _comes_along(result.after)
+
+
+BY_NAME = "[p for n, p in model.named_parameters() if not any(part in n for part in names)]"
+THROUGH = {
+    "a list under another name": ("base = ['bias']\n    names = base", "base.append('weight')"),
+    "a list in the settings": ("args.skip = ['bias']\n    names = args.skip", "args.skip += ['weight']"),
+    "a list that the settings were given": ("own = ['bias']\n    args.skip = own\n    names = args.skip", "own.pop()"),
+    "a list in a dictionary": ("config = {'skip': ['bias']}\n    names = config['skip']", "config['skip'].pop()"),
+    "a list that is handed on": ("names = ['bias']\n    kept = [names]", "kept[0].pop()"),
+    "an iterator": ("names = iter(['bias'])", "print(list(names))"),
+    "a container of the script's own": ("names = Names(['bias'])", "print('between')"),
+    "its name": ("own = Names(['bias'])\n    names = own", "print('between')"),
+}
+OWN = "class Names(list):\n    def __iter__(self):\n        print('asked')\n        return super().__iter__()\n\n\n"
+
+
+@pytest.mark.parametrize("case", THROUGH)
+def test_what_is_gone_through_may_change_or_run_code(case: str, runner: Runner) -> None:
+    front, between = THROUGH[case]
+    text = SCRIPT.replace("def main", OWN + "def main").replace("CHOICE", f"{front}\n    chosen = {BY_NAME}")
+    text = _filled(text, between)
+    result = convert(text)
+    assert isinstance(result, Converted) and not _comes_along(result.after)
+    assert first_difference(runner.run(text), runner.run(result.after)) is None
+
+
+def _filled(text: str, between: str) -> str:
+    return text.replace("BETWEEN", between).replace("BEHIND", "pass")
+
+
+@pytest.mark.parametrize("names", ["NAMES = ['bias']", "NAMES = ('bias', 'scale')"])
+def test_names_that_the_script_only_goes_through(names: str, runner: Runner) -> None:
+    text = SCRIPT.replace("def main", f"{names}\n\n\ndef main")
+    text = _filled(text.replace("CHOICE", "chosen = " + BY_NAME.replace("names)", "NAMES)")), "print(len(NAMES))")
+    result = convert(text)
+    assert isinstance(result, Converted) and _comes_along(result.after)
+    assert first_difference(runner.run(text), runner.run(result.after)) is None
+
+
+@pytest.mark.parametrize(
+    "member", ["head = property(lambda self: print('asked') or self.second)", "head = Descriptor()"]
+)
+def test_parts_that_are_worked_out_when_they_are_asked_for(member: str, runner: Runner) -> None:
+    own = "class Descriptor:\n    def __get__(self, net, kind):\n        print('asked')\n        return net.second\n\n"
+    text = SCRIPT.replace("class Net", own + "class Net").replace("    def freeze", f"    {member}\n\n    def freeze")
+    text = _filled(text.replace("CHOICE", "chosen = list(model.head.parameters())"), "print('between')")
+    result = convert(text)
+    assert isinstance(result, Converted) and not _comes_along(result.after)
+    assert first_difference(runner.run(text), runner.run(result.after)) is None

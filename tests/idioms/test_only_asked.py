@@ -78,6 +78,7 @@ CHANGES = [
     "part = False or model.encoder; part.weight = nn.Parameter(torch.ones(3, 2))",
     "if (part := model.layers): part[0].weight = nn.Parameter(torch.ones(3, 2))",
     "if model.encoder == Other(): print('same')",
+    "if encoder == Other(): print('same')",
 ]
 
 

@@ -13,9 +13,11 @@ import libcst as cst
 from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.targets import names_in
 from refactorer.analysis.walk import walk
 from refactorer.idioms.known.elsewhere import is_imported, is_made_elsewhere
 from refactorer.idioms.known.harmless import READING
+from refactorer.idioms.known.taint import assigned_pairs
 from refactorer.idioms.shapes import key_of
 from refactorer.outline.functions.arguments import given_anywhere
 from refactorer.outline.may_run import MayRun, is_called
@@ -29,7 +31,9 @@ _GIVING_BACK = (*_OF_NETWORKS, "to", "cuda", "cpu", "half", "float", "double")
 _PARTS = ("features", "backbone", "encoder", "decoder", "classifier", "head", "body")
 _SETTINGS = ("args", "opt", "opts", "cfg", "config", "hparams", "options")
 _CALLED = ("forward", "__call__")
+_CONTAINERS = (".Sequential", ".ModuleList", ".DataParallel")
 _GROUPS = "params"
+_SETTING = "builtins.setattr"
 
 
 def leaves_gradients(outline: Outline, roles: Roles, lines: Sequence[cst.CSTNode]) -> cst.CSTNode | None:
@@ -105,9 +109,11 @@ class _Search:
             (self.program.variables[parameter.name], value) for parameter, value in given_anywhere(self.program)
         ]
         self.values: dict[Variable | str | None, list[cst.BaseExpression]] = {}
-        for assign in self.program.find(cst.Assign):
-            for known in dict.fromkeys(self._known(found.target) for found in assign.targets):
-                self.values.setdefault(known, []).append(assign.value)
+        self.bound = [*_bound(self.program)]
+        for target, value in self.bound:
+            parts: list[cst.CSTNode] = [*names_in(target)]
+            for part in parts or [target]:
+                self.values.setdefault(self._known(part), []).append(value)
         self.values.pop(None, None)
         self.methods = {function.name.value for function in self.program.find(cst.FunctionDef)}
         for node in self.program.find(cst.Attribute):
@@ -116,11 +122,12 @@ class _Search:
         self._follow_parameters()
 
     def _follow_parameters(self) -> None:
-        """Adds the parameters that are given a network."""
+        """Adds the parameters that are given a network, and other names for one."""
+        named = [(variable, value) for t, value in self.bound if (variable := self.outline.variable(t)) is not None]
         known = -1
         while known < len(self.variables):
             known = len(self.variables)
-            self.variables |= {variable for variable, value in self.given if self._is_network(value)}
+            self.variables |= {variable for variable, value in (*self.given, *named) if self._is_network(value)}
 
     def _add(self, node: cst.CSTNode) -> None:
         variable = self.outline.variable(node)
@@ -162,12 +169,20 @@ class _Search:
             return True
         made = [call for value in values for call in self.program.find(cst.Call, value)]
         if not any(
-            is_made_elsewhere(self.program, call) or (called and self._is_from_elsewhere(call)) for call in made
+            is_made_elsewhere(self.program, call)
+            or self._is_of_other_base(call)
+            or (called and self._is_from_elsewhere(call))
+            for call in made
         ):
             return False
         told = (value for value in self.program.calls if isinstance(value.func, cst.Attribute))
         given = (value for value in told if self._is_part(value.func, owner))
         return any(self._hands_network(value) for value in (*made, *given)) or self._is_set_to_network(owner)
+
+    def _is_of_other_base(self, call: cst.Call) -> bool:
+        """Whether a call makes an object of a class of the file whose base is one of another file."""
+        kind = self.program.definition(self.program.variables.get(call.func))
+        return isinstance(kind, cst.ClassDef) and any(is_imported(self.program, base.value) for base in kind.bases)
 
     def _may_be_method(self, value: cst.BaseExpression) -> bool:
         return isinstance(value, cst.Attribute) and not self._is_setting(value)
@@ -193,11 +208,14 @@ class _Search:
         return any(self._is_network(arg.value) for arg in call.args)
 
     def _is_set_to_network(self, owner: cst.CSTNode) -> bool:
-        """Whether an attribute of an object is set to a network."""
+        """Whether an attribute or an element of an object is set to a network, also by its name."""
         stores = (
             (found.target, assign.value) for assign in self.program.find(cst.Assign) for found in assign.targets
-            if isinstance(found.target, cst.Attribute)
+            if isinstance(found.target, (cst.Attribute, cst.Subscript))
         )  # fmt: skip
+        named = (call for call in self.program.calls if self.program.qualified_name(call.func) == _SETTING)
+        if any(self._is_same(call.args[0].value, owner) and self._hands_network(call) for call in named if call.args):
+            return True
         return any(self._is_part(target, owner) and self._is_network(value) for target, value in stores)
 
     def _is_network(self, node: cst.CSTNode) -> bool:
@@ -205,8 +223,10 @@ class _Search:
             if node.attr.value in self.attributes or node.attr.value == "module":
                 return not self._is_setting(node)
             return self._is_network(node.value) and self._is_layer(node)
-        if isinstance(node, (cst.List, cst.Tuple)):
+        if isinstance(node, (cst.List, cst.Tuple, cst.Dict)):
             return any(self._is_network(element.value) for element in node.elements)
+        if isinstance(node, cst.Call) and (self.program.qualified_name(node.func) or "").endswith(_CONTAINERS):
+            return self._hands_network(node)
         if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
             return node.func.attr.value in _GIVING_BACK and self._is_network(node.func.value)
         if isinstance(node, cst.Subscript):
@@ -252,6 +272,18 @@ class _Search:
     def _known(self, node: cst.CSTNode) -> Variable | str | None:
         """What a node is known by: its variable, or the name of an attribute of any object."""
         return node.attr.value if isinstance(node, cst.Attribute) else self.outline.variable(node)
+
+
+def _bound(program: Program) -> Iterator[tuple[cst.CSTNode, cst.BaseExpression]]:
+    """What each assignment, loop and `with` binds, and from what."""
+    for node in program.find((cst.Assign, cst.AnnAssign, cst.For, cst.With)):
+        for target, value in assigned_pairs(node):
+            if isinstance(value, cst.BaseExpression):
+                yield target, value
+    for loop in program.find(cst.CompFor):
+        yield loop.target, loop.iter
+    for named in program.find(cst.NamedExpr):
+        yield named.target, named.value
 
 
 def _owners(node: cst.CSTNode) -> Iterator[cst.CSTNode]:

@@ -19,6 +19,7 @@ from refactorer.outline.classes import class_of_method
 from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.objects.torch_names import names_scheduler
 from refactorer.outline.outline import Outline
+from refactorer.outline.worked_out import attributes_behind
 
 _LIBRARIES = (
     "torch.", "builtins.", "time.", "datetime.", "os.", "math.", "random.", "numpy.", "tqdm.", "logging.", "json.",
@@ -37,6 +38,7 @@ def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, *values
     read = {v for _, v in outline.uses(*values) if v.owner is not None}
     watched = {v for v in whole | read if all(seen.node not in program.imports for seen in v.writes)}
     stored = {node.attr.value for node in walk(*values) if isinstance(node, cst.Attribute)} | keys_of(*values)
+    stored = attributes_behind(program, stored)
     settings = read - whole
     watched |= same_settings(outline, settings, stored)
     if items_may_change(outline, line, *values):

@@ -20,6 +20,7 @@ from refactorer.outline.outline import Outline
 from refactorer.outline.worked_out import only_looks_up
 
 _LOOKING_UP = ("__getitem__", "__missing__")
+_GIVING = ("__getattr__", "__getattribute__")
 _LOOKING = ("get", "items", "keys", "values", "copy")
 _CHANGING = ("update", "pop", "popitem", "clear", "setdefault", "__setitem__", "__delitem__", "__ior__")
 _NEW = (cst.List, cst.ListComp, cst.Dict, cst.DictComp, cst.Set, cst.SetComp)
@@ -28,8 +29,27 @@ _KNOWN = ("torch.", "builtins.", "time.", "datetime.", "os.", "math.", "random."
 
 def looks_items_up(program: Program) -> bool:
     """Whether asking for an item runs no code of the file that does more than to look something up."""
-    asked = (node for node in program.find(cst.FunctionDef) if node.name.value in _LOOKING_UP)
+    asked = [node for node in program.find(cst.FunctionDef) if node.name.value in _LOOKING_UP]
+    bound = (line for line in program.find(cst.Assign) if any(_is_look(target.target) for target in line.targets))
+    if any(isinstance(line.value, cst.Lambda) or _is_changing(line.value) for line in bound):
+        return False
     return all(only_looks_up(program, node) for node in asked if class_of_method(program, node) is not None)
+
+
+def _is_look(target: cst.CSTNode) -> bool:
+    return isinstance(target, cst.Name) and target.value in _LOOKING_UP
+
+
+def _is_changing(value: cst.CSTNode) -> bool:
+    """Whether a value is a method of dictionaries that changes them."""
+    return isinstance(value, cst.Attribute) and value.attr.value in _CHANGING
+
+
+def _gives_items(program: Program) -> bool:
+    """Whether objects of the file may give items as attributes: `__getattr__ = dict.__getitem__`."""
+    named = [node.name.value for node in program.find(cst.FunctionDef)]
+    bound = [node.target.value for node in program.find(cst.AssignTarget) if isinstance(node.target, cst.Name)]
+    return any(name in _GIVING for name in (*named, *bound))
 
 
 def keys_of(*values: cst.CSTNode) -> set[str]:
@@ -41,12 +61,14 @@ def items_may_change(outline: Outline, line: cst.CSTNode, *values: cst.CSTNode) 
     """Whether code between `line` and the training may set one of the items that `values` read."""
     program = outline.program
     dictionaries, inner = _dictionaries(outline, [node for node in walk(*values) if key_of(node) is not None])
-    if not dictionaries:
+    keys = keys_of(*values)
+    if _gives_items(program):
+        keys |= {node.attr.value for node in walk(*values) if isinstance(node, cst.Attribute)}
+    if not keys:
         return False
     lines = list(lines_between(outline, line))
     running = MayRun(program, lines, later=(outline.site.epoch_loop, *outline.consumed))
     run = list(walk(*running.lines, *running.bodies))
-    keys = keys_of(*values)
     if any(_sets_item(outline, line, node, keys) for node in run):
         return True
     writes = [seen for variable in dictionaries for seen in variable.writes]

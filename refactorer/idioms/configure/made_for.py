@@ -17,13 +17,14 @@ from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children, walk
+from refactorer.idioms.configure.gone_through import goes_through_known
 from refactorer.idioms.configure.items import looks_items_up
 from refactorer.idioms.configure.late_parameters import is_used_between
 from refactorer.idioms.known.taint import with_holders
 from refactorer.idioms.shapes import key_of
 from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
-from refactorer.outline.worked_out import computes
+from refactorer.outline.worked_out import computes, is_worked_out, operators_look_up
 
 _OF_MODELS = ("parameters", "named_parameters")
 _OF_TEXTS = ("startswith", "endswith")
@@ -36,7 +37,6 @@ _PARTS = (
 )  # fmt: skip
 
 _BY_NAME = (cst.In, cst.NotIn, cst.Is, cst.IsNot)
-_ARITHMETIC = {f"__{side}{name}__" for side in ("", "r") for name in ("add", "sub", "mul", "truediv", "pow")}
 
 Stays = Callable[[cst.CSTNode, cst.BaseExpression, set[Variable]], bool]
 """Whether an expression in a line gives the same at the training, some variables aside."""
@@ -58,6 +58,8 @@ def lines_for(
                 lines.append(line)
                 grown = False
     chosen = _about_parameters(outline, found)
+    if not goes_through_known(outline, {variable: _value(line) for variable, line in chosen.items()}):
+        return {}
     return chosen if _needs_no_more(outline, roles, moved, chosen) else {}
 
 
@@ -152,7 +154,7 @@ def _only_chooses(outline: Outline, node: cst.CSTNode) -> bool:
     if isinstance(node, cst.Call):
         return _is_known_call(outline, node) and all(_only_chooses(outline, arg.value) for arg in node.args)
     if isinstance(node, cst.Attribute):
-        plain = not computes(program, node.attr.value) and not is_stored(program, node)
+        plain = not is_worked_out(program, node.attr.value) and not is_stored(program, node)
         return plain and _only_chooses(outline, node.value)
     if isinstance(node, cst.Subscript):
         number = all(
@@ -166,9 +168,7 @@ def _only_chooses(outline: Outline, node: cst.CSTNode) -> bool:
         return False
     if isinstance(node, (cst.CompIf, cst.IfExp)) and isinstance(node.test, (cst.Name, cst.Subscript)):
         return False  # which may be a number in a parameter
-    if isinstance(node, cst.BinaryOperation) and any(
-        f.name.value in _ARITHMETIC for f in program.find(cst.FunctionDef)
-    ):
+    if isinstance(node, cst.BinaryOperation) and not operators_look_up(program):
         return False
     return isinstance(node, _PARTS) and all(_only_chooses(outline, child) for child in _evaluated(node))
 

@@ -8,7 +8,7 @@ from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.program import Program
 from refactorer.idioms.configure.items import looks_items_up
 from refactorer.outline.may_run import is_called
-from refactorer.outline.worked_out import computes
+from refactorer.outline.worked_out import computes, operators_look_up
 
 _TESTS = (cst.If, cst.While, cst.IfExp, cst.Assert)
 _TELLING = (cst.Comparison, cst.ComparisonTarget, cst.FormattedStringExpression)
@@ -28,7 +28,7 @@ def is_only_asked(program: Program, node: cst.CSTNode) -> bool:
             return False
     if is_called(program, place) or is_stored(program, place):
         return False
-    return looks_items_up(program) and _tells(program, place)
+    return looks_items_up(program) and (place is not node or operators_look_up(program)) and _tells(program, place)
 
 
 def _tells(program: Program, node: cst.CSTNode) -> bool:

@@ -6,8 +6,11 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_in
+from refactorer.idioms.known.plain import is_plain
 from refactorer.idioms.shapes import key_of
 from refactorer.outline.outline import Outline
+
+_DISPLAYS = (cst.List, cst.Tuple, cst.Set, cst.Dict)
 
 
 def same_settings(outline: Outline, settings: set[Variable], read: set[str]) -> set[Variable]:
@@ -26,8 +29,19 @@ def same_settings(outline: Outline, settings: set[Variable], read: set[str]) -> 
                 bases = [_base(target.target) for target in node.targets]
                 names = [name for target in node.targets for name in names_in(target.target)]
                 found |= {v for part in (*bases, *names) if (v := outline.variable(part)) is not None}
+            found |= _same_object(outline, node, found, read)
         grown = len(found) > before
     return found - settings
+
+
+def _same_object(outline: Outline, node: cst.Assign, settings: set[Variable], read: set[str]) -> set[Variable]:
+    """The variable that some settings, or a part of them that is read, were given: `args.betas = betas`."""
+    value = node.value
+    parts = [element.value for element in value.elements] if isinstance(value, _DISPLAYS) else [value]
+    given = [outline.variable(part) for part in parts if isinstance(part, cst.Name)]
+    if not given or not any(_holds(outline, target.target, settings, read) for target in node.targets):
+        return set()
+    return {variable for variable in given if variable is not None and not is_plain(outline, variable)}
 
 
 def _base(node: cst.CSTNode) -> cst.CSTNode:
@@ -43,7 +57,7 @@ def _holds(outline: Outline, value: cst.CSTNode, settings: set[Variable], read: 
     if isinstance(value, cst.Subscript):
         key = key_of(value)
         return (key is None or key in read) and _holds(outline, value.value, settings, read)
-    if isinstance(value, (cst.List, cst.Tuple, cst.Set, cst.Dict)):
+    if isinstance(value, _DISPLAYS):
         return any(_holds(outline, element.value, settings, read) for element in value.elements)
     if isinstance(value, cst.IfExp):
         return any(_holds(outline, part, settings, read) for part in (value.body, value.orelse))

@@ -11,8 +11,9 @@ from refactorer.idioms.schedulers.rates import function_of, functions_asked, is_
 from refactorer.idioms.shapes import key_of
 from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
-from refactorer.outline.worked_out import computes
+from refactorer.outline.worked_out import computes, is_worked_out, operators_look_up
 
+_OPERATIONS = (cst.BinaryOperation, cst.BooleanOperation, cst.Comparison, cst.UnaryOperation, cst.IfExp)
 _CONTAINERS = {"itertools.chain", "builtins.list", "builtins.tuple", "builtins.dict"}
 _INVOLVED = (cst.Lambda, cst.BaseComp, cst.Await, cst.Yield, cst.NamedExpr)
 _NUMBERS = {
@@ -51,7 +52,9 @@ def _is_simple(outline: Outline, roles: Roles, node: cst.CSTNode, line: cst.CSTN
         return function_of(program, node) is None
     if isinstance(node, cst.Subscript):
         return key_of(node) is not None and looks_items_up(program) and _is_simple(outline, roles, node.value, line)
-    if isinstance(node, cst.Attribute) and computes(program, node.attr.value):
+    if isinstance(node, cst.Attribute) and is_worked_out(program, node.attr.value):
+        return False
+    if isinstance(node, _OPERATIONS) and not operators_look_up(program):
         return False
     if not isinstance(node, cst.Call):
         return all(_is_simple(outline, roles, child, line) for child in children(node))
@@ -73,7 +76,7 @@ def _is_parameters(outline: Outline, roles: Roles, node: cst.CSTNode) -> bool:
     if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute) or node.args:
         return False
     base = node.func.value
-    while isinstance(base, cst.Attribute):
+    while isinstance(base, cst.Attribute) and not computes(outline.program, base.attr.value):
         base = base.value
     return node.func.attr.value == "parameters" and outline.variable(base) in roles.models
 
