@@ -94,3 +94,25 @@ def test_what_is_moved_later_is_left_to_the_script(name: str, tmp_path: pathlib.
 def test_what_is_moved_at_once_is_moved_by_the_trainer(name: str, tmp_path: pathlib.Path) -> None:
     text, notes = _converted(_script(*AT_ONCE[name]), tmp_path)
     assert "transfer_batch_to_device" not in text and "N105" not in notes
+
+
+MOVED = "x, y = x.to(device), y.to(device)\n"
+ON_HOST = {
+    "a loss with weights": ("criterion = nn.BCEWithLogitsLoss(pos_weight=torch.tensor([2.0]))",
+                            MOVED + "print(criterion(model(x).cpu(), y.cpu()))"),
+    "a network": ("other = nn.Linear(2, 1)\nprint(sum(p.sum() for p in other.parameters()))",
+                  MOVED + "print(other(x.cpu()))"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ON_HOST)
+def test_what_a_step_uses_on_the_cpu_stays_there(name: str, tmp_path: pathlib.Path) -> None:
+    text, notes = _converted(_script(*ON_HOST[name]), tmp_path)
+    assert "device=device" not in text and "N105" in notes
+
+
+def test_a_loss_without_weights_has_no_place(tmp_path: pathlib.Path) -> None:
+    text, notes = _converted(
+        _script("criterion = nn.MSELoss()", MOVED + "print(criterion(model(x).cpu(), y.cpu()))"), tmp_path
+    )
+    assert "device=device" in text and "N105" not in notes

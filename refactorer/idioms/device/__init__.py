@@ -9,6 +9,7 @@ from refactorer.emit.edits import Edit
 from refactorer.idioms.device.batches import Obstacle, bound_parts, moved_in, strip, stripped
 from refactorer.idioms.device.choice import NO_CHOICE, Choice, find_choice
 from refactorer.idioms.device.hidden import hidden_move
+from refactorer.idioms.device.host_networks import stays_on_host
 from refactorer.idioms.device.left import note_left
 from refactorer.idioms.device.moves import place_named, target_of
 from refactorer.idioms.device.rest import follow
@@ -25,7 +26,8 @@ def apply(outline: Outline, roles: Roles, default_types: bool = False) -> None:
     `default_types` says that no other file sets another default type.
     """
     unwrap(outline)
-    choice = find_choice(outline, roles)
+    outline.stays_in_place = stays_on_host(outline)
+    choice = find_choice(outline, roles) if not outline.stays_in_place else None
     if choice is not None and choice.expression is not None:
         outline.device = (None if choice.by_number else _named(outline, choice)) or choice.expression
     _strip(outline, choice)
