@@ -105,8 +105,22 @@ def _require_seen(outline: Outline, hook: str, source: BatchSource, choice: Choi
     Raises:
         Obstacle: it does, as far as can be seen.
     """
-    if choice is None or outline.device is None:
+    if choice is None or outline.device is None or _gives_numbers(outline, source.iterable):
         return
     found = hidden_move(outline, hook, bound_parts(outline, source), choice)
     if found is not None:
         raise Obstacle(found, "the step has a part of the batch where the loader puts it")
+
+
+def _gives_numbers(outline: Outline, iterable: cst.BaseExpression | None) -> bool:
+    """Whether a loop goes over numbers or texts that are written out, perhaps behind a progress bar."""
+    if isinstance(iterable, (cst.List, cst.Tuple)):
+        return all(isinstance(element.value, (cst.SimpleString, cst.BaseNumber)) for element in iterable.elements)
+    if not isinstance(iterable, cst.Call):
+        return False
+    name = outline.program.qualified_name(iterable.func) or ""
+    if name == "builtins.range" or name.endswith(".trange"):
+        return True
+    written = isinstance(iterable.func, cst.Name) and iterable.func.value == "iter"  # perhaps by the conversion
+    looked_through = written or name.startswith("tqdm")
+    return looked_through and bool(iterable.args) and _gives_numbers(outline, iterable.args[0].value)
