@@ -207,7 +207,8 @@ def _trainer(
     if target is LIGHTNING:
         written = [cst.Module([]).code_for_node(setting) for setting in more]
         return trainer_line(outline, names.trainer, names.trainer_class, value, device, written)
-    settings = [_keyword(argument, value), *([_keyword("device", device)] if device is not None else []), *more]
+    place = [_keyword("device", device)] if device is not None and not outline.stays_in_place else []
+    settings = [_keyword(argument, value), *place, *more]
     if outline.strategy is not None:
         settings.append(_keyword("strategy", outline.strategy))
     return assign(cst.Name(names.trainer), cst.Call(cst.parse_expression(names.trainer_class), settings))

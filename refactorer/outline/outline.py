@@ -66,7 +66,8 @@ class Outline:
     `keeps_batches` that it hands on each batch as it is,
     `takes_closures` that it may step each optimizer with a closure that does nothing.
     `plain_steps` says that the Trainer may not give the optimizer a closure: the script gives none.
-    `moves_batches` says that the steps move their batches themselves, in parts.
+    `moves_batches` says that the steps move their batches themselves, in parts, `stays_in_place` that networks of the
+    script are in several places, where the Trainer has to leave them.
     `shows_bars` says that the Trainer draws the progress bars of the script, where it can; `counted` is what the loop
     over the epochs iterates over without its bar.
     `prints_everywhere` says that every process prints what the script makes it print, `adds_up` that the script may add
@@ -111,6 +112,7 @@ class Outline:
     takes_closures: bool = True
     plain_steps: bool = False
     moves_batches: bool = False
+    stays_in_place: bool = False
     prints_everywhere: bool = False
     shows_bars: bool = False
     counted: cst.BaseExpression | None = None

@@ -6,13 +6,16 @@ import libcst as cst
 
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
-from refactorer.idioms.device.batches import Obstacle, moved_in, strip, stripped
+from refactorer.idioms.device.batches import Obstacle, bound_parts, moved_in, strip, stripped
 from refactorer.idioms.device.choice import NO_CHOICE, Choice, find_choice
+from refactorer.idioms.device.hidden import hidden_move
+from refactorer.idioms.device.host_networks import stays_on_host
 from refactorer.idioms.device.left import note_left
 from refactorer.idioms.device.moves import place_named, target_of
 from refactorer.idioms.device.rest import follow
 from refactorer.idioms.device.typed import follow_types
 from refactorer.idioms.device.wrappers import unwrap
+from refactorer.outline.batches import BatchSource
 from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
 
@@ -23,7 +26,8 @@ def apply(outline: Outline, roles: Roles, default_types: bool = False) -> None:
     `default_types` says that no other file sets another default type.
     """
     unwrap(outline)
-    choice = find_choice(outline, roles)
+    outline.stays_in_place = stays_on_host(outline)
+    choice = find_choice(outline, roles) if not outline.stays_in_place else None
     if choice is not None and choice.expression is not None:
         outline.device = (None if choice.by_number else _named(outline, choice)) or choice.expression
     _strip(outline, choice)
@@ -76,17 +80,47 @@ def _strip(outline: Outline, choice: Choice | None) -> None:
     steps = ((STEP, outline.train), (VALIDATION_STEP, outline.evaluation), (TEST_STEP, outline.test))
     for hook, source in steps:
         left = moved_in(outline, hook, source, choice) if source is not None else None
-        if source is None or left is None:
+        if source is None:
             continue
         try:
+            if left is None:
+                _require_seen(outline, hook, source, choice)
+                continue
             if choice is None:
                 raise Obstacle(left, NO_CHOICE)
             edits[hook] = stripped(outline, hook, source, choice)
         except Obstacle as obstacle:
-            node = obstacle.node if obstacle.node in outline.program.order else left
+            node = obstacle.node if left is None or obstacle.node in outline.program.order else left
             outline.note("N105", node, f"device moves of the batch stay: {obstacle.reason}",
                          "nothing to do; the Trainer leaves the batch where the loader puts it")  # fmt: skip
             outline.moves_batches = True
             return
     for hook, found in edits.items():
         strip(outline, hook, found)
+
+
+def _require_seen(outline: Outline, hook: str, source: BatchSource, choice: Choice | None) -> None:
+    """A step without moves may leave its batch to the Trainer unless other code moves it.
+
+    Raises:
+        Obstacle: it does, as far as can be seen.
+    """
+    if choice is None or outline.device is None or _gives_numbers(outline, source.iterable):
+        return
+    found = hidden_move(outline, hook, bound_parts(outline, source), choice)
+    if found is not None:
+        raise Obstacle(found, "the step has a part of the batch where the loader puts it")
+
+
+def _gives_numbers(outline: Outline, iterable: cst.BaseExpression | None) -> bool:
+    """Whether a loop goes over numbers or texts that are written out, perhaps behind a progress bar."""
+    if isinstance(iterable, (cst.List, cst.Tuple)):
+        return all(isinstance(element.value, (cst.SimpleString, cst.BaseNumber)) for element in iterable.elements)
+    if not isinstance(iterable, cst.Call):
+        return False
+    name = outline.program.qualified_name(iterable.func) or ""
+    if name == "builtins.range" or name.endswith(".trange"):
+        return True
+    written = isinstance(iterable.func, cst.Name) and iterable.func.value == "iter"  # perhaps by the conversion
+    looked_through = written or name.startswith("tqdm")
+    return looked_through and bool(iterable.args) and _gives_numbers(outline, iterable.args[0].value)

@@ -58,7 +58,7 @@ def stripped(outline: Outline, hook: str, source: BatchSource, choice: Choice) -
         Obstacle: one of the conditions fails.
     """
     target = _batch_of(outline, source)
-    stripping = _Stripping(outline, _bound(outline, source), choice, {}, outline.variable(target), source.iterable)
+    stripping = _Stripping(outline, bound_parts(outline, source), choice, {}, outline.variable(target), source.iterable)
     stripping.lines(outline.hooks[hook])
     kept = read_behind(outline, hook, stripping.raw)
     if kept is not None:
@@ -82,7 +82,7 @@ def moved_in(outline: Outline, hook: str, source: BatchSource, choice: Choice | 
         chosen = choice is not None and target == choice.target
         return target is not None and (chosen or not says_it_otherwise(node, target))
 
-    raw = _bound(outline, source)
+    raw = bound_parts(outline, source)
     for assign in walk(*body):
         if isinstance(assign, cst.Assign) and len(assign.targets) == 1:
             for place, value in paired(assign.targets[0].target, assign.value):
@@ -91,7 +91,9 @@ def moved_in(outline: Outline, hook: str, source: BatchSource, choice: Choice | 
                     raw |= {v for name in names_in(place) if (v := outline.variable(name)) is not None}
     for node in walk(*body):
         if isinstance(node, (cst.DictComp, cst.ListComp, cst.GeneratorExp)):
-            if any(map(is_move, walk(node))) and outline.variable(root_of(outline, node.for_in.iter)) in raw:
+            given = node.for_in.iter
+            taken = outline.variable(root_of(outline, given)) in raw or Parts(outline, raw).is_part(given)
+            if taken and any(map(is_move, walk(node))):
                 return node
         elif isinstance(node, cst.Call) and is_move(node):
             joined = Parts(outline, raw).is_part(node.func.value)  # type: ignore[attr-defined]
@@ -100,7 +102,7 @@ def moved_in(outline: Outline, hook: str, source: BatchSource, choice: Choice | 
     return None
 
 
-def _bound(outline: Outline, source: BatchSource) -> set[Variable]:
+def bound_parts(outline: Outline, source: BatchSource) -> set[Variable]:
     """The variables that a loop binds to parts of the batch."""
     names = names_in(_batch_of(outline, source))
     return {variable for name in names if (variable := outline.variable(name)) is not None}
