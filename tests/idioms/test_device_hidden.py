@@ -116,3 +116,11 @@ def test_a_loss_without_weights_has_no_place(tmp_path: pathlib.Path) -> None:
         _script("criterion = nn.MSELoss()", MOVED + "print(criterion(model(x).cpu(), y.cpu()))"), tmp_path
     )
     assert "device=device" in text and "N105" not in notes
+
+
+def test_what_has_an_eval_of_its_own_is_no_network(tmp_path: pathlib.Path) -> None:
+    log = (
+        "class Log:\n    def eval(self, size): print('evaluates', size)\n    def __call__(self, x): print(x.tolist())\n"
+    )
+    text, notes = _converted(_script(f"{log}log = Log()\nlog.eval(size=3)", MOVED + "log(model(x).cpu())"), tmp_path)
+    assert "device=device" in text and "N105" not in notes

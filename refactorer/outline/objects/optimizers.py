@@ -221,10 +221,11 @@ def is_asked_for_parameters(program: Program, variable: Variable) -> bool:
 
 
 def is_switched(program: Program, variable: Variable) -> bool:
-    """Whether some code takes a variable for a network by switching its mode."""
+    """Whether some code takes a variable for a network by switching its mode: `x.eval()`, with nothing in it."""
     asked = (program.parent.get(seen.node) for seen in variable.reads)
     switches = [node for node in asked if isinstance(node, cst.Attribute) and node.attr.value == "eval"]
-    return any(isinstance(call := program.parent[node], cst.Call) and call.func is node for node in switches)
+    calls = [call for node in switches if isinstance(call := program.parent[node], cst.Call) and call.func is node]
+    return any(not call.args for call in calls)
 
 
 def is_taken_for_network(program: Program, variable: Variable) -> bool:
