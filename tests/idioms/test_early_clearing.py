@@ -123,6 +123,11 @@ AUTOMATIC = {
     "the model": script("out = net(x)\nprint(out.mean().item())\n" + LOSS + ZERO),
     "a number of a network": script("x = attack(net.training, x, y) if i > 9 else x\n" + LOSS + ZERO),
     "an object without a network": script("print(watcher.every)\n" + LOSS + ZERO, "watcher = Watcher(None)\n"),
+    "a setting that is called like an object with the model": script(
+        "print(args.other)\n" + LOSS + ZERO,
+        "import argparse\nargs = argparse.Namespace(other='a name')\n"
+        "class Kept: pass\nkept = Kept()\nkept.other = Attacker(net)\n",
+    ),
     "groups that are looked at": script("print(len(optimizer.param_groups[0]['params']))\n" + LOSS + ZERO),
 }
 IN_PLACE = {

@@ -150,6 +150,8 @@ class _Search:
         method = around.attr.value if isinstance(around, cst.Attribute) and around.value is owner else ""
         if method in READING or method in _OF_NETWORKS:
             return False
+        if isinstance(owner, cst.Attribute) and self._is_setting(owner):
+            return False
         if any(self._is_network(same) for same in (owner, *self._assigned(owner))):
             return False
         called = is_called(self.program, owner) or (around is not None and is_called(self.program, around))
