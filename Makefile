@@ -60,7 +60,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 unit: $(READY)
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 browser: $(READY)
 	@command -v "$(CHROMIUM)" >/dev/null || { echo "there is no $(CHROMIUM): install it, or name it in CHROMIUM"; exit 2; }
