@@ -29,7 +29,7 @@ from refactorer.outline.outline import Outline
 from refactorer.outline.places.accumulators import assigned_pairs
 from refactorer.outline.places.homes import Homes
 from refactorer.outline.places.liveness import Liveness
-from refactorer.outline.places.placing import is_plain
+from refactorer.outline.places.placing import gives_plain_values, is_plain
 
 _BY_NAME = ("builtins.setattr", "builtins.vars")
 _LIBRARY = (
@@ -95,7 +95,9 @@ def _line_of(
         return None
     line = program.statement(outside[0].node)
     small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
-    if not isinstance(small, cst.Assign) or not (_is_alone(small) or _are_plain(small)):
+    if not isinstance(small, cst.Assign) or len(small.targets) != 1:
+        return None
+    if not isinstance(small.targets[0].target, cst.Name) and not gives_plain_values(small):
         return None
     behind = reads_of(outline, variable)
     keeps_name = homes.attribute[variable] == variable.name
@@ -107,16 +109,6 @@ def _line_of(
         return None
     assert isinstance(line, cst.SimpleStatementLine)
     return line
-
-
-def _is_alone(small: cst.Assign) -> bool:
-    return len(small.targets) == 1 and isinstance(small.targets[0].target, cst.Name)
-
-
-def _are_plain(small: cst.Assign) -> bool:
-    """Whether an assignment gives each of several names a plain value of its own."""
-    pairs = assigned_pairs(small)
-    return len(small.targets) == 1 and len(pairs) == len(names_bound_by(small)) > 0 and is_plain(small.value)
 
 
 def _is_filled(outline: Outline, variable: Variable, small: cst.Assign) -> bool:

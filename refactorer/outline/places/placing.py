@@ -282,9 +282,7 @@ class Placing(Supplying):
             return None
         line = self.program.statement(before[0].node)
         small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
-        if not isinstance(small, cst.Assign) or not is_plain(small.value) or not binds_only_names(small):
-            return None
-        if len(assigned_pairs(small)) != len(names_bound_by(small)) or not assigned_pairs(small):
+        if not isinstance(small, cst.Assign) or not gives_plain_values(small):
             return None
         if self.program.parent[line] is not self.program.parent[self.site.epoch_loop]:
             return None
@@ -388,6 +386,12 @@ _NOT_TARGETS = (
     cst.NamedExpr, cst.ImportAlias, cst.Attribute, cst.FunctionDef, cst.ClassDef, cst.MatchAs, cst.MatchStar,
     cst.MatchMapping,
 )  # fmt: skip
+
+
+def gives_plain_values(assign: cst.Assign) -> bool:
+    """Whether an assignment binds names, each to a plain value of its own: `x = 0`, `x = y = 0`, `x, y = 0, []`."""
+    pairs = assigned_pairs(assign)
+    return binds_only_names(assign) and is_plain(assign.value) and len(pairs) == len(names_bound_by(assign)) > 0
 
 
 def is_plain(node: cst.CSTNode) -> bool:
