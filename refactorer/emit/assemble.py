@@ -26,6 +26,7 @@ from refactorer.outline.epochs import Epochs
 from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 from refactorer.outline.places.homes import Homes
+from refactorer.outline.places.plain_starts import without
 from refactorer.outline.refusal import Refusal
 
 Statement = TypeVar("Statement", cst.ClassDef, cst.FunctionDef, cst.BaseCompoundStatement | cst.SimpleStatementLine)
@@ -41,7 +42,8 @@ def assemble(
     take_over(outline, roles, homes, epochs, configuration.moved, moves)
     writer = ClassWriter(outline, roles, configuration, homes)
     taken = (*configuration.moved, *homes.initial.values())
-    edits: dict[cst.CSTNode, Edit] = {**moves, **{line: Removed(staying_and_going(line)[0]) for line in taken}}
+    edits: dict[cst.CSTNode, Edit] = {**moves, **_without_needless(outline, homes)}
+    edits.update({line: Removed(staying_and_going(line)[0]) for line in taken})
     edits.update(outline.driver_edits)
     written = writer.write(names.module, names.base)
     if target is LIGHTNING:
@@ -58,6 +60,14 @@ def assemble(
     for line in outline.imports:
         module = _with_line(module, names, line)
     return without_unused(program, without_unused_types(program, module))
+
+
+def _without_needless(outline: Outline, homes: Homes) -> dict[cst.CSTNode, Edit]:
+    """The lines in front of the training that bind what the Trainer supplies, as far as they bind more."""
+    return {
+        line: without(outline, line, homes.needless) or Removed(staying_and_going(line)[0])
+        for line in homes.needless.values()
+    }
 
 
 def _sources(outline: Outline, configuration: Configuration) -> list[cst.CSTNode]:

@@ -38,6 +38,7 @@ from refactorer.outline.outline import (
     Outline,
 )
 from refactorer.outline.places.homes import Homes
+from refactorer.outline.places.plain_starts import without
 
 _ORDER = (
     "epochs", "on_train_epoch_start", "train_dataloader", "training_step", "optimizer_zero_grad", "backward",
@@ -137,7 +138,7 @@ class ClassWriter:
     def _home(self, hook: str, node: cst.Name, variable: Variable) -> cst.BaseExpression | None:
         if variable in self.roles.optimizers and not self.outline.automatic and is_stepped(self.program, node):
             return None if variable.name == node.value else cst.Name(variable.name)
-        expression = self.homes.expression.get(variable)
+        expression = self.homes.at.get(node, self.homes.expression.get(variable))
         if expression is not None:
             return expression
         local = self.homes.local_name.get((hook, variable), variable.name)
@@ -188,6 +189,7 @@ class ClassWriter:
 
     def _first_values(self, line: cst.SimpleStatementLine) -> cst.CSTNode:
         """A line of the script that sets variables to plain values, for the attributes that they have become."""
+        line = without(self.outline, line, self.homes.needless) or line
         small = line.body[0]
         assert isinstance(small, cst.Assign)
         edits: dict[cst.CSTNode, Edit] = {

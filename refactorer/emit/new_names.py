@@ -12,6 +12,7 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.emit.targets import LIGHTNING, RUNTIME, Target
 from refactorer.outline.classes import class_around
+from refactorer.outline.functions.shapes_of_values import tuple_element
 from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 from refactorer.outline.refusal import Refusal
@@ -114,7 +115,8 @@ def _class_of(outline: Outline, model: Variable) -> str:
     program = outline.program
     for seen in model.writes:
         assign = program.parent.get(program.parent[seen.node])
-        for node in walk(assign) if isinstance(assign, cst.Assign) else []:
+        made = assign if isinstance(assign, cst.Assign) else tuple_element(program, seen.node)
+        for node in walk(made) if made is not None else []:
             if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Name):
                 continue
             if isinstance(program.definition(program.variables.get(node.func)), cst.ClassDef):

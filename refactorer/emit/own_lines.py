@@ -29,7 +29,7 @@ from refactorer.outline.outline import Outline
 from refactorer.outline.places.accumulators import assigned_pairs
 from refactorer.outline.places.homes import Homes
 from refactorer.outline.places.liveness import Liveness
-from refactorer.outline.places.placing import gives_plain_values, is_plain
+from refactorer.outline.places.plain_starts import gives_plain_values, is_plain
 
 _BY_NAME = ("builtins.setattr", "builtins.vars")
 _LIBRARY = (

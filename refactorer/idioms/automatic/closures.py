@@ -12,7 +12,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.outline.control import may_reach_end, returns
 from refactorer.outline.functions.inline import values_given
-from refactorer.outline.functions.shapes_of_values import tuple_element
+from refactorer.outline.functions.shapes_of_values import value_of
 from refactorer.outline.objects.held import values_of
 from refactorer.outline.objects.optimizers import Held, Roles, is_surely_bound
 from refactorer.outline.outline import Outline
@@ -80,7 +80,7 @@ def _may_write(program: Program, seen: Occurrence, depth: int) -> bool:
     if isinstance(parent, cst.Param):
         values = values_given(program, parent)
         return values is None or any(_may_value(program, value, depth + 1) for value in values)
-    return _may_value(program, program.bound_to(seen.node) or tuple_element(program, seen.node), depth + 1)
+    return _may_value(program, value_of(program, seen.node), depth + 1)
 
 
 def _may_value(program: Program, value: cst.BaseExpression | None, depth: int) -> bool:

@@ -102,19 +102,29 @@ def _move(outline: Outline, call: cst.Call) -> Move | None:
         return None
     if program.scope_of(line) is not outline.site.driver:
         return None
-    small, receiver = line.body[0], call.func.value  # type: ignore[attr-defined]
-    if isinstance(small, cst.Expr) and small.value is call:
-        target = receiver
-    elif isinstance(small, cst.Assign) and small.value is call and len(small.targets) == 1:
-        target = small.targets[0].target
-    else:
+    receiver = call.func.value  # type: ignore[attr-defined]
+    target = _target(line.body[0], call)
+    variable = outline.variable(target) if target is not None else None
+    if variable is None or program.variables[target] is not variable:  # type: ignore[index]
         return None
-    variable = outline.variable(target)
-    if variable is None or program.variables[target] is not variable:
-        return None
-    if outline.variable(receiver) is variable:
+    alone = line.body[0].value is call  # type: ignore[attr-defined]
+    if alone and outline.variable(receiver) is variable:
         return Move(line, call, variable, None)
     return Move(line, call, variable, receiver) if isinstance(receiver, cst.Call) else None
+
+
+def _target(small: cst.CSTNode, call: cst.Call) -> cst.BaseExpression | None:
+    """What a statement binds to the value of a call: `net = Net().cuda()`, `net, data = Net().cuda(), data.cuda()`."""
+    if isinstance(small, cst.Expr) and small.value is call:
+        return call.func.value  # type: ignore[attr-defined, no-any-return]
+    if not isinstance(small, cst.Assign) or len(small.targets) != 1:
+        return None
+    target, value = small.targets[0].target, small.value
+    if isinstance(target, cst.Tuple) and isinstance(value, cst.Tuple):
+        pairs = zip(target.elements, value.elements, strict=False)
+        starred = any(isinstance(element, cst.StarredElement) for element in (*target.elements, *value.elements))
+        return None if starred else next((bound.value for bound, given in pairs if given.value is call), None)
+    return target if value is call else None
 
 
 def _is_unseen(outline: Outline, choice: Choice, move: Move, parts: list[cst.CSTNode]) -> bool:

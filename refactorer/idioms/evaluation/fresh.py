@@ -17,7 +17,7 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.evaluation.shared import is_shared
 from refactorer.idioms.known.parts import WRAPPERS, made_of
 from refactorer.outline.functions.inline import values_given
-from refactorer.outline.functions.shapes_of_values import tuple_element
+from refactorer.outline.functions.shapes_of_values import value_of
 from refactorer.outline.objects.torch_names import unmoved
 from refactorer.outline.outline import Outline
 
@@ -48,7 +48,7 @@ class _Fresh:
         """What a variable is bound to: if it is a parameter, what the callers give it, who do no more with that."""
         parameter = self.program.parent.get(node)
         if not isinstance(parameter, cst.Param):
-            return [self.program.bound_to(node)]
+            return [value_of(self.program, node)]
         given = None if is_shared(self.program, variable) else values_given(self.program, parameter)
         return given if given is not None else [None]
 
@@ -97,7 +97,7 @@ class _Fresh:
         parent = self.program.parent.get(node)
         if isinstance(parent, (cst.CompFor, cst.For)):
             return self._code(parent.iter)
-        value = self.program.bound_to(node) or tuple_element(self.program, node)
+        value = value_of(self.program, node)
         return value is not None and self._code(value)
 
     def _definition(self, own: cst.ClassDef | cst.FunctionDef) -> bool:

@@ -7,6 +7,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.idioms.known.plain import is_plain
+from refactorer.outline.functions.shapes_of_values import value_of
 from refactorer.outline.objects.optimizers import is_module_class, may_be_module
 from refactorer.outline.objects.torch_names import unmoved
 from refactorer.outline.outline import Outline
@@ -61,7 +62,7 @@ class _Layers:
         """The layers of torch that a model is made of; None where not all are known."""
         found: set[str] = set()
         for seen in model.writes:
-            bound = self.program.bound_to(seen.node)
+            bound = value_of(self.program, seen.node)
             if bound is None:
                 return None
             value = unmoved(bound, ("train", "eval"))

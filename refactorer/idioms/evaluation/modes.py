@@ -28,6 +28,7 @@ from refactorer.idioms.known.parts import parts_of_models
 from refactorer.idioms.known.taint import reaches
 from refactorer.idioms.shapes import method_calls, mode_line
 from refactorer.outline.classes import class_around, class_of_method
+from refactorer.outline.functions.shapes_of_values import value_of
 from refactorer.outline.objects.optimizers import (
     Roles,
     calls_module_class,
@@ -156,7 +157,7 @@ def _switches_around(
 
 def _is_network(program: Program, model: Variable) -> bool:
     """Whether a model is a network itself, not an object that holds one: the Trainer switches networks alone."""
-    values = [program.bound_to(seen.node) for seen in model.writes]
+    values = [value_of(program, seen.node) for seen in model.writes]
     made = [unmoved(value) for value in values if value is not None]
     own = [program.definition(program.variables.get(call.func)) for call in made if isinstance(call, cst.Call)]
     if any(isinstance(kind, cst.ClassDef) and not is_module_class(program, kind) for kind in own):

@@ -17,7 +17,7 @@ from refactorer.analysis.walk import walk
 from refactorer.idioms.known.looking import is_own_method
 from refactorer.outline.objects.optimizers import is_module_class
 from refactorer.outline.outline import Outline
-from refactorer.outline.places.placing import is_plain
+from refactorer.outline.places.plain_starts import is_plain
 
 _COUNTERS = ("collections.defaultdict", "collections.OrderedDict", "collections.Counter")
 _MODES = ("grad", "inference")

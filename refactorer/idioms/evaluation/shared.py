@@ -8,6 +8,7 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.evaluation.blind import is_lent_blindly
 from refactorer.outline.functions.inline import values_given
+from refactorer.outline.functions.shapes_of_values import value_of
 from refactorer.outline.objects.torch_names import unmoved
 from refactorer.outline.training.anchors import loops_around
 
@@ -30,7 +31,7 @@ def is_shared(program: Program, model: Variable, depth: int = 0, blindly: bool =
             if values is None or any(_is_used_by_caller(program, value, depth, blindly) for value in values):
                 return True
             continue
-        value = program.bound_to(seen.node)
+        value = value_of(program, seen.node)
         made = unmoved(value) if value is not None else None
         alias = isinstance(made, cst.Name) and program.variables.get(made) is not model
         if alias or isinstance(made, (cst.Attribute, cst.Subscript)):

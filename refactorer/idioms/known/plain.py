@@ -8,7 +8,7 @@ from refactorer.analysis.parsed_arguments import is_known_part
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.functions.inline import values_given
-from refactorer.outline.functions.shapes_of_values import tuple_element
+from refactorer.outline.functions.shapes_of_values import value_of
 from refactorer.outline.outline import Outline
 
 _LIBRARIES = ("torch", "numpy", "math", "time", "datetime", "os", "sys", "logging", "tqdm", "copy", "json", "shutil")
@@ -51,7 +51,7 @@ def _is_plain_write(outline: Outline, variable: Variable, seen: Occurrence, seen
         return not inside or _is_plain_parameter(outline, parent, seen_before)
     if is_known_part(program, seen.node):
         return True
-    value = program.bound_to(seen.node) or tuple_element(program, seen.node)
+    value = value_of(program, seen.node)
     return _is_plain_value(outline, variable, value, seen_before)
 
 

@@ -33,6 +33,11 @@ def tuple_element(program: Program, name: cst.CSTNode) -> cst.BaseExpression | N
     return value if isinstance(element, cst.Element) else None
 
 
+def value_of(program: Program, name: cst.CSTNode) -> cst.BaseExpression | None:
+    """What an assignment binds a name to, alone or in a tuple that the file writes out; None for any other way."""
+    return program.bound_to(name) or tuple_element(program, name)
+
+
 def _returned(program: Program, value: cst.BaseExpression) -> cst.BaseExpression | None:
     """What a call of a function of this file returns, if it has one `return`."""
     function = program.function(value.func) if isinstance(value, cst.Call) else None

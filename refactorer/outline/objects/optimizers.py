@@ -13,7 +13,7 @@ from refactorer.analysis.walk import walk
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.control import returns
 from refactorer.outline.functions.inline import values_given
-from refactorer.outline.functions.shapes_of_values import tuple_element
+from refactorer.outline.functions.shapes_of_values import value_of
 from refactorer.outline.objects.torch_names import (
     names_module_class,
     names_optimizer,
@@ -134,12 +134,16 @@ def is_stepped(program: Program, node: cst.CSTNode) -> bool:
 
 def assigned_class(program: Program, variable: Variable) -> str | None:
     """The qualified name of the class or function whose call a variable is assigned from, moves of the result aside."""
-    for seen in variable.writes:
-        value = program.bound_to(seen.node)
+    for value in _values(program, variable):
         made = unmoved(value) if value is not None else None
         if isinstance(made, cst.Call):
             return program.qualified_name(made.func)
     return None
+
+
+def _values(program: Program, variable: Variable) -> list[cst.BaseExpression | None]:
+    """What each write gives a variable, alone or in a tuple that the file writes out; None for any other way."""
+    return [value_of(program, seen.node) for seen in variable.writes]
 
 
 def is_scheduler(program: Program, variable: Variable) -> bool:
@@ -156,7 +160,7 @@ def _binds_optimizer(program: Program, seen: Occurrence, depth: int) -> bool:
     parent = program.parent.get(seen.node)
     if isinstance(parent, cst.Param) and depth < _DEPTH:
         return _is_given_optimizer(program, parent, depth + 1)
-    value = program.bound_to(seen.node) or tuple_element(program, seen.node)
+    value = value_of(program, seen.node)
     return value is not None and _makes_optimizer(program, value, depth + 1)
 
 
@@ -205,7 +209,7 @@ def may_be_module(outline: Outline, variable: Variable, function: cst.FunctionDe
             if makes_module(program, seen) and not (assigned_class(program, variable) or "").endswith("Loss"):
                 return True
             continue
-        value = program.bound_to(seen.node) or tuple_element(program, seen.node)
+        value = value_of(program, seen.node)
         if _may_make_module(program, value, variable.owner is program.scope[program.module]):
             return True
     return False
@@ -244,7 +248,7 @@ def is_held_network(outline: Outline, variable: Variable) -> bool:
     if is_asked_for_parameters(program, variable):
         return True
     known = is_taken_for_network(program, variable) or is_network_elsewhere(outline, variable)
-    values = [program.bound_to(seen.node) for seen in variable.writes]
+    values = _values(program, variable)
     asked = [program.parent[parent] for seen in variable.reads if (parent := program.parent.get(seen.node)) is not None]
     return known and any(_is_plain_move(node) for node in (*values, *asked))
 
@@ -260,7 +264,7 @@ def _is_plain_move(node: cst.CSTNode | None) -> bool:
 
 def is_network_elsewhere(outline: Outline, variable: Variable) -> bool:
     """Whether a variable holds an object of a class of another file that is surely one of networks."""
-    values = [outline.program.bound_to(seen.node) for seen in variable.writes]
+    values = _values(outline.program, variable)
     return bool(values) and all(value is not None and makes_network_elsewhere(outline, value) for value in values)
 
 
@@ -379,8 +383,7 @@ def models_of(program: Program, outline: Outline, optimizer: Variable) -> list[V
 
 def is_network(program: Program, variable: Variable) -> bool:
     """Whether a variable holds an object of a class that is known to be an `nn.Module`."""
-    values = [program.bound_to(seen.node) for seen in variable.writes]
-    made = [unmoved(value) if value is not None else None for value in values]
+    made = [unmoved(value) if value is not None else None for value in _values(program, variable)]
     return bool(made) and all(isinstance(call, cst.Call) and _is_module_class(program, call.func) for call in made)
 
 

@@ -17,14 +17,20 @@ from refactorer.outline.outline import Outline
 
 @dataclass
 class Homes:
-    """Where each variable of the hooks lives, seen through parameters."""
+    """Where each variable of the hooks lives, seen through parameters.
+
+    `at` says it for some names where it depends on the place. `needless` has the lines in front of the training that
+    bind what the Trainer supplies.
+    """
 
     expression: dict[Variable, cst.BaseExpression] = field(default_factory=dict)
+    at: dict[cst.CSTNode, cst.BaseExpression] = field(default_factory=dict)
     attribute: dict[Variable, str] = field(default_factory=dict)
     arguments: list[Variable] = field(default_factory=list)
     local_name: dict[tuple[str, Variable], str] = field(default_factory=dict)
     global_names: dict[str, set[str]] = field(default_factory=dict)
     initial: dict[Variable, cst.SimpleStatementLine] = field(default_factory=dict)
+    needless: dict[Variable, cst.SimpleStatementLine] = field(default_factory=dict)
     read_after: list[Variable] = field(default_factory=list)
     batch_name: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)

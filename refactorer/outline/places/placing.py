@@ -7,7 +7,7 @@ from functools import cached_property
 import libcst as cst
 
 from refactorer.analysis.scopes import Occurrence, Scope, Variable
-from refactorer.analysis.targets import binds_only_names, names_bound_by, names_in
+from refactorer.analysis.targets import names_bound_by, names_in
 from refactorer.analysis.walk import walk
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.control import suspensions
@@ -33,16 +33,17 @@ from refactorer.outline.outline import (
     VALIDATION_HOOKS,
     VALIDATION_STEP,
 )
-from refactorer.outline.places.accumulators import assigned_pairs
+from refactorer.outline.places.counting import Counting
 from refactorer.outline.places.device_uses import is_given_away, is_made_as_device, only_places
 from refactorer.outline.places.homes import Homes
-from refactorer.outline.places.supplied import Supplying, assign
+from refactorer.outline.places.plain_starts import plain_start
+from refactorer.outline.places.supplied import assign
 from refactorer.outline.refusal import Refusal
 from refactorer.outline.training.anchors import loops_around
 from refactorer.outline.training.reach import bound_by_functions
 
 
-class Placing(Supplying):
+class Placing(Counting):
     """Works out the homes of one outline; `homes` is the result."""
 
     def run(self) -> Homes:
@@ -193,7 +194,7 @@ class Placing(Supplying):
         if out:
             self.homes.read_after.append(variable)
         if before and (variable in self.epoch_early or out):
-            line = self._plain_start(variable, before)
+            line = plain_start(self, variable)
             if line is not None:
                 self.homes.initial[variable] = line
             else:
@@ -276,26 +277,11 @@ class Placing(Supplying):
             raise Refusal("R206", at, f"{variable.name} holds a module or parameter and then something else",
                           "use two variables")  # fmt: skip
 
-    def _plain_start(self, variable: Variable, before: list[Occurrence]) -> cst.SimpleStatementLine | None:
-        """The line `x = 0` or `x = y = 0` in front of the training that can move into the constructor."""
-        if len(before) != 1:
-            return None
-        line = self.program.statement(before[0].node)
-        small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
-        if not isinstance(small, cst.Assign) or not gives_plain_values(small):
-            return None
-        if self.program.parent[line] is not self.program.parent[self.site.epoch_loop]:
-            return None
-        if self.program.order[line] < self.outline.reflection:
-            return None
-        end = self.program.last[self.site.epoch_loop]
-        between = [s for s in variable.occurrences if not self.is_inside(s.node) and 0 <= s.order < end]
-        return line if between == before and isinstance(line, cst.SimpleStatementLine) else None
-
     def _keep_lines_whole(self) -> None:
         """The line `a, b = 0, 1` moves into the constructor if both move; else the script goes on binding them."""
         for line in dict.fromkeys(self.homes.initial.values()):
             bound = {self.outline.variable(name) for part in line.body for name in names_bound_by(part)}
+            bound -= self.homes.needless.keys()
             own = [variable for variable, start in self.homes.initial.items() if start is line]
             if len(own) < len(bound):
                 for variable in own:
@@ -386,25 +372,3 @@ _NOT_TARGETS = (
     cst.NamedExpr, cst.ImportAlias, cst.Attribute, cst.FunctionDef, cst.ClassDef, cst.MatchAs, cst.MatchStar,
     cst.MatchMapping,
 )  # fmt: skip
-
-
-def gives_plain_values(assign: cst.Assign) -> bool:
-    """Whether an assignment binds names, each to a plain value of its own: `x = 0`, `x = y = 0`, `x, y = 0, []`."""
-    pairs = assigned_pairs(assign)
-    return binds_only_names(assign) and is_plain(assign.value) and len(pairs) == len(names_bound_by(assign)) > 0
-
-
-def is_plain(node: cst.CSTNode) -> bool:
-    """A literal that can be written anywhere: numbers, strings, None, empty containers, float('inf')."""
-    if isinstance(node, cst.Call):
-        text = cst.Module([]).code_for_node(node)
-        return text.replace('"', "'") in ("float('inf')", "float('-inf')", "float('Inf')", "-float('inf')")
-    if isinstance(node, cst.UnaryOperation):
-        return is_plain(node.expression)
-    if isinstance(node, cst.Name):
-        return node.value in ("None", "True", "False")
-    if isinstance(node, (cst.List, cst.Tuple)):
-        return all(is_plain(element.value) for element in node.elements)
-    return isinstance(node, (cst.Integer, cst.Float, cst.SimpleString)) or (
-        isinstance(node, cst.Dict) and not node.elements
-    )
