@@ -49,6 +49,9 @@ SUPPLIED = {
     "behind the step": epochs(),
     "in front of the step": epochs(first="step += 1\nprint('a', step)", counting=""),
     "read in front": epochs(first="print('in front', step)"),
+    "in front of the step, and read behind it": epochs(
+        first="step += 1", counting="", then="print(step, model.weight.sum().item())"),
+    "read with what the step changes": epochs(then="print(step, model.weight.sum().item())"),
     "counted from minus one": epochs(front="step = -1"),
     "read where the step may still change places": epochs(counting="print('b', step)\nstep += 1"),
     "in arithmetic": epochs(then="print(-step, step ** 2, step * 2 + 1, not step, f'{step=} {step:03d}')"),
