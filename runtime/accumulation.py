@@ -75,6 +75,7 @@ class AccumulatingStep:
         self._last_window: str = trainer.last_window
         self._blocks = isinstance(trainer.strategy, ParallelStrategy) and not trainer.sync_each_batch
         self._wants_outputs = are_wanted(trainer)
+        self._late: bool = getattr(trainer.lightning_module, "late_zero_grad", False)
         self._length: int | float | None = None
         self._progress = trainer.fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step
         self._loss: Tensor | None = None
@@ -91,7 +92,7 @@ class AccumulatingStep:
             self._length = self._trainer.fit_loop.max_batches
         length = self._length
         last = (index + 1) % self._batches == 0 or index + 1 == length
-        if self._loss is None:
+        if self._loss is None and not self._late:
             self._zero_grad(index)
         # in a loader of unknown length any batch may be the last one, whose gradients have to be synchronised
         if self._blocks and not last and length != float("inf"):
@@ -113,6 +114,8 @@ class AccumulatingStep:
         if loss is not None:
             if self._divides:
                 loss = loss / self._batches
+            if self._loss is None and self._late:
+                self._zero_grad(index)
             self._backward(loss)
         return output, loss
 

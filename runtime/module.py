@@ -43,10 +43,14 @@ class Module(pl.LightningModule):
         automatic_validation: Whether the Trainer validates at the end of an epoch. False, set in ``__init__``, leaves
             it to the module to ask for a validation with :meth:`validate`. A plain Lightning Trainer validates at the
             end of the epoch all the same.
+        late_zero_grad: Whether the Trainer clears the gradients just in front of the backward pass, instead of in
+            front of :meth:`training_step`: for steps that compute gradients on their own way to the loss. A plain
+            Lightning Trainer always does so.
     """
 
     automatic_closure = True
     automatic_validation = True
+    late_zero_grad = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         """See to it that what ``configure_optimizers`` returns is something that Lightning can step."""

@@ -91,14 +91,18 @@ def _automatic(trainer: Any, forward: Callable[[Any, int], Any]) -> Step:
         return AccumulatingStep(trainer, forward, zero_grad, backward, update)
     progress = trainer.fit_loop.epoch_loop.automatic_optimization.optim_progress.optimizer.step
     wants_outputs = are_wanted(trainer)
+    late = getattr(trainer.lightning_module, "late_zero_grad", False)
 
     def step(batch: Any, index: int) -> tuple[bool, Any]:
-        zero_grad(index)
+        if not late:
+            zero_grad(index)
         output = forward(batch, index)
         loss = loss_of(output)
         if loss is None:
             left_out.check(trainer)
             return False, {}
+        if late:
+            zero_grad(index)
         backward(loss)
         progress.increment_ready()
         update(loss)

@@ -183,6 +183,8 @@ class ClassWriter:
             lines.append(cst.parse_statement("self.automatic_modes = False"))
         if not self.outline.automatic:
             lines.append(cst.parse_statement("self.automatic_optimization = False"))
+        if self.outline.clears_late:
+            lines.append(cst.parse_statement("self.late_zero_grad = True"))
         if self.outline.plain_steps:
             lines.append(cst.parse_statement("self.automatic_closure = False"))
         return _method("__init__", names, lines)

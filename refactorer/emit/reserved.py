@@ -119,6 +119,7 @@ RESERVED = frozenset(
         "hparams",
         "hparams_initial",
         "ipu",
+        "late_zero_grad",
         "load_from_checkpoint",
         "load_state_dict",
         "local_rank",

@@ -84,7 +84,7 @@ class Outline:
     `settings` are further arguments of the Trainer; `cleared` are lines outside the step that clear gradients, which
     these settings make needless, `stepping` is what is left of the condition for the optimizer's step, and `closing`
     are the lines in front of that step that need this condition too; `clears_itself` says that lines under it clear the
-    gradients, as the script did.
+    gradients, as the script did, `clears_late` that the Trainer clears them just in front of the backward pass.
     `scaler` is the `GradScaler` that the Trainer was given, `scaled` are lines that stood in front of its `unscale_()`.
     Lines in front of the place `reflection` (in the order of the text) stay, since something looks at their variables.
     """
@@ -127,6 +127,7 @@ class Outline:
     stepping: list[cst.If] = field(default_factory=list)
     closing: list[cst.CSTNode] = field(default_factory=list)
     clears_itself: bool = False
+    clears_late: bool = False
     scaler: Variable | None = None
     scaled: list[cst.CSTNode] = field(default_factory=list)
     parameter: dict[str, str] = field(default_factory=dict)

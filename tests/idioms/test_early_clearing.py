@@ -194,6 +194,42 @@ IN_PLACE = {
 }
 
 TRAINERS = {
+    "an object that holds the model and the optimizer": """
+class Training:
+    def __init__(self):
+        self.model, self.optimizer = net, optimizer
+
+    def run(self):
+        for epoch in range(3):
+            for x, y in data:
+                x = attack(self.model, x, y)
+                loss = nn.functional.mse_loss(self.model(x), y)
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.optimizer.step()
+            print(epoch, loss.item())
+
+Training().run()
+""",
+    "an object that is handed the model and the optimizer": """
+class Training:
+    def __init__(self, model, optimizer):
+        self.model = model
+        self.optimizer = optimizer
+
+    def run(self):
+        network = self.model
+        for epoch in range(3):
+            for x, y in data:
+                x = attack(network, x, y)
+                loss = nn.functional.mse_loss(self.model(x), y)
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.optimizer.step()
+            print(epoch, loss.item())
+
+Training(net, optimizer).run()
+""",
     "a function that is handed the model": """
 def train(model, optimizer):
     for x, y in data:
@@ -262,7 +298,7 @@ Training().run()
 @pytest.mark.parametrize("text", TRAINERS.values(), ids=TRAINERS)
 def test_an_attacker_that_is_handed_in(text: str, runner: Runner) -> None:
     head = script("", "adversary = Attacker(net)\n").split("for epoch")[0]
-    assert '"""The script clears the gradients itself."""' in _compared(head + text, runner)
+    assert _clears_where_the_script_does(_compared(head + text, runner))
 
 
 @pytest.mark.parametrize("text", AUTOMATIC.values(), ids=AUTOMATIC)
@@ -273,7 +309,14 @@ def test_the_trainer_clears_gradients(text: str, runner: Runner) -> None:
 
 @pytest.mark.parametrize("text", IN_PLACE.values(), ids=IN_PLACE)
 def test_the_script_clears_gradients(text: str, runner: Runner) -> None:
-    assert '"""The script clears the gradients itself."""' in _compared(text, runner)
+    assert _clears_where_the_script_does(_compared(text, runner))
+
+
+def _clears_where_the_script_does(after: str) -> bool:
+    """By the script's own line, or by the Trainer just in front of the backward pass."""
+    itself = '"""The script clears the gradients itself."""' in after
+    late = "self.late_zero_grad = True" in after
+    return itself is not late and itself is ("zero_grad()" in after)
 
 
 @pytest.mark.parametrize("line", ["grow(2)", "optimizer.param_groups[0]['params'] += [more]"])

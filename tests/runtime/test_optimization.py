@@ -370,3 +370,39 @@ def test_module_without_batch_index() -> None:
     assert_same(
         lambda record: plain_loop(record, mlp(), loaders()[0]), lambda record: fit(Short(record, mlp()), loaders()[0])
     )
+
+
+class Clears(Lit):
+    """Notes when gradients are cleared; ``late`` is its ``late_zero_grad``."""
+
+    def __init__(self, record: Record, model: nn.Module, late: bool) -> None:
+        super().__init__(record, model)
+        self.late_zero_grad = late
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        self.record("step", batch_idx)
+        return super().training_step(batch, batch_idx)  # type: ignore[no-any-return]
+
+    def on_before_zero_grad(self, optimizer: Any) -> None:
+        self.record("zero_grad")
+
+    def on_before_backward(self, loss: Tensor) -> None:
+        self.record("backward")
+
+
+def _order(late: bool, **settings: Any) -> list[str]:
+    module = Clears(Record(), mlp(), late)
+    trainer = runtime.Trainer(max_epochs=1, limit_train_batches=4, **settings)
+    trainer.fit(module, loaders()[0])
+    return [event[0] for event in module.record.events if event[0] in ("step", "zero_grad", "backward")]
+
+
+def test_gradients_are_cleared_in_front_of_the_step_or_late() -> None:
+    assert _order(late=False) == ["zero_grad", "step", "backward"] * 4
+    assert _order(late=True) == ["step", "zero_grad", "backward"] * 4
+
+
+def test_gradients_of_several_batches_are_cleared_once() -> None:
+    early = ["zero_grad", "step", "backward", "step", "backward"]
+    assert _order(late=False, accumulate_grad_batches=2) == early * 2
+    assert _order(late=True, accumulate_grad_batches=2) == ["step", "zero_grad", "backward", "step", "backward"] * 2

@@ -6,11 +6,12 @@ or behind the other, and when whatever else is in the body keeps its place in th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, Removed
 from refactorer.idioms.automatic import renewed
 from refactorer.idioms.automatic.absent_loss import may_be_absent
@@ -55,6 +56,7 @@ from refactorer.outline.objects.optimizers import Held, Roles
 from refactorer.outline.outline import STEP, ZERO_GRAD, Outline
 from refactorer.outline.refusal import Split
 from refactorer.outline.training.anchors import is_of_loss
+from refactorer.outline.worked_out import is_worked_out, operators_look_up
 
 _LEAVES = "code in front of zero_grad may leave gradients, which the Trainer would not clear"
 
@@ -99,7 +101,8 @@ def apply(outline: Outline, roles: Roles, instead: str | None = None, lean: bool
                          "nothing to do; the literal form trains the same")  # fmt: skip
         keep_manual(outline)
     else:
-        _automatic(outline, *found)
+        calls, places = found
+        _automatic(outline, _cleared_late(outline, roles, calls), places)
         if roles.renewed is not None:
             renewed.hand_over(outline, roles)
         else:
@@ -341,6 +344,25 @@ def _automatic(outline: Outline, calls: Calls, places: Places) -> None:
     move(outline, places, calls.loss, bool(jumps), verb)
     outline.edit(STEP, edits)
     outline.automatic = True
+
+
+def _cleared_late(outline: Outline, roles: Roles, calls: Calls) -> Calls:
+    """Calls of which the Trainer makes `zero_grad()` too, where the script does: just in front of the backward pass."""
+    body, last = outline.hooks[STEP], calls.backward - 1
+    call = method_line(outline, body[last], roles.stepping, "zero_grad") if calls.in_place and last >= 0 else None
+    leaves = outline.accumulates or outline.stepping or body[last] in outline.always
+    if call is None or call.args or leaves or roles.renewed is not None or not _is_ready(outline, calls.loss):
+        return calls
+    outline.clears_late = True
+    return replace(calls, zeros=[last], by_hook=False, in_place=False)
+
+
+def _is_ready(outline: Outline, loss: cst.BaseExpression) -> bool:
+    """Whether an expression runs no code that could tell whether the gradients are cleared already."""
+    program = outline.program
+    asked = [node.attr.value for node in walk(loss) if isinstance(node, cst.Attribute)]
+    runs = any(isinstance(node, (cst.Call, cst.Subscript, cst.Await, cst.Yield)) for node in walk(loss))
+    return not runs and operators_look_up(program) and not any(is_worked_out(program, name) for name in asked)
 
 
 def _bare(loss: cst.BaseExpression) -> cst.BaseExpression:

@@ -122,12 +122,13 @@ class _Search:
         self._follow_parameters()
 
     def _follow_parameters(self) -> None:
-        """Adds the parameters that are given a network, and other names for one."""
-        named = [(variable, value) for t, value in self.bound if (variable := self.outline.variable(t)) is not None]
+        """Adds the parameters and attributes that are given a network, and other names for one."""
         known = -1
-        while known < len(self.variables):
-            known = len(self.variables)
-            self.variables |= {variable for variable, value in (*self.given, *named) if self._is_network(value)}
+        while known < len(self.variables) + len(self.attributes):
+            known = len(self.variables) + len(self.attributes)
+            self.variables |= {variable for variable, value in self.given if self._is_network(value)}
+            for target in [target for target, value in self.bound if self._is_network(value)]:
+                self._add(target)
 
     def _add(self, node: cst.CSTNode) -> None:
         variable = self.outline.variable(node)
@@ -281,11 +282,20 @@ def _bound(program: Program) -> Iterator[tuple[cst.CSTNode, cst.BaseExpression]]
     for node in program.find((cst.Assign, cst.AnnAssign, cst.For, cst.With)):
         for target, value in assigned_pairs(node):
             if isinstance(value, cst.BaseExpression):
-                yield target, value
+                yield from _pairs(target, value)
     for loop in program.find(cst.CompFor):
         yield loop.target, loop.iter
     for named in program.find(cst.NamedExpr):
         yield named.target, named.value
+
+
+def _pairs(target: cst.CSTNode, value: cst.BaseExpression) -> Iterator[tuple[cst.CSTNode, cst.BaseExpression]]:
+    """A target with its value; of tuples on both sides also each element with its own."""
+    yield target, value
+    sequences = (cst.Tuple, cst.List)
+    if isinstance(target, sequences) and isinstance(value, sequences) and len(target.elements) == len(value.elements):
+        for bound, given in zip(target.elements, value.elements, strict=True):
+            yield from _pairs(bound.value, given.value)
 
 
 def _owners(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
