@@ -160,5 +160,5 @@ def test_a_handler_may_wait_for_the_name_of_a_training_of_no_steps(error: str, r
     for epochs in ("range(2)", "range(0)"):
         changed = text.replace("range(2)", epochs)
         after = converted(changed)
-        assert "if hasattr(module, \"loss\"):" in after
+        assert 'if hasattr(module, "loss"):' in after
         assert first_difference(runner.run(changed), runner.run(after)) is None

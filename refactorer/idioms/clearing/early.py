@@ -35,13 +35,12 @@ _COMPUTING = ("init", "reset", "set_", "forward", "encode", "decode", "embed", "
 _CONTAINERS = (".Sequential", ".ModuleList", ".DataParallel")
 _GROUPS = "params"
 _SETTING = "builtins.setattr"
-_OF_MODULES = frozenset(
-    """
-    train eval parameters named_parameters buffers named_buffers modules named_modules children named_children apply to
-    cuda cpu half float double bfloat16 type requires_grad_ zero_grad state_dict load_state_dict register_buffer
-    register_parameter register_forward_hook register_forward_pre_hook add_module get_submodule get_parameter
-    """.split()
-)
+_METHODS = """
+train eval parameters named_parameters buffers named_buffers modules named_modules children named_children apply to
+cuda cpu half float double bfloat16 type requires_grad_ zero_grad state_dict load_state_dict register_buffer
+register_parameter register_forward_hook register_forward_pre_hook add_module get_submodule get_parameter
+"""
+_OF_MODULES = frozenset(_METHODS.split())
 
 
 def leaves_gradients(outline: Outline, roles: Roles, lines: Sequence[cst.CSTNode]) -> cst.CSTNode | None:
