@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 import libcst as cst
 
@@ -30,7 +31,7 @@ def check_contents(outline: Outline) -> None:
     if held:
         raise Refusal("R303", held[0], "the training yields or awaits", "let it run to the end without yielding")
     for node, variable in program.used([*statements, outline.site.driver.node]):
-        if variable.owner is not None or variable.name not in REFLECTION or _names_its_object(program, node):
+        if variable.owner is not None or variable.name not in REFLECTION or names_its_object(program, node):
             continue
         if _sees_training(outline, node):
             raise Refusal(
@@ -79,9 +80,14 @@ def check_helper(outline: Outline, function: cst.FunctionDef) -> None:
 
 def sees_variables(program: Program, function: cst.FunctionDef) -> cst.CSTNode | None:
     """What in a function looks up variables by their names."""
-    named = (node for node, variable in program.used(function.body.body) if variable.owner is None)
+    return looks_up_names(program, function.body.body)
+
+
+def looks_up_names(program: Program, statements: Iterable[cst.CSTNode]) -> cst.CSTNode | None:
+    """What in some statements looks up variables by their names."""
+    named = (node for node, variable in program.used(statements) if variable.owner is None)
     reflecting = (node for node in named if isinstance(node, cst.Name) and node.value in REFLECTION)
-    return next((node for node in reflecting if not _names_its_object(program, node)), None)
+    return next((node for node in reflecting if not names_its_object(program, node)), None)
 
 
 def binds_for_others(outline: Outline, node: cst.Nonlocal) -> bool:
@@ -131,7 +137,7 @@ def _sees_training(outline: Outline, node: cst.CSTNode) -> bool:
     return node not in program.order
 
 
-def _names_its_object(program: Program, node: cst.CSTNode) -> bool:
+def names_its_object(program: Program, node: cst.CSTNode) -> bool:
     """`vars(args)` and `dir(module)` look at an object, not at the variables of the function."""
     call = program.parent.get(node)
     named = isinstance(node, cst.Name) and node.value in ("vars", "dir")
