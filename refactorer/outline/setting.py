@@ -6,6 +6,7 @@ What a constructor sets of the object that it makes does not count: nobody had t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import libcst as cst
 
@@ -37,6 +38,14 @@ def may_set_variables(running: MayRun) -> bool:
     """Whether some lines, or what may run with them, may set variables of the file without naming them."""
     parts = (*running.lines, *running.bodies, *running.values)
     return any(_names_everything(running.program, node) for node in walk(*parts))
+
+
+@lru_cache(maxsize=4)
+def sets_variables_unseen(program: Program) -> bool:
+    """Whether any code of the file may bind variables of the file without naming them."""
+    nodes = program.find((cst.Call, cst.Attribute, cst.Name))
+    running = any(program.qualified_name(call.func) in _RUNNING for call in program.calls)
+    return running or any(_names_everything(program, node) for node in nodes)
 
 
 def _names_everything(program: Program, node: cst.CSTNode) -> bool:
