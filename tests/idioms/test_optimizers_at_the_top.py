@@ -109,6 +109,14 @@ def test_the_script_steps_it(text: str, runner: Runner) -> None:
     assert "return self.agent.optimizer" not in _compared(text, runner)
 
 
+def test_networks_that_are_set_together(runner: Runner) -> None:
+    apart = "        self.net = nn.Sequential(nn.Linear(3, 5), nn.Dropout(0.2), nn.Linear(5, 1))\n"
+    together = "        self.net, self.target = nn.Linear(3, 1), nn.Linear(3, 1)\n"
+    text = script().replace(apart, together).replace("        self.target = copy.deepcopy(self.net)\n", "")
+    after = _compared(text, runner)
+    assert "self.net = agent.net" in after and "self.target = agent.target" in after
+
+
 def test_several_optimizers_are_given_to_the_trainer(runner: Runner) -> None:
     second = "self.optimizer.zero_grad(); (self.net(x) ** 2).mean().backward(); self.optimizer.step()"
     after = _compared(script(end=second), runner)

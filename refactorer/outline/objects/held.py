@@ -191,7 +191,19 @@ class _Made:
             elif isinstance(parent, (cst.AugAssign, cst.AnnAssign, cst.For)) and parent.target is node:
                 yield node, getattr(parent, "value", None)
             elif isinstance(parent, (cst.Element, cst.Del, cst.AsName)) and self._is_target(parent):
-                yield node, None
+                yield node, self._opposite(parent)
+
+    def _opposite(self, element: cst.CSTNode) -> cst.BaseExpression | None:
+        """`B()` for the second element of `a, b = A(), B()`."""
+        targets = self.program.parent[element]
+        assign = self.program.parent.get(self.program.parent[targets])
+        value = assign.value if isinstance(assign, cst.Assign) else None
+        if not isinstance(targets, cst.Tuple) or not isinstance(value, cst.Tuple):
+            return None
+        plain = all(isinstance(part, cst.Element) for part in (*targets.elements, *value.elements))
+        if not plain or len(targets.elements) != len(value.elements):
+            return None
+        return next(given.value for part, given in zip(targets.elements, value.elements) if part is element)
 
     def _is_target(self, node: cst.CSTNode) -> bool:
         """Whether an element belongs to something that is assigned to or deleted, as far as its parents tell."""
