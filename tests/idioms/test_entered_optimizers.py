@@ -9,6 +9,7 @@ import pytest
 from refactorer.converter import convert_text
 from refactorer.result import Converted
 from tests.fixtures_harness import Runner, first_difference
+from tests.idioms.test_beside import LOOP
 
 HEAD = """
 import argparse
@@ -44,15 +45,6 @@ loader = [(torch.ones(2, 2), torch.ones(2, 1))]
 """
 MAKING = "optimizer = optim.SGD(model.parameters(), lr={lr}, momentum=0.9)\n"
 SLOWER = "def slower():\n    global rate\n    rate = 0.01\n"
-LOOP = """
-for epoch in range(2):
-    for x, y in loader:
-        optimizer.zero_grad()
-        loss = (model(x) - y).pow(2).mean()
-        loss.backward()
-        optimizer.step()
-        print(loss.item())
-"""
 
 
 SCHEDULER = "scheduler = optim.lr_scheduler.StepLR(optimizer, 1)"
