@@ -57,7 +57,8 @@ def _names_everything(program: Program, node: cst.CSTNode) -> bool:
         return name == "builtins.globals" and not only_looks(program, node)
     if isinstance(node, cst.Attribute) and node.attr.value in _DICTIONARIES:
         return not only_looks(program, node)
-    return isinstance(node, (cst.Name, cst.Attribute)) and program.qualified_name(node) in _MODULES
+    asked = isinstance(program.parent.get(node), cst.ComparisonTarget)  # `if "matplotlib" in sys.modules:`
+    return isinstance(node, (cst.Name, cst.Attribute)) and not asked and program.qualified_name(node) in _MODULES
 
 
 def _is_own_name(value: cst.BaseExpression) -> bool:

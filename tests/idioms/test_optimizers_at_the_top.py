@@ -152,3 +152,31 @@ def _compared(text: str, runner: Runner) -> str:
         return text
     assert first_difference(runner.run(text), runner.run(result.after)) is None
     return result.after
+
+
+BY_NAME = [
+    "globals()['net'] = nn.Linear(3, 1)", "globals().update(net=nn.Linear(3, 1))",
+    "import __main__; __main__.net = nn.Linear(3, 1)", "import sys; sys.modules[__name__].net = nn.Linear(3, 1)",
+    "import __main__; setattr(__main__, 'net', nn.Linear(3, 1))", "again.__globals__['net'] = nn.Linear(3, 1)",
+    "globals()['steps'] = optim.SGD(net.parameters(), lr=0.5)",
+]  # fmt: skip
+READ = ["print('torch' in __import__('sys').modules)", "print(globals()['net'].bias.item())"]
+
+
+@pytest.mark.parametrize("line", [*BY_NAME, *READ])
+def test_a_function_that_binds_a_network_by_its_name(line: str, runner: Runner) -> None:
+    text = script(again=line, last="again()", inside=True).replace("agent.learn(x, y)", "learn(x, y)")
+    learning = """
+net = nn.Linear(3, 1)
+steps = optim.SGD(net.parameters(), lr=0.1)
+def learn(x, y):
+    loss = (net(x) - y).pow(2).mean()
+    steps.zero_grad()
+    loss.backward()
+    steps.step()
+    return loss
+"""
+    text = text.replace("agent = Agent()\n", "agent = Agent()\n" + learning)
+    result = convert_text(text)
+    assert isinstance(result, Converted)
+    assert first_difference(runner.run(text), runner.run(result.after)) is None

@@ -11,9 +11,11 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.outline.classes import class_around, is_private
 from refactorer.outline.control import loop_jumps, suspensions
+from refactorer.outline.may_run import MayRun
 from refactorer.outline.outline import EPOCH_START, Outline
 from refactorer.outline.places.unbound import CAUGHT, catches, surely_bound
 from refactorer.outline.refusal import PlainerView, Refusal
+from refactorer.outline.setting import may_set_variables, sets_variables_unseen
 
 REFLECTION = {"exec", "eval", "locals", "globals", "vars", "dir"}
 
@@ -38,6 +40,11 @@ def check_contents(outline: Outline) -> None:
                 "R401", node, f"{variable.name}() sees or changes variables of the training by name",
                 "name the variables; they live in different places after the conversion",
             )  # fmt: skip
+    if sets_variables_unseen(program) and may_set_variables(MayRun(program, statements)):
+        raise Refusal(
+            "R401", outline.site.epoch_loop, "a function that the training may run sets variables of the file by name",
+            "name the variables; they live in different places after the conversion",
+        )  # fmt: skip
     for node in walk(*statements):
         if isinstance(node, cst.Nonlocal) and not _is_of_driver(outline, node):
             raise Refusal("R403", node, "a variable is declared nonlocal in the training",
