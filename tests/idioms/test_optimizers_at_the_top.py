@@ -180,3 +180,11 @@ def learn(x, y):
     result = convert_text(text)
     assert isinstance(result, Converted)
     assert first_difference(runner.run(text), runner.run(result.after)) is None
+
+
+def test_a_method_that_is_given_something_on_the_cpu_is_no_network(runner: Runner) -> None:
+    text = script(kind="def show(self, x): return x.sum().item()").replace("class Agent", DEVICE)
+    text = text.replace("nn.Linear(5, 1))", "nn.Linear(5, 1)).to(device)").replace("(x)", "(x.to(device))")
+    text = text.replace("- y)", "- y.to(device))")
+    text = text.replace("        self.steps += 1", "        self.steps += 1\n        print(self.show(x.cpu()))")
+    assert "device=device" in _compared(text, runner)
