@@ -33,11 +33,12 @@ def bind_first(outline: Outline, homes: Homes, edits: dict[cst.CSTNode, Edit]) -
 
     Where the script takes it away again, it gets None behind that.
     """
-    program = outline.program
-    around = [node for node in program.ancestors(outline.site.epoch_loop) if isinstance(node, _BLOCKS)]
+    program, loop = outline.program, outline.site.epoch_loop
+    around, start = [node for node in program.ancestors(loop) if isinstance(node, _BLOCKS)], program.order[loop]
     for variable in homes.unsure:
         taken = taken_away(outline, variable)
-        if not any(program.parent[line] in around for line in taken):
+        always = [line for line in taken if program.parent[line] in around and program.order[line] < start]
+        if not always:
             _bind(outline, variable, _first_line(program, variable), edits, behind=False)
         for line in taken:
             _bind(outline, variable, line, edits, behind=True)

@@ -71,6 +71,7 @@ FRONT = [
 BOUND = [
     "x, y = next(iter(data))\nprint(x.shape)\ndel x, y\nx = 3\nprint(x)",
     "x = [3]\ndel x[0]\nprint(x)",
+    "x = 3\ndel x; x = 4; print(x)",
     "x = data[0]\nprint(x)\nclass Kept:\n    x = 1\n    del x",
     "x = 3\nwith open(__file__) as file:\n    print(x)\ndel file",
 ]
@@ -125,6 +126,13 @@ def test_the_name_of_an_exception_may_still_have_a_value() -> None:
 )
 def test_trainings_one_after_the_other(behind: str, runner: Runner) -> None:
     assert equal(FOLDS.replace("BEHIND", behind), runner)
+
+
+@pytest.mark.parametrize("handed", ["del aux", "if fold == 0:\n        del aux", "del aux; aux = fold"])
+def test_what_a_round_takes_away_the_next_one_binds(handed: str, runner: Runner) -> None:
+    text = FOLDS.replace("    for epoch in", "    if fold in (0, 2):\n        aux = fold\n    for epoch in")
+    text = text.replace("last = loss.item()", "last = loss.item() + (aux if fold in (0, 2) else 0)")
+    assert equal(text.replace("BEHIND", f"if fold in (0, 2):\n        {handed.replace('    ', '        ')}"), runner)
 
 
 def test_a_global_keeps_what_the_training_before_has_left(runner: Runner) -> None:

@@ -41,10 +41,17 @@ def taken_away(outline: Outline, variable: Variable) -> list[cst.CSTNode]:
         again = any(program.contains(outer, seen.node) for outer in loops_around(program, loop))
         before = program.order[seen.node] < program.order[loop]
         own = seen.scope.function is outline.site.driver and not program.contains(loop, seen.node)
-        if own and (before or again) and takes_away(program, seen):
+        if own and (before or again) and takes_away(program, seen) and not _is_bound_on_line(program, variable, seen):
             handler = _handler(program, seen)
             found.append(program.parent[handler] if handler is not None else program.statement(seen.node))
     return found
+
+
+def _is_bound_on_line(program: Program, variable: Variable, seen: Occurrence) -> bool:
+    """Whether the line that takes a name away binds it again: `del x; x = 1`."""
+    line = program.statement(seen.node)
+    later = (other for other in variable.writes if other.order > seen.order and other.access != "delete")
+    return isinstance(line, cst.SimpleStatementLine) and any(program.contains(line, other.node) for other in later)
 
 
 def since(outline: Outline, taken: Iterable[cst.CSTNode]) -> int:
