@@ -28,8 +28,8 @@ def takes_away(program: Program, seen: Occurrence) -> bool:
 
 def _handler(program: Program, seen: Occurrence) -> cst.ExceptHandler | None:
     """The handler of an exception that a name stands for."""
-    named = program.parent[seen.node]
-    around = program.parent[named] if isinstance(named, cst.AsName) else None
+    named = program.parent.get(seen.node)
+    around = program.parent.get(named) if isinstance(named, cst.AsName) else None
     return around if isinstance(around, cst.ExceptHandler) else None
 
 
@@ -38,10 +38,11 @@ def taken_away(outline: Outline, variable: Variable) -> list[cst.CSTNode]:
     program, loop = outline.program, outline.site.epoch_loop
     found = []
     for seen in variable.writes:
+        if seen.scope.function is not outline.site.driver or not takes_away(program, seen):
+            continue
         again = any(program.contains(outer, seen.node) for outer in loops_around(program, loop))
-        before = program.order[seen.node] < program.order[loop]
-        own = seen.scope.function is outline.site.driver and not program.contains(loop, seen.node)
-        if own and (before or again) and takes_away(program, seen) and not _is_bound_on_line(program, variable, seen):
+        own = (again or seen.order < program.order[loop]) and not program.contains(loop, seen.node)
+        if own and not _is_bound_on_line(program, variable, seen):
             handler = _handler(program, seen)
             found.append(program.parent[handler] if handler is not None else program.statement(seen.node))
     return found
@@ -50,8 +51,8 @@ def taken_away(outline: Outline, variable: Variable) -> list[cst.CSTNode]:
 def _is_bound_on_line(program: Program, variable: Variable, seen: Occurrence) -> bool:
     """Whether the line that takes a name away binds it again: `del x; x = 1`."""
     line = program.statement(seen.node)
-    later = (other for other in variable.writes if other.order > seen.order and other.access != "delete")
-    return isinstance(line, cst.SimpleStatementLine) and any(program.contains(line, other.node) for other in later)
+    later = [other for other in variable.writes if other.order > seen.order and other.access != "delete"]
+    return isinstance(line, cst.SimpleStatementLine) and any(other.statement is seen.statement for other in later)
 
 
 def since(outline: Outline, taken: Iterable[cst.CSTNode]) -> int:
@@ -74,8 +75,7 @@ def refuse_lost(outline: Outline, variables: Iterable[Variable]) -> None:
     program, loop = outline.program, outline.site.epoch_loop
     for variable in variables:
         handlers = [seen for seen in variable.writes if _handler(program, seen) is not None]
-        early = [seen for seen in variable.writes if seen not in handlers and not program.contains(loop, seen.node)]
-        own = [seen for seen in early if 0 <= seen.order < program.order[loop]]
-        if own and any(isinstance(line, (cst.Try, cst.TryStar)) for line in taken_away(outline, variable)):
+        early = [seen for seen in variable.writes if seen not in handlers and 0 <= seen.order < program.order[loop]]
+        if early and any(isinstance(line, (cst.Try, cst.TryStar)) for line in taken_away(outline, variable)):
             raise Refusal("R403", handlers[0].node, f"{variable.name} has no value behind this exception's handler",
                           "give the exception another name")  # fmt: skip
