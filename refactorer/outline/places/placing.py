@@ -37,6 +37,7 @@ from refactorer.outline.places.accumulators import assigned_pairs
 from refactorer.outline.places.device_uses import is_given_away, is_made_as_device, only_places
 from refactorer.outline.places.homes import Homes
 from refactorer.outline.places.supplied import Supplying, assign
+from refactorer.outline.places.taken_away import refuse_lost
 from refactorer.outline.refusal import Refusal
 from refactorer.outline.training.anchors import loops_around
 from refactorer.outline.training.reach import bound_by_functions
@@ -71,6 +72,7 @@ class Placing(Supplying):
         bound = self.surely_bound()
         handed = dict.fromkeys((*self.homes.arguments, *self.loaders_for_some_epochs()))
         self.homes.unsure = [v for v in handed if v.owner is self.site.driver and v not in bound]
+        refuse_lost(self.outline, self.homes.unsure)
         return self.homes
 
     # --- placing --------------------------------------------------------------------------------------------------
