@@ -133,7 +133,12 @@ class Liveness:
             elif isinstance(parent, (cst.For, cst.While)):
                 total = self._around(parent, total)
             node = parent
-        return total.early | caught
+        return frozenset(variable for variable in total.early | caught if not self._ends_with_call(variable))
+
+    def _ends_with_call(self, variable: Variable) -> bool:
+        """Whether every call of a function that the hooks take over makes a variable anew."""
+        owner = variable.owner.function if variable.owner is not None else None
+        return owner is not None and owner is not self.site.driver and owner.node in self.outline.consumed
 
     def _behind(self, block: cst.IndentedBlock | cst.Module, node: cst.CSTNode) -> list[cst.CSTNode]:
         """What the driver still runs behind a statement of a block."""
