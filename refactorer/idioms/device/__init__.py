@@ -7,7 +7,7 @@ import libcst as cst
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
 from refactorer.idioms.device.batches import Obstacle, bound_parts, moved_in, strip, stripped
-from refactorer.idioms.device.choice import NO_CHOICE, Choice, find_choice
+from refactorer.idioms.device.choice import NO_CHOICE, Choice, anywhere, find_choice
 from refactorer.idioms.device.conditions import condition_of
 from refactorer.idioms.device.hidden import hidden_move
 from refactorer.idioms.device.host_networks import stays_on_host
@@ -111,9 +111,10 @@ def _require_seen(outline: Outline, hook: str, source: BatchSource, choice: Choi
     Raises:
         Obstacle: it does, as far as can be seen.
     """
-    if choice is None or outline.device is None or _gives_numbers(outline, source.iterable):
+    known = choice or anywhere(outline)
+    if known is None or _gives_numbers(outline, source.iterable):
         return
-    found = hidden_move(outline, hook, bound_parts(outline, source), choice)
+    found = hidden_move(outline, hook, bound_parts(outline, source), known)
     if found is not None:
         raise Obstacle(found, "the step has a part of the batch where the loader puts it")
 

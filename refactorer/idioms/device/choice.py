@@ -43,6 +43,11 @@ class Choice:
     by_number: bool = False
 
     @property
+    def is_known(self) -> bool:
+        """Whether it is known which of its names the device has in front of the training."""
+        return self.by_number or self.expression is not None
+
+    @property
     def is_cuda(self) -> bool:
         """Whether `x.cuda()` moves to the device."""
         return ("cuda",) in (self.target, *self.twins)
@@ -69,6 +74,12 @@ def find_choice(outline: Outline, roles: Roles) -> Choice | None:
     beside = [(call, target) for call, target in moves if outline.program.enclosing_function(call) is None]
     handed = found is None and is_handed_on(outline, {target for _, target in own}, beside)
     return _chosen(outline, roles, own) if handed else found
+
+
+def anywhere(outline: Outline) -> Choice | None:
+    """All devices that the file names, where it is not known which of them the model is on; None if it names none."""
+    named = {target for call in outline.program.calls if (target := target_of(outline, call)) is not None}
+    return Choice(min(named, key=str), None, twins=frozenset(named)) if named else None
 
 
 def _chosen(outline: Outline, roles: Roles, moves: list[tuple[cst.Call, Target]]) -> Choice | None:
