@@ -107,13 +107,14 @@ def convert_site(
     outline.keeps_batches = "batches" in options.remedies
     if "loader" in options.remedies:
         lazily.apply(outline, configuration, "lists" in options.remedies)
+    holdings = find_holdings(outline)
     try:
-        homes = Placing(outline, roles, configuration, epochs).run()
+        homes = Placing(outline, roles, configuration, epochs, holdings).run()
     except Refusal as refusal:
         if outline.hooks.keys() & {BACKWARD, AFTER_BACKWARD, BEFORE_STEP, BATCH_END}:
             raise Split(refusal.node, refusal.message) from refusal
         raise
-    homes.hold(outline, find_holdings(outline))
+    homes.hold(outline, holdings)
     _hand_over_optimizers(outline, roles, configuration, homes)
     _keep_comments_of_empty_hooks(outline)
     if options.target == "lightning":

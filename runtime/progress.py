@@ -133,7 +133,9 @@ class LoopBar(TQDMProgressBar):
         self.end_of_batches()
 
     def on_train_end(self, trainer: Any, *_: Any) -> None:
-        """Finish the line of all epochs."""
+        """Finish the line of all epochs, if there were any."""
+        if self._train_progress_bar is None:
+            return
         if self.over_epochs:
             self.train_progress_bar.n = trainer.current_epoch
         self.train_progress_bar.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.analysis.program import Program
+from refactorer.analysis.scopes import Variable
 from refactorer.emit.edits import Edit, Removed, apply
 from refactorer.emit.layout import without_blank_start
 from refactorer.emit.lightning_lines import trainer_line
@@ -20,26 +22,52 @@ from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import EPOCHS, TEST_DATA, TRAIN_DATA, VALIDATION_DATA, Outline
 from refactorer.outline.places.homes import Homes
 from refactorer.outline.places.supplied import assign
+from refactorer.outline.places.taken_away import taken_away
+from refactorer.outline.training.anchors import loops_around
+
+_BLOCKS = (cst.IndentedBlock, cst.Module)
 
 
 def bind_first(outline: Outline, homes: Homes, edits: dict[cst.CSTNode, Edit]) -> None:
-    """A variable that may have no value when it is handed to the module gets None in front of its first assignment."""
-    program = outline.program
+    """A variable that may have no value when it is handed to the module gets None, in front of its first assignment.
+
+    Where the script takes it away again, it gets None behind that.
+    """
+    program, loop = outline.program, outline.site.epoch_loop
+    around, start = [node for node in program.ancestors(loop) if isinstance(node, _BLOCKS)], program.order[loop]
     for variable in homes.unsure:
-        first = min((seen for seen in variable.writes if seen.order >= 0), key=lambda seen: seen.order)
-        line = program.statement(first.node)
-        while program.parent[line] not in (program.module, getattr(variable.owner.node, "body", None)):  # type: ignore[union-attr]
-            line = program.statement(program.parent[line])
-        now = edits.get(line, line)
-        bound = assign(cst.Name(variable.name), cst.Name("None"))
-        if isinstance(now, Removed):
-            edits[line] = bound.with_changes(leading_lines=now.leaves)
-            continue
-        kept = [now] if isinstance(now, cst.CSTNode) else list(now or ())
-        if kept:
-            bound = bound.with_changes(leading_lines=getattr(kept[0], "leading_lines", ()))
-            kept[0] = kept[0].with_changes(leading_lines=())
-        edits[line] = [bound, *kept]
+        taken = taken_away(outline, variable)
+        always = [line for line in taken if program.parent[line] in around and program.order[line] < start]
+        if not always:
+            _bind(outline, variable, _first_line(program, variable), edits, behind=False)
+        for line in taken:
+            _bind(outline, variable, line, edits, behind=True)
+
+
+def _first_line(program: Program, variable: Variable) -> cst.CSTNode:
+    """The statement of a function or module in which a variable of its own is assigned to first."""
+    assert variable.owner is not None
+    first = min((seen for seen in variable.writes if seen.order >= 0), key=lambda seen: seen.order)
+    line = program.statement(first.node)
+    while program.parent[line] not in (program.module, getattr(variable.owner.node, "body", None)):
+        line = program.statement(program.parent[line])
+    return line
+
+
+def _bind(
+    outline: Outline, variable: Variable, line: cst.CSTNode, edits: dict[cst.CSTNode, Edit], *, behind: bool
+) -> None:
+    """A line that gives a variable None beside another one; a line that goes keeps its place for it."""
+    now = edits.get(line, line)
+    bound = assign(cst.Name(variable.name), cst.Name("None"))
+    if isinstance(now, Removed):
+        edits[line] = bound.with_changes(leading_lines=now.leaves)
+        return
+    kept = [now] if isinstance(now, cst.CSTNode) else list(now or ())
+    if kept and not behind:
+        bound = bound.with_changes(leading_lines=getattr(kept[0], "leading_lines", ()))
+        kept[0] = kept[0].with_changes(leading_lines=())
+    edits[line] = [*kept, bound] if behind else [bound, *kept]
 
 
 def training_lines(
@@ -145,9 +173,12 @@ def in_driver(outline: Outline, node: cst.BaseExpression) -> cst.BaseExpression:
 
 
 def _declared(outline: Outline, homes: Homes) -> list[cst.SimpleStatementLine]:
-    """Globals that only the training binds are bound once at the level of the module, as Python's tools expect it."""
+    """Globals that only the training binds are bound once at the level of the module, as Python's tools expect it.
+
+    In a loop that line would run more than once, and take from a training what the one before has left.
+    """
     program = outline.program
-    if outline.site.driver is not program.scope[program.module]:
+    if outline.site.driver is not program.scope[program.module] or loops_around(program, outline.site.epoch_loop):
         return []
     inside = [outline.site.epoch_loop, *outline.consumed]
     lines = []

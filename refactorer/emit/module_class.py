@@ -10,6 +10,7 @@ import libcst as cst
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.targets import names_bound_by
 from refactorer.analysis.walk import walk
+from refactorer.emit.annotations import unannotated
 from refactorer.emit.edits import Edit, apply
 from refactorer.emit.headings import staying_and_going
 from refactorer.emit.import_names import imported_as
@@ -229,6 +230,7 @@ class ClassWriter:
         edits = self.name_edits(hook, body)
         # lines of the driver that a test takes with it are removed there: these are copies, also where nothing changes
         edits.update({line: line.with_changes() for line in self.outline.dropped})
+        edits.update(unannotated(self.outline, body, self.homes.global_names.get(hook, ())))
         block = apply(cst.IndentedBlock(body), edits)  # type: ignore[arg-type]
         lines: list[cst.CSTNode] = list(block.body)
         stepped = self._stepped_in(body)

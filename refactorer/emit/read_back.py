@@ -46,8 +46,9 @@ def reads_behind(
         value = cst.parse_expression(f"{names.instance}.{homes.attribute[variable]}")
         later = reads_of(outline, variable)
         skipped = _may_be_skipped(outline, variable, later)
-        direct = _is_only_read(outline, variable, later) and not guarded and not skipped
         assured = variable in homes.arguments or variable in homes.initial
+        missed = not assured and any(_may_be_missed(outline, seen.node) for seen in later)
+        direct = _is_only_read(outline, variable, later) and not (guarded or skipped or missed)
         if direct and (len(later) <= _FEW or not assured):
             edits.update({seen.node: value.deep_clone() for seen in later})
             continue
@@ -97,6 +98,12 @@ def _is_only_read(outline: Outline, variable: Variable, later: list[Occurrence])
     own = variable.owner in (driver, program.scope[program.module])
     read = all(seen.access == "read" and seen.scope.function is driver for seen in later)
     return own and not around and read and not any(_serves_another_training(outline, seen.node) for seen in later)
+
+
+def _may_be_missed(outline: Outline, node: cst.CSTNode) -> bool:
+    """Whether a handler around a read may wait for the `NameError` of a training of no steps."""
+    blocks = (outer for outer in outline.program.ancestors(node) if isinstance(outer, (cst.Try, cst.TryStar)))
+    return any(block.handlers and outline.program.contains(block.body, node) for block in blocks)
 
 
 def _serves_another_training(outline: Outline, node: cst.CSTNode) -> bool:

@@ -6,6 +6,7 @@ What a constructor sets of the object that it makes does not count: nobody had t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import libcst as cst
 
@@ -39,6 +40,14 @@ def may_set_variables(running: MayRun) -> bool:
     return any(_names_everything(running.program, node) for node in walk(*parts))
 
 
+@lru_cache(maxsize=4)
+def sets_variables_unseen(program: Program) -> bool:
+    """Whether any code of the file may bind variables of the file without naming them."""
+    nodes = program.find((cst.Call, cst.Attribute, cst.Name))
+    running = any(program.qualified_name(call.func) in _RUNNING for call in program.calls)
+    return running or any(_names_everything(program, node) for node in nodes)
+
+
 def _names_everything(program: Program, node: cst.CSTNode) -> bool:
     """Whether a node is the dictionary of all variables, their module, or leads to all objects."""
     if isinstance(node, cst.Call):
@@ -48,7 +57,8 @@ def _names_everything(program: Program, node: cst.CSTNode) -> bool:
         return name == "builtins.globals" and not only_looks(program, node)
     if isinstance(node, cst.Attribute) and node.attr.value in _DICTIONARIES:
         return not only_looks(program, node)
-    return isinstance(node, (cst.Name, cst.Attribute)) and program.qualified_name(node) in _MODULES
+    asked = isinstance(program.parent.get(node), cst.ComparisonTarget)  # `if "matplotlib" in sys.modules:`
+    return isinstance(node, (cst.Name, cst.Attribute)) and not asked and program.qualified_name(node) in _MODULES
 
 
 def _is_own_name(value: cst.BaseExpression) -> bool:

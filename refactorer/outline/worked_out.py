@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.program import Program
-from refactorer.outline.classes import class_of_method, methods_of
+from refactorer.outline.blocks import block_lines
+from refactorer.outline.classes import class_of_method, class_of_self, methods_of
+from refactorer.outline.control import returns
 
 
 def computes(program: Program, attribute: str) -> bool:
@@ -15,6 +18,34 @@ def computes(program: Program, attribute: str) -> bool:
     if any(not only_looks_up(program, function) for function in asked_for(program, attribute)):
         return True
     return any(_is_descriptor(program, value) for value in _values_of(program, attribute))
+
+
+def is_set_at_once(program: Program, node: cst.Attribute) -> bool:
+    """Whether an attribute is one that the constructor of the method's own object always sets, and is only looked up.
+
+    It is set to what other code has a name for or writes out, there and nowhere else. Another class could have a
+    property of that name, so the object's may have no other base than a network.
+    """
+    owner = class_of_self(program, program.variables.get(node.value))
+    if owner is None or owner.decorators or owner.keywords or not _has_known_bases(program, owner):
+        return False
+    makers = [method for method in methods_of(owner) if method.name.value == "__init__" and not method.decorators]
+    stored = [other for other in program.find(cst.Attribute) if _is_stored_as(program, other, node.attr.value)]
+    if len(makers) != 1 or len(stored) != 1 or computes(program, node.attr.value) or not operators_look_up(program):
+        return False
+    line = program.statement(stored[0])
+    small = line.body[0] if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+    own = line in makers[0].body.body and class_of_self(program, program.variables.get(stored[0].value)) is owner
+    always = own and not returns(block_lines(makers[0].body))
+    return always and isinstance(small, cst.Assign) and isinstance(small.value, _NAMED)
+
+
+def _has_known_bases(program: Program, owner: cst.ClassDef) -> bool:
+    return all(program.qualified_name(base.value) in _BASES for base in owner.bases)
+
+
+def _is_stored_as(program: Program, node: cst.Attribute, name: str) -> bool:
+    return node.attr.value == name and is_stored(program, node)
 
 
 def is_worked_out(program: Program, attribute: str) -> bool:
@@ -80,6 +111,8 @@ def asked_for(program: Program, attribute: str) -> Iterator[cst.FunctionDef]:
 
 
 _LOOKING_UP = ("__getattr__", "__getattribute__")
+_BASES = ("builtins.object", "torch.nn.Module")
+_NAMED = (cst.Name, cst.Attribute, cst.BaseNumber, cst.BaseString)
 _ARITHMETIC = "add sub mul truediv floordiv mod pow neg lt le gt ge eq ne and or"
 _OPERATORS = (
     {f"__{side}{name}__" for side in ("", "r") for name in _ARITHMETIC.split()}

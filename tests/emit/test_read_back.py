@@ -151,3 +151,14 @@ def test_a_remark_behind_a_call_goes_with_it() -> None:
     assert "Reset" not in converted(text)
     text = script(f"losses = []{TRAINING}".replace("zero_grad()", "zero_grad()  # as in the paper"))
     assert "        # as in the paper\n" in converted(text)
+
+
+@pytest.mark.parametrize("error", ["UnboundLocalError", "NameError as error", "Exception as error", ""])
+def test_a_handler_may_wait_for_the_name_of_a_training_of_no_steps(error: str, runner: Runner) -> None:
+    read = f"try:\n    print(loss.item())\nexcept {error}:\n    print('none', {error.partition(' as ')[2]})\n"
+    text = script(f"losses = []{TRAINING}{read.replace('except :', 'except:')}")
+    for epochs in ("range(2)", "range(0)"):
+        changed = text.replace("range(2)", epochs)
+        after = converted(changed)
+        assert 'if hasattr(module, "loss"):' in after
+        assert first_difference(runner.run(changed), runner.run(after)) is None

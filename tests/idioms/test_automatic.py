@@ -268,6 +268,7 @@ def test_networks_that_hold_all_parameters_clear_them() -> None:
         ("third", "third = nn.Linear(2, 1)"),  # not cleared by the script
         ("encoder", "encoder = nn.Linear(2, 2)"),  # another object than the optimizer knows
         ("encoder", "nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)"),  # sees gradients of all parameters
+        ("encoder", "optimizer.add_param_group({'params': [nn.Parameter(torch.ones(1))]})"),
     ],
 )
 def test_networks_that_do_not_surely_hold_them(more: str, other: str) -> None:

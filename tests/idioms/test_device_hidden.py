@@ -124,3 +124,43 @@ def test_what_has_an_eval_of_its_own_is_no_network(tmp_path: pathlib.Path) -> No
     )
     text, notes = _converted(_script(f"{log}log = Log()\nlog.eval(size=3)", MOVED + "log(model(x).cpu())"), tmp_path)
     assert "device=device" in text and "N105" not in notes
+
+
+NUMBERED = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+data = torch.randn(12, 2)
+{numbers}
+model = nn.Linear(2, 1).to(device)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+def batch_of(number):
+    x = data[number] + torch.randn(4, 2)
+    return x.to(device)
+
+for epoch in range(2):
+    for number in numbers:
+        x = batch_of(number)
+        optimizer.zero_grad()
+        loss = model(x).pow(2).sum()
+        loss.backward()
+        optimizer.step()
+        print(loss)
+    print(len(numbers))
+print(torch.rand(1))
+"""
+NUMBERS = {
+    "a range": ("numbers = range(3)", True),
+    "a list": ("numbers = [0, 1, 2]", True),
+    "a list that gets more": ("numbers = [0, 1, 2]\nnumbers.append(torch.tensor(3))", False),
+    "tensors": ("numbers = [torch.tensor(0), torch.tensor(1)]", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_under_a_name_are_moved_by_nobody(name: str, tmp_path: pathlib.Path) -> None:
+    numbers, known = NUMBERS[name]
+    text, notes = _converted(NUMBERED.format(numbers=numbers), tmp_path)
+    assert ("transfer_batch_to_device" not in text and "N105" not in notes) == known

@@ -50,12 +50,18 @@ class Watcher(Attacker):
 
 def double(x):
     return 2 * x
+
+class Taught(nn.Linear):
+    def perturb(self, x, y):
+        return attack(self, x, y)
+    def loss_of(self, x, y):
+        return nn.functional.mse_loss(self(x), y)
 """
 SCRIPT = """
 import torch
 from torch import nn, optim
 from torch.utils.data import DataLoader, TensorDataset
-from attacks import Attacker, Watcher, attack, double
+from attacks import Attacker, Taught, Watcher, attack, double
 
 torch.manual_seed(0)
 data = DataLoader(TensorDataset(torch.randn(9, 4), torch.randn(9, 2)), batch_size=3, shuffle=True)
@@ -91,6 +97,7 @@ class Odd(nn.Module):
 net = Odd()
 """
 PARTS = ODD.replace("torch.autograd.backward(self.layer(x).sum())", "x = x.relu()")
+TAUGHT = "net = Taught(4, 2)\n"
 PROBING = """
 def probe(model, x):
     model(x).sum().backward()
@@ -128,6 +135,7 @@ AUTOMATIC = {
         "import argparse\nargs = argparse.Namespace(other='a name')\n"
         "class Kept: pass\nkept = Kept()\nkept.other = Attacker(net)\n",
     ),
+    "a loss by a network of another file": script("loss = net.loss_of(x, y) + more.sum()\n" + ZERO, TAUGHT),
     "groups that are looked at": script("print(len(optimizer.param_groups[0]['params']))\n" + LOSS + ZERO),
 }
 IN_PLACE = {
@@ -178,6 +186,7 @@ IN_PLACE = {
     "an attack by its name": script("x = attacks['fast'](net, x, y)\n" + LOSS + ZERO, "attacks = {'fast': attack}\n"),
     "a lambda": script("x = act(x, y)\n" + LOSS + ZERO, "act = lambda a, b: attack(net, a, b)\n"),
     "one of several objects": script("x = all_of[0](x, y)\n" + LOSS + ZERO, "all_of = [Attacker(net)]\n"),
+    "a method of a network of another file": script("x = net.perturb(x, y)\n" + LOSS + ZERO, TAUGHT),
     "a new group": script("grow(i)\n" + LOSS + ZERO),
     "a group that grows": script(
         "if epoch and not i: optimizer.param_groups[0]['params'].append(more)\n" + LOSS + ZERO

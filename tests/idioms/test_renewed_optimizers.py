@@ -87,6 +87,18 @@ AUTOMATIC = {
     ),
     "in the function of the epoch": ENTERED.format(made="opt = optim.Adam(model.parameters(), lr=0.01)"),
 }  # fmt: skip
+EVALUATED = """net.eval()
+    with torch.no_grad():
+        total = sum(nn.functional.mse_loss(net(x), y).item() for x, y in data)
+        for x, y in data:
+            total += nn.functional.mse_loss(net(x), y).item()
+    print(total)
+    net.train()"""
+RENEWED = f"if epoch == 1:\n        {NEW}"
+AUTOMATIC |= {
+    "in front of an evaluation": script(front=FRONT, last=f"{RENEWED}\n    {EVALUATED}"),
+    "behind an evaluation": script(front=FRONT, last=f"{EVALUATED}\n    {RENEWED}"),
+}
 MISSING = script(first=f"if epoch:\n        {NEW}")
 MANUAL = {
     "of other parameters, cleared behind the step": cleared_behind(

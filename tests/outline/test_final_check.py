@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from refactorer import convert
-from refactorer.result import Converted
+from refactorer.result import Converted, Refused
 
 HEAD = """
 import torch
@@ -44,3 +44,17 @@ def test_functions_that_read_a_name_above_the_training_are_no_obstacle() -> None
     result = convert(HEAD + "def show():\n    print(epoch)\n" + loop + "    show()\n")
     assert isinstance(result, Converted)
     assert "N103" not in [note.code for note in result.diagnostics]
+
+
+def test_a_function_that_is_defined_in_the_loop_of_another_training_stays_there() -> None:
+    first = "    for epoch in range(2):\n      for x in data:" + STEP
+    closure = (
+        "        def closure():\n            model(x).square().mean().backward()\n        optimizer.step(closure)\n"
+    )
+    result = convert(
+        HEAD + "def main(data):\n" + first + "    for epoch in range(2):\n      for x in data:\n" + closure
+    )
+    assert isinstance(result, Refused)
+    assert [(found.code, found.message) for found in result.diagnostics] == [
+        ("R402", "a nested function shares x with the loop")
+    ]

@@ -380,7 +380,7 @@ class Clears(Lit):
         self.late_zero_grad = late
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        self.record("step", batch_idx)
+        self.record("forward", batch_idx)
         return super().training_step(batch, batch_idx)  # type: ignore[no-any-return]
 
     def on_before_zero_grad(self, optimizer: Any) -> None:
@@ -394,15 +394,17 @@ def _order(late: bool, **settings: Any) -> list[str]:
     module = Clears(Record(), mlp(), late)
     trainer = runtime.Trainer(max_epochs=1, limit_train_batches=4, **settings)
     trainer.fit(module, loaders()[0])
-    return [event[0] for event in module.record.events if event[0] in ("step", "zero_grad", "backward")]
+    return [event[0] for event in module.record.events if event[0] in ("forward", "zero_grad", "backward")]
 
 
 def test_gradients_are_cleared_in_front_of_the_step_or_late() -> None:
-    assert _order(late=False) == ["zero_grad", "step", "backward"] * 4
-    assert _order(late=True) == ["step", "zero_grad", "backward"] * 4
+    assert _order(late=False) == ["zero_grad", "forward", "backward"] * 4
+    assert _order(late=True) == ["forward", "zero_grad", "backward"] * 4
 
 
 def test_gradients_of_several_batches_are_cleared_once() -> None:
-    early = ["zero_grad", "step", "backward", "step", "backward"]
+    early = ["zero_grad", "forward", "backward", "forward", "backward"]
     assert _order(late=False, accumulate_grad_batches=2) == early * 2
-    assert _order(late=True, accumulate_grad_batches=2) == ["step", "zero_grad", "backward", "step", "backward"] * 2
+    assert (
+        _order(late=True, accumulate_grad_batches=2) == ["forward", "zero_grad", "backward", "forward", "backward"] * 2
+    )

@@ -141,6 +141,12 @@ def test_a_module_without_a_trainer_writes_on_nothing() -> None:
         assert getattr(bar, name)() is None
 
 
+@LOOPS
+def test_no_epoch_draws_no_bar(loop: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
+    runtime.Trainer(epochs=iter([]), enable_progress_bar=True, **loop).fit(Writes(), BATCHES)
+    assert not capfd.readouterr().err.strip()
+
+
 def test_it_costs_no_random_number() -> None:
     states = []
     for shown in (True, False):

@@ -18,7 +18,7 @@ from refactorer.outline.blocks import block_lines
 from refactorer.outline.control import may_reach_end
 from refactorer.outline.objects.optimizers import Roles, is_surely_bound, models_of
 from refactorer.outline.objects.torch_names import names_optimizer
-from refactorer.outline.outline import EPOCH_END, EPOCH_START, STEP, Outline
+from refactorer.outline.outline import EPOCH_END, EPOCH_START, STEP, TEST_HOOKS, Outline
 from refactorer.outline.training.reach import bound_by_functions
 
 _HOOKS = (EPOCH_START, EPOCH_END)
@@ -41,7 +41,7 @@ def hand_over(outline: Outline, roles: Roles) -> None:
     """Has the Trainer step what each of these lines makes."""
     assert roles.renewed is not None
     others, may_be_missing = _other_uses(outline, roles.renewed), _may_be_missing(outline, roles)
-    for hook in _HOOKS:
+    for hook in [name for name in outline.hooks if name not in (STEP, *TEST_HOOKS)]:
         edits: dict[cst.CSTNode, Edit] = {}
         for line in _making_lines(outline, outline.hooks.get(hook, []), roles.renewed):
             made = line.body[0]

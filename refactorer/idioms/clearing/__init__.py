@@ -11,6 +11,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Occurrence, Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.clearing.early import grows
 from refactorer.idioms.clearing.gradients import clips, gradient_reader
 from refactorer.idioms.shapes import method_line, method_name, only_call
 from refactorer.outline.objects.held import held_by, is_known_optimizer
@@ -144,7 +145,7 @@ def _networks(outline: Outline, roles: Roles) -> set[Variable]:
     first = owners[0] if owners else None
     if first is None or any(other != first for other in owners):
         return set()
-    if any(node.name.value == "zero_grad" for node in program.find(cst.FunctionDef)):
+    if any(node.name.value == "zero_grad" for node in program.find(cst.FunctionDef)) or grows(program):
         return set()
     if not all(variable is not None and _keeps_its_object(outline, roles, variable) for variable in first):
         return set()

@@ -31,9 +31,16 @@ _GIVING_BACK = (*_OF_NETWORKS, "to", "cuda", "cpu", "half", "float", "double")
 _PARTS = ("features", "backbone", "encoder", "decoder", "classifier", "head", "body")
 _SETTINGS = ("args", "opt", "opts", "cfg", "config", "hparams", "options")
 _CALLED = ("forward", "__call__")
+_COMPUTING = ("init", "reset", "set_", "forward", "encode", "decode", "embed", "predict", "sample", "loss")
 _CONTAINERS = (".Sequential", ".ModuleList", ".DataParallel")
 _GROUPS = "params"
 _SETTING = "builtins.setattr"
+_METHODS = """
+train eval parameters named_parameters buffers named_buffers modules named_modules children named_children apply to
+cuda cpu half float double bfloat16 type requires_grad_ zero_grad state_dict load_state_dict register_buffer
+register_parameter register_forward_hook register_forward_pre_hook add_module get_submodule get_parameter
+"""
+_OF_MODULES = frozenset(_METHODS.split())
 
 
 def leaves_gradients(outline: Outline, roles: Roles, lines: Sequence[cst.CSTNode]) -> cst.CSTNode | None:
@@ -48,6 +55,11 @@ def gives_parameters(outline: Outline, lines: Sequence[cst.CSTNode]) -> cst.CSTN
     """The first place, in some lines or what they run, that gives an optimizer of the file other parameters."""
     run = [*lines, *_run_by(outline, lines)] if lines else []
     return next((node for node in walk(*run) if _gives_parameters(outline.program, node)), None)
+
+
+def grows(program: Program) -> bool:
+    """Whether an optimizer of the file gets parameters, wherever that is."""
+    return any(_gives_parameters(program, node) for node in program.find((cst.Attribute, cst.Subscript)))
 
 
 def _gives_parameters(program: Program, node: cst.CSTNode) -> bool:
@@ -140,8 +152,19 @@ class _Search:
     def finds(self, node: cst.CSTNode) -> bool:
         if isinstance(node, cst.Call):
             handed = self._is_from_elsewhere(node) and self._hands_network(node)
-            return node in self.others or _trains(self.program, node) or handed
+            runs = handed or self._is_of_network_elsewhere(node)
+            return node in self.others or _trains(self.program, node) or runs
         return _gives_parameters(self.program, node) or self._is_out_of_sight(node)
+
+    def _is_of_network_elsewhere(self, call: cst.Call) -> bool:
+        """Whether a call runs a method of a network that another file defines, and whose name says nothing."""
+        func = call.func
+        if not isinstance(func, cst.Attribute) or func.attr.value in self.methods | _OF_MODULES | READING:
+            return False
+        if func.attr.value.startswith(_COMPUTING) or "_loss" in func.attr.value or not self._is_network(func.value):
+            return False
+        made = self._made(func.value)
+        return any(is_made_elsewhere(self.program, value) or self._is_of_other_base(value) for value in made)
 
     def _is_out_of_sight(self, owner: cst.CSTNode) -> bool:
         """Whether an object of another file that has a network is used: any operator may run its code."""

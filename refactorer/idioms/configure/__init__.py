@@ -13,6 +13,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.idioms.configure.beside import runs_beside
+from refactorer.idioms.configure.between import between
 from refactorer.idioms.configure.disturbance import disturbed_between
 from refactorer.idioms.configure.late_parameters import may_come_late
 from refactorer.idioms.configure.made_for import lines_for, models_asked
@@ -63,13 +64,20 @@ def apply(outline: Outline, roles: Roles) -> Configuration:
         return configuration
     lines = list(dict.fromkeys(statements_of(outline.program, made)))
     others = _lines_for(outline, roles, lines, set(made))
-    configuration.moved = sorted([*lines, *others.values()], key=lambda line: outline.program.order[line])
+    configuration.moved = _in_order(outline, [*lines, *others.values()])
     configuration.made = {*made, *others}
     configuration.maybe = [
         v for v in made if (making := making_of(outline.program, v)) is not None and not making.always
     ]
     configuration.kept = kept
     return configuration
+
+
+def _in_order(outline: Outline, lines: list[cst.CSTNode]) -> list[cst.CSTNode]:
+    """Lines in the order in which they run: those at the top of the file before those of the function that trains."""
+    program = outline.program
+    function = program.enclosing_function(outline.site.epoch_loop)
+    return sorted(lines, key=lambda line: (program.enclosing_function(line) is function, program.order[line]))
 
 
 def _lines_for(
@@ -163,7 +171,7 @@ def _obstacle(outline: Outline, roles: Roles, variable: Variable, allowed: set[V
         return "its class is chosen by name, and making it may fail"
     line = making.line
     alone = isinstance(line, cst.If) or (isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1)
-    if variable.owner is not outline.site.driver or not alone or not runs_beside(outline, line):
+    if not _is_of_training(outline, variable, line) or not alone or not runs_beside(outline, line):
         return "it is not made on a line of its own beside the training"
     if program.order[line] < outline.reflection:
         return "something looks at the variables of the script"
@@ -172,6 +180,19 @@ def _obstacle(outline: Outline, roles: Roles, variable: Variable, allowed: set[V
     if not all(has_simple_arguments(outline, roles, call, line) for call in making.calls):
         return "its arguments are not simple"
     return _changed(outline, roles, making, allowed)
+
+
+def _is_of_training(outline: Outline, variable: Variable, line: cst.CSTNode) -> bool:
+    """Whether a variable belongs to the function that trains, or to the file, which calls this function just once.
+
+    No name of the line may mean something else in the function.
+    """
+    driver = outline.site.driver
+    if variable.owner is driver:
+        return True
+    used = [other for _, other in outline.uses(line)]
+    seen = all(driver.lookup(other.name) is other for other in (variable, *used) if other.owner is variable.owner)
+    return seen and between(outline, line).call is not None
 
 
 def _function_handed(program: Program, variable: Variable) -> cst.FunctionDef | None:
@@ -213,22 +234,19 @@ def _changed_between(
     outline: Outline, roles: Roles, variable: Variable, line: cst.CSTNode, parts: tuple[cst.CSTNode, ...]
 ) -> bool:  # fmt: skip
     """Whether a variable, or an attribute of it that matters, may be different at the training."""
-    program, loop = outline.program, outline.site.epoch_loop
+    program, around = outline.program, between(outline, line)
     for seen in variable.writes:
         if seen.scope not in (variable.owner, outline.site.driver):
             return True
-        if program.order[seen.node] > program.order[line] and not _is_behind_training(outline, seen.node):
+        if around.may_follow(seen.node) and not around.is_over(seen.node):
             return True
-    for node in variable.reads:
-        at = program.order[node.node]
-        inside = any(program.contains(part, node.node) for part in (loop, *outline.consumed))
-        if inside or _is_behind_training(outline, node.node):
+    for seen in variable.reads:
+        inside = any(program.contains(part, seen.node) for part in (around.loop, *outline.consumed))
+        if inside or around.is_over(seen.node):
             continue
-        runs = program.enclosing_function(node.node) is program.enclosing_function(loop)
-        between = program.order[line] < at < program.order[loop] and not program.contains(line, node.node)
-        if between and runs and variable in roles.models and not _is_left_alone(outline, node.node):
+        if variable in roles.models and around.runs(seen.node) and not _is_left_alone(outline, seen.node):
             return True
-        if at > program.order[line] and _stores(outline, roles, variable, node.node, parts):
+        if around.may_follow(seen.node) and _stores(outline, roles, variable, seen.node, parts):
             return True
     return False
 
@@ -237,12 +255,6 @@ def _is_left_alone(outline: Outline, node: cst.CSTNode) -> bool:
     """Whether a use of a model leaves its parameters the objects that they are."""
     asked = isinstance(outline.program.parent[node], cst.Attribute) and is_only_asked(outline.program, node)
     return asked or keeps_parameters(outline, node)
-
-
-def _is_behind_training(outline: Outline, node: cst.CSTNode) -> bool:
-    program, loop = outline.program, outline.site.epoch_loop
-    same = program.enclosing_function(node) is program.enclosing_function(loop)
-    return same and program.order[node] > program.last[loop]
 
 
 def _stores(
@@ -264,12 +276,10 @@ def _stores(
 
 def _touched_between(outline: Outline, variable: Variable, line: cst.CSTNode) -> bool:
     """Whether more than a plain value of a variable may be changed between a line and the training."""
-    program, loop = outline.program, outline.site.epoch_loop
+    program, around = outline.program, between(outline, line)
     for seen in variable.occurrences:
-        parent = program.parent.get(seen.node)
-        between = program.order[line] < seen.order < program.order[loop] and not program.contains(line, seen.node)
-        used = between and isinstance(parent, (cst.Attribute, cst.Subscript, cst.Arg))
-        if used and not is_only_asked(program, seen.node):
+        used = isinstance(program.parent.get(seen.node), (cst.Attribute, cst.Subscript, cst.Arg))
+        if used and around.holds(seen.node) and not is_only_asked(program, seen.node):
             return True
     return False
 

@@ -1,9 +1,10 @@
-"""Whether a line of a function belongs to the training alone: whatever trains has run it, once."""
+"""Whether a line in front of the training belongs to it alone: whatever trains has run it, once."""
 
 from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.idioms.configure.between import between
 from refactorer.idioms.progress.effects import is_simple
 from refactorer.idioms.shapes import waits_for_ctrl_c
 from refactorer.outline.outline import Outline
@@ -15,12 +16,21 @@ def runs_beside(outline: Outline, line: cst.CSTNode) -> bool:
     The training may stand deeper: in a `with`, in a `try` that waits for Ctrl-C, or under conditions that only ask for
     values, such as `if __name__ == "__main__":` or `if args.train:`.
     """
-    program, loop = outline.program, outline.site.epoch_loop
+    program = outline.program
+    around = between(outline, line)
     block = program.parent[line]
-    inner: cst.CSTNode = loop
-    for outer in program.ancestors(loop):
+    if around.call is None or around.function is None:
+        return _leads_to(outline, block, line, around.loop)
+    inside = _leads_to(outline, around.function.body, around.function.body.body[0], around.loop)
+    return inside and _leads_to(outline, block, line, around.call)
+
+
+def _leads_to(outline: Outline, block: cst.CSTNode, line: cst.CSTNode, goal: cst.CSTNode) -> bool:
+    """Whether whatever runs a line of a block goes on to a statement behind it, which may stand deeper, just once."""
+    inner: cst.CSTNode = goal
+    for outer in outline.program.ancestors(goal):
         if outer is block:
-            return program.order[line] < program.order[loop]
+            return outline.program.order[line] <= outline.program.order[goal]
         if not isinstance(outer, cst.IndentedBlock) and not _goes_on_inside(outline, outer, inner):
             return False
         inner = outer

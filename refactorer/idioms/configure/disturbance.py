@@ -7,6 +7,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.configure.between import between
 from refactorer.idioms.configure.items import items_may_change, keys_of
 from refactorer.idioms.configure.meanwhile import sets_meanwhile
 from refactorer.idioms.configure.settings import same_settings
@@ -32,7 +33,7 @@ _READING = {"info", "write", "format", "join"}
 
 def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, *values: cst.CSTNode) -> bool:
     """Whether the lines between `line` and the training may change the models or the settings that `values` read."""
-    program, loop = outline.program, outline.site.epoch_loop
+    program, around = outline.program, between(outline, line)
     whole = {*roles.models, *parts_of_models(outline, roles)} | tainted_by_training(outline, roles)
     elsewhere = given_with(outline, *roles.models) | known_before(outline, whole)
     read = {v for _, v in outline.uses(*values) if v.owner is not None}
@@ -43,12 +44,10 @@ def disturbed_between(outline: Outline, roles: Roles, line: cst.CSTNode, *values
     watched |= same_settings(outline, settings, stored)
     if items_may_change(outline, line, *values):
         return True
-    if sets_for_all(program, stored, line, loop) or sets_meanwhile(outline, line, whole | elsewhere, stored):
+    if sets_for_all(program, stored, around.holds) or sets_meanwhile(outline, line, whole | elsewhere, stored):
         return True
     for node in program.find((cst.Call, cst.AssignTarget, cst.AugAssign)):
-        if not program.order[line] < program.order[node] < program.order[loop] or program.contains(line, node):
-            continue
-        if program.enclosing_function(node) is not program.enclosing_function(loop) or leaves_function(outline, node):
+        if not around.runs(node) or leaves_function(outline, node):
             continue
         if not isinstance(node, cst.Call):
             disturbed = _stores_into(outline, node.target, watched, settings, stored)  # type: ignore[attr-defined]

@@ -13,6 +13,7 @@ import libcst as cst
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children
+from refactorer.idioms.configure.between import Between, between
 from refactorer.idioms.configure.making import statements_of
 from refactorer.idioms.known.looking import is_own_method, is_shown
 from refactorer.idioms.known.taint import with_holders
@@ -99,28 +100,27 @@ def is_used_between(
 
     Optimizers may be made there.
     """
-    program, loop = outline.program, outline.site.epoch_loop
+    program, around = outline.program, between(outline, line)
     made = [*statements_of(program, (*roles.optimizers, *roles.schedulers)), *beside]
     for variable in variables:
         for seen in variable.reads:
-            between = program.last[line] < seen.order < program.order[loop]
-            if not between or _is_kept(outline, variable, seen.node) or _is_only_defined(outline, line, seen.node):
+            defined = _is_only_defined(outline, around, seen.node)
+            if not around.holds(seen.node) or _is_kept(outline, variable, seen.node) or defined:
                 continue
             if not any(program.contains(part, seen.node) for part in (*made, *outline.consumed)):
                 return True
     return False
 
 
-def _is_only_defined(outline: Outline, line: cst.CSTNode, node: cst.CSTNode) -> bool:
+def _is_only_defined(outline: Outline, around: Between, node: cst.CSTNode) -> bool:
     """Whether code stands in the body of a function that nothing names between a line and the training."""
-    program, loop = outline.program, outline.site.epoch_loop
+    program = outline.program
     function = program.enclosing_function(node)
-    if function is None or program.contains(function, loop) or not program.contains(function.body, node):
+    if function is None or program.contains(function, around.loop) or not program.contains(function.body, node):
         return False
     if function.decorators or class_of_method(program, function) is not None:
         return False  # which a decorator may call, or anyone who has an object of the class
-    start, end = program.order[line], program.order[loop]
-    return not any(start < seen.order < end for seen in program.variables[function.name].reads)
+    return not any(around.holds(seen.node) for seen in program.variables[function.name].reads)
 
 
 def _is_kept(outline: Outline, variable: Variable, node: cst.CSTNode) -> bool:

@@ -13,6 +13,7 @@ from refactorer.analysis.parsed_arguments import is_stored
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.idioms.configure.between import between
 from refactorer.idioms.known.holders import holder_of
 from refactorer.idioms.known.looking import leaves_function
 from refactorer.outline.classes import class_of_self
@@ -29,11 +30,9 @@ _OF_TENSORS = ("data", "grad", "requires_grad", "training")
 
 def lines_between(outline: Outline, line: cst.CSTNode) -> Iterator[cst.CSTNode]:
     """What runs directly between a line and the training; of functions that are defined there, their headers."""
-    program, loop = outline.program, outline.site.epoch_loop
-    around = program.enclosing_function(loop)
-    for part in program.find(_STATEMENTS):
-        between = program.last[line] < program.order[part] < program.order[loop]
-        if between and program.enclosing_function(part) is around and not leaves_function(outline, part):
+    loop, around = outline.site.epoch_loop, between(outline, line)
+    for part in outline.program.find(_STATEMENTS):
+        if around.runs(part) and not leaves_function(outline, part):
             yield from _at_once(part)
     if isinstance(loop, cst.For):
         yield loop.iter

@@ -6,6 +6,7 @@ import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.walk import children
+from refactorer.idioms.configure.between import between
 from refactorer.idioms.configure.items import looks_items_up
 from refactorer.idioms.schedulers.rates import function_of, functions_asked, is_for_rates, only_computes
 from refactorer.idioms.shapes import key_of
@@ -16,6 +17,7 @@ from refactorer.outline.worked_out import computes, is_worked_out, operators_loo
 _OPERATIONS = (cst.BinaryOperation, cst.BooleanOperation, cst.Comparison, cst.UnaryOperation, cst.IfExp)
 _CONTAINERS = {"itertools.chain", "builtins.list", "builtins.tuple", "builtins.dict"}
 _INVOLVED = (cst.Lambda, cst.BaseComp, cst.Await, cst.Yield, cst.NamedExpr)
+_FREEING = ("requires_grad", "requires_grad_")
 _NUMBERS = {
     "builtins.float": ("__float__", "__index__"),
     "builtins.int": ("__int__", "__index__", "__trunc__"),
@@ -95,10 +97,6 @@ def _chooses_by_gradient(outline: Outline, call: cst.Call) -> bool:
 
 def _frees_or_freezes(outline: Outline, line: cst.CSTNode) -> bool:
     """Whether code in front of the training, but behind a line, names what tells which parameters are trained."""
-    program, loop = outline.program, outline.site.epoch_loop
-    for node in program.find(cst.Attribute):
-        at = program.order.get(node, -1)  # names in imports have no place
-        between = program.order[line] < at < program.order[loop] and not program.contains(line, node)
-        if between and node.attr.value in ("requires_grad", "requires_grad_"):
-            return True
-    return False
+    around = between(outline, line)
+    named = [node for node in outline.program.find(cst.Attribute) if node.attr.value in _FREEING]
+    return any(around.holds(node) for node in named)

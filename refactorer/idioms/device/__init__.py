@@ -7,7 +7,8 @@ import libcst as cst
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit
 from refactorer.idioms.device.batches import Obstacle, bound_parts, moved_in, strip, stripped
-from refactorer.idioms.device.choice import NO_CHOICE, Choice, find_choice
+from refactorer.idioms.device.choice import NO_CHOICE, Choice, anywhere, find_choice
+from refactorer.idioms.device.conditions import condition_of
 from refactorer.idioms.device.hidden import hidden_move
 from refactorer.idioms.device.host_networks import stays_on_host
 from refactorer.idioms.device.left import note_left
@@ -18,6 +19,8 @@ from refactorer.idioms.device.wrappers import unwrap
 from refactorer.outline.batches import BatchSource
 from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import STEP, TEST_STEP, VALIDATION_STEP, Outline
+
+_LOOKING = ("builtins.len", "builtins.enumerate", "builtins.print", "tqdm.tqdm")
 
 
 def apply(outline: Outline, roles: Roles, default_types: bool = False) -> None:
@@ -40,7 +43,7 @@ def apply(outline: Outline, roles: Roles, default_types: bool = False) -> None:
 
 
 def _drop_names(outline: Outline, choice: Choice) -> None:
-    """Takes out the lines of entered functions that only give the device another name, which nobody uses any more."""
+    """Takes out the lines of entered functions that only name the device, or ask for CUDA, which nobody uses."""
     bodies: list[list[cst.CSTNode]] = [*outline.hooks.values(), list(outline.methods.values())]
     for hook, body in outline.hooks.items():
         gone = [line for line in walk(*body) if _names_device(outline, line, choice, bodies)]
@@ -59,7 +62,10 @@ def _names_device(
     if variable is None or variable.owner is None or variable.owner.node not in outline.consumed:
         return False
     uses = [node for body in bodies for node, used in outline.uses(*body) if used is variable]
-    return uses == [target] and place_named(outline, small.value) == choice.target
+    if uses != [target]:
+        return False
+    asks = choice.condition is not None and condition_of(outline, small.value) == choice.condition
+    return asks or place_named(outline, small.value) == choice.target
 
 
 def _named(outline: Outline, choice: Choice) -> cst.Name | None:
@@ -105,15 +111,19 @@ def _require_seen(outline: Outline, hook: str, source: BatchSource, choice: Choi
     Raises:
         Obstacle: it does, as far as can be seen.
     """
-    if choice is None or outline.device is None or _gives_numbers(outline, source.iterable):
+    known = choice or anywhere(outline)
+    if known is None or _gives_numbers(outline, source.iterable):
         return
-    found = hidden_move(outline, hook, bound_parts(outline, source), choice)
+    found = hidden_move(outline, hook, bound_parts(outline, source), known)
     if found is not None:
         raise Obstacle(found, "the step has a part of the batch where the loader puts it")
 
 
 def _gives_numbers(outline: Outline, iterable: cst.BaseExpression | None) -> bool:
-    """Whether a loop goes over numbers or texts that are written out, perhaps behind a progress bar."""
+    """Whether a loop goes over numbers or texts that are written out, perhaps under a name or behind a progress bar."""
+    if isinstance(iterable, cst.Name):
+        value = outline.program.assigned_value(outline.variable(iterable))
+        return not isinstance(value, cst.Name) and _keeps_items(outline, iterable) and _gives_numbers(outline, value)
     if isinstance(iterable, (cst.List, cst.Tuple)):
         return all(isinstance(element.value, (cst.SimpleString, cst.BaseNumber)) for element in iterable.elements)
     if not isinstance(iterable, cst.Call):
@@ -124,3 +134,15 @@ def _gives_numbers(outline: Outline, iterable: cst.BaseExpression | None) -> boo
     written = isinstance(iterable.func, cst.Name) and iterable.func.value == "iter"  # perhaps by the conversion
     looked_through = written or name.startswith("tqdm")
     return looked_through and bool(iterable.args) and _gives_numbers(outline, iterable.args[0].value)
+
+
+def _keeps_items(outline: Outline, name: cst.Name) -> bool:
+    """Whether nobody puts anything into a list: it is only looped over, counted, or asked for items."""
+    program, variable = outline.program, outline.variable(name)
+    for seen in variable.reads if variable is not None else []:
+        parent = program.parent.get(seen.node)
+        call = program.parent.get(parent) if isinstance(parent, cst.Arg) else None
+        counted = isinstance(call, cst.Call) and program.qualified_name(call.func) in _LOOKING
+        if not counted and not (isinstance(parent, (cst.For, cst.CompFor)) and parent.iter is seen.node):
+            return False
+    return True

@@ -18,6 +18,7 @@ from refactorer.emit.edits import Edit, Removed, apply
 from refactorer.idioms.device.aliases import root_of
 from refactorer.idioms.device.choice import Choice, says_it_otherwise
 from refactorer.idioms.device.collections import (
+    is_tensor_test,
     items_of,
     means_the_same,
     moved_item,
@@ -318,7 +319,10 @@ class _Stripping(OnHost):
                 self._look(child)
 
     def _moves_something(self, node: cst.IfExp) -> bool:
-        """`x.to(device) if x is not None else None`, which is `x` then."""
+        """`x.to(device) if x is not None else None`, which is `x` then; `x.to(device).float()` for tensors alone."""
+        if is_tensor_test(self.outline, node.test, node.orelse) and self.outline.variable(node.orelse) in self.raw:
+            self._look(node.body)
+            return True
         checked = none_checked(self.outline, node.test)
         if checked is None or not checked[1] or checked[0] not in self.raw:
             return False

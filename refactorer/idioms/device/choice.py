@@ -15,9 +15,11 @@ from refactorer.idioms.device.moves import place_named, target_of
 from refactorer.idioms.device.named import AVAILABLE, Target, last_name
 from refactorer.idioms.device.numbered import names_number, visible_text, without_number
 from refactorer.idioms.device.stateless import moves_nothing
-from refactorer.idioms.device.twins import cuda_twins, passed_on, sets_device
+from refactorer.idioms.device.twins import cuda_twins, is_handed_on, passed_on, sets_device
 from refactorer.idioms.device.visible import visible
 from refactorer.idioms.device.where_model_is import is_where_model_is, place_of_network
+from refactorer.idioms.shapes import method_name
+from refactorer.outline.functions.arguments import matched
 from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import Outline
 
@@ -41,6 +43,11 @@ class Choice:
     by_number: bool = False
 
     @property
+    def is_known(self) -> bool:
+        """Whether it is known which of its names the device has in front of the training."""
+        return self.by_number or self.expression is not None
+
+    @property
     def is_cuda(self) -> bool:
         """Whether `x.cuda()` moves to the device."""
         return ("cuda",) in (self.target, *self.twins)
@@ -57,8 +64,26 @@ class Choice:
 
 
 def find_choice(outline: Outline, roles: Roles) -> Choice | None:
-    """The device that the moves of the driver, of module level and of the hooks name, if it is only one."""
+    """The device that the moves of the driver, of module level and of the hooks name, if it is only one.
+
+    The moves of a function that trains count alone where module level has the device by another name.
+    """
     moves = _moves(outline)
+    found = _chosen(outline, roles, moves)
+    own = [(call, target) for call, target in moves if outline.program.enclosing_function(call) is not None]
+    beside = [(call, target) for call, target in moves if outline.program.enclosing_function(call) is None]
+    handed = found is None and is_handed_on(outline, {target for _, target in own}, beside)
+    return _chosen(outline, roles, own) if handed else found
+
+
+def anywhere(outline: Outline) -> Choice | None:
+    """All devices that the file names, where it is not known which of them the model is on; None if it names none."""
+    named = {target for call in outline.program.calls if (target := target_of(outline, call)) is not None}
+    return Choice(min(named, key=str), None, twins=frozenset(named)) if named else None
+
+
+def _chosen(outline: Outline, roles: Roles, moves: list[tuple[cst.Call, Target]]) -> Choice | None:
+    """The device that some moves name, if it is only one."""
     moves = [(call, target) for call, target in moves if not says_it_otherwise(call, target)] or moves
     targets = {target for _, target in moves}
     variables = {target for target in targets if target[0] == "variable"}
@@ -226,7 +251,22 @@ def _is_sure(outline: Outline, moves: list[tuple[cst.Call, Target]], target: Tar
     inside = [condition_around(outline, call) for call in calls if _is_of_training(outline, call)]
     if "is_available" in known and (not inside or any(one is None or _is_part_of(one, known) for one in inside)):
         return True
-    return any(condition_around(outline, call) is None for call in calls) or _is_in_each_branch(outline, calls)
+    if any(condition_around(outline, call) is None for call in calls) or _is_in_each_branch(outline, calls):
+        return True
+    handing = (call for call in outline.program.calls if _is_of_training(outline, call))
+    return any(condition_around(outline, call) is None and _moves_inside(outline, call, target) for call in handing)
+
+
+def _moves_inside(outline: Outline, call: cst.Call, target: Target) -> bool:
+    """Whether a call hands the device to a function of the file that moves something there in any case."""
+    program = outline.program
+    function = program.function(call.func)
+    given = matched(function.params, call.args) if function is not None else None
+    places = [program.variables[one.name] for one, value in (given or {}).items()
+              if place_named(outline, value) == target]  # fmt: skip
+    moves = [seen.node for place in places if len(place.writes) == 1 for seen in place.reads]
+    outer = [program.parent.get(program.parent[node]) for node in moves]
+    return any(method_name(move) == "to" and condition_around(outline, move) is None for move in outer if move)
 
 
 def _is_part_of(condition: Target, made: str) -> bool:

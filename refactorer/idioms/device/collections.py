@@ -81,7 +81,7 @@ def _moves(outline: Outline, node: cst.BaseExpression, item: cst.BaseExpression,
         moved = _moves(outline, node.body, item, choice)
         if _is_something(outline, node.test, item):
             return moved and (is_none(node.orelse) or _is(outline, node.orelse, item))
-        return moved and _is_tensor_test(outline, node.test, item) and _is(outline, node.orelse, item)
+        return moved and is_tensor_test(outline, node.test, item) and _is(outline, node.orelse, item)
     if not isinstance(node, cst.Call) or not choice.is_moved_to(target_of(outline, node)) or types_in(node):
         return False
     return isinstance(node.func, cst.Attribute) and _is(outline, node.func.value, item)
@@ -97,7 +97,8 @@ def _is(outline: Outline, node: cst.BaseExpression, item: cst.BaseExpression) ->
     return isinstance(node, cst.Name) and outline.variable(node) is outline.variable(item)
 
 
-def _is_tensor_test(outline: Outline, test: cst.BaseExpression, item: cst.BaseExpression) -> bool:
+def is_tensor_test(outline: Outline, test: cst.BaseExpression, item: cst.BaseExpression) -> bool:
+    """Whether a test asks whether an item is a tensor, and no more."""
     if not isinstance(test, cst.Call) or not test.args or not _is(outline, test.args[0].value, item):
         return False
     name = outline.program.qualified_name(test.func)

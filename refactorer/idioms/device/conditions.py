@@ -5,6 +5,8 @@ from __future__ import annotations
 import libcst as cst
 
 from refactorer.analysis.parsed_arguments import is_setting
+from refactorer.idioms.device.given import given_to
+from refactorer.idioms.device.items import item_of
 from refactorer.idioms.device.lines import text_of
 from refactorer.idioms.device.named import AVAILABLE, Target, asks_for_cuda, setting_of, test_of
 from refactorer.outline.outline import Outline
@@ -47,6 +49,8 @@ def _asked(outline: Outline, test: cst.BaseExpression, words: tuple[str, ...]) -
         return AVAILABLE if asks_for_cuda(outline, test) else None
     if isinstance(test, cst.Attribute):
         return setting_of(outline, test) if _speaks_of(test.attr.value, words) else None
+    if isinstance(test, cst.Subscript):
+        return item_of(outline, test, words)
     if isinstance(test, (cst.Comparison, cst.BooleanOperation)):
         return test_of(outline, test) if _speaks_of(text_of(test), _FAILING if "cpu" in words else _HOLDING) else None
     variable = outline.variable(test)
@@ -60,6 +64,9 @@ def _asked(outline: Outline, test: cst.BaseExpression, words: tuple[str, ...]) -
         return AVAILABLE
     if isinstance(value, cst.Attribute) and is_setting(outline.program, value):
         return _asked(outline, value, words)
+    given = {_asked(outline, one, words) for one in given_to(outline, variable)}
+    if len(given) == 1 and None not in given:
+        return given.pop()
     asks = _speaks_of(variable.name, words) or (value is not None and "is_available" in text_of(value))
     return ("variable", variable) if asks else None
 

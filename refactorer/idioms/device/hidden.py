@@ -87,7 +87,7 @@ class _Step:
             return self.parts.needs_batch(call.func)
         if not (self._root(call) in self.parts.raw or self.parts.needs_batch(*call.args)):
             return False
-        if makes_there(self.outline.program, call):
+        if makes_there(self.outline.program, call) or not self.choice.is_known:
             return False
         handed = Handed(self.outline)
         if any(place_named(self.outline, arg.value) == self.choice.target for arg in call.args if not arg.star):

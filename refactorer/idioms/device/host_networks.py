@@ -10,6 +10,7 @@ import libcst as cst
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.stateless import holds_nothing
 from refactorer.idioms.shapes import method_name
+from refactorer.outline.objects.held import find_holdings, held_by
 from refactorer.outline.objects.optimizers import is_taken_for_network, makes_module
 from refactorer.outline.objects.torch_names import names_module_class, unmoved
 from refactorer.outline.outline import Outline
@@ -28,8 +29,10 @@ def _is_brought_back(arg: cst.Arg) -> bool:
 
 
 def _has_tensors(outline: Outline, node: cst.BaseExpression) -> bool:
-    """Whether a name surely is that of a network, or of a loss that holds weights."""
+    """Whether a name surely is that of a network, or of a loss that holds weights, or an object holds one there."""
     program, variable = outline.program, outline.variable(node)
+    if (held := held_by(outline, node)) is not None:
+        return held in find_holdings(outline, on_host=True).networks
     if variable is None:
         return False
     made = [unmoved(value) for seen in variable.writes if (value := program.bound_to(seen.node)) is not None]

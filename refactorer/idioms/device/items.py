@@ -18,14 +18,14 @@ _ASKED = ("__getitem__", "__missing__")
 _CHANGING = ("update", "pop", "popitem", "clear", "setdefault")
 
 
-def item_of(outline: Outline, node: cst.CSTNode) -> Target | None:
-    """The item of a dictionary that an expression is, if its name is that of a device; None for any other."""
+def item_of(outline: Outline, node: cst.CSTNode, words: tuple[str, ...] = ("device",)) -> Target | None:
+    """The item of a dictionary that an expression is, if its name speaks of a device; None for any other."""
     keys = list(_keys(node))
     base = node
     while isinstance(base, cst.Subscript):
         base = base.value
     owner = outline.variable(base) if isinstance(base, cst.Name) else None
-    if owner is None or not keys or None in keys or "device" not in str(keys[-1]).lower():
+    if owner is None or not keys or None in keys or not any(word in str(keys[-1]).lower() for word in words):
         return None
     return ("item", owner, "".join(f"[{key!r}]" for key in keys))
 

@@ -13,12 +13,13 @@ import libcst as cst
 
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
-from refactorer.emit.edits import Edit, Removed
+from refactorer.emit.edits import Edit, Removed, apply
 from refactorer.idioms.configure import Configuration
 from refactorer.idioms.device.choice import NO_CHOICE, Choice, find_choice
 from refactorer.idioms.device.conditions import condition_of
-from refactorer.idioms.device.lines import text_of
+from refactorer.idioms.device.lines import assigns_itself, bare_texts, text_of
 from refactorer.idioms.device.moves import target_of, types_in
+from refactorer.idioms.device.named import AVAILABLE
 from refactorer.idioms.device.remarks import leaves_nothing, says_no_more
 from refactorer.idioms.device.unseen import is_unseen
 from refactorer.outline.blocks import block_lines
@@ -76,7 +77,7 @@ def unmoved(outline: Outline, roles: Roles, configuration: Configuration, homes:
     }
     taken = [move for move, reason in reasons.items() if reason is None]
     while choice is not None:
-        parts = [move.line if move.made is None else move.line.body[0].targets[0] for move in taken]  # type: ignore[attr-defined]
+        parts = [part for move in taken for part in _parts(outline, move)]
         seen = [move for move in taken if not _is_unseen(outline, choice, move, parts)]
         if not seen:
             break
@@ -87,6 +88,13 @@ def unmoved(outline: Outline, roles: Roles, configuration: Configuration, homes:
     taken = [move for move in taken if move not in commented]
     _note_staying(outline, roles, reasons)
     return _edits(outline, taken)
+
+
+def _parts(outline: Outline, move: Move) -> list[cst.CSTNode]:
+    """What stands in front of the training for the move alone: its line, and the other branch that moves nothing."""
+    branch = _around(outline, move.line)
+    others = [branch.orelse] if isinstance(branch, cst.If) and branch.orelse is not None else []
+    return [move.line if move.made is None else move.line.body[0].targets[0], *others]  # type: ignore[attr-defined]
 
 
 # --- the lines ----------------------------------------------------------------------------------------------------
@@ -211,9 +219,11 @@ def _is_reached(outline: Outline, choice: Choice, move: Move) -> bool:
     program, loop = outline.program, outline.site.epoch_loop
     line: cst.CSTNode = move.line
     outer = _around(outline, line)
-    if choice.condition is not None and choice.target[0] in ("cuda", "text", "other"):
-        asks = isinstance(outer, cst.If) and condition_of(outline, outer.test)
-        if not isinstance(outer, cst.If) or asks != choice.condition or outer.orelse is not None:
+    asks = condition_of(outline, outer.test) if isinstance(outer, cst.If) else None
+    if choice.target[0] in ("cuda", "text", "other") and (choice.condition is not None or asks == AVAILABLE):
+        wanted = AVAILABLE if choice.condition is None else choice.condition  # without CUDA nothing trains at all
+        alone = isinstance(outer, cst.If) and (outer.orelse is None or _joined(outline, outer) is not None)
+        if outer is None or asks != wanted or not alone:
             return False
         line = outer
     block = program.parent[line]
@@ -312,7 +322,11 @@ def _edits(outline: Outline, taken: list[Move]) -> dict[cst.CSTNode, Edit]:
     edits: dict[cst.CSTNode, Edit] = {}
     for move in taken:
         branch = _emptied(outline, move, taken)
-        if branch is not None:
+        around = _around(outline, move.line)
+        joined = _joined(outline, around) if move.made is not None else None
+        if joined is not None and around is not None:
+            edits[around] = joined
+        elif branch is not None:
             edits[branch] = Removed(lines_above(branch)[0]) if leaves_nothing(branch) else None
         elif move.made is not None:
             edits[move.call] = move.made
@@ -328,6 +342,20 @@ def _emptied(outline: Outline, move: Move, taken: list[Move]) -> cst.If | None:
         return None
     gone = [other.line for other in taken if other.made is None]
     return branch if all(line in gone for line in block_lines(branch.body)) else None
+
+
+def _joined(outline: Outline, branch: cst.CSTNode | None) -> list[cst.CSTNode] | None:
+    """`net = Net()` for `if cuda: net = Net().cuda()` with an `else` that has the same line; None for all else."""
+    if not isinstance(branch, cst.If) or not isinstance(branch.orelse, cst.Else):
+        return None
+    moves = [node for node in walk(branch.body) if target_of(outline, node) is not None]
+    if len(moves) != 1 or "#" in text_of(branch.with_changes(leading_lines=())):
+        return None
+    block = apply(cst.IndentedBlock(block_lines(branch.body)), {moves[0]: moves[0].func.value})  # type: ignore[arg-type, attr-defined]
+    done = [line for line in block.body if not assigns_itself(line)]
+    if not done or bare_texts(done) != bare_texts(block_lines(branch.orelse.body)):
+        return None
+    return [done[0].with_changes(leading_lines=branch.leading_lines), *done[1:]]
 
 
 def _keeps_comment(branch: cst.If | None) -> bool:

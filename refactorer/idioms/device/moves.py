@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from refactorer.idioms.device.given import given_to
 from refactorer.idioms.device.items import item_of
 from refactorer.idioms.device.lines import bracketed, text_of
 from refactorer.idioms.device.named import Target, setting_of
@@ -115,7 +116,10 @@ def place_named(outline: Outline, place: cst.BaseExpression, by_number: bool = F
         return place_named(outline, outline.bindings.expression[raw], by_number)
     made = program.assigned_value(variable)
     if variable.owner not in (outline.site.driver, program.scope[program.module]):
-        return _made_in_training(outline, made) if made is not None else None
+        if made is not None:
+            return _made_in_training(outline, made)
+        given = {place_named(outline, value, by_number) for value in given_to(outline, variable)}
+        return given.pop() if len(given) == 1 else None
     is_device = isinstance(made, cst.Call) and program.qualified_name(made.func) == "torch.device"
     named = by_number or names_number(variable.name) or "device" in variable.name.lower()
     return ("variable", variable) if named or is_device else None

@@ -18,6 +18,7 @@ _SHAPES = {"shape", "ndim", "dtype"}
 _KEEPING = RESHAPING | {"detach", "requires_grad_"}
 _TO_HOST = {"cpu", "tolist", "item"}
 _JOINING = {"torch.cat", "torch.stack", "torch.concat", "torch.hstack", "torch.vstack"}
+_RESHAPING = {f"torch.{name}" for name in ("squeeze", "unsqueeze", "reshape", "flatten", "permute", "transpose", "t")}
 _MADE_ALIKE = {f"torch.{name}_like" for name in ("zeros", "ones", "full")} | {"torch.nn.functional.one_hot"}
 _KINDS = {"list", "tuple", "dict", "set", "str", "int", "float"}
 _CPU_TYPES = {
@@ -75,7 +76,7 @@ class Parts:
             given = wrapped(node)
             return given is not None and self.is_part(given)
         name = self.outline.program.qualified_name(node.func)
-        if name in _JOINING or (name in _MADE_ALIKE and not names_device(node)):
+        if name in _JOINING | _RESHAPING or (name in _MADE_ALIKE and not names_device(node)):
             return bool(node.args) and self.is_part(node.args[0].value) and not self.needs_batch(*node.args[1:])
         method = node.func if isinstance(node.func, cst.Attribute) else None
         if method is None or not (method.attr.value in _KEEPING or only_retypes(self.outline, node)):

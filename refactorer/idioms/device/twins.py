@@ -9,6 +9,7 @@ from refactorer.idioms.device.conditions import MAIN, condition_of, conditions_a
 from refactorer.idioms.device.lines import text_of
 from refactorer.idioms.device.named import AVAILABLE, Target
 from refactorer.outline.functions.arguments import arguments
+from refactorer.outline.functions.inline import values_given
 from refactorer.outline.outline import Outline
 from refactorer.outline.refusal import PlainerView
 
@@ -37,6 +38,26 @@ def passed_on(outline: Outline) -> dict[Variable, Variable]:
         origin: parameter for origin, parameter in always
         if len(origin.writes) == 1 and len(parameter.writes) == 1 and origin.owner is outline.site.driver.root
     }  # fmt: skip
+
+
+def is_handed_on(outline: Outline, inside: set[Target], beside: list[tuple[cst.Call, Target]]) -> bool:
+    """Whether a function that trains has one device, and what module level moves goes to it, or to CUDA."""
+    if len(inside) != 1 or not isinstance(outline.site.driver.node, cst.FunctionDef):
+        return False
+    own = next(iter(inside))
+    known = all(target == ("cuda",) or _is_given(outline, call, target, own) for call, target in beside)
+    return bool(beside) and known and own[0] in ("variable", "setting", "item")
+
+
+def _is_given(outline: Outline, move: cst.Call, target: Target, own: Target) -> bool:
+    """Whether each call of the driver gives its parameter the variable that something was moved to before."""
+    program, origin, variable = outline.program, target[-1], own[-1]
+    parameter = program.definition(variable) if isinstance(variable, Variable) else None
+    values = values_given(program, parameter) if isinstance(parameter, cst.Param) else None
+    if values is None or not isinstance(origin, Variable):
+        return False
+    settled = all(seen.order < program.order[move] for seen in origin.writes)
+    return settled and all(program.variables.get(value) is origin for value in values)
 
 
 def same_as(outline: Outline, made: cst.BaseExpression) -> Target | None:

@@ -40,7 +40,7 @@ def other_tensors(outline: Outline, roles: Roles, found: Wrapper) -> Obstacle | 
                 return Obstacle(node, f"{variable.name} holds tensors")
             if _may_be_module(outline, variable) and not (is_tensorless(outline, variable) or beside.holds(variable)):
                 return Obstacle(node, f"{variable.name} may be a module too")
-    for held in find_holdings(outline).networks:
+    for held in find_holdings(outline, on_host=True).networks:
         return Obstacle(found.call, f"{held.base.name}.{held.attribute} is a module too")
     parted = replace(roles, models=tuple({found.model, found.entry.model, *found.others}))
     for part in parts_of_models(outline, parted):
@@ -66,7 +66,7 @@ def tensors_beside(outline: Outline, roles: Roles, wrapped: Held) -> Obstacle | 
                 return Obstacle(node, f"{variable.name} holds tensors")
             if _may_be_module(outline, variable) and not is_tensorless(outline, variable):
                 return Obstacle(node, f"{variable.name} may be a module too")
-    others = (held for held in find_holdings(outline).networks if held != wrapped)
+    others = (held for held in find_holdings(outline, on_host=True).networks if held != wrapped)
     return next((Obstacle(outline.site.epoch_loop, f"{held.attribute} is a module too") for held in others), None)
 
 

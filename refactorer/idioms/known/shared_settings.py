@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.outline.classes import class_of_method
 
 
-def sets_for_all(program: Program, stored: set[str], line: cst.CSTNode, loop: cst.CSTNode) -> bool:
-    """Whether code between two places, or any method of the file, may set one of some attributes of a class.
+def sets_for_all(program: Program, stored: set[str], between: Callable[[cst.CSTNode], bool]) -> bool:
+    """Whether code `between` two places, or any method of the file, may set one of some attributes of a class.
 
     Methods run by other ways than calls too, such as `with` and operators.
     """
@@ -17,8 +19,7 @@ def sets_for_all(program: Program, stored: set[str], line: cst.CSTNode, loop: cs
         target = node.target  # type: ignore[attr-defined]
         if isinstance(target, cst.Attribute) and target.attr.value in stored and _is_class(program, target.value):
             function = program.enclosing_function(node)
-            between = program.order[line] < program.order[node] < program.order[loop]
-            if between or (function is not None and class_of_method(program, function) is not None):
+            if between(node) or (function is not None and class_of_method(program, function) is not None):
                 return True
     return False
 

@@ -14,7 +14,6 @@ from refactorer.outline.blocks import block_lines
 from refactorer.outline.classes import class_of_method
 from refactorer.outline.functions.arguments import every_parameter, is_constant
 from refactorer.outline.outline import Outline
-from refactorer.outline.training.anchors import uses_of
 from refactorer.outline.training.contents import binds_for_others, sees_variables
 
 
@@ -61,7 +60,7 @@ def _binds_for_others(outline: Outline, function: cst.FunctionDef) -> bool:
 
 def _works_for_training_only(outline: Outline, function: cst.FunctionDef) -> bool:
     program, loop = outline.program, outline.site.epoch_loop
-    uses = uses_of(program, function)
+    uses = [seen.node for seen in program.variables[function.name].reads]
     iterable = outline.site.iterable
     for use in uses:
         if iterable is not None and program.contains(iterable, use):

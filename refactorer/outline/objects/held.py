@@ -17,9 +17,10 @@ from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
 from refactorer.outline.classes import class_around, is_private
 from refactorer.outline.objects.constructed import in_constructor, in_method_of_constructor, is_left_alone
-from refactorer.outline.objects.optimizers import Held, is_module_class, is_stepped
+from refactorer.outline.objects.optimizers import Held, is_module_class, is_network, is_stepped
 from refactorer.outline.objects.torch_names import names_module_class, names_optimizer, unmoved
 from refactorer.outline.outline import Outline
+from refactorer.outline.setting import sets_variables_unseen
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,11 @@ class Holdings:
     optimizers: tuple[Held, ...] = ()
 
 
-def find_holdings(outline: Outline) -> Holdings:
-    """The held networks and optimizers of a training."""
+def find_holdings(outline: Outline, on_host: bool = False) -> Holdings:
+    """The held networks and optimizers of a training; also networks that stay on the CPU while others move, if asked.
+
+    These have no attribute of the module, which the Trainer would move.
+    """
     if reflects(outline.program):
         return Holdings()
     networks: dict[Held, None] = {}
@@ -44,7 +48,8 @@ def find_holdings(outline: Outline) -> Holdings:
         if held is None or not made.once(held):
             continue
         if made.is_network(held.attribute):
-            if not _is_network_itself(outline, held.base):
+            moves = on_host or not made.stays_on_host(held.attribute)
+            if moves and not _is_network_itself(outline, held.base):
                 networks.setdefault(held)
         elif made.is_optimizer(held.attribute) and is_stepped(outline.program, node):
             optimizers.setdefault(held)
@@ -52,7 +57,9 @@ def find_holdings(outline: Outline) -> Holdings:
 
 
 def _is_network_itself(outline: Outline, variable: Variable) -> bool:
-    """Whether an object is called, and switched between its modes: what it holds is part of it."""
+    """Whether an object is of a class of networks, or called, and switched between its modes: it holds its parts."""
+    if is_network(outline.program, variable):
+        return True
     parents = [outline.program.parent.get(seen.node) for seen in variable.reads]
     called = any(isinstance(p, cst.Call) and p.func in [seen.node for seen in variable.reads] for p in parents)
     return called and any(isinstance(p, cst.Attribute) and p.attr.value in ("train", "eval") for p in parents)
@@ -113,6 +120,7 @@ def reflections(program: Program) -> Iterator[cst.CSTNode]:
             yield node
 
 
+_MOVING = ("to", "cuda")
 _REGISTERING = ("__setattr__", "add_module", "register_module", "register_parameter")
 
 
@@ -123,8 +131,19 @@ def held_by(outline: Outline, node: cst.CSTNode) -> Held | None:
     base = outline.variable(node.value)
     if base is None or outline.site.driver.lookup(base.name) is not base or base.owner is None:
         return None
-    kept = len(base.writes) == 1 and base.owner.kind == "function" and not _is_bound_in_training(outline, base)
+    kept = _is_bound_once(outline, base) and not _is_bound_in_training(outline, base)
     return Held(base, node.attr.value) if kept and not is_private(node.attr.value) else None
+
+
+def _is_bound_once(outline: Outline, base: Variable) -> bool:
+    """Whether a variable of a function is bound in one place, or one of the file to an object that is made there."""
+    if len(base.writes) != 1 or base.owner is None or base.owner.kind == "class":
+        return False
+    if base.owner.kind == "function":
+        return True
+    program, seen = outline.program, base.writes[0]
+    made = seen.scope is base.owner and isinstance(program.bound_to(seen.node), cst.Call)
+    return made and not sets_variables_unseen(program)
 
 
 def _is_bound_in_training(outline: Outline, variable: Variable) -> bool:
@@ -172,7 +191,19 @@ class _Made:
             elif isinstance(parent, (cst.AugAssign, cst.AnnAssign, cst.For)) and parent.target is node:
                 yield node, getattr(parent, "value", None)
             elif isinstance(parent, (cst.Element, cst.Del, cst.AsName)) and self._is_target(parent):
-                yield node, None
+                yield node, self._opposite(parent)
+
+    def _opposite(self, element: cst.CSTNode) -> cst.BaseExpression | None:
+        """`B()` for the second element of `a, b = A(), B()`."""
+        targets = self.program.parent[element]
+        assign = self.program.parent.get(self.program.parent[targets])
+        value = assign.value if isinstance(assign, cst.Assign) else None
+        if not isinstance(targets, cst.Tuple) or not isinstance(value, cst.Tuple):
+            return None
+        plain = all(isinstance(part, cst.Element) for part in (*targets.elements, *value.elements))
+        if not plain or len(targets.elements) != len(value.elements):
+            return None
+        return next(given.value for part, given in zip(targets.elements, value.elements) if part is element)
 
     def _is_target(self, node: cst.CSTNode) -> bool:
         """Whether an element belongs to something that is assigned to or deleted, as far as its parents tell."""
@@ -189,6 +220,15 @@ class _Made:
     def is_network(self, attribute: str) -> bool:
         known = attribute in self.parametrised
         return known or all(v is not None and self._makes_network(v) for v in self.values[attribute])
+
+    def stays_on_host(self, attribute: str) -> bool:
+        """Whether a network is made and never moved, in a file that moves others: it stays where the script has it."""
+        values = self.values[attribute]
+        if not all(value is not None and unmoved(value) is value and self._makes_network(value) for value in values):
+            return False
+        moved = [node.value for node in self.program.find(cst.Attribute) if node.attr.value in _MOVING]
+        named = [node.attr.value for node in moved if isinstance(node, cst.Attribute)]
+        return bool(moved) and attribute not in named
 
     def is_optimizer(self, attribute: str) -> bool:
         values = self.values.get(attribute, [])

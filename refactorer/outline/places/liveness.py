@@ -36,6 +36,7 @@ from refactorer.outline.outline import (
     Outline,
 )
 from refactorer.outline.places.read_in_front import read_in_front
+from refactorer.outline.places.taken_away import since, taken_away
 from refactorer.outline.training.reach import runs_again
 
 
@@ -132,7 +133,12 @@ class Liveness:
             elif isinstance(parent, (cst.For, cst.While)):
                 total = self._around(parent, total)
             node = parent
-        return total.early | caught
+        return frozenset(variable for variable in total.early | caught if not self._ends_with_call(variable))
+
+    def _ends_with_call(self, variable: Variable) -> bool:
+        """Whether every call of a function that the hooks take over makes a variable anew."""
+        owner = variable.owner.function if variable.owner is not None else None
+        return owner is not None and owner is not self.site.driver and owner.node in self.outline.consumed
 
     def _behind(self, block: cst.IndentedBlock | cst.Module, node: cst.CSTNode) -> list[cst.CSTNode]:
         """What the driver still runs behind a statement of a block."""
@@ -229,22 +235,32 @@ class Liveness:
 
     def surely_bound(self) -> frozenset[Variable]:
         """Variables of the driver that have a value when the training begins, on every path."""
-        total = NOTHING
         scope = self.site.driver
         parameters = {v for v in scope.variables.values() if isinstance(self._first_parent(v), cst.Param)}
+        bound = self._bound_in_front(-1) | parameters | read_in_front(self.outline)
+        taken = {variable: taken_away(self.outline, variable) for variable in bound}
+        places = {variable: since(self.outline, lines) for variable, lines in taken.items() if lines}
+        return bound - {v for v, place in places.items() if v not in self._bound_in_front(place)}
+
+    def _bound_in_front(self, place: int) -> frozenset[Variable]:
+        """What the lines in front of the training surely bind, of those that stand behind a place."""
+        total, order = NOTHING, self.program.order
         node: cst.CSTNode = self.site.epoch_loop
-        while node is not scope.node and node in self.program.parent:
+        while node is not self.site.driver.node and node in self.program.parent:
             parent = self.program.parent[node]
             if isinstance(parent, (cst.IndentedBlock, cst.Module)):
-                before = flow_of(self.program, parent.body[: list(parent.body).index(node)])  # type: ignore[arg-type]
+                lines = parent.body[: list(parent.body).index(node)]  # type: ignore[arg-type]
+                before = flow_of(self.program, [line for line in lines if order[line] > place])
                 total = total.then(Flow(before.early, before.sure, before.may))
+            elif order.get(parent, -1) <= place:
+                pass
             elif isinstance(parent, cst.For):
                 total = total.then(self._flow_of_target(parent))
             elif isinstance(parent, cst.With):
                 named = [v for item in parent.items if item.asname for _, v in self.program.used([item.asname.name])]
                 total = total.then(Flow(frozenset(), frozenset(named), frozenset(named)))
             node = parent
-        return total.sure | parameters | read_in_front(self.outline)
+        return total.sure
 
     def _first_parent(self, variable: Variable) -> cst.CSTNode | None:
         return self.program.parent.get(variable.writes[0].node) if variable.writes else None

@@ -38,6 +38,7 @@ from refactorer.outline.places.device_uses import is_given_away, is_made_as_devi
 from refactorer.outline.places.homes import Homes
 from refactorer.outline.places.plain_starts import plain_start
 from refactorer.outline.places.supplied import assign
+from refactorer.outline.places.taken_away import refuse_lost
 from refactorer.outline.refusal import Refusal
 from refactorer.outline.training.anchors import loops_around
 from refactorer.outline.training.reach import bound_by_functions
@@ -72,6 +73,7 @@ class Placing(Counting):
         bound = self.surely_bound()
         handed = dict.fromkeys((*self.homes.arguments, *self.loaders_for_some_epochs()))
         self.homes.unsure = [v for v in handed if v.owner is self.site.driver and v not in bound]
+        refuse_lost(self.outline, self.homes.unsure)
         return self.homes
 
     # --- placing --------------------------------------------------------------------------------------------------
@@ -120,16 +122,23 @@ class Placing(Counting):
         return not consumed and node is not self.site.driver.node and self.is_inside(node)
 
     def _is_object(self, variable: Variable) -> bool:
-        """Models and criteria are given to the module; plain values, and what functions bind again, stay globals."""
+        """Models, criteria and what holds such are given to the module; plain values, and what functions bind, stay."""
         if variable in self._bound_by_functions:
             return False
-        if variable in self.roles.objects or names_module_class(assigned_class(self.program, variable)):
+        known = variable in self.roles.objects or variable in self._holders
+        if known or names_module_class(assigned_class(self.program, variable)):
             return True
         return variable in self._called and is_held_network(self.outline, variable)
 
     @cached_property
     def _bound_by_functions(self) -> set[Variable]:
         return bound_by_functions(self.outline)
+
+    @cached_property
+    def _holders(self) -> set[Variable]:
+        """Objects that hold networks and optimizers of the training."""
+        held = (*self.holdings.networks, *self.holdings.optimizers, self.roles.held)
+        return {found.base for found in held if found is not None}
 
     @cached_property
     def _called(self) -> set[Variable | None]:

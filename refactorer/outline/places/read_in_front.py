@@ -11,8 +11,9 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import children
 from refactorer.outline.outline import Outline
+from refactorer.outline.places.taken_away import takes_away
 
-_PERHAPS = (cst.Lambda, cst.BaseComp, cst.FunctionDef, cst.ClassDef, cst.IfExp, cst.Assert)
+_PERHAPS = (cst.Lambda, cst.BaseComp, cst.FunctionDef, cst.ClassDef, cst.IfExp, cst.Assert, cst.Annotation)
 
 
 def read_in_front(outline: Outline) -> set[Variable]:
@@ -28,8 +29,7 @@ def read_in_front(outline: Outline) -> set[Variable]:
 
 def _may_go(program: Program, variable: Variable) -> bool:
     """Whether a name is deleted: by `del`, or at the end of the handler of an exception that it stands for."""
-    deleted = (seen.access == "delete" or isinstance(program.parent[seen.node], cst.AsName) for seen in variable.writes)
-    return hasattr(builtins, variable.name) or any(deleted)
+    return hasattr(builtins, variable.name) or any(takes_away(program, seen) for seen in variable.writes)
 
 
 def _on_the_way(outline: Outline) -> Iterator[cst.CSTNode]:

@@ -14,6 +14,7 @@ from refactorer.idioms.shapes import is_none
 from refactorer.outline.batches import BatchSource, is_round
 from refactorer.outline.control import suspensions
 from refactorer.outline.epochs import Epochs
+from refactorer.outline.objects.held import Holdings
 from refactorer.outline.objects.optimizers import Roles
 from refactorer.outline.outline import (
     AFTER_BACKWARD,
@@ -36,9 +37,11 @@ from refactorer.outline.places.liveness import Liveness
 class Supplying(Liveness):
     """Gives a home to the variables whose values come from the Trainer, and unpacks the batches."""
 
-    def __init__(self, outline: Outline, roles: Roles, configuration: Configuration, epochs: Epochs) -> None:
+    def __init__(
+        self, outline: Outline, roles: Roles, configuration: Configuration, epochs: Epochs, holdings: Holdings
+    ) -> None:
         super().__init__(outline, configuration.moved)
-        self.roles, self.configuration, self.epochs = roles, configuration, epochs
+        self.roles, self.configuration, self.epochs, self.holdings = roles, configuration, epochs, holdings
         self.homes = Homes()
 
     def supply(self) -> None:

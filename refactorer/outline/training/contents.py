@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 import libcst as cst
 
@@ -10,9 +11,11 @@ from refactorer.analysis.program import Program
 from refactorer.analysis.walk import walk
 from refactorer.outline.classes import class_around, is_private
 from refactorer.outline.control import loop_jumps, suspensions
+from refactorer.outline.may_run import MayRun
 from refactorer.outline.outline import EPOCH_START, Outline
 from refactorer.outline.places.unbound import CAUGHT, catches, surely_bound
 from refactorer.outline.refusal import PlainerView, Refusal
+from refactorer.outline.setting import may_set_variables, sets_variables_unseen
 
 REFLECTION = {"exec", "eval", "locals", "globals", "vars", "dir"}
 
@@ -30,13 +33,18 @@ def check_contents(outline: Outline) -> None:
     if held:
         raise Refusal("R303", held[0], "the training yields or awaits", "let it run to the end without yielding")
     for node, variable in program.used([*statements, outline.site.driver.node]):
-        if variable.owner is not None or variable.name not in REFLECTION or _names_its_object(program, node):
+        if variable.owner is not None or variable.name not in REFLECTION or names_its_object(program, node):
             continue
         if _sees_training(outline, node):
             raise Refusal(
                 "R401", node, f"{variable.name}() sees or changes variables of the training by name",
                 "name the variables; they live in different places after the conversion",
             )  # fmt: skip
+    if sets_variables_unseen(program) and may_set_variables(MayRun(program, statements)):
+        raise Refusal(
+            "R401", outline.site.epoch_loop, "a function that the training may run sets variables of the file by name",
+            "name the variables; they live in different places after the conversion",
+        )  # fmt: skip
     for node in walk(*statements):
         if isinstance(node, cst.Nonlocal) and not _is_of_driver(outline, node):
             raise Refusal("R403", node, "a variable is declared nonlocal in the training",
@@ -79,9 +87,14 @@ def check_helper(outline: Outline, function: cst.FunctionDef) -> None:
 
 def sees_variables(program: Program, function: cst.FunctionDef) -> cst.CSTNode | None:
     """What in a function looks up variables by their names."""
-    named = (node for node, variable in program.used(function.body.body) if variable.owner is None)
+    return looks_up_names(program, function.body.body)
+
+
+def looks_up_names(program: Program, statements: Iterable[cst.CSTNode]) -> cst.CSTNode | None:
+    """What in some statements looks up variables by their names."""
+    named = (node for node, variable in program.used(statements) if variable.owner is None)
     reflecting = (node for node in named if isinstance(node, cst.Name) and node.value in REFLECTION)
-    return next((node for node in reflecting if not _names_its_object(program, node)), None)
+    return next((node for node in reflecting if not names_its_object(program, node)), None)
 
 
 def binds_for_others(outline: Outline, node: cst.Nonlocal) -> bool:
@@ -131,7 +144,7 @@ def _sees_training(outline: Outline, node: cst.CSTNode) -> bool:
     return node not in program.order
 
 
-def _names_its_object(program: Program, node: cst.CSTNode) -> bool:
+def names_its_object(program: Program, node: cst.CSTNode) -> bool:
     """`vars(args)` and `dir(module)` look at an object, not at the variables of the function."""
     call = program.parent.get(node)
     named = isinstance(node, cst.Name) and node.value in ("vars", "dir")

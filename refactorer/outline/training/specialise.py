@@ -16,6 +16,7 @@ from refactorer.outline.comments import comments_of, with_comments
 from refactorer.outline.quiet import may_be_quiet, may_be_run_quietly
 from refactorer.outline.training.decided import opened, taken, without_decided, word_of
 from refactorer.outline.training.known_values import PRESENT, UNKNOWN, Value, compared, truth, value_of, written
+from refactorer.outline.worked_out import is_set_at_once
 
 _TRUE, _FALSE = cst.Name("True"), cst.Name("False")
 _SWITCH = ("torch.set_grad_enabled", "torch.autograd.set_grad_enabled")
@@ -197,7 +198,10 @@ class _Specialiser(cst.CSTTransformer):
 
     def _shows_nothing(self, part: cst.CSTNode) -> bool:
         """Whether nobody can tell whether a part of an expression is evaluated."""
-        return isinstance(part, _NUMERIC) or (isinstance(part, cst.Attribute) and is_setting(self.program, part))
+        known = isinstance(part, cst.Attribute) and (
+            is_setting(self.program, part) or is_set_at_once(self.program, part)
+        )
+        return known or isinstance(part, _NUMERIC)
 
     def _is_condition(self, node: cst.CSTNode) -> bool:
         """Whether all that is asked of an expression is whether it counts as true."""
