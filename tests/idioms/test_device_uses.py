@@ -192,3 +192,66 @@ def test_code_that_shows_a_device_is_given_that_of_the_script(functions: str, ru
     text, _ = converted(before)
     assert "self.device_)" in text
     assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+METHOD = """
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+    def forward(self, x):
+        return self.layer(x)
+    {decorator}
+    def sample(self, n, device{more}):
+        {line}
+        return self.layer(torch.ones(n, 2).to(device)).sum().item()
+    {method}
+
+{extra}
+"""
+METHODS = {
+    "only moves": {},
+    "with a default": {"more": ", guide=0.0"},
+    "with more arguments": {"more": ", *others"},
+    "without gradients": {"decorator": "@torch.no_grad()"},
+}
+LOOKING_METHODS = {
+    "prints it": {"line": "print(repr(device))"},
+    "compares it": {"line": "print(device == 'cpu')"},
+    "binds it": {"line": "device = str(device)"},
+    "keeps it": {"line": "self.place = device"},
+    "is wrapped": {"decorator": "@shown"},
+    "is another": {"extra": "Model.sample = lambda self, n, device: repr(device)"},
+    "hands it to another": {"line": "self.again(device)", "method": "def again(self, device):\n        repr(device)"},
+}
+
+
+def _method(parts: dict[str, str], made: str = "Model()") -> str:
+    shown = "def shown(f):\n    return lambda self, n, device: (repr(device), f(self, n, device))\n"
+    text = METHOD.format(**{"decorator": "", "more": "", "line": "pass", "method": "", "extra": "", **parts})
+    text = _script(shown + text).replace("nn.Linear(2, 1).to(device)", f"{made}.to(device)")
+    return text.replace("measured(model, device)", "model.sample(3, device)")
+
+
+@pytest.mark.parametrize("parts", METHODS.values(), ids=METHODS)
+def test_a_method_that_only_moves_is_given_the_device_of_the_module(parts: dict[str, str], runner: Runner) -> None:
+    before = _method(parts)
+    text, _ = converted(before)
+    assert "device_" not in text and "self.model.sample(3, self.device)" in text
+    assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+@pytest.mark.parametrize("parts", LOOKING_METHODS.values(), ids=LOOKING_METHODS)
+def test_a_method_that_looks_at_the_device_is_given_that_of_the_script(parts: dict[str, str], runner: Runner) -> None:
+    before = _method(parts)
+    text, _ = converted(before)
+    assert "sample(3, self.device_)" in text
+    assert first_difference(runner.run(before), runner.run(text)) is None
+
+
+def test_a_method_of_an_object_that_may_be_another_is_given_that_of_the_script(runner: Runner) -> None:
+    other = "class Other(Model):\n    def sample(self, n, device):\n        return repr(device)\n"
+    before = _method({"extra": other}, "(Other() if torch.get_num_threads() else Model())")
+    text, _ = converted(before)
+    assert "sample(3, self.device_)" in text
+    assert first_difference(runner.run(before), runner.run(text)) is None

@@ -6,12 +6,17 @@ Where the script's is a `torch.device` too, code of other files is given the mod
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import libcst as cst
 
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
 from refactorer.analysis.walk import walk
+from refactorer.outline.classes import methods_of
 from refactorer.outline.functions.arguments import matched
+from refactorer.outline.functions.shapes_of_values import value_of
+from refactorer.outline.objects.torch_names import unmoved
 
 _QUIET = ("torch.no_grad", "torch.enable_grad", "torch.inference_mode")
 _PLACES = ("device", "map_location")
@@ -52,8 +57,10 @@ def only_places(program: Program, node: cst.CSTNode, seen: frozenset[Variable] =
     keyword = arg.keyword.value if arg.keyword is not None else ""
     if isinstance(call.func, cst.Attribute) and name is None:
         method = call.func.attr.value
-        moves = method == "to" and moves_plainly(program, seen)
-        return moves or (keyword == "device" and method.startswith("new_") and not has_own(program, method))
+        if method == "to":
+            return moves_plainly(program, seen)
+        made = keyword == "device" and method.startswith("new_") and not has_own(program, method)
+        return made or _is_handed_to_method(program, call, arg, seen)
     if name is not None and name.startswith("torch."):
         return keyword in _PLACES or name == "torch.device"
     return _is_handed_on(program, call, arg, seen)
@@ -91,11 +98,38 @@ def _is_handed_on(program: Program, call: cst.Call, arg: cst.Arg, seen: frozense
     function = program.function(call.func)
     if function is None or not all(_keeps_arguments(program, decorator) for decorator in function.decorators):
         return False
-    given = matched(function.params, call.args) or {}
-    parameter = next((param for param, value in given.items() if value is arg.value), None)
-    if parameter is None:
+    return _is_passed(program, matched(function.params, call.args), arg, seen)
+
+
+def _is_handed_to_method(program: Program, call: cst.Call, arg: cst.Arg, seen: frozenset[Variable]) -> bool:
+    """Whether a call is of a method of an object of a class of the file, which does no more with a device."""
+    assert isinstance(call.func, cst.Attribute)
+    variable, name = program.variables.get(call.func.value), call.func.attr.value
+    made = [value_of(program, write.node) for write in variable.writes] if variable is not None else []
+    kinds = {_class_of(program, value) for value in made}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    if kind is None or _is_found_otherwise(program, name):
         return False
-    return _only_hands_on(program, program.variables[parameter.name], seen)
+    own = [method for method in methods_of(kind) if method.name.value == name]
+    if len(own) != 1 or not all(_keeps_arguments(program, decorator) for decorator in own[0].decorators):
+        return False
+    params = own[0].params.with_changes(params=own[0].params.params[1:])
+    return _is_passed(program, matched(params, call.args), arg, seen)
+
+
+def _class_of(program: Program, value: cst.BaseExpression | None) -> cst.ClassDef | None:
+    """The class of the file that a value is made by, moves aside."""
+    made = unmoved(value) if value is not None else None
+    kind = program.definition(program.variables.get(made.func)) if isinstance(made, cst.Call) else None
+    return kind if isinstance(kind, cst.ClassDef) else None
+
+
+def _is_passed(
+    program: Program, given: Mapping[cst.Param, cst.BaseExpression] | None, arg: cst.Arg, seen: frozenset[Variable]
+) -> bool:  # fmt: skip
+    """Whether the parameter that gets an argument is only handed on."""
+    parameter = next((param for param, value in (given or {}).items() if value is arg.value), None)
+    return parameter is not None and _only_hands_on(program, program.variables[parameter.name], seen)
 
 
 def _only_hands_on(program: Program, variable: Variable, seen: frozenset[Variable]) -> bool:
