@@ -24,6 +24,7 @@ _MODULES = (
     "gc.get_referrers",
 )  # fmt: skip
 _IMPORTING = ("importlib.import_module", "builtins.__import__")
+_FILLING = ("update", "pop", "popitem", "clear", "setdefault", "__setitem__", "__delitem__", "__ior__")
 _DICTIONARIES = ("__globals__", "f_globals")
 _SETTING_METHODS = ("__setattr__", "__delattr__")
 
@@ -38,6 +39,43 @@ def may_set_variables(running: MayRun) -> bool:
     """Whether some lines, or what may run with them, may set variables of the file without naming them."""
     parts = (*running.lines, *running.bodies, *running.values)
     return any(_names_everything(running.program, node) for node in walk(*parts))
+
+
+def may_bind(running: MayRun, names: set[str]) -> bool:
+    """Whether some lines, or what may run with them, may bind variables of some names without naming them."""
+    program, parts = running.program, [*walk(*running.lines, *running.bodies, *running.values)]
+    if not any(_names_everything(program, node) for node in parts):
+        return False
+    return any(_stores(program, node, names) or _gives_everything(program, node) for node in parts)
+
+
+def _stores(program: Program, node: cst.CSTNode, names: set[str]) -> bool:
+    """Whether a node sets an attribute or an item of one of some names, or one whose name is not known."""
+    if isinstance(node, cst.Attribute):
+        return node.attr.value in names and is_stored(program, node)
+    if isinstance(node, cst.Subscript):
+        texts = [part.value for part in walk(*node.slice) if isinstance(part, cst.SimpleString)]
+        return is_stored(program, node) and (not texts or any(text.strip("\"'") in names for text in texts))
+    if not isinstance(node, cst.Call):
+        return isinstance(node, cst.AugAssign) and isinstance(node.operator, cst.BitOrAssign)
+    if program.qualified_name(node.func) in _SETTERS:
+        return _may_mean(node.args[1:2], names)
+    if isinstance(node.func, cst.Attribute) and node.func.attr.value in _FILLING:
+        keywords = [arg.keyword.value for arg in node.args if arg.keyword is not None]
+        return len(keywords) < len(node.args) or not names.isdisjoint(keywords)
+    return program.qualified_name(node.func) in _RUNNING
+
+
+def _gives_everything(program: Program, node: cst.CSTNode) -> bool:
+    """Whether a node hands what has all variables to code of another file."""
+    call = program.parent.get(program.parent[node]) if isinstance(program.parent.get(node), cst.Arg) else None
+    if not isinstance(call, cst.Call) or program.function(call.func) is not None:
+        return False
+    variable = program.variables.get(node)
+    bound = [program.bound_to(seen.node) for seen in variable.writes] if variable is not None else []
+    held = any(_names_everything(program, part) for value in bound if value is not None for part in walk(value))
+    known = (program.qualified_name(call.func) or "").startswith(("builtins.", *_IMPORTING))
+    return not known and (held or any(_names_everything(program, part) for part in walk(node)))
 
 
 @lru_cache(maxsize=4)

@@ -158,7 +158,8 @@ BY_NAME = [
     "globals()['net'] = nn.Linear(3, 1)", "globals().update(net=nn.Linear(3, 1))",
     "import __main__; __main__.net = nn.Linear(3, 1)", "import sys; sys.modules[__name__].net = nn.Linear(3, 1)",
     "import __main__; setattr(__main__, 'net', nn.Linear(3, 1))", "again.__globals__['net'] = nn.Linear(3, 1)",
-    "globals()['steps'] = optim.SGD(net.parameters(), lr=0.5)",
+    "globals()['steps'] = optim.SGD(net.parameters(), lr=0.5)", "g = globals(); g |= {'net': nn.Linear(3, 1)}",
+    "import operator; operator.setitem(globals(), 'net', nn.Linear(3, 1))",
 ]  # fmt: skip
 READ = ["print('torch' in __import__('sys').modules)", "print(globals()['net'].bias.item())"]
 

@@ -13,9 +13,10 @@ from refactorer.outline.classes import class_around, is_private
 from refactorer.outline.control import loop_jumps, suspensions
 from refactorer.outline.may_run import MayRun
 from refactorer.outline.outline import EPOCH_START, Outline
+from refactorer.outline.places.plain_starts import is_plain
 from refactorer.outline.places.unbound import CAUGHT, catches, surely_bound
 from refactorer.outline.refusal import PlainerView, Refusal
-from refactorer.outline.setting import may_set_variables, sets_variables_unseen
+from refactorer.outline.setting import may_bind, sets_variables_unseen
 
 REFLECTION = {"exec", "eval", "locals", "globals", "vars", "dir"}
 
@@ -40,7 +41,7 @@ def check_contents(outline: Outline) -> None:
                 "R401", node, f"{variable.name}() sees or changes variables of the training by name",
                 "name the variables; they live in different places after the conversion",
             )  # fmt: skip
-    if sets_variables_unseen(program) and may_set_variables(MayRun(program, statements)):
+    if sets_variables_unseen(program) and _may_bind_objects(outline, MayRun(program, statements)):
         raise Refusal(
             "R401", outline.site.epoch_loop, "a function that the training may run sets variables of the file by name",
             "name the variables; they live in different places after the conversion",
@@ -57,6 +58,22 @@ def check_contents(outline: Outline) -> None:
     for jump in loop_jumps(outline.hooks.get(EPOCH_START, [])):
         if _may_be_held_up(outline, jump):
             raise PlainerView(jump, "the epoch is left before its batches from inside a `with` or `try`")
+
+
+def _may_bind_objects(outline: Outline, running: MayRun) -> bool:
+    """Whether what runs may bind, unseen, what the module may hold: no functions, classes, imports or plain values."""
+    program = outline.program
+    used = {variable for _, variable in outline.uses(*running.lines, *running.bodies)}
+    own = (variable for variable in used if variable.owner is program.scope[program.module])
+    objects = (variable.name for variable in own if not all(_is_plain(program, seen.node) for seen in variable.writes))
+    return may_bind(running, set(objects))
+
+
+def _is_plain(program: Program, name: cst.CSTNode) -> bool:
+    value = program.bound_to(name)
+    parts = (value.body, value.orelse) if isinstance(value, cst.IfExp) else (value,)
+    named = isinstance(program.parent.get(name), (cst.FunctionDef, cst.ClassDef, cst.ImportAlias, cst.AsName))
+    return named or all(part is not None and is_plain(part) for part in parts)
 
 
 def _may_be_held_up(outline: Outline, jump: cst.CSTNode) -> bool:
