@@ -209,3 +209,51 @@ def test_a_function_that_is_handed_the_device_moves_to_it(name: str, tmp_path: p
     inside, call, known = HANDED[name]
     text, _ = _converted(STEPS.format(inside=inside, call=call), tmp_path)
     assert ("transfer_batch_to_device" not in text) == known
+
+
+HELPER = """
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+def loss_of(x, y, model, device):
+    {first}
+    x, y = x.to(device), y.to(device)
+    return nn.functional.mse_loss(model(x), y)
+
+def train(model, loader, optimizer, device, epochs):
+    for epoch in range(epochs):
+        for x, y in loader:
+            {before}
+            optimizer.zero_grad()
+            loss = loss_of(x, y, model, device)
+            loss.backward()
+            optimizer.step()
+            print(epoch, loss.item(){shown})
+
+torch.manual_seed(0)
+device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+model = nn.Linear(3, 1).to(device)
+loader = DataLoader(TensorDataset(torch.randn(20, 3), torch.randn(20, 1)), batch_size=4)
+train(model, loader, torch.optim.SGD(model.parameters(), lr=0.1), device, 2)
+print(torch.rand(1))
+"""
+
+
+def _helper(first: str = "pass", before: str = "pass", shown: str = "") -> str:
+    return HELPER.format(first=first, before=before, shown=shown)
+
+
+def test_a_training_whose_helper_moves_the_batches_is_told_of_its_device(tmp_path: pathlib.Path) -> None:
+    after, codes = _converted(_helper(), tmp_path)
+    assert "Trainer(max_epochs=epochs, device=device)" in after and "device_" not in after
+    assert "loss_of(x, y, self.model, self.device)" in after and "N105" not in codes
+
+
+@pytest.mark.parametrize("script", [
+    _helper(first="x = x * torch.rand(1)"), _helper(before="x = x + torch.rand(1)"),
+    _helper(before="print(x.numpy().sum())"), _helper(shown=", x.numpy().sum()"),
+])  # fmt: skip
+def test_what_is_used_in_front_of_the_helpers_move_stays(script: str, tmp_path: pathlib.Path) -> None:
+    after, codes = _converted(script, tmp_path)
+    assert "return batch  # the steps move what they need" in after and "N105" in codes

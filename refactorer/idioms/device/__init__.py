@@ -72,12 +72,9 @@ def _named(outline: Outline, choice: Choice) -> cst.Name | None:
     """A node of the text that means the device, where it is a variable."""
     if choice.variable is None:
         return None
-    for call in outline.program.calls:
-        if target_of(outline, call) == choice.target:
-            for node in walk(*call.args):
-                if isinstance(node, cst.Name) and outline.variable(node) is choice.variable:
-                    return node
-    return None
+    calls = sorted(outline.program.calls, key=lambda call: target_of(outline, call) != choice.target)
+    names = (node for call in calls for node in walk(*call.args) if isinstance(node, cst.Name))
+    return next((node for node in names if outline.variable(node) is choice.variable), None)
 
 
 def _strip(outline: Outline, choice: Choice | None) -> None:

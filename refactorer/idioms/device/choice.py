@@ -73,7 +73,18 @@ def find_choice(outline: Outline, roles: Roles) -> Choice | None:
     own = [(call, target) for call, target in moves if outline.program.enclosing_function(call) is not None]
     beside = [(call, target) for call, target in moves if outline.program.enclosing_function(call) is None]
     handed = found is None and is_handed_on(outline, {target for _, target in own}, beside)
-    return _chosen(outline, roles, own) if handed else found
+    return _chosen(outline, roles, own) if handed else (found or _handed_over(outline, moves))
+
+
+def _handed_over(outline: Outline, moves: list[tuple[cst.Call, Target]]) -> Choice | None:
+    """The device of a training that moves nothing itself, but hands it to functions of the file that do."""
+    calls = [call for call in outline.program.calls if not moves and _is_of_training(outline, call)]
+    given = {(call, place_named(outline, arg.value)) for call in calls for arg in call.args}
+    found = {target for call, target in given if target is not None and _moves_inside(outline, call, target)}
+    target = found.pop() if len(found) == 1 else None
+    named = target is not None and target[0] == "variable" and _says_device(target)
+    expression = visible(outline, target) if target is not None and named else None
+    return Choice(target, expression) if target is not None and expression is not None else None
 
 
 def anywhere(outline: Outline) -> Choice | None:

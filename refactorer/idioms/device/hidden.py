@@ -91,7 +91,7 @@ class _Step:
             return False
         handed = Handed(self.outline)
         if any(place_named(self.outline, arg.value) == self.choice.target for arg in call.args if not arg.star):
-            return not handed.moves_first(call, self.parts)
+            return not handed.moves_first(call, self.parts) or self._used_before(call, call)
         return not is_spread(self.outline, call) and handed.may_move(call, self.parts)
 
     def _moved_at_once(self, call: cst.Call) -> cst.CSTNode | None:
