@@ -218,8 +218,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 def loss_of(x, y, model, device):
     {first}
-    x, y = x.to(device), y.to(device)
-    return nn.functional.mse_loss(model(x), y)
+    {moved}
 
 def train(model, loader, optimizer, device, epochs):
     for epoch in range(epochs):
@@ -240,19 +239,26 @@ print(torch.rand(1))
 """
 
 
-def _helper(first: str = "pass", before: str = "pass", shown: str = "") -> str:
-    return HELPER.format(first=first, before=before, shown=shown)
+AT_ONCE = "x, y = x.to(device), y.to(device)\n    return nn.functional.mse_loss(model(x), y)"
+IN_PLACE = "return nn.functional.mse_loss(model(x.to(device)), y.to(device))"
 
 
-def test_a_training_whose_helper_moves_the_batches_is_told_of_its_device(tmp_path: pathlib.Path) -> None:
-    after, codes = _converted(_helper(), tmp_path)
+def _helper(first: str = "pass", before: str = "pass", shown: str = "", moved: str = AT_ONCE) -> str:
+    return HELPER.format(first=first, before=before, shown=shown, moved=moved)
+
+
+@pytest.mark.parametrize("moved", [AT_ONCE, IN_PLACE])
+def test_a_training_whose_helper_moves_the_batches_is_told_of_its_device(moved: str, tmp_path: pathlib.Path) -> None:
+    after, codes = _converted(_helper(moved=moved), tmp_path)
     assert "Trainer(max_epochs=epochs, device=device)" in after and "device_" not in after
     assert "loss_of(x, y, self.model, self.device)" in after and "N105" not in codes
 
 
 @pytest.mark.parametrize("script", [
     _helper(first="x = x * torch.rand(1)"), _helper(before="x = x + torch.rand(1)"),
-    _helper(before="print(x.numpy().sum())"), _helper(shown=", x.numpy().sum()"),
+    _helper(before="print(x.numpy().sum())"), _helper(first="x = x * torch.rand(1)", moved=IN_PLACE),
+    _helper(moved=IN_PLACE.replace("y.to(device)", "(y * torch.rand(1)).to(device)")),
+    _helper(shown=", x.numpy().sum()"),
 ])  # fmt: skip
 def test_what_is_used_in_front_of_the_helpers_move_stays(script: str, tmp_path: pathlib.Path) -> None:
     after, codes = _converted(script, tmp_path)

@@ -54,11 +54,22 @@ class Handed:
                 raw -= {name.value for target, _ in pairs for name in names_in(target)}
             elif pairs and all(isinstance(value, cst.Name) for _, value in pairs):
                 raw |= {name.value for target, _ in pairs for name in names_in(target)}
-            elif not text_names(line).isdisjoint(raw):
+            elif not self._only_moves(line, raw):
                 return False
         return True
 
-    def _is_move(self, node: cst.BaseExpression) -> bool:
+    def _only_moves(self, line: cst.CSTNode, raw: set[str]) -> bool:
+        """Whether a line takes nothing of some variables but what `x.to(device)` makes of them."""
+        parent = self.outline.program.parent
+        uses = [node for node in walk(line) if isinstance(node, cst.Name) and node.value in raw]
+        return all(
+            isinstance(method := parent.get(use), cst.Attribute)
+            and method.value is use
+            and self._is_move(parent[method])
+            for use in uses
+        )
+
+    def _is_move(self, node: cst.CSTNode) -> bool:
         moves = (
             isinstance(node, cst.Call) and method_name(node) in ("to", "cuda") and not only_retypes(self.outline, node)
         )
