@@ -135,10 +135,10 @@ AUTOMATIC = {
         "import argparse\nargs = argparse.Namespace(other='a name')\n"
         "class Kept: pass\nkept = Kept()\nkept.other = Attacker(net)\n",
     ),
-    "a loss by a network of another file": script("loss = net.loss_of(x, y) + more.sum()\n" + ZERO, TAUGHT),
     "groups that are looked at": script("print(len(optimizer.param_groups[0]['params']))\n" + LOSS + ZERO),
 }
 IN_PLACE = {
+    "a loss by a network of another file": script("loss = net.loss_of(x, y) + more.sum()\n" + ZERO, TAUGHT),
     "an attack": script("x = attack(net, x, y)\n" + LOSS + ZERO),
     "an attack and other lines": script("x = attack(net, x, y)\n" + ZERO + LOSS),
     "an attack under a condition": script("if i:\n    x = attack(net, x, y)\n" + LOSS + ZERO),

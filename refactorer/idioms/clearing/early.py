@@ -31,7 +31,6 @@ _GIVING_BACK = (*_OF_NETWORKS, "to", "cuda", "cpu", "half", "float", "double")
 _PARTS = ("features", "backbone", "encoder", "decoder", "classifier", "head", "body")
 _SETTINGS = ("args", "opt", "opts", "cfg", "config", "hparams", "options")
 _CALLED = ("forward", "__call__")
-_COMPUTING = ("init", "reset", "set_", "forward", "encode", "decode", "embed", "predict", "sample", "loss")
 _CONTAINERS = (".Sequential", ".ModuleList", ".DataParallel")
 _GROUPS = "params"
 _SETTING = "builtins.setattr"
@@ -157,11 +156,11 @@ class _Search:
         return _gives_parameters(self.program, node) or self._is_out_of_sight(node)
 
     def _is_of_network_elsewhere(self, call: cst.Call) -> bool:
-        """Whether a call runs a method of a network that another file defines, and whose name says nothing."""
+        """Whether a call runs a method of its own of a network that another file defines."""
         func = call.func
-        if not isinstance(func, cst.Attribute) or func.attr.value in self.methods | _OF_MODULES | READING:
+        if not isinstance(func, cst.Attribute) or not self._is_network(func.value):
             return False
-        if func.attr.value.startswith(_COMPUTING) or "_loss" in func.attr.value or not self._is_network(func.value):
+        if func.attr.value in self.methods | _OF_MODULES | READING:
             return False
         made = self._made(func.value)
         return any(is_made_elsewhere(self.program, value) or self._is_of_other_base(value) for value in made)
