@@ -31,3 +31,16 @@ def leaves_of(target: cst.CSTNode) -> list[cst.CSTNode]:
     if isinstance(target, (cst.Tuple, cst.List)):
         return [leaf for element in target.elements for leaf in leaves_of(element.value)]
     return [target]
+
+
+Pair = tuple[cst.BaseExpression, cst.BaseExpression]
+
+
+def paired(target: cst.BaseExpression, value: cst.BaseExpression) -> list[Pair]:
+    """The parts of `x, y = a, b`, or the one of any other assignment."""
+    if not isinstance(target, cst.Tuple) or not isinstance(value, cst.Tuple):
+        return [(target, value)]
+    starred = any(isinstance(element, cst.StarredElement) for element in (*target.elements, *value.elements))
+    if starred or len(target.elements) != len(value.elements):
+        return [(target, value)]
+    return [(bound.value, given.value) for bound, given in zip(target.elements, value.elements)]

@@ -7,10 +7,9 @@ from collections.abc import Callable
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.analysis.targets import names_in
+from refactorer.analysis.targets import names_in, paired
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.data import asks_for_identity, is_fresh, is_safe_code
-from refactorer.idioms.device.lines import paired
 from refactorer.idioms.device.tensors import is_wrapper
 from refactorer.outline.outline import Outline
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.analysis.targets import names_in
+from refactorer.analysis.targets import names_in, paired
 from refactorer.analysis.walk import children, walk
 from refactorer.emit.edits import Edit, Removed, apply
 from refactorer.idioms.device.aliases import root_of
@@ -28,7 +28,7 @@ from refactorer.idioms.device.collections import (
 )
 from refactorer.idioms.device.conditions import condition_of
 from refactorer.idioms.device.kept_parts import read_behind
-from refactorer.idioms.device.lines import bare_texts, drop_idle, idle_lines, paired, text_of
+from refactorer.idioms.device.lines import bare_texts, drop_idle, idle_lines, text_of
 from refactorer.idioms.device.makers import gives_plain_batches, is_counted
 from refactorer.idioms.device.moves import place_named, target_of, without_device
 from refactorer.idioms.device.numbered import asked_for

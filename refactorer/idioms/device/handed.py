@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.program import Program
-from refactorer.analysis.targets import names_in
+from refactorer.analysis.targets import names_in, paired
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.aliases import root_of
-from refactorer.idioms.device.lines import paired
 from refactorer.idioms.device.moves import only_retypes
 from refactorer.idioms.device.parts import Parts
 from refactorer.idioms.shapes import method_name

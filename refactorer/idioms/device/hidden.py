@@ -16,12 +16,11 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
-from refactorer.analysis.targets import names_in
+from refactorer.analysis.targets import names_in, paired
 from refactorer.analysis.walk import walk
 from refactorer.idioms.device.aliases import root_of
 from refactorer.idioms.device.choice import Choice
 from refactorer.idioms.device.handed import Handed, makes_there
-from refactorer.idioms.device.lines import paired
 from refactorer.idioms.device.moves import place_named, target_of
 from refactorer.idioms.device.parts import Parts
 from refactorer.idioms.device.spread import is_spread

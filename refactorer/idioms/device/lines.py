@@ -42,16 +42,6 @@ def _breaks(node: cst.BaseExpression) -> bool:
     return False
 
 
-Pair = tuple[cst.BaseExpression, cst.BaseExpression]
-
-
-def paired(target: cst.BaseExpression, value: cst.BaseExpression) -> list[Pair]:
-    """The parts of `x, y = a, b`, or the one of any other assignment."""
-    if isinstance(target, cst.Tuple) and isinstance(value, cst.Tuple) and len(target.elements) == len(value.elements):
-        return [(t.value, v.value) for t, v in zip(target.elements, value.elements)]
-    return [(target, value)]
-
-
 def assigns_itself(line: cst.CSTNode) -> bool:
     """Whether a line is `x = x` or `x, y = x, y`."""
     return isinstance(line, cst.SimpleStatementLine) and all(_is_idle(small) for small in line.body)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.targets import paired
 from refactorer.analysis.walk import walk
 from refactorer.emit.edits import Edit, Removed, apply
 from refactorer.idioms.configure import Configuration
@@ -127,12 +128,8 @@ def _target(small: cst.CSTNode, call: cst.Call) -> cst.BaseExpression | None:
         return call.func.value  # type: ignore[attr-defined, no-any-return]
     if not isinstance(small, cst.Assign) or len(small.targets) != 1:
         return None
-    target, value = small.targets[0].target, small.value
-    if isinstance(target, cst.Tuple) and isinstance(value, cst.Tuple):
-        pairs = zip(target.elements, value.elements, strict=False)
-        starred = any(isinstance(element, cst.StarredElement) for element in (*target.elements, *value.elements))
-        return None if starred else next((bound.value for bound, given in pairs if given.value is call), None)
-    return target if value is call else None
+    pairs = paired(small.targets[0].target, small.value)
+    return next((bound for bound, given in pairs if given is call), None)
 
 
 def _is_unseen(outline: Outline, choice: Choice, move: Move, parts: list[cst.CSTNode]) -> bool:

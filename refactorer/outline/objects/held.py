@@ -14,6 +14,7 @@ import libcst as cst
 from refactorer.analysis.parsed_arguments import only_looks
 from refactorer.analysis.program import Program
 from refactorer.analysis.scopes import Variable
+from refactorer.analysis.targets import paired
 from refactorer.analysis.walk import walk
 from refactorer.outline.classes import class_around, is_private
 from refactorer.outline.objects.constructed import in_constructor, in_method_of_constructor, is_left_alone
@@ -191,19 +192,14 @@ class _Made:
             elif isinstance(parent, (cst.AugAssign, cst.AnnAssign, cst.For)) and parent.target is node:
                 yield node, getattr(parent, "value", None)
             elif isinstance(parent, (cst.Element, cst.Del, cst.AsName)) and self._is_target(parent):
-                yield node, self._opposite(parent)
+                yield node, self._given(node)
 
-    def _opposite(self, element: cst.CSTNode) -> cst.BaseExpression | None:
-        """`B()` for the second element of `a, b = A(), B()`."""
-        targets = self.program.parent[element]
+    def _given(self, node: cst.Attribute) -> cst.BaseExpression | None:
+        """`B()` for the second target of `self.a, self.b = A(), B()`."""
+        targets = self.program.parent[self.program.parent[node]]
         assign = self.program.parent.get(self.program.parent[targets])
-        value = assign.value if isinstance(assign, cst.Assign) else None
-        if not isinstance(targets, cst.Tuple) or not isinstance(value, cst.Tuple):
-            return None
-        plain = all(isinstance(part, cst.Element) for part in (*targets.elements, *value.elements))
-        if not plain or len(targets.elements) != len(value.elements):
-            return None
-        return next(given.value for part, given in zip(targets.elements, value.elements) if part is element)
+        pairs = paired(targets, assign.value) if isinstance(assign, cst.Assign) else ()  # type: ignore[arg-type]
+        return next((given for bound, given in pairs if bound is node), None)
 
     def _is_target(self, node: cst.CSTNode) -> bool:
         """Whether an element belongs to something that is assigned to or deleted, as far as its parents tell."""

@@ -59,16 +59,15 @@ class Counting(Supplying):
 
     def _leave_to_trainer(self, hook: str, line: cst.CSTNode) -> None:
         variable = self._counted(line)
-        start = self._start(variable) if variable is not None else None
-        if variable is None or start is None or self._is_seen_otherwise(variable):
+        first = plain_start(self, variable) if variable is not None else None
+        start = self._start(variable, first) if variable is not None and first is not None else None
+        if variable is None or first is None or start is None or self._is_seen_otherwise(variable):
             return
         ahead = self._ahead(variable, hook, line)
         if ahead is None or any(not -1 <= start + more <= 1 for more in (0, *ahead.values())):
             return
         self.homes.expression[variable] = _count(start)
         self.homes.at.update({node: _count(start + more) for node, more in ahead.items()})
-        first = plain_start(self, variable)
-        assert first is not None, "it has a start"
         self.homes.needless[variable] = first
         self.outline.edit(hook, {line: None})
         if not self.outline.hooks[hook] and hook == BATCH_END:
@@ -83,11 +82,10 @@ class Counting(Supplying):
         one = isinstance(small.value, cst.Integer) and small.value.value == "1"
         return variable if one and variable is not None and len(variable.writes) == 2 else None
 
-    def _start(self, variable: Variable) -> int | None:
-        """The number from which the script counts, said on a line in front of the training."""
-        line = plain_start(self, variable)
-        small = line.body[0] if line is not None else None
-        if line is None or not isinstance(small, cst.Assign) or len(small.targets) > 1:
+    def _start(self, variable: Variable, line: cst.SimpleStatementLine) -> int | None:
+        """The number from which the script counts, as a line in front of the training says."""
+        small = line.body[0]
+        if not isinstance(small, cst.Assign) or len(small.targets) > 1:
             return None
         given = {self.outline.variable(name): value for name, value in assigned_pairs(small)}
         if len(given) == 1 and comments_of(line):
